@@ -1,0 +1,48 @@
+# Everything builds what it needs in .venv by itself. Python 3.11 or later and make are all that must be there.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+CONSTRAINTS := constraints/airflow-3.3.2.txt
+BIN := .venv/bin
+
+.PHONY: help demo test lint airflow compat bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/ready: pyproject.toml $(CONSTRAINTS)
+	@echo "==> building .venv (Airflow 3.3.2 and the tools; about a minute, once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint $(CONSTRAINTS) --editable . --group dev
+	@touch $@
+
+demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand it on
+	@$(BIN)/python demo/demo.py
+
+test: .venv/ready ## Run every test, with the coverage gate
+	@echo "==> pytest"
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=95
+
+lint: .venv/ready ## Check style and types
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@echo "==> mypy --strict"
+	@$(BIN)/mypy
+
+airflow: .venv/ready ## Start a local Airflow with the examples, the simulator and a ready connection
+	@$(BIN)/python demo/airflow.py
+
+compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
+	@$(BIN)/python tests/compat/run.py
+
+bench: .venv/ready ## Measure what the README claims, beside a peer
+	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
+
+clean: ## Remove all that was built
+	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,142 @@
+"""
+The demo: a real DAG on a real Airflow fetches a session, waits, notices its change and hands it to reminder jobs.
+
+With SESSION_ID, LEARNING360_COMPANY_ID and LEARNING360_API_KEY in the environment it talks to the real service (and
+LEARNING360_HOST, if that is not the EU one); without them, to the simulator on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
+REAL = ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY")
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def simulated() -> Iterator[tuple[dict[str, str], str]]:
+    """The simulator, in which somebody moves the session after it was read three times."""
+    from airflow_provider_learning360.simulator import Simulator
+
+    with Simulator(sessions=12, learners=20) as simulator:
+        session_id = next(one for one in simulator.session_ids if len(simulator.session(one)["tutors"]) > 1)
+        say(f"  simulator     {simulator.url}, standing in for 360Learning")
+        simulator.play(
+            {
+                "when": {"path": f"/{session_id}/", "after_requests": 3},
+                "do": {"edit": {"session": session_id, "fields": {"startDate": "2026-12-07T09:00:00.000Z"}}},
+            }
+        )
+        watcher = threading.Thread(target=tell_requests, args=(simulator,), daemon=True)
+        watcher.start()
+        yield (
+            {"host": simulator.url, "login": simulator.company_id, "password": simulator.api_key},
+            session_id,
+        )
+
+
+def tell_requests(simulator: Any) -> None:
+    """Print what reaches the simulator, as it comes."""
+    told = 0
+    while True:
+        with contextlib.suppress(TimeoutError):
+            simulator.wait_for(lambda one: len(one.requests) > told, 60)
+        for seen in simulator.requests[told:]:
+            told += 1
+            say(f"   360Learning got {seen.method} {seen.path} -> {seen.status}")
+
+
+@contextlib.contextmanager
+def real() -> Iterator[tuple[dict[str, str], str]]:
+    """The real service; somebody has to edit the session in 360Learning."""
+    session_id, company_id, api_key = (os.environ[name] for name in REAL)
+    host = os.environ.get("LEARNING360_HOST", "https://app.360learning.com")
+    say(f"  service       {host}")
+    say(f"  now           move a date of session {session_id} in 360Learning; this waits for an hour")
+    yield {"host": host, "login": company_id, "password": api_key}, session_id
+
+
+def run_dag(home: str, session_id: str, poke_interval: float) -> Any:
+    os.environ.update(
+        AIRFLOW_HOME=home,
+        AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLES),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR",
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{home}/airflow.db",
+    )
+    # What Airflow's own dependencies have to say to each other is not for the reader of a demo.
+    warnings.simplefilter("ignore")
+    from airflow import __version__
+    from airflow.utils.db import initdb
+
+    initdb()
+    say(f"  Airflow       {__version__}, in a fresh home")
+    say("  DAG           dags_examples/wait_then_act.py")
+    say()
+    sys.path.insert(0, str(EXAMPLES))
+    from wait_then_act import wait_then_act
+
+    dag = wait_then_act()
+    sensor = dag.get_task("wait_for_change")
+    # A demo has no minute to wait.
+    sensor.poke_interval, sensor.timeout = poke_interval, 3600
+    return dag.test(run_conf={"session_id": session_id})
+
+
+def tell(run: Any) -> bool:
+    """Print what each task did; true if all did what they should."""
+    from airflow.models.xcom import XComModel
+
+    tasks = {(one.task_id, one.map_index): one for one in run.get_task_instances()}
+
+    def pulled(task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        rows = XComModel.get_many(
+            run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key, map_indexes=map_index
+        )
+        row = rows.first() if hasattr(rows, "first") else None
+        return XComModel.deserialize_value(row) if row is not None else None
+
+    session, changes = pulled("get_session"), pulled("wait_for_change", "changes")
+    say()
+    if session:
+        say(f"  get_session       {session['name'].strip()}, {len(session['tutors'])} tutors")
+        say(f"                    {session['startDate']} to {session['endDate']}")
+    for field, values in (changes or {}).items():
+        say(f"  wait_for_change   {field}: {values['from']} -> {values['to']}")
+    for (task_id, index), one in sorted(tasks.items(), key=lambda item: item[0][1]):
+        if task_id == "remind":
+            say(f"  remind [{index}]        {one.state}: {pulled('remind', map_index=index)}")
+    reminded = [one for (task_id, index), one in tasks.items() if task_id == "remind" and index >= 0]
+    return bool(changes) and bool(reminded) and run.state == "success"
+
+
+def main() -> int:
+    started = time.monotonic()
+    is_real = all(os.environ.get(name) for name in REAL)
+    say("360Learning provider for Apache Airflow: wait for a change, then act")
+    say()
+    with (real() if is_real else simulated()) as (connection, session_id), tempfile.TemporaryDirectory() as home:
+        os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps({"conn_type": "learning360", **connection})
+        run = run_dag(home, session_id, poke_interval=30 if is_real else 1)
+        done = tell(run)
+    say()
+    say(f"{'Done' if done else 'FAILED'} in {time.monotonic() - started:.1f} s: the DAG run ended in {run.state}.")
+    return 0 if done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

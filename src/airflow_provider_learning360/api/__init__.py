@@ -1,0 +1,1 @@
+"""360Learning's API without Airflow and without I/O: requests and bytes in, models or errors out."""

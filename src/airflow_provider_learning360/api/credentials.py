@@ -1,0 +1,123 @@
+"""Who we are to 360Learning: keys in headers, keys in the query, or an OAuth2 token; and where they may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+
+from airflow_provider_learning360.api.errors import RedirectError
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.messages import Request, Response
+
+AuthMode = Literal["headers", "query", "oauth2"]
+
+QUERY_COMPANY, QUERY_KEY = "company", "apiKey"
+TOKEN_LEAD = 120.0  # seconds before its end at which a token is renewed
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Token:
+    """
+    An OAuth2 access token.
+
+    :param value: The token.
+    :param lifetime: Seconds that it lives, from the moment it was received.
+    :param received_at: Reading of the monotonic clock, in seconds, when it was received.
+    """
+
+    value: str = field(repr=False)
+    lifetime: float
+    received_at: float = 0.0
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the token may be used at `now`; a token with a short life is used for half of it."""
+        lead = min(TOKEN_LEAD, self.lifetime / 2)
+        return now < self.received_at + self.lifetime - lead
+
+
+@dataclass
+class Credentials:
+    """
+    The company's keys and the way they are shown.
+
+    :param mode: `headers`, `query` or `oauth2`.
+    :param company_id: Company ID.
+    :param api_key: API key.
+    :param token: The OAuth2 token in use; only in mode `oauth2`.
+    """
+
+    mode: AuthMode
+    company_id: str
+    api_key: str = field(repr=False)
+    token: Token | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must appear in no log line and no error."""
+        token = (self.token.value,) if self.token else ()
+        # Percent-encoded too: that is how a key looks inside a URL.
+        return (self.api_key, quote(self.api_key, safe=""), *token)
+
+    def needs_token(self, refused: Token | None, now: float) -> bool:
+        """
+        Whether a token must be fetched before the next request.
+
+        :param refused: The token that the API just refused, if it did.
+        :param now: Reading of the monotonic clock, in seconds.
+        """
+        return self.token is None or self.token is refused or not self.token.is_fresh(now)
+
+    def sign(self, request: Request) -> Request:
+        """Return the request with the credentials on it."""
+        if self.mode == "query":
+            keys = ((QUERY_COMPANY, self.company_id), (QUERY_KEY, self.api_key))
+            return replace(request, query=without_keys(request.query) + keys)
+        if self.mode == "oauth2":
+            return request.with_headers({"Authorization": f"Bearer {self.token.value}"} if self.token else {})
+        return request.with_headers({"X-company-id": self.company_id, "X-apiKey": self.api_key})
+
+
+def without_keys(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return query parameters without the two that carry keys."""
+    return tuple((name, value) for name, value in query if name not in (QUERY_COMPANY, QUERY_KEY))
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of a URL, with the scheme's own port where it names none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def redirected(request: Request, response: Response, host: str) -> Request:
+    """
+    Return the request that follows a redirect, if it stays on the same origin.
+
+    :param request: The request that was answered with a redirect, without credentials.
+    :param response: The redirect.
+    :param host: Base URL of the connection: scheme, host and port.
+    :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
+    """
+    target = urljoin(host + request.path, response.location or "")
+    parts = urlsplit(target)
+    try:
+        same = origin(target) == origin(host)
+    except ValueError:  # a port that is no number
+        same = False
+    details = {"method": request.method, "path": request.path, "status": response.status}
+    if not same:
+        pointed = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise RedirectError(
+            f"{request} was redirected to {pointed}, which is not {host}. Credentials go to no other origin: "
+            "if that is the right address, set it as the host of the connection.",
+            **details,  # type: ignore[arg-type]
+        )
+    if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
+        raise RedirectError(
+            f"{request} was redirected ({response.status}) to {parts.path}, which would turn it into a read. "
+            "Use that path instead.",
+            **details,  # type: ignore[arg-type]
+        )
+    return replace(request, path=parts.path or "/", query=without_keys(tuple(parse_qsl(parts.query, True))))

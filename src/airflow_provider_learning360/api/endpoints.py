@@ -1,0 +1,148 @@
+"""One function for each API call: a request out, and how to read its answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_learning360.api.credentials import Credentials, Token
+from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
+from airflow_provider_learning360.api.messages import Call, Request, Response
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+
+SESSIONS = "/api/v1/programs/sessions"
+_ID = re.compile(r"[0-9a-fA-F]{24}")
+
+
+def session_path(session_id: str, *parts: str) -> str:
+    """
+    Return the path of a program session, or of a part of it.
+
+    :param session_id: ID of the session: 24 hexadecimal characters.
+    :param parts: Further parts of the path; percent-encoded here.
+    :raises InvalidIdError: `session_id` is no ID.
+    """
+    checked = checked_session_id(session_id)
+    # The documentation writes the session itself with a trailing slash, and its parts without.
+    return "/".join([SESSIONS, checked, *(quote(part, safe="") for part in parts)]) + ("" if parts else "/")
+
+
+def checked_session_id(session_id: Any) -> str:
+    """
+    Return a program session's ID, if it is one.
+
+    :raises InvalidIdError: It is not; names the value.
+    """
+    if isinstance(session_id, str) and _ID.fullmatch(session_id.strip()):
+        return session_id.strip()
+    shown = "an empty text" if session_id == "" else redact(repr(session_id))
+    raise InvalidIdError(
+        f"{shown} is no ID of a program session: IDs have 24 characters of 0-9 and a-f, "
+        "such as 60b8d2956e20ae1a0f8e44f1. Take it from the session's address in 360Learning."
+    )
+
+
+def session_uri(host: str, session_id: str = "") -> str:
+    """
+    Return the asset URI of a program session, or of all sessions.
+
+    :param host: Base URL of the connection.
+    :param session_id: ID of the session; default none: all sessions of that host.
+    """
+    return f"learning360://{urlsplit(host).netloc}/programs/sessions" + (f"/{session_id}" if session_id else "")
+
+
+def session_id_of(value: Any) -> str:
+    """
+    Return the ID of a session that is given as its ID or as a document of it.
+
+    :raises InvalidIdError: It is neither.
+    """
+    return checked_session_id(value.get("_id") if isinstance(value, dict) else value)
+
+
+def get_program_session(session_id: str) -> Call[ProgramSession]:
+    """
+    Return the call that reads one program session.
+
+    :param session_id: ID of the session.
+    :raises InvalidIdError: `session_id` is no ID.
+    """
+    from airflow_provider_learning360.api.models import ProgramSession, parse_object
+
+    return Call(Request("GET", session_path(session_id)), parse_object(ProgramSession, "a program session"))
+
+
+def list_program_sessions() -> Call[list[ProgramSession]]:
+    """Return the call that reads all program sessions of the company; the API has no pages here."""
+    from airflow_provider_learning360.api.models import ProgramSession, parse_objects
+
+    return Call(Request("GET", SESSIONS), parse_objects(ProgramSession, "a list of program sessions"))
+
+
+def get_program_session_users(session_id: str) -> Call[list[Learner]]:
+    """
+    Return the call that reads the learners of a program session, with their names.
+
+    :param session_id: ID of the session.
+    :raises InvalidIdError: `session_id` is no ID.
+    """
+    from airflow_provider_learning360.api.models import parse_learners
+
+    return Call(Request("GET", session_path(session_id, "users")), parse_learners)
+
+
+def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
+    """
+    Return the call that reads how far the learners of a program session are.
+
+    :param session_id: ID of the session.
+    :raises InvalidIdError: `session_id` is no ID.
+    """
+    from airflow_provider_learning360.api.models import SessionStatistics, parse_object
+
+    return Call(
+        Request("GET", session_path(session_id, "stats")), parse_object(SessionStatistics, "session statistics")
+    )
+
+
+def get_token(credentials: Credentials) -> Call[Token]:
+    """
+    Return the call that exchanges company ID and API key for an OAuth2 token.
+
+    :param credentials: The keys.
+
+    Source: 360Learning API, `POST /api/v2/oauth2/token`; it serves v1 keys too.
+    """
+    body = {
+        "client_id": credentials.company_id,
+        "client_secret": credentials.api_key,
+        "grant_type": "client_credentials",
+    }
+    # Asking twice does no harm: the second token is as good as the first.
+    request = Request(
+        "POST",
+        "/api/v2/oauth2/token",
+        headers={"Content-Type": "application/json"},
+        body=json.dumps(body).encode(),
+        repeatable=True,
+    )
+    return Call(request, _parse_token, signed=False)
+
+
+def _parse_token(response: Response) -> Token:
+    try:
+        answer = json.loads(response.body)
+        # The vendor's pages show the lifetime as a text, its specification as a number.
+        return Token(str(answer["access_token"]), float(answer["expires_in"]))
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ContractError(
+        f"{response.request} was answered {response.status} with something that is not an OAuth2 token. "
+        "Check the host of the connection, or report a change of the API.",
+        status=response.status,
+    )

@@ -1,0 +1,167 @@
+"""The error tree, named by what the caller should do next."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+MAX_PIECE = 300  # characters of an answer's body that an error may carry
+
+_MAIL = re.compile(r"[^\s\"'<>@,;:(){}\[\]]+@[^\s\"'<>@,;:(){}\[\]]+")
+
+
+def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """Return `text` without secrets and mail addresses, on one line, bounded to `MAX_PIECE` characters."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    text = " ".join(_MAIL.sub("…@…", text).split())
+    return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
+
+
+class LearningError(Exception):
+    """
+    Anything that went wrong between Airflow and 360Learning.
+
+    :param message: What happened, to what, and what to do, in one or two lines.
+    :param method: HTTP method of the request, if one was sent.
+    :param path: Path of the request, without its query.
+    :param status: HTTP status of the answer, if one came.
+    :param code: The API's own error code or message, if it gave one.
+    :param retry_after: Seconds that the server asked to wait, if it did.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.method = method
+        self.path = path
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+    def with_note(self, note: str) -> LearningError:
+        """Return the same error with a sentence added to its message."""
+        return type(self)(f"{self.message} {note}", **self._details())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as JSON, to cross from the triggerer to a worker."""
+        return {"type": type(self).__name__, "message": self.message, **self._details()}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> LearningError:
+        """Return the error that `to_dict` wrote; a type that this version does not know is a `LearningError`."""
+        details = dict(data)
+        kind = _KINDS.get(details.pop("type"), LearningError)
+        return kind(details.pop("message"), **details)
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "code": self.code,
+            "retry_after": self.retry_after,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Airflow hands exceptions from process to process; the default would lose the details.
+        return LearningError.from_dict, (self.to_dict(),)
+
+
+class FixArgumentError(LearningError, ValueError):
+    """Fix an argument of the operator or sensor: no repetition will help."""
+
+
+class FixConnectionError(LearningError):
+    """Fix the Airflow connection: no repetition will help."""
+
+
+class SettingsError(FixConnectionError):
+    """The connection is missing, incomplete or holds a setting that is not valid."""
+
+
+class UnauthorizedError(FixConnectionError):
+    """The API refused the company ID, the API key or the token (401)."""
+
+
+class ForbiddenError(FixConnectionError):
+    """The credentials are valid but may not do this (403)."""
+
+
+class RedirectError(FixConnectionError):
+    """The host redirects to another origin, where no credential is ever sent."""
+
+
+class FixIdError(LearningError):
+    """Fix the ID: no repetition will help."""
+
+
+class InvalidIdError(FixIdError):
+    """The value is no ID of 360Learning; nothing was sent."""
+
+
+class NotFoundError(FixIdError):
+    """360Learning knows no such thing, or no longer, or not for this company."""
+
+
+class RateLimitedError(LearningError):
+    """Wait `retry_after` seconds: the API refused the request because there were too many (429)."""
+
+    retryable = True
+
+
+class TryAgainError(LearningError):
+    """Try again later: the trouble is expected to pass."""
+
+    retryable = True
+
+
+class UnreachableError(TryAgainError):
+    """No answer: no name, no route, refused, reset, or broken off."""
+
+
+class TimedOutError(TryAgainError):
+    """No answer in time."""
+
+
+class UnavailableError(TryAgainError):
+    """The API answered that it is in trouble (5xx)."""
+
+
+class ContractError(LearningError):
+    """The API answered something that its contract does not allow, or refused a request that it documents."""
+
+
+_KINDS: dict[str, type[LearningError]] = {
+    kind.__name__: kind
+    for kind in (
+        LearningError,
+        FixArgumentError,
+        FixConnectionError,
+        SettingsError,
+        UnauthorizedError,
+        ForbiddenError,
+        RedirectError,
+        FixIdError,
+        InvalidIdError,
+        NotFoundError,
+        RateLimitedError,
+        TryAgainError,
+        UnreachableError,
+        TimedOutError,
+        UnavailableError,
+        ContractError,
+    )
+}

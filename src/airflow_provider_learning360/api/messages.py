@@ -1,0 +1,88 @@
+"""What crosses the wire: a request and its answer, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+REPEATABLE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    One HTTP request to 360Learning's own origin.
+
+    :param method: HTTP method, in capitals.
+    :param path: Path from the root of the host, percent-encoded, without a query.
+    :param query: Query parameters, in order; the transport encodes them.
+    :param headers: Headers; credentials are added later.
+    :param body: Body as the transport takes it, or None.
+    :param repeatable: Whether sending it twice does no harm; by default what HTTP says of the method.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    repeatable: bool | None = None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the request may be sent again although the first may have been carried out."""
+        return self.method in REPEATABLE_METHODS if self.repeatable is None else self.repeatable
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """Return the request with these headers set."""
+        return replace(self, headers={**self.headers, **headers})
+
+    def __str__(self) -> str:
+        # The query stays out: it may hold the company ID and the API key.
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Response:
+    """
+    One HTTP answer.
+
+    :param request: What was asked.
+    :param status: HTTP status.
+    :param headers: Headers, with lower-case names.
+    :param body: The body, decompressed.
+    :param native: The transport's own answer object, for callers that want it.
+    """
+
+    request: Request
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    native: Any = field(default=None, repr=False)
+
+    @property
+    def location(self) -> str | None:
+        """Where the answer redirects to, if it does."""
+        return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """
+    One API call: what to send, and how to read the answer.
+
+    :param request: The request.
+    :param parse: Makes the result from a successful answer; raises `ContractError` where it cannot.
+    :param signed: Whether the request carries credentials.
+    :param any_status: Whether an answer that is no success is handed to `parse` too, instead of being an error.
+    """
+
+    request: Request
+    parse: Callable[[Response], T]
+    signed: bool = True
+    any_status: bool = False

@@ -1,0 +1,347 @@
+"""
+Program sessions and their parts, as 360Learning sends them.
+
+The models are shallow: a session is a pydantic model, its parts are validated straight into plain dictionaries. So the
+JSON document is a rebuild of one level, whatever the number of learners, and nothing that the API sent is lost.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from json import JSONDecodeError, JSONDecoder
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
+
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
+from pydantic.alias_generators import to_camel
+from typing_extensions import TypedDict
+
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from airflow_provider_learning360.api.messages import Response
+
+M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R")
+
+_OPEN = ConfigDict(extra="allow", strict=True)
+
+
+def read_date(value: Any) -> Any:
+    """Return a date of the API as a datetime in UTC; an empty text means that none is set."""
+    if value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            # The vendor's dates are GMT; one without a zone can mean nothing else.
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # Without the value: it is not ours to show.
+        raise ValueError("it is no date") from None
+    return value
+
+
+def write_date(value: datetime) -> str:
+    """Return a datetime as the vendor writes it: UTC, with milliseconds (or microseconds, if it has them)."""
+    precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
+    return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+Date = Annotated[datetime | None, BeforeValidator(read_date)]
+
+
+@with_config(_OPEN)
+class Learner(TypedDict):
+    """A learner of a session; `mail` is a login and not always an address that mail reaches."""
+
+    _id: NotRequired[str]
+    mail: NotRequired[str | None]
+    firstName: NotRequired[str | None]
+    lastName: NotRequired[str | None]
+
+
+@with_config(_OPEN)
+class Module(TypedDict):
+    """A module of a session: a `course`, a `webinar` or a `classroom`."""
+
+    _id: NotRequired[str]
+    type: NotRequired[str | None]
+
+
+@with_config(_OPEN)
+class CustomField(TypedDict):
+    """A custom field and its value; the API names the field `_id` or `customFieldId`."""
+
+    _id: NotRequired[str]
+    customFieldId: NotRequired[str]
+    name: NotRequired[str | None]
+    value: NotRequired[Any]
+
+
+@with_config(_OPEN)
+class Requirements(TypedDict):
+    """What a learner must have done before."""
+
+    courses: NotRequired[list[Any] | None]
+    programs: NotRequired[list[Any] | None]
+    paths: NotRequired[list[Any] | None]
+
+
+@with_config(_OPEN)
+class LearnerStatistics(TypedDict):
+    """How far one learner is; all but `mail` are often missing."""
+
+    mail: NotRequired[str | None]
+    firstName: NotRequired[str | None]
+    lastName: NotRequired[str | None]
+    deleted: NotRequired[bool | None]
+    progress: NotRequired[int | float | None]
+    score: NotRequired[int | float | None]
+    startTime: NotRequired[Any]
+    endTime: NotRequired[Any]
+    totalTimeSpentInSeconds: NotRequired[int | float | None]
+
+
+class Document(BaseModel):
+    """An object of the API: typed, open to fields that are not known yet, and convertible back without loss."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        frozen=True,
+        hide_input_in_errors=True,
+        alias_generator=AliasGenerator(alias=lambda name: "_id" if name == "id" else to_camel(name)),
+    )
+
+    @classmethod
+    def field_names(cls) -> list[str]:
+        """Return the names of the documented fields as the API writes them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    def document(self, fields: Collection[str] | None = None, exclude: Collection[str] | None = None) -> dict[str, Any]:
+        """
+        Return the JSON document: what the API sent, with dates in one form.
+
+        :param fields: Names of the fields to keep; by default all that were sent.
+        :param exclude: Names of the fields to leave out; by default none.
+        """
+        content = self.__dict__
+        document = {}
+        for name, field in type(self).model_fields.items():
+            if name in self.model_fields_set:
+                value = content[name]
+                document[field.alias or name] = write_date(value) if isinstance(value, datetime) else value
+        document.update(self.model_extra or {})
+        if fields is not None:
+            document = {name: value for name, value in document.items() if name in fields}
+        if exclude is not None:
+            document = {name: value for name, value in document.items() if name not in exclude}
+        return document
+
+
+class ProgramSession(Document):
+    """
+    One run of a program: the typed view of the API's document.
+
+    Everything but `id` may be missing; a missing field reads as None and is absent from `document()`.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
+    """
+
+    id: str
+    name: str | None = None
+    author: str | None = None
+    description: str | None = None
+    start_date: Date = None
+    end_date: Date = None
+    modified_at: Date = None
+    lang: str | None = None
+    has_user_limit: bool | None = None
+    user_limit: int | float | None = None
+    program_duration: int | float | None = None
+    program_duration_type: str | None = None
+    program_template: str | None = None
+    automated_reminders: bool | None = None
+    session_custom: str | None = None
+    template_custom: str | None = None
+    tutors: list[str] | None = None
+    modules: list[Module] | None = None
+    groups: list[str] | None = None
+    custom_fields: list[CustomField] | None = None
+    requirements: Requirements | None = None
+    users: list[Learner] | None = None
+    skills: list[str] | None = None
+    validate_registrations: bool | None = None
+
+    @property
+    def title(self) -> str:
+        """How to name the session to people: its name, without the blanks and line ends around it, and its ID."""
+        name = " ".join((self.name or "").split())
+        return f"{name} ({self.id})" if name else f"program session {self.id}"
+
+
+class SessionStatistics(Document):
+    """
+    How far the learners of a session are.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`.
+    """
+
+    name: str | None = None
+    registered: int | None = None
+    attendees: int | None = None
+    completed: int | None = None
+    users_stats: list[LearnerStatistics] | None = None
+
+    def not_completed(self) -> list[LearnerStatistics]:
+        """Return the learners who have not finished and are not deleted."""
+        return [learner for learner in self.users_stats or [] if not (learner.get("deleted") or _finished(learner))]
+
+
+def _finished(learner: LearnerStatistics) -> bool:
+    return bool(learner.get("endTime")) or (learner.get("progress") or 0) >= 100
+
+
+def checked_fields(names: Collection[str] | str | None, argument: str) -> list[str] | None:
+    """
+    Return the names of fields of a session that an argument holds, or None if it holds none.
+
+    :param names: A list of names, or one text with names separated by commas.
+    :param argument: Name of the argument, for the message.
+    :raises FixArgumentError: A name is not that of a documented field.
+    """
+    if not names:
+        return None
+    listed = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    known = ProgramSession.field_names()
+    unknown = [name for name in listed if name not in known]
+    if not unknown:
+        return listed
+    close = [match for name in unknown for match in get_close_matches(to_camel(name), known, 1)]
+    meant = f" Did you mean {', '.join(close)}?" if close else ""
+    raise FixArgumentError(
+        f"{argument}: {', '.join(map(repr, unknown))} is no field of a program session.{meant} "
+        f"Known: {', '.join(known)}."
+    )
+
+
+MODULE_TYPES = frozenset({"course", "webinar", "classroom"})
+DURATION_TYPES = frozenset({"hour"})
+
+
+def parse_object(model: type[M], what: str) -> Callable[[Response], M]:
+    """Return a parser that reads one object from an answer, or raises `ContractError`."""
+
+    def parse(response: Response) -> M:
+        return _checked(what, response, lambda: model.model_validate_json(response.body))
+
+    return parse
+
+
+def parse_objects(model: type[M], what: str) -> Callable[[Response], list[M]]:
+    """
+    Return a parser that reads an array of objects from an answer, or raises `ContractError`.
+
+    It goes from item to item: a list of several megabytes is never one long step that holds up other threads.
+    """
+
+    def parse(response: Response) -> list[M]:
+        return _checked(
+            what, response, lambda: [model.model_validate(item) for item in array_items(response.body.decode())]
+        )
+
+    return parse
+
+
+def parse_learners(response: Response) -> list[Learner]:
+    """Return the learners out of an answer, or raise `ContractError`."""
+    return _checked("a list of learners", response, lambda: TypeAdapter(list[Learner]).validate_json(response.body))
+
+
+def array_items(text: str) -> Iterator[Any]:
+    """
+    Yield the items of a JSON array, one by one.
+
+    :raises ValueError: The text is no JSON array, or ends early.
+    """
+    decode = JSONDecoder().raw_decode
+    position = _after_blanks(text, 0)
+    if text[position : position + 1] != "[":
+        raise ValueError("it is no array")
+    position = _after_blanks(text, position + 1)
+    if text[position : position + 1] == "]":
+        mark = "]"
+    else:
+        mark = ","
+        position -= 1
+    while mark == ",":
+        item, position = decode(text, _after_blanks(text, position + 1))
+        yield item
+        position = _after_blanks(text, position)
+        mark = text[position : position + 1]
+    if mark != "]":
+        raise ValueError("the array is broken off")
+    if text[position + 1 :].strip():
+        raise ValueError("something follows the array")
+
+
+def _after_blanks(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\n", "\r", "\t"):
+        position += 1
+    return position
+
+
+def _checked(what: str, response: Response, parse: Callable[[], R]) -> R:
+    """Run a parser; say what is wrong with the answer where it fails, without showing anything of it."""
+    try:
+        return parse()
+    except ValidationError as error:
+        problem = _readable(error)
+    except ValueError as error:
+        problem = "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
+    raise not_the_contract(what, response, _not_json(response) or problem)
+
+
+def not_the_contract(what: str, response: Response, problem: str) -> ContractError:
+    """Return the error for a successful answer that is not what was asked for."""
+    request = response.request
+    return ContractError(
+        f"{request} was answered {response.status} with something that is not {what}: {problem}. "
+        "Check the host of the connection, or report a change of the API.",
+        method=request.method,
+        path=request.path,
+        status=response.status,
+    )
+
+
+def _not_json(response: Response) -> str | None:
+    start = response.body[:200].lstrip().lower()
+    if not start:
+        return "the body is empty"
+    if start.startswith((b"<!doctype", b"<html", b"<")):
+        return "it is an HTML page"
+    return None
+
+
+def _readable(error: ValidationError) -> str:
+    """Return the first problem, with the names of fields and never with their values."""
+    detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in detail["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if detail["type"] == "json_invalid":
+        return f"it is no valid JSON{more}"
+    if not place:
+        return f"it is no object ({detail['msg']})"
+    return f"{place}: {detail['msg']}{more}"

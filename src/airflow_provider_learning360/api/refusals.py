@@ -1,0 +1,138 @@
+"""What an answer that is no success means: the vendor's error shapes, read into the error tree."""
+
+from __future__ import annotations
+
+import json
+from ssl import SSLCertVerificationError
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    FixConnectionError,
+    ForbiddenError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+    redact,
+)
+from airflow_provider_learning360.api.retries import parse_retry_after
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_learning360.api.messages import Request, Response
+
+TRANSIENT = frozenset({500, 502, 503, 504})
+
+
+def refusal(
+    request: Request, response: Response, *, connection: str, secrets: tuple[str, ...], now: datetime
+) -> LearningError | None:
+    """
+    Return the error that an answer stands for, or None if it is a success.
+
+    :param request: What was asked.
+    :param response: The answer.
+    :param connection: How to name the connection to the reader.
+    :param secrets: What must not appear in the error.
+    :param now: The present time, for a `Retry-After` that is a date.
+    """
+    if 200 <= response.status < 300:
+        return None
+    code = error_code(response.body)
+    piece = redact(code or response.body[:2000].decode("utf-8", "replace"), secrets)
+    retry_after = parse_retry_after(response.headers.get("retry-after"), now)
+    kind, advice = _meaning(request, response.status, code, retry_after, connection)
+    said = f": {piece}" if piece else ""
+    return kind(
+        f"{request} was answered {response.status}{said}. {advice}",
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        code=redact(code, secrets) if code else None,
+        retry_after=retry_after,
+    )
+
+
+def error_code(body: bytes) -> str | None:
+    """
+    Return the API's own code or message out of an error body, whichever of the vendor's shapes it has.
+
+    Known shapes: a code string or an object under `error`; a text under `message`; an opaque incident under either.
+    """
+    try:
+        document: Any = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    error = document.get("error")
+    if isinstance(error, dict):
+        error = error.get("code") or error.get("message")
+    said = error or document.get("message")
+    return said if isinstance(said, str) else None
+
+
+def no_answer(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
+    """
+    Return the error for a request that got no answer.
+
+    :param request: What was asked.
+    :param error: What the transport raised; its text is not used, since transports put whole URLs into it.
+    :param timed_out: Whether the time ran out.
+    :param connection: How to name the connection to the reader.
+    """
+    details: dict[str, Any] = {"method": request.method, "path": request.path}
+    if timed_out:
+        return TimedOutError(f"{request} got no answer in time (timeout of {connection}).", **details)
+    cause = _operating_system_error(error)
+    if isinstance(cause, SSLCertVerificationError):
+        return FixConnectionError(
+            f"{request} was not sent: the host's TLS certificate is not trusted ({cause.verify_message}). "
+            f"Check host and `verify` of {connection}.",
+            **details,
+        )
+    reason = (cause.strerror if cause else None) or type(error).__name__
+    return UnreachableError(
+        f"{request} got no answer: {reason}. Check the network, and host and proxy of {connection}.", **details
+    )
+
+
+def _operating_system_error(error: BaseException) -> OSError | None:
+    """Return what the operating system said, from under the layers that transports put around it."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    found: OSError | None = None
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, OSError) and (one.errno is not None or isinstance(one, SSLCertVerificationError)):
+            found = one
+        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found
+
+
+def _meaning(
+    request: Request, status: int, code: str | None, retry_after: float | None, connection: str
+) -> tuple[type[LearningError], str]:
+    if status == 400 and code == "invalid_request" and request.path.endswith("/oauth2/token"):
+        return UnauthorizedError, f"Check the company ID of {connection}."
+    # "Not found" arrives as 404, or as 400 with a code that says so.
+    if status == 404 or (status == 400 and code is not None and code.lower().replace("_", "").endswith("notfound")):
+        return NotFoundError, f"Check the ID, and that it belongs to the company of {connection}."
+    if status == 401:
+        return UnauthorizedError, f"Check company ID, API key and host of {connection}."
+    if status == 403:
+        return ForbiddenError, f"The credentials of {connection} are known but may not do this."
+    if status == 429:
+        asked = "It names no delay." if retry_after is None else f"It asks to wait {retry_after:g} s."
+        return RateLimitedError, asked
+    if status in TRANSIENT:
+        return UnavailableError, "360Learning is in trouble; this is expected to pass."
+    return ContractError, f"Neither its documentation nor {connection} explains this."

@@ -1,0 +1,219 @@
+"""Every setting of a 360Learning connection, defined once: the form, the parser and the docs come from here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from airflow_provider_learning360.api.credentials import Credentials
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.retries import RetryBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EU_HOST = "https://app.360learning.com"
+US_HOST = "https://app.us.360learning.com"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# What the connection form calls its own fields; all other settings live in its extra.
+FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
+# Names under which users of the HTTP provider know two of the settings.
+SYNONYMS = {"verify_ssl": "verify", "proxy": "proxies"}
+
+
+class LearningSettings(BaseModel):
+    """
+    The settings of one 360Learning connection.
+
+    Source: the vendor's pages on API keys and authentication; transport settings as in Airflow's HTTP provider.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: str = Field(EU_HOST, title="Host", description=f"EU `{EU_HOST}`, US `{US_HOST}`, or any other address.")
+    company_id: str = Field(min_length=1, title="Company ID", description="Shown under Settings > API.")
+    api_key: SecretStr = Field(min_length=1, title="API key", description="Made and shown once under Settings > API.")
+    auth: Literal["headers", "query", "oauth2"] = Field(
+        "headers",
+        title="Authentication",
+        description="How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
+    )
+    timeout: float = Field(
+        30.0, gt=0, title="Timeout", description="Seconds to wait for a connection, and for each piece of an answer."
+    )
+    retry_attempts: int = Field(
+        5, ge=1, title="Attempts", description="Requests sent for one call at most, the first included."
+    )
+    retry_budget: float = Field(
+        120.0, ge=0, title="Retry budget", description="Seconds after which one call is not repeated any more."
+    )
+    max_rate_limit_wait: float = Field(
+        60.0,
+        ge=0,
+        title="Longest rate-limit wait",
+        description="Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an error.",
+    )
+    verify: bool | str = Field(True, title="Verify TLS", description="`true`, `false`, or the path of a CA bundle.")
+    cert: str | None = Field(
+        None, title="Client certificate", description="Path of a PEM file with certificate and key."
+    )
+    proxies: str | dict[str, str] | None = Field(
+        None, title="Proxy", description="URL of a proxy, or in the extra a mapping from scheme to URL."
+    )
+    trust_env: bool = Field(
+        True, title="Trust environment", description="Take proxies from the environment (`HTTPS_PROXY`, `NO_PROXY`)."
+    )
+    allow_insecure_http: bool = Field(
+        False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
+    )
+    connection: str = Field("the connection", exclude=True, repr=False)
+
+    @classmethod
+    def from_connection(
+        cls,
+        conn_id: str,
+        *,
+        host: str | None = None,
+        login: str | None = None,
+        password: str | None = None,
+        schema: str | None = None,
+        port: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> LearningSettings:
+        """
+        Return the settings that the fields of an Airflow connection hold.
+
+        :param conn_id: ID of the connection, for messages.
+        :param host: Host, with or without scheme; empty for the EU address.
+        :param login: Company ID.
+        :param password: API key.
+        :param schema: `https` or `http`, where the host names none; default `https`.
+        :param port: Port, where the host names none.
+        :param extra: All other settings by name.
+        :raises SettingsError: Something is missing, unknown or not valid; names the setting, never its value.
+        """
+        connection = f"connection {conn_id!r}"
+        values = {SYNONYMS.get(name, name): value for name, value in (extra or {}).items() if value not in (None, "")}
+        _refuse_unknown(values, connection)
+        values["company_id"] = (login or "").strip()
+        values["api_key"] = (password or "").strip()
+        if "verify" in values:
+            values["verify"] = _switch_or_path(values["verify"])
+        try:
+            settings = cls(**values, host=_base_url(host, schema, port, connection), connection=connection)
+        except ValidationError as error:
+            problem = _readable(error)
+        else:
+            return settings._refuse_cleartext()
+        raise SettingsError(f"{connection} is not usable: {problem}")
+
+    @property
+    def budget(self) -> RetryBudget:
+        """The patience that one call has."""
+        return RetryBudget(self.retry_attempts, self.retry_budget, self.max_rate_limit_wait)
+
+    def credentials(self) -> Credentials:
+        """Return fresh credentials, without a token."""
+        return Credentials(self.auth, self.company_id, self.api_key.get_secret_value())
+
+    def proxy_for(self, scheme: str) -> str | None:
+        """Return the proxy for `http` or `https`, or None."""
+        if isinstance(self.proxies, str):
+            return self.proxies
+        return (self.proxies or {}).get(scheme)
+
+    def _refuse_cleartext(self) -> LearningSettings:
+        parts = urlsplit(self.host)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_insecure_http:
+            raise SettingsError(
+                f"{self.connection} would send its API key in clear text to {parts.hostname}. "
+                "Use https://, or set allow_insecure_http in its extra if that is really meant."
+            )
+        return self
+
+
+def extra_settings() -> list[str]:
+    """Return the names of all settings that live in the connection's extra."""
+    return [name for name in LearningSettings.model_fields if name not in FORM_FIELDS and name != "connection"]
+
+
+def connection_fields() -> dict[str, dict[str, Any]]:
+    """Return the `conn-fields` of the provider info: one form field for each setting of the extra."""
+    schemas = LearningSettings.model_json_schema()["properties"]
+    return {name: _form_field(schemas[name]) for name in extra_settings()}
+
+
+def form_behaviour() -> dict[str, Any]:
+    """Return the `ui-field-behaviour` of the provider info: labels and placeholders of the form's own fields."""
+    fields = LearningSettings.model_fields
+    return {
+        "hidden-fields": ["schema", "port"],
+        "relabeling": {form: fields[name].title for name, form in FORM_FIELDS.items() if name != "host"},
+        "placeholders": {"host": EU_HOST, "login": "60b8d2956e20ae1a0f8e44f1", "extra": "{}"},
+    }
+
+
+def _form_field(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a form field: optional, of one simple type, with its default as a hint instead of a stored value."""
+    kind = schema.get("type", "string")
+    shape: dict[str, Any] = {"type": [kind, "null"]}
+    for bound in ("minimum", "exclusiveMinimum"):
+        if bound in schema:
+            shape[bound] = schema[bound]
+    if "enum" in schema:
+        shape["enum"] = schema["enum"]
+    default = schema.get("default")
+    hint = "" if default is None else f" Default: {json.dumps(default).strip(chr(34))}."
+    return {"label": schema["title"], "description": schema["description"] + hint, "schema": shape}
+
+
+def _refuse_unknown(values: Mapping[str, Any], connection: str) -> None:
+    unknown = sorted(set(values) - set(extra_settings()))
+    if unknown:
+        raise SettingsError(
+            f"{connection} has unknown settings in its extra: {', '.join(unknown)}. "
+            f"Known ones: {', '.join(extra_settings())}."
+        )
+
+
+def _base_url(host: str | None, schema: str | None, port: int | None, connection: str) -> str:
+    host = (host or "").strip().rstrip("/") or EU_HOST
+    if "://" not in host:
+        host = f"{schema or 'https'}://{host}"
+    parts = urlsplit(host)
+    try:
+        own_port = parts.port or port
+    except ValueError:
+        own_port, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{connection} has no valid host. Use an address such as {EU_HOST}.")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"{connection} has a host with more than an address in it. Use scheme and name only, such as "
+            f"{parts.scheme}://{parts.hostname}; paths such as /api/v1 are added by the provider."
+        )
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}" + (f":{own_port}" if own_port else "")
+
+
+def _switch_or_path(value: Any) -> Any:
+    """Return True or False for the words that a form or a URI gives for them, else the value: a path."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words.get(str(value).strip().lower(), value)
+
+
+def _readable(error: ValidationError) -> str:
+    """Return what is wrong with which setting, without any value."""
+    problems = []
+    for detail in error.errors(include_input=False, include_url=False, include_context=False):
+        name = str(detail["loc"][0])
+        label = LearningSettings.model_fields[name].title or name
+        if name in FORM_FIELDS and detail["type"] in ("string_too_short", "too_short"):
+            problems.append(f"the {label} is missing (form field {FORM_FIELDS[name]!r}).")
+        else:
+            problems.append(f"{name}: {detail['msg']}.")
+    return " ".join(dict.fromkeys(problems))

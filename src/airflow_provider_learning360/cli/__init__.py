@@ -1,0 +1,1 @@
+"""`airflow learning360 ...`: try a request before anything is scheduled."""

@@ -1,0 +1,63 @@
+"""What `airflow learning360` offers. Airflow loads this on every command of its own: it imports nothing heavy."""
+
+from __future__ import annotations
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+from airflow_provider_learning360 import DEFAULT_CONN_ID
+
+_HERE = "airflow_provider_learning360.cli"
+
+SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters of 0-9 and a-f")
+CONN_ID = Arg(
+    ("--learning-conn-id",), help=f"ID of the Airflow connection (default: {DEFAULT_CONN_ID})", default=DEFAULT_CONN_ID
+)
+RAW = Arg(("--raw",), help="print the answer as it came, not checked", action="store_true")
+FIELD = Arg(("--field",), help="print only this field, such as startDate")
+CONTRACT = Arg(
+    ("--contract",),
+    help="if the answer differs from the documentation: ignore, warn or strict (default: warn)",
+    choices=("ignore", "warn", "strict"),
+    default="warn",
+)
+SIMULATOR = (
+    Arg(("--host",), help="loopback address to listen on (default: 127.0.0.1)", default="127.0.0.1"),
+    Arg(("--port",), help="TCP port; 0 for any free one (default: 8360)", type=int, default=8360),
+    Arg(("--sessions",), help="program sessions (default: 12)", type=int, default=12),
+    Arg(("--learners",), help="learners in each session (default: 20)", type=int, default=20),
+    Arg(("--seed",), help="the same seed gives the same data (default: 360)", type=int, default=360),
+    Arg(("--company-id",), help="company ID to accept (default: demo-company)", default="demo-company"),
+    Arg(("--api-key",), help="API key to accept (default: demo-key)", default="demo-key"),
+    Arg(("--token-life",), help="seconds that a token lives (default: 3600)", type=float, default=3600.0),
+    Arg(("--scenario",), help="JSON file with scenarios to play from the start"),
+)
+
+
+def get_learning360_cli_commands() -> list[GroupCommand]:
+    """Return the commands. Source: `cli` of Airflow's `provider_info.schema.json`."""
+    return [
+        GroupCommand(
+            name="learning360",
+            help="Try requests to 360Learning before anything is scheduled",
+            subcommands=(
+                ActionCommand(
+                    name="get-session",
+                    help="Read one program session and print it as JSON",
+                    func=lazy_load_command(f"{_HERE}.program_session.get_session"),
+                    args=(SESSION_ID, CONN_ID, RAW, FIELD, CONTRACT),
+                ),
+                ActionCommand(
+                    name="check",
+                    help="Check credentials, latency, and what the key may read",
+                    func=lazy_load_command(f"{_HERE}.connection.check"),
+                    args=(CONN_ID,),
+                ),
+                ActionCommand(
+                    name="simulate",
+                    help="Start a simulator of the API on this machine",
+                    func=lazy_load_command(f"{_HERE}.simulator.simulate"),
+                    args=SIMULATOR,
+                ),
+            ),
+        )
+    ]

@@ -1,0 +1,44 @@
+"""`get-session`: the "Test request" of the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.contract import drift_of, report_drift
+from airflow_provider_learning360.api.endpoints import session_path
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.cli.failure import told_in_one_line
+from airflow_provider_learning360.hooks.learning import LearningHook
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def get_session(args: Namespace) -> None:
+    """
+    Read one program session and print it.
+
+    :param args: `session_id`, `learning_conn_id`, `raw`, `field` and `contract`.
+    """
+    with told_in_one_line():
+        hook = LearningHook(args.learning_conn_id)
+        if args.raw:
+            print(hook.run(session_path(args.session_id)).text)
+            return
+        session = hook.get_program_session(args.session_id)
+        warning = report_drift(f"Program session {session.id}", drift_of(session), args.contract)
+        if warning:
+            print(f"Warning: {warning}", file=sys.stderr)
+        _print(session.document(), args.field)
+
+
+def _print(document: dict[str, Any], field: str | None) -> None:
+    if field is None:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    elif field not in document:
+        raise FixArgumentError(f"The session has no field {field!r}. It has: {', '.join(document)}.")
+    else:
+        value = document[field]
+        print(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

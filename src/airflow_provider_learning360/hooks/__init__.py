@@ -1,0 +1,1 @@
+"""Connection, authentication and transport."""

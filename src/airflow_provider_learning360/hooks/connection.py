@@ -1,0 +1,75 @@
+"""From an Airflow connection to what a call needs."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.exchange import Party
+from airflow_provider_learning360.api.settings import LearningSettings
+from airflow_provider_learning360.hooks.guards import QueryKeysFilter
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.credentials import Credentials
+    from airflow_provider_learning360.api.retries import RetryBudget
+
+
+def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> LearningSettings:
+    """
+    Return the settings that an Airflow connection holds.
+
+    :param conn_id: ID of the connection.
+    :param connection: The connection, or None if there is none.
+    :param extra: Its extra.
+    :raises SettingsError: It is missing, incomplete or not valid.
+    """
+    if connection is None:
+        raise SettingsError(
+            f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set "
+            f"AIRFLOW_CONN_{conn_id.upper()}."
+        )
+    return LearningSettings.from_connection(
+        conn_id,
+        host=connection.host,
+        login=connection.login,
+        password=connection.password,
+        schema=connection.schema,
+        port=connection.port,
+        extra=extra,
+    )
+
+
+def credentials_of(settings: LearningSettings) -> Credentials:
+    """
+    Return fresh credentials, and keep them out of the logs of `urllib3`.
+
+    :param settings: The settings of the connection.
+    """
+    credentials = settings.credentials()
+    if credentials.mode == "query":
+        # A filter that is equal to one already there is not added again.
+        logging.getLogger("urllib3.connectionpool").addFilter(QueryKeysFilter(credentials))
+    return credentials
+
+
+def party_of(settings: LearningSettings, credentials: Credentials, budget: RetryBudget | None) -> Party:
+    """
+    Return the two sides of a call.
+
+    :param settings: The settings of the connection.
+    :param credentials: The credentials in use.
+    :param budget: Patience for this call; default that of the connection.
+    """
+    return Party(
+        host=settings.host,
+        credentials=credentials,
+        connection=settings.connection,
+        budget=budget or settings.budget,
+        monotonic=time.monotonic,
+        now=lambda: datetime.now(tz=UTC),
+        jitter=random.random,
+    )

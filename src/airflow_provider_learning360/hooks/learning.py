@@ -1,0 +1,477 @@
+"""
+`LearningHook` and `LearningAsyncHook`: the connection to 360Learning.
+
+Both are transports only: what to send, whether to repeat it and what an answer means is decided in `api/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import requests
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import (
+    AirflowNotFoundException,
+    BaseHook,
+    get_hook_lineage_collector,
+    mask_secret,
+)
+from airflow.providers.http.hooks.http import HttpHook
+
+from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
+from airflow_provider_learning360.api import endpoints
+from airflow_provider_learning360.api.credentials import Credentials, origin
+from airflow_provider_learning360.api.diagnosis import diagnosis
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
+from airflow_provider_learning360.api.messages import Call, Request, Response
+from airflow_provider_learning360.api.refusals import no_answer
+from airflow_provider_learning360.api.retries import RetryBudget
+from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
+from airflow_provider_learning360.hooks.client import open_client, proxy_of
+from airflow_provider_learning360.hooks.connection import credentials_of, party_of, settings_of
+from airflow_provider_learning360.hooks.guards import OneOriginSession
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import aiohttp
+
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+
+T = TypeVar("T")
+
+USER_AGENT = {"User-Agent": f"airflow-provider-learning360/{__version__}", "Accept": "application/json"}
+# Reading a larger body takes long enough for other triggers to notice, so that it goes to a thread.
+LARGE_BODY = 64 * 1024
+
+
+class LearningHook(HttpHook):
+    """
+    Talk to 360Learning with the credentials of an Airflow connection of type `learning360`.
+
+    `run` reaches any other route of 360Learning with the same authentication, retries and care.
+
+    :param learning_conn_id: ID of the connection; default `learning360_default`.
+    :param method: HTTP method that `run` uses; default `GET`.
+    :param http_hook_arguments: Further arguments of Airflow's `HttpHook`, such as `adapter` and `tcp_keep_alive`.
+
+    Source: Airflow's `HttpHook`; 360Learning API v1.
+    """
+
+    conn_name_attr = "learning_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "learning360"
+    hook_name = "360Learning"
+
+    def __init__(
+        self, learning_conn_id: str = DEFAULT_CONN_ID, method: str = "GET", **http_hook_arguments: Any
+    ) -> None:
+        super().__init__(method=method, http_conn_id=learning_conn_id, **http_hook_arguments)
+        self.learning_conn_id = learning_conn_id
+        self._token_lock = threading.Lock()
+
+    @cached_property
+    def settings(self) -> LearningSettings:
+        """
+        The settings of the connection.
+
+        :raises SettingsError: The connection is missing, incomplete or not valid.
+        """
+        try:
+            connection = self.get_connection(self.learning_conn_id)
+        except AirflowNotFoundException:
+            connection = None
+        return settings_of(self.learning_conn_id, connection, connection.extra_dejson if connection else {})
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The credentials of the connection, with the token that is in use."""
+        return credentials_of(self.settings)
+
+    def get_program_session(self, session_id: str) -> ProgramSession:
+        """
+        Return one program session.
+
+        :param session_id: ID of the session: 24 hexadecimal characters.
+        :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
+        """
+        session = self._carry_out(endpoints.get_program_session(session_id))
+        self._add_lineage(session.id)
+        return session
+
+    def list_program_sessions(self) -> list[ProgramSession]:
+        """
+        Return all program sessions of the company, in one answer of up to several megabytes.
+
+        :raises LearningError: By what to do next.
+        """
+        sessions = self._carry_out(endpoints.list_program_sessions())
+        self._add_lineage()
+        return sessions
+
+    def get_program_session_users(self, session_id: str) -> list[Learner]:
+        """
+        Return the learners of a program session, with their names.
+
+        :param session_id: ID of the session.
+        :raises LearningError: By what to do next.
+        """
+        return self._carry_out(endpoints.get_program_session_users(session_id))
+
+    def get_program_session_stats(self, session_id: str) -> SessionStatistics:
+        """
+        Return how far the learners of a program session are.
+
+        :param session_id: ID of the session.
+        :raises LearningError: By what to do next.
+        """
+        return self._carry_out(endpoints.get_program_session_stats(session_id))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether company ID and API key are accepted, and what to do if they are not."""
+        started = time.monotonic()
+        try:
+            settings = self.settings
+            self._carry_out(endpoints.get_token(self.credentials), budget=RetryBudget(attempts=1))
+        except LearningError as error:
+            return False, diagnosis(error)
+        return True, _accepted(settings, time.monotonic() - started)
+
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | str | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        **request_kwargs: Any,
+    ) -> requests.Response:
+        r"""
+        Send a request to any route of 360Learning and return its answer.
+
+        :param endpoint: Path of the route, such as `/api/v1/users`.
+        :param data: Query parameters of a GET, else the body.
+        :param headers: Further headers.
+        :param extra_options: As in `HttpHook`: `check_response`, `timeout` (seconds), `stream`, `verify`, `cert`,
+            `proxies`.
+        :param request_kwargs: Passed to `requests.Request`, such as `json=`.
+        :raises LearningError: By what to do next; not for the status of the answer if `check_response` is False.
+        """
+        place = "params" if self.method in ("GET", "HEAD") else "data"
+        url = self.settings.host + "/" + (endpoint or "").lstrip("/")
+        prepared = requests.Request(self.method, url, headers=headers, **{place: data}, **request_kwargs).prepare()
+        parts = urlsplit(prepared.path_url)
+        request = Request(
+            self.method,
+            parts.path,
+            tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            dict(prepared.headers),
+            prepared.body,
+        )
+        options = dict(extra_options or {})
+        any_status = not options.pop("check_response", True)
+        return self._carry_out(Call(request, _native, any_status=any_status), options=options)
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """
+        Return a `requests` session that signs what goes to the connection's host, and refuses redirects elsewhere.
+
+        :param headers: Headers for all requests of the session.
+        :param extra_options: As in `HttpHook`: `stream`, `verify`, `cert`, `proxies`, `trust_env`.
+        """
+        settings, options = self.settings, extra_options or {}
+        self.base_url = settings.host
+        session = OneOriginSession(settings.host)
+        session.auth = self._sign_prepared
+        session.verify = options.get("verify", settings.verify)
+        session.cert = options.get("cert", settings.cert)
+        session.proxies = options.get("proxies") or {
+            scheme: proxy for scheme in ("http", "https") if (proxy := settings.proxy_for(scheme))
+        }
+        session.stream = options.get("stream", False)
+        session.trust_env = options.get("trust_env", settings.trust_env)
+        session.headers.update({**USER_AGENT, **(headers or {})})
+        self._configure_session_from_mount_adapters(session)
+        return session
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form fields of the extra, for Airflow below 3.2; newer ones read the provider info."""
+        from wtforms import StringField
+
+        return {
+            name: StringField(field["label"], description=field["description"])
+            for name, field in connection_fields().items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and placeholders of the form, for Airflow below 3.2; newer ones read the provider info."""
+        return {name.replace("-", "_"): value for name, value in form_behaviour().items()}
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        return self.get_conn()
+
+    def _carry_out(
+        self, call: Call[T], *, budget: RetryBudget | None = None, options: dict[str, Any] | None = None
+    ) -> T:
+        """Drive a call through its steps."""
+        steps = exchange(call, party_of(self.settings, self.credentials, budget))
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            result = self._step(step, options or {})
+
+    def _step(self, step: Step, options: dict[str, Any]) -> Any:
+        match step:
+            case Send(request):
+                return self._send(request, options)
+            case Wait(seconds, reason):
+                self.log.warning("%s", reason)
+                return time.sleep(seconds)
+            case Authorize(refused):
+                return self._authorize(refused)
+            case Read():
+                return step.carry_out()
+
+    def _send(self, request: Request, options: dict[str, Any]) -> Response | LearningError:
+        headers = {**self._session.headers, **request.headers}
+        url = self.settings.host + request.path
+        prepared = requests.Request(request.method, url, headers, params=request.query, data=request.body).prepare()
+        sending: Any = self._session.merge_environment_settings(
+            prepared.url,
+            options.get("proxies") or {},
+            options.get("stream"),
+            # Always named: otherwise a CA bundle of the environment would win over `verify: false`.
+            options.get("verify", self._session.verify),
+            options.get("cert"),
+        )
+        timed_out = False
+        try:
+            native = self._session.send(
+                prepared, timeout=options.get("timeout", self.settings.timeout), allow_redirects=False, **sending
+            )
+            # Who asks for a stream reads the body himself, unless it is an error that has to be told.
+            body = b"" if sending["stream"] and native.ok else native.content
+        except requests.RequestException as error:
+            trouble: Exception = error
+            timed_out = isinstance(error, requests.Timeout)
+        else:
+            lowered = {name.lower(): value for name, value in native.headers.items()}
+            return Response(request, native.status_code, lowered, body, native)
+        # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
+        return no_answer(request, trouble, timed_out=timed_out, connection=self.settings.connection)
+
+    def _add_lineage(self, session_id: str = "") -> None:
+        uri = endpoints.session_uri(self.settings.host, session_id)
+        get_hook_lineage_collector().add_input_asset(context=self, uri=uri)
+
+    def _authorize(self, refused: Any) -> bool:
+        with self._token_lock:
+            if not self.credentials.needs_token(refused, time.monotonic()):
+                return False
+            token = self._carry_out(endpoints.get_token(self.credentials))
+            mask_secret(token.value)
+            self.credentials.token = replace(token, received_at=time.monotonic())
+            return True
+
+    def _sign_prepared(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request of somebody who uses `get_conn` directly."""
+        url = prepared.url or ""
+        if origin(url) != origin(self.settings.host):
+            return prepared
+        if self.credentials.mode == "oauth2":
+            self._authorize(None)
+        unsigned = Request(prepared.method or "GET", "/")
+        signed = self.credentials.sign(unsigned)
+        prepared.headers.update(signed.headers)
+        if signed.query:
+            prepared.prepare_url(url, signed.query)
+        return prepared
+
+
+class LearningAsyncHook(BaseHook):
+    """
+    The same for coroutines: one `aiohttp` session for the life of the hook, and nothing that blocks the event loop.
+
+    Use it as `async with LearningAsyncHook() as hook`, or call `close` at the end.
+
+    :param learning_conn_id: ID of the connection; default `learning360_default`.
+
+    Source: Airflow's `HttpAsyncHook`; 360Learning API v1.
+    """
+
+    conn_name_attr = LearningHook.conn_name_attr
+    default_conn_name = LearningHook.default_conn_name
+    conn_type = LearningHook.conn_type
+    hook_name = LearningHook.hook_name
+
+    def __init__(self, learning_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.learning_conn_id = learning_conn_id
+        self._settings: LearningSettings | None = None
+        self._credentials: Credentials | None = None
+        self._client: aiohttp.ClientSession | None = None
+        self._token_lock = asyncio.Lock()
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections to 360Learning."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def get_program_session(self, session_id: str) -> ProgramSession:
+        """
+        Return one program session.
+
+        :param session_id: ID of the session: 24 hexadecimal characters.
+        :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
+        """
+        return await self._carry_out(endpoints.get_program_session(session_id))
+
+    async def list_program_sessions(self) -> list[ProgramSession]:
+        """
+        Return all program sessions of the company, in one answer of up to several megabytes.
+
+        :raises LearningError: By what to do next.
+        """
+        return await self._carry_out(endpoints.list_program_sessions())
+
+    async def get_program_session_users(self, session_id: str) -> list[Learner]:
+        """
+        Return the learners of a program session, with their names.
+
+        :param session_id: ID of the session.
+        :raises LearningError: By what to do next.
+        """
+        return await self._carry_out(endpoints.get_program_session_users(session_id))
+
+    async def get_program_session_stats(self, session_id: str) -> SessionStatistics:
+        """
+        Return how far the learners of a program session are.
+
+        :param session_id: ID of the session.
+        :raises LearningError: By what to do next.
+        """
+        return await self._carry_out(endpoints.get_program_session_stats(session_id))
+
+    async def test_connection(self) -> tuple[bool, str]:
+        """Return whether company ID and API key are accepted, and what to do if they are not."""
+        started = time.monotonic()
+        try:
+            settings, credentials, _ = await self._open()
+            await self._carry_out(endpoints.get_token(credentials), budget=RetryBudget(attempts=1))
+        except LearningError as error:
+            return False, diagnosis(error)
+        return True, _accepted(settings, time.monotonic() - started)
+
+    async def _open(self) -> tuple[LearningSettings, Credentials, aiohttp.ClientSession]:
+        """Look the connection up and open the session, once."""
+        async with self._opening:
+            if self._settings is None:
+                try:
+                    connection = await get_async_connection(self.learning_conn_id, hook=self)
+                    extra = await get_async_extra_dejson(connection)
+                except AirflowNotFoundException:
+                    connection, extra = None, {}
+                self._settings = settings_of(self.learning_conn_id, connection, extra)
+            if self._credentials is None:
+                self._credentials = credentials_of(self._settings)
+            if self._client is None:
+                self._client = await open_client(self._settings, USER_AGENT)
+        return self._settings, self._credentials, self._client
+
+    async def _carry_out(self, call: Call[T], *, budget: RetryBudget | None = None) -> T:
+        """Drive a call through its steps."""
+        settings, credentials, _ = await self._open()
+        steps = exchange(call, party_of(settings, credentials, budget))
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            result = await self._step(step)
+
+    async def _step(self, step: Step) -> Any:
+        match step:
+            case Send(request):
+                return await self._send(request)
+            case Wait(seconds, reason):
+                self.log.warning("%s", reason)
+                return await asyncio.sleep(seconds)
+            case Authorize(refused):
+                return await self._authorize(refused)
+            case Read(_, response) if len(response.body) > LARGE_BODY:
+                return await asyncio.to_thread(step.carry_out)
+            case Read():
+                return step.carry_out()
+
+    async def _send(self, request: Request) -> Response | LearningError:
+        import aiohttp
+        from yarl import URL
+
+        settings, _, client = await self._open()
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        timed_out = False
+        try:
+            async with client.request(
+                request.method,
+                URL(f"{settings.host}{request.path}{query}", encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=proxy_of(settings),
+            ) as native:
+                body = await native.read()
+        except (aiohttp.ClientError, OSError) as error:
+            trouble: Exception = error
+            timed_out = isinstance(error, TimeoutError)
+        else:
+            lowered = {name.lower(): value for name, value in native.headers.items()}
+            return Response(request, native.status, lowered, body, native)
+        return no_answer(request, trouble, timed_out=timed_out, connection=settings.connection)
+
+    async def _authorize(self, refused: Any) -> bool:
+        _, credentials, _ = await self._open()
+        async with self._token_lock:
+            if not credentials.needs_token(refused, time.monotonic()):
+                return False
+            token = await self._carry_out(endpoints.get_token(credentials))
+            # Masking speaks to Airflow's supervisor, which would block the loop.
+            await asyncio.to_thread(mask_secret, token.value)
+            credentials.token = replace(token, received_at=time.monotonic())
+            return True
+
+
+def _accepted(settings: LearningSettings, seconds: float) -> str:
+    return f"{settings.host} accepted company ID and API key in {seconds * 1000:.0f} ms."
+
+
+def _native(response: Response) -> requests.Response:
+    native: requests.Response = response.native
+    return native

@@ -1,0 +1,1 @@
+"""Operators: read program sessions."""

@@ -1,0 +1,226 @@
+"""Operators that read program sessions."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_learning360 import DEFAULT_CONN_ID
+from airflow_provider_learning360.api.changes import read_moment
+from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.xcom import SessionXCom
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.hooks.learning import LearningHook
+
+
+class GetProgramSessionOperator(BaseOperator):
+    """
+    Read one program session of 360Learning and push its validated JSON document to XCom.
+
+    :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`, as
+        `ListProgramSessionsOperator` returns them.
+    :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
+    :param fields: Names of the fields to push, as the API writes them; default all that were sent.
+    :param exclude: Names of the fields not to push, such as `users`; default none.
+    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit, and a
+        warning above 1 MiB.
+    :returns: The document, with the API's names of fields.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
+    """
+
+    template_fields: Sequence[str] = (
+        "session_id",
+        "learning_conn_id",
+        "fields",
+        "exclude",
+        "contract",
+        "max_xcom_bytes",
+    )
+    ui_color = "#e8f3f1"
+
+    def __init__(
+        self,
+        *,
+        session_id: str | dict[str, Any],
+        learning_conn_id: str = DEFAULT_CONN_ID,
+        fields: list[str] | None = None,
+        exclude: list[str] | None = None,
+        contract: ContractPolicy = "warn",
+        max_xcom_bytes: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**with_retry_policy(kwargs))
+        self.session_id = session_id
+        self.learning_conn_id = learning_conn_id
+        self.fields = fields
+        self.exclude = exclude
+        self.contract = contract
+        self.max_xcom_bytes = max_xcom_bytes
+        self._xcom.check()
+
+    @property
+    def _xcom(self) -> SessionXCom:
+        return SessionXCom(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
+
+    @cached_property
+    def hook(self) -> LearningHook:
+        """The hook that the operator talks through."""
+        from airflow_provider_learning360.hooks.learning import LearningHook
+
+        return LearningHook(self.learning_conn_id)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read the session and return its document."""
+        with failing_fast():
+            session = self.hook.get_program_session(session_id_of(self.session_id))
+            name_mapped_task(context, session)
+            self.log.info("Read %s.", session.title)
+            return self._xcom.of(session, self.log)
+
+
+class ListProgramSessionsOperator(BaseOperator):
+    """
+    List the program sessions of the company, filtered, as small documents ready for `.expand(session_id=...)`.
+
+    The API sends all sessions in one answer, so that filters save XCom and not traffic. A session without the date
+    that a filter looks at is left out.
+
+    :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
+    :param template_id: ID of the program template that the sessions belong to; default any.
+    :param name_pattern: Pattern of the name, with `*` and `?`, in any case; default any.
+    :param starts_after: Earliest `startDate`, inclusive; a datetime or ISO text; default none.
+    :param starts_before: `startDate` must be earlier than this; default none.
+    :param ends_after: Earliest `endDate`, inclusive; default none.
+    :param ends_before: `endDate` must be earlier than this; default none.
+    :param modified_since: Earliest `modifiedAt`, inclusive; default none.
+    :param fields: Names of the fields to push; default `_id`, `name`, `startDate`, `endDate`, `modifiedAt`.
+    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :returns: The documents.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    """
+
+    template_fields: Sequence[str] = (
+        "learning_conn_id",
+        "template_id",
+        "name_pattern",
+        "starts_after",
+        "starts_before",
+        "ends_after",
+        "ends_before",
+        "modified_since",
+        "fields",
+        "contract",
+    )
+    ui_color = "#e8f3f1"
+
+    def __init__(
+        self,
+        *,
+        learning_conn_id: str = DEFAULT_CONN_ID,
+        template_id: str | None = None,
+        name_pattern: str | None = None,
+        starts_after: str | datetime | None = None,
+        starts_before: str | datetime | None = None,
+        ends_after: str | datetime | None = None,
+        ends_before: str | datetime | None = None,
+        modified_since: str | datetime | None = None,
+        fields: list[str] | None = None,
+        contract: ContractPolicy = "warn",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**with_retry_policy(kwargs))
+        self.learning_conn_id = learning_conn_id
+        self.template_id = template_id
+        self.name_pattern = name_pattern
+        self.starts_after = starts_after
+        self.starts_before = starts_before
+        self.ends_after = ends_after
+        self.ends_before = ends_before
+        self.modified_since = modified_since
+        self.fields = fields
+        self.contract = contract
+        SessionXCom(fields=fields, contract=contract).check()
+
+    @cached_property
+    def hook(self) -> LearningHook:
+        """The hook that the operator talks through."""
+        from airflow_provider_learning360.hooks.learning import LearningHook
+
+        return LearningHook(self.learning_conn_id)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Read all sessions and return the documents of those that match."""
+        from airflow_provider_learning360.api.models import checked_fields
+
+        with failing_fast():
+            fields = checked_fields(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
+            windows = self._windows()
+            sessions = self.hook.list_program_sessions()
+            self._report_drift(sessions)
+            matching = [session for session in sessions if self._matches(session, windows)]
+            self.log.info("%d of %d program sessions match.", len(matching), len(sessions))
+            return [session.document(fields) for session in matching]
+
+    def _windows(self) -> list[tuple[str, datetime | None, datetime | None]]:
+        """Return for each date the earliest time and the time before which it must be."""
+        limits = {
+            name: read_moment(value, name) if (value := getattr(self, name)) else None
+            for name in ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")
+        }
+        return [
+            ("start_date", limits["starts_after"], limits["starts_before"]),
+            ("end_date", limits["ends_after"], limits["ends_before"]),
+            ("modified_at", limits["modified_since"], None),
+        ]
+
+    def _matches(self, session: ProgramSession, windows: list[tuple[str, datetime | None, datetime | None]]) -> bool:
+        if self.template_id and session.program_template != self.template_id:
+            return False
+        # Names carry blanks and line ends that nobody sees.
+        name = " ".join((session.name or "").split()).casefold()
+        if self.name_pattern and not fnmatchcase(name, self.name_pattern.casefold()):
+            return False
+        return all(_within(getattr(session, field), after, before) for field, after, before in windows)
+
+    def _report_drift(self, sessions: list[ProgramSession]) -> None:
+        if self.contract == "ignore":
+            return
+        from airflow_provider_learning360.api.contract import Drift, drift_of, report_drift
+
+        # Learners and details are not promised in the list: what it leaves out is no drift.
+        drift = Drift()
+        for session in sessions:
+            found = drift_of(session)
+            drift |= Drift(found.unknown, (), found.new_values)
+        warning = report_drift("The list of program sessions", drift, self.contract)
+        if warning:
+            self.log.warning("%s", warning)
+
+
+def name_mapped_task(context: Context, session: ProgramSession) -> None:
+    """Show the session's name instead of a number, where a task is mapped and its author chose no label."""
+    mapped = getattr(context["ti"], "map_index", -1) >= 0
+    if mapped and not context.get("map_index_template"):
+        context["map_index_template"] = "{{ learning360_session }}"
+        context["learning360_session"] = session.title  # type: ignore[typeddict-unknown-key]
+
+
+def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
+    if after is None and before is None:
+        return True
+    return moment is not None and (after is None or moment >= after) and (before is None or moment < before)

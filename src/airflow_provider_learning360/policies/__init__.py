@@ -1,0 +1,1 @@
+"""How Airflow should act on the errors of 360Learning."""

@@ -1,0 +1,92 @@
+"""From typed API errors to Airflow's decision: retry, retry after the server's own delay, or fail at once."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_learning360.api.errors import LearningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+try:
+    from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
+except (ImportError, AttributeError):  # Airflow below 3.3
+    RetryPolicy = object  # type: ignore[assignment,misc]
+    HAS_RETRY_POLICIES = False
+else:
+    HAS_RETRY_POLICIES = True
+
+
+class LearningRetryPolicy(RetryPolicy):
+    """
+    Fail at once where no repetition helps; wait as long as 360Learning asks where it asks.
+
+    It is the default of this provider's operators and sensors on Airflow 3.3 and later; a `retry_policy` of your
+    own wins.
+
+    Source: Airflow's `RetryPolicy`.
+    """
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """
+        Return whether and when to retry.
+
+        :param exception: What the task ended in.
+        :param try_number: Number of the try, from 1.
+        :param max_tries: Number of tries that the task has.
+        :param context: Airflow's task context.
+        """
+        if not isinstance(exception, LearningError):
+            return RetryDecision.default()
+        if not exception.retryable:
+            return RetryDecision.fail(f"{type(exception).__name__}: no repetition will help")
+        if exception.retry_after is not None:
+            delay = timedelta(seconds=exception.retry_after)
+            return RetryDecision.retry(delay, f"360Learning asked to wait {exception.retry_after:g} s")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the policy as JSON; it has no settings."""
+        return {"__type": "LearningRetryPolicy"}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> LearningRetryPolicy:
+        """Return the policy that `serialize` wrote."""
+        return cls()
+
+
+def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the arguments of an operator, with this provider's retry policy where Airflow has policies and none is given.
+
+    :param arguments: Keyword arguments for `BaseOperator`.
+    """
+    if HAS_RETRY_POLICIES and arguments.get("retry_policy") is None:
+        return {**arguments, "retry_policy": LearningRetryPolicy()}
+    return arguments
+
+
+@contextmanager
+def failing_fast(convert: bool = not HAS_RETRY_POLICIES) -> Iterator[None]:
+    """
+    Let errors that no repetition will help fail the task at once, on Airflow below 3.3 too.
+
+    :param convert: Whether to raise Airflow's own exception instead; default only where there are no retry policies.
+    :raises AirflowFailException: Instead of such an error, where Airflow has no retry policies.
+    """
+    try:
+        yield
+    except LearningError as error:
+        if not convert or error.retryable:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error

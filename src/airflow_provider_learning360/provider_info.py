@@ -1,0 +1,117 @@
+"""What Airflow and its tools read about this provider: one plain literal, so that it can be read without being run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description. Source: Airflow's `provider_info.schema.json`."""
+    return {
+        "package-name": "airflow-provider-learning360",
+        "name": "360Learning",
+        "description": "Read 360Learning program sessions, and wait until they change.",
+        "integrations": [
+            {
+                "integration-name": "360Learning",
+                "external-doc-url": "https://360learning.com/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "360Learning",
+                "python-modules": ["airflow_provider_learning360.hooks.learning"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "360Learning",
+                "python-modules": ["airflow_provider_learning360.operators.program_session"],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "360Learning",
+                "python-modules": ["airflow_provider_learning360.sensors.program_session"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "360Learning",
+                "python-modules": ["airflow_provider_learning360.triggers.program_session"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "learning360",
+                "hook-class-name": "airflow_provider_learning360.hooks.learning.LearningHook",
+                "hook-name": "360Learning",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {"login": "Company ID", "password": "API key"},
+                    "placeholders": {
+                        "host": "https://app.360learning.com",
+                        "login": "60b8d2956e20ae1a0f8e44f1",
+                        "extra": "{}",
+                    },
+                },
+                "conn-fields": {
+                    "auth": {
+                        "label": "Authentication",
+                        "description": "How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` "
+                        "token. Default: headers.",
+                        "schema": {"type": ["string", "null"], "enum": ["headers", "query", "oauth2"]},
+                    },
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds to wait for a connection, and for each piece of an answer. "
+                        "Default: 30.0.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
+                    "retry_attempts": {
+                        "label": "Attempts",
+                        "description": "Requests sent for one call at most, the first included. Default: 5.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "retry_budget": {
+                        "label": "Retry budget",
+                        "description": "Seconds after which one call is not repeated any more. Default: 120.0.",
+                        "schema": {"type": ["number", "null"], "minimum": 0},
+                    },
+                    "max_rate_limit_wait": {
+                        "label": "Longest rate-limit wait",
+                        "description": "Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an "
+                        "error. Default: 60.0.",
+                        "schema": {"type": ["number", "null"], "minimum": 0},
+                    },
+                    "verify": {
+                        "label": "Verify TLS",
+                        "description": "`true`, `false`, or the path of a CA bundle. Default: true.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "cert": {
+                        "label": "Client certificate",
+                        "description": "Path of a PEM file with certificate and key.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "proxies": {
+                        "label": "Proxy",
+                        "description": "URL of a proxy, or in the extra a mapping from scheme to URL.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "trust_env": {
+                        "label": "Trust environment",
+                        "description": "Take proxies from the environment (`HTTPS_PROXY`, `NO_PROXY`). Default: true.",
+                        "schema": {"type": ["boolean", "null"]},
+                    },
+                    "allow_insecure_http": {
+                        "label": "Allow plain HTTP",
+                        "description": "Let `http://` go to a host that is not this machine. Default: false.",
+                        "schema": {"type": ["boolean", "null"]},
+                    },
+                },
+            }
+        ],
+        "cli": ["airflow_provider_learning360.cli.definition.get_learning360_cli_commands"],
+    }

@@ -1,0 +1,91 @@
+"""The simulator as a command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow_provider_learning360.simulator.simulator import Simulator
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the simulator's arguments to a parser, so that another command can offer them too.
+
+    :param parser: the parser to extend.
+    """
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8360, help="TCP port; 0 for any free one (%(default)s)")
+    parser.add_argument("--sessions", type=int, default=12, help="program sessions (%(default)s)")
+    parser.add_argument("--learners", type=int, default=20, help="learners in each session (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)"
+    )
+    parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
+    parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
+    parser.add_argument(
+        "--token-life", type=float, default=3600, help="seconds that a token lives (%(default)s)"
+    )
+    parser.add_argument("--scenario", type=Path, metavar="FILE.json", help="scenarios to play from the start")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status.
+
+    :param arguments: what a parser with these arguments made of the command line.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        simulator = _simulator(arguments)
+        simulator.start()
+    except (OSError, ValueError, OverflowError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"360Learning simulator on {simulator.url}  company ID {simulator.company_id}  "
+        f"API key {simulator.api_key}  ({arguments.sessions} sessions)",
+        flush=True,
+    )
+    stop.wait()
+    simulator.stop()
+    return 0
+
+
+def _simulator(arguments: argparse.Namespace) -> Simulator:
+    simulator = Simulator(
+        sessions=arguments.sessions,
+        learners=arguments.learners,
+        seed=arguments.seed,
+        company_id=arguments.company_id,
+        api_key=arguments.api_key,
+        token_life=arguments.token_life,
+        host=arguments.host,
+        port=arguments.port,
+        log=sys.stderr,
+    )
+    if arguments.scenario is not None:
+        simulator.play(json.loads(arguments.scenario.read_text(encoding="utf-8")))
+    return simulator
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    :param argv: arguments; default those of the process.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_learning360.simulator",
+        description="A stand-in for the 360Learning API on loopback, with believable data.",
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

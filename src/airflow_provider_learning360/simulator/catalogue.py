@@ -1,0 +1,278 @@
+"""Believable program sessions, learners and statistics, all of them made from a seed.
+
+Oddities that real sessions show (blanks around names, a duration that is null, sparse statistics) are placed
+by the position of the session, not by chance: twelve sessions hold every one of them, whatever the seed. The
+session at position 0 is complete and plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Literal
+
+Document = dict[str, Any]
+Progress = Literal["finished", "started", "idle"]
+
+REFERENCE = datetime(2026, 6, 1, tzinfo=UTC)
+"""The moment that all dates of the data are counted from, when no clock is given."""
+
+MODERN_FIELDS = (
+    "userLimit",
+    "lang",
+    "modifiedAt",
+    "automatedReminders",
+    "groups",
+    "customFields",
+    "requirements",
+    "users",
+)
+"""Fields that sessions recorded before the middle of 2021 do not have."""
+
+_TOPICS = (
+    ("Onboarding: your first week", "Meet your team, your tools and the people who can help."),
+    ("Workplace safety", "What to do before, during and after an incident on site."),
+    ("Leading your first team", "From colleague to manager: goals, feedback, trust."),
+    ("Data protection essentials", "Which personal data we keep, why, and for how long."),
+    ("Selling with questions", "Listen first, propose second, and write the follow-up the same day."),
+    ("Customer care masterclass", "Difficult calls, clear mails and the art of a good apology."),
+    ("Machine operator certificate", "Daily checks, lock-out and the practical exam."),
+    ("Writing for everyone", "Short sentences, plain words, useful headings."),
+    ("Anti-corruption refresher", "Gifts, invitations and who to ask when in doubt."),
+    ("Project management basics", "Scope, plan, risks, and the meeting that is not needed."),
+)
+_COHORTS = ("spring intake", "Lyon", "Berlin", "night shift", "autumn intake", "remote", "Chicago")
+_FIRST_NAMES_TEXT = (
+    "Ann Bilal Chloe Diego Elif Farid Greta Hugo Ines Jonas Kenza Liam Maya Nora Oscar Priya Quentin Rosa "
+    "Samir Tess Ugo Vera William Zoë"
+)
+_LAST_NAMES_TEXT = (
+    "Adler Bernard Costa Dubois Evans Fischer Garcia Haddad Ito Jensen Kowalski Lambert Moreau Novak Okafor "
+    "Petit Rossi Silva Tanaka Unger Vidal Weber Young Zhang Müller"
+)
+_FIRST_NAMES, _LAST_NAMES = _FIRST_NAMES_TEXT.split(), _LAST_NAMES_TEXT.split()
+_PAIRS = len(_FIRST_NAMES) * len(_LAST_NAMES)
+
+
+def stamp(moment: datetime) -> str:
+    """The vendor's way to write a date: UTC, milliseconds, ``Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def people(count: int, seed: object) -> list[Document]:
+    """Learners as the users route shows them, with ``_id``, ``mail``, ``firstName``, ``lastName``.
+
+    No two have the same mail.
+
+    :param count: how many.
+    :param seed: anything with a stable text; the same seed gives the same people.
+    """
+    random = Random(f"people {seed}")
+    shift = random.randrange(len(_LAST_NAMES))
+    return [_person(place, shift, f"{random.getrandbits(96):024x}") for place in range(count)]
+
+
+def _person(place: int, shift: int, identifier: str) -> Document:
+    row, column = divmod(place % _PAIRS, len(_FIRST_NAMES))
+    first = _FIRST_NAMES[column]
+    last = _LAST_NAMES[(row + column + shift) % len(_LAST_NAMES)]
+    login = f"{first}.{last}".lower() + (str(place // _PAIRS) if place >= _PAIRS else "")
+    # Not every login is a valid mail address: some carry the company behind a hash, some a plus or an accent.
+    tail = "#demo" if place % 5 == 3 else "+field" if place % 11 == 7 else ""
+    return {"_id": identifier, "mail": f"{login}{tail}@example.com", "firstName": first, "lastName": last}
+
+
+class Catalogue:
+    """What the company of the simulator holds before anybody touches it.
+
+    :param seed: the same seed gives the same data.
+    :param learners: how many learners each session has.
+    :param reference: the moment that all dates are counted from.
+    """
+
+    def __init__(self, seed: int = 360, learners: int = 20, reference: datetime = REFERENCE) -> None:
+        self._seed = seed
+        self._learners = learners
+        self._reference = reference.replace(second=0, microsecond=0)
+        self.directory = people(2 * learners, seed)
+        # Sessions share these small documents, so that a large company stays cheap. Nobody changes them.
+        self._users = [{"_id": person["_id"], "mail": person["mail"]} for person in self.directory]
+        self._staff = [person["mail"] for person in people(8, f"{seed} staff")]
+
+    def _identifier(self, *parts: object) -> str:
+        return f"{Random(f'{self._seed} {parts}').getrandbits(96):024x}"
+
+    def _enrolled(self, position: int, everybody: list[Document]) -> list[Document]:
+        first = Random(f"{self._seed} enrolled {position}").randrange(self._learners + 1)
+        return everybody[first : first + self._learners]
+
+    def learners(self, position: int) -> list[Document]:
+        """The people enrolled in the session at this position."""
+        return self._enrolled(position, self.directory)
+
+    def document(self, position: int, *, legacy: bool = False) -> Document:
+        """The session at this position of the list.
+
+        :param position: 0 for the first; identifiers rise with it.
+        :param legacy: leave out the fields that sessions of early 2021 do not have.
+        """
+        random = Random(f"{self._seed} session {position}")
+        topic = (position + self._seed) % len(_TOPICS)
+        document: Document = {
+            "_id": self._session_id(position, random),
+            "author": random.choice(self._staff),
+            "name": _name(topic, position),
+            "description": _description(topic, position, random),
+            **self._dates(position, random),
+            **_duration(position, random),
+            "programTemplate": self._identifier("template", topic),
+            "tutors": random.sample(self._staff, 1 + position % 2),
+            "sessionCustom": "" if position % 4 else "Bring your badge",
+            "templateCustom": "",
+            "modules": self._modules(position, random),
+            "skills": [self._identifier("skill", topic)] if position % 3 == 0 else [],
+            "validateRegistrations": False,
+            "hasUserLimit": position % 3 == 0,
+            **self._modern(position, random),
+        }
+        if legacy:
+            document["hasUserLimit"] = False
+            document = {key: value for key, value in document.items() if key not in MODERN_FIELDS}
+        return document
+
+    def _session_id(self, position: int, random: Random) -> str:
+        # An identifier starts with its second of creation, so the list comes out in ascending order.
+        created = self._reference - timedelta(days=400) + timedelta(minutes=50 * position)
+        return f"{int(created.timestamp()):08x}{random.getrandbits(64):016x}"
+
+    def _dates(self, position: int, random: Random) -> Document:
+        days = -7 if position == 0 else random.randint(-60, 60)
+        start = self._reference + timedelta(days=days, hours=random.randint(6, 16))
+        end = start + timedelta(days=random.randint(14, 45))
+        if position % 2:  # closed by hand: the very moment of the click is kept
+            end += timedelta(seconds=random.randint(1, 59), milliseconds=random.randint(1, 999))
+        if position % 11 == 7:
+            end = start
+        return {"startDate": stamp(start), "endDate": stamp(end)}
+
+    def _modules(self, position: int, random: Random) -> list[Document]:
+        types = ("course", "webinar", "classroom")
+        count = 3 if position == 0 else random.randint(1, 9)
+        modules = [
+            {"_id": self._identifier("module", position, place), "type": types[place % 3]}
+            for place in range(count)
+        ]
+        return [dict(reversed(module.items())) for module in modules] if position % 2 else modules
+
+    def _modern(self, position: int, random: Random) -> Document:
+        modified = self._reference - timedelta(days=random.uniform(1, 30))
+        limit = {"userLimit": self._learners + 10} if position % 3 == 0 else {}
+        return {
+            **limit,
+            "lang": random.choice(("en", "fr", "de")),
+            "modifiedAt": stamp(modified),
+            "automatedReminders": position % 2 == 0,
+            "groups": [
+                self._identifier("group", (position + place) % 5) for place in range(1 + position % 3)
+            ],
+            "customFields": self._custom_fields(position),
+            "requirements": {
+                "courses": [self._identifier("course", position)] if position % 4 == 0 else [],
+                "programs": [],
+                "paths": [],
+            },
+            "users": self._enrolled(position, self._users),
+        }
+
+    def _custom_fields(self, position: int) -> list[Document]:
+        # No document shows the shape of these on a session, so both neighbours' shapes occur.
+        identifier = self._identifier("custom field", position % 2)
+        value = f"CC-{100 + position}"
+        if position % 2:
+            return [{"_id": identifier, "value": value}]
+        return [{"customFieldId": identifier, "name": "Cost centre", "value": value}]
+
+
+def _name(topic: int, position: int) -> str:
+    name = f"{_TOPICS[topic][0]}, {_COHORTS[position % len(_COHORTS)]}"
+    return (name, f"{name}\n", f"  {name} \n\n")[position % 3]
+
+
+def _description(topic: int, position: int, random: Random) -> str:
+    if position % 6 == 5:
+        return ""
+    title, purpose = _TOPICS[topic]
+    week = '<li style="margin: 0;">Week {}: about {} minutes&nbsp;of learning</li>'
+    weeks = "".join(week.format(number, random.randint(20, 90)) for number in range(1, random.randint(2, 6)))
+    return f"<h1>{title}</h1><p>{purpose}</p>\n<ul>{weeks}</ul>"
+
+
+def _duration(position: int, random: Random) -> Document:
+    if position % 5 == 4:
+        return {"programDuration": None}  # and then its type is not there at all
+    hours: float = 1.5 if position % 5 == 2 else random.randint(1, 12)
+    return {"programDuration": hours, "programDurationType": "hour"}
+
+
+def learner_statistics(person: Document, progress: Progress, start: datetime, random: Random) -> Document:
+    """One item of ``usersStats``; what is not reached yet is missing, null or empty, as it happens to be.
+
+    :param person: a learner, with or without names.
+    :param progress: how far the learner got.
+    :param start: when the session starts.
+    :param random: where scores and times come from.
+    """
+    item: Document = {"mail": person["mail"], "score": 0, "deleted": False}
+    item |= {key: person[key] for key in ("firstName", "lastName") if key in person}
+    if progress == "idle":
+        return item | random.choice(
+            ({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None})
+        )
+    begun = start + timedelta(milliseconds=random.randint(1, 3 * 86_400_000))
+    item |= {"startTime": stamp(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
+    if progress == "started":
+        return item | {"progress": random.randint(1, 99)} | random.choice(({}, {"endTime": None}))
+    ended = begun + timedelta(milliseconds=random.randint(3_600_000, 9 * 86_400_000))
+    return item | {"progress": 100, "score": random.randint(60, 100), "endTime": stamp(ended)}
+
+
+def session_items(learners: Sequence[Document], start: datetime, identifier: str) -> list[Document]:
+    """The ``usersStats`` of a session: some finished, some started, some idle, and two since deleted.
+
+    :param learners: who is enrolled.
+    :param start: when the session starts.
+    :param identifier: the session's ID, which alone decides who did what.
+    """
+    random = Random(f"statistics {identifier}")
+    # In one session of two everybody has started, so that attendees, with the deleted, exceed the registered.
+    steps: tuple[Progress, ...] = ("finished", "started")
+    if random.random() < 0.5:
+        steps = ("finished", "started", "idle")
+    items = [
+        learner_statistics(person, steps[place % len(steps)], start, random)
+        for place, person in enumerate(learners)
+    ]
+    gone = [{"mail": f"former.learner{place}@example.com"} for place in (1, 2)]
+    return items + [
+        learner_statistics(person, "started", start, random) | {"deleted": True} for person in gone
+    ]
+
+
+def overview(name: str, items: Iterable[Document]) -> Document:
+    """The statistics of a session: the counters and the items that they count.
+
+    Deleted users still count as attendees, but no longer as registered.
+
+    :param name: the session's name.
+    :param items: one per learner.
+    """
+    items = list(items)
+    present = [item for item in items if not item.get("deleted")]
+    return {
+        "name": name,
+        "registered": len(present),
+        "attendees": sum(bool(item.get("startTime")) for item in items),
+        "completed": sum(bool(item.get("endTime")) for item in present),
+        "usersStats": items,
+    }

@@ -1,0 +1,130 @@
+"""What a PATCH of a session may change, and how the vendor reads it from JSON or from a form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from airflow_provider_learning360.simulator.catalogue import Document, stamp
+from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+
+def read(seen: SeenRequest, document: Document) -> dict[str, Any]:
+    """The fields that a PATCH changes, ready for an edit.
+
+    Fields outside the documented list are refused, so that a client learns about its mistake.
+
+    :param seen: the request.
+    :param document: the session before the change.
+    :raises ValueError: what the vendor's validation would say.
+    """
+    fields = {}
+    for name, value in _sent(seen).items():
+        if name not in _EDITABLE:
+            raise ValueError(f"{name} is not one of {', '.join(_EDITABLE)}")
+        try:
+            fields[name] = _EDITABLE[name](value)
+        except (TypeError, ValueError, AttributeError, KeyError):
+            raise ValueError(f"{name} has a value that does not fit") from None
+    # Both are written in the vendor's one form, so their texts compare as their moments do.
+    start, end = (fields.get(name, document.get(name)) for name in ("startDate", "endDate"))
+    if (
+        {"startDate", "endDate"} & fields.keys()
+        and isinstance(start, str)
+        and isinstance(end, str)
+        and end < start
+    ):
+        raise ValueError("endDate is before startDate")
+    return _shaped(fields, document)
+
+
+def _sent(seen: SeenRequest) -> dict[str, Any]:
+    if "application/x-www-form-urlencoded" in seen.headers.get("content-type", ""):
+        return _from_form(seen.body.decode(errors="replace"))
+    try:
+        body = json.loads(seen.body)
+    except ValueError:
+        raise ValueError("the body is neither JSON nor a form") from None
+    if not isinstance(body, dict):
+        raise ValueError("the body is not an object")
+    return body
+
+
+def _from_form(body: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    lists: dict[str, list[str]] = {}
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    for key, value in parse_qsl(body, keep_blank_values=True):
+        name, *inner = key.replace("]", "").split("[")
+        if len(inner) > 1:  # customFields[0][_id]=...
+            tables.setdefault(name, {}).setdefault(inner[0], {})[inner[1]] = value
+        elif inner or name == "tutors":  # tutors[]=..., or the name repeated
+            lists.setdefault(name, []).append(value)
+        else:
+            flat[name] = value
+    return flat | lists | {name: list(rows.values()) for name, rows in tables.items()}
+
+
+def _shaped(fields: dict[str, Any], document: Document) -> dict[str, Any]:
+    fields.pop("email", None)  # moves the mails of the program, of which the session shows nothing
+    if "userLimit" in fields:
+        fields["hasUserLimit"] = fields["userLimit"] is not None
+        fields["userLimit"] = ... if fields["userLimit"] is None else fields["userLimit"]
+    if "customFields" in fields:
+        sent = {item["_id"]: item["value"] for item in fields["customFields"]}
+        kept = [dict(item) for item in document.get("customFields") or []]
+        for item in kept:
+            item["value"] = sent.pop(item.get("_id") or item.get("customFieldId"), item.get("value"))
+        fields["customFields"] = kept + [{"_id": key, "value": value} for key, value in sent.items()]
+    return fields
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError
+    return [_text(item) for item in value]
+
+
+def _date(value: Any) -> str:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError
+    return stamp(moment)
+
+
+def _limit(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool | float) or int(value) < 0:
+        raise ValueError
+    return int(value)
+
+
+def _rows(*names: str) -> Callable[[Any], list[dict[str, Any]]]:
+    def rows(value: Any) -> list[dict[str, Any]]:
+        if not isinstance(value, list):
+            raise TypeError
+        return [{name: item[name] for name in names} for item in value]
+
+    return rows
+
+
+_EDITABLE: dict[str, Callable[[Any], Any]] = {
+    "startDate": _date,
+    "endDate": _date,
+    "tutors": _texts,
+    "name": _text,
+    "userLimit": _limit,
+    "sessionCustom": _text,
+    "email": _rows("position", "sendingDate"),
+    "customFields": _rows("_id", "value"),
+}

@@ -1,0 +1,61 @@
+"""The pytest plugin: a fixture that starts the simulator and points an Airflow connection at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.simulator import Simulator
+
+_NAME = "learning360_simulator"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker known."""
+    config.addinivalue_line(
+        "markers",
+        f"{_NAME}(auth=None, conn_id='learning360_default', extra=None, **simulator): "
+        "how the fixture of the same name sets the connection and makes its Simulator",
+    )
+
+
+@pytest.fixture
+def learning360_simulator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Simulator]:
+    """A running simulator, and a connection to it in the environment for as long as the test takes.
+
+    The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:
+    ``conn_id``, the connection's ID (``learning360_default``); ``auth`` and ``extra``, its kind of
+    authentication and further extras; and every argument of ``Simulator``.
+    """
+    from airflow_provider_learning360.simulator import Simulator
+
+    options = _options(request)
+    conn_id = options.pop("conn_id", "learning360_default")
+    extra = dict(options.pop("extra", None) or {})
+    if auth := options.pop("auth", None):
+        extra["auth"] = auth
+    with Simulator(**options) as simulator:
+        connection = {
+            "conn_type": "learning360",
+            "host": simulator.url,
+            "login": simulator.company_id,
+            "password": simulator.api_key,
+            "extra": extra,
+        }
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        yield simulator
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers(_NAME))):  # the marker nearest to the test wins
+        if marker.args:
+            raise pytest.UsageError(f"the marker {_NAME} takes keyword arguments only")
+        options |= marker.kwargs
+    return options

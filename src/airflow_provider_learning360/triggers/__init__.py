@@ -1,0 +1,1 @@
+"""Triggers: wait for program sessions in the triggerer."""

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import pickle
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api import errors
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    FixArgumentError,
+    FixConnectionError,
+    FixIdError,
+    ForbiddenError,
+    InvalidIdError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    RedirectError,
+    SettingsError,
+    TimedOutError,
+    TryAgainError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+    redact,
+)
+
+KINDS = sorted(
+    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LearningError)),
+    key=lambda kind: kind.__name__,
+)
+DETAILS = {"method": "GET", "path": "/x", "status": 429, "code": "too_many", "retry_after": 1.5}
+
+SECRETS = st.text(string.ascii_letters + string.digits + "-_.~+/=%", min_size=8, max_size=40)
+WORDS = st.text(string.ascii_letters + string.digits + ".-#+_", min_size=1, max_size=20)
+MAILS = st.builds("{}@{}.example".format, WORDS, st.text(string.ascii_lowercase, min_size=3, max_size=10))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_crosses_processes_as_json_and_as_pickle(kind: type[LearningError]) -> None:
+    error = kind("what happened", **DETAILS)
+    crossed = LearningError.from_dict(json.loads(json.dumps(error.to_dict())))
+    for copy in (crossed, pickle.loads(pickle.dumps(error)), error.with_note("More.")):
+        assert type(copy) is kind
+        assert {name: getattr(copy, name) for name in DETAILS} == DETAILS
+    assert str(crossed) == str(pickle.loads(pickle.dumps(error))) == crossed.message == "what happened"
+    assert str(error.with_note("More.")) == "what happened More."
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_needs_only_its_message(kind: type[LearningError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("what happened")))
+    assert [getattr(error, name) for name in DETAILS] == [None] * len(DETAILS)
+
+
+def test_an_error_of_a_newer_version_is_still_an_error() -> None:
+    error = LearningError.from_dict({"type": "FromTheFutureError", "message": "what happened", "status": 418})
+    assert type(error) is LearningError
+    assert (str(error), error.status) == ("what happened", 418)
+
+
+@pytest.mark.parametrize(
+    ("next_action", "kinds"),
+    [
+        (FixConnectionError, {SettingsError, UnauthorizedError, ForbiddenError, RedirectError}),
+        (FixIdError, {InvalidIdError, NotFoundError}),
+        (TryAgainError, {UnreachableError, TimedOutError, UnavailableError}),
+        (ValueError, {FixArgumentError}),
+        (LearningError, set(KINDS) - {LearningError}),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_the_tree_is_ordered_by_the_next_action(next_action: type, kinds: set[type]) -> None:
+    assert {kind for kind in KINDS if issubclass(kind, next_action) and kind is not next_action} == kinds
+
+
+def test_only_what_may_pass_is_retryable() -> None:
+    passing = {RateLimitedError, TryAgainError, UnreachableError, TimedOutError, UnavailableError}
+    assert {kind for kind in KINDS if kind.retryable} == passing
+    assert not ContractError.retryable
+
+
+@given(SECRETS, st.text(max_size=100), st.text(max_size=100))
+def test_no_secret_gets_through(secret: str, before: str, after: str) -> None:
+    assert secret not in redact(f"{before}{secret}{after}", (secret,))
+
+
+@given(
+    MAILS,
+    st.sampled_from(["", " ", "<", "'", '"', "mailto:", "(", "{", ",", "=", "\n"]),
+    st.sampled_from(" '\">),};\n"),
+)
+def test_no_mail_gets_through(mail: str, before: str, after: str) -> None:
+    shown = redact(f"a learner {before}{mail}{after} is unknown")
+    assert mail.partition("@")[2] not in shown
+    assert not any(part in shown for part in (mail, mail.partition("@")[0] + "@"))
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        "jane#acme@example.com",
+        "o'brien'@example.com",
+        '"jane doe"@example.com',
+        "jane{x}@example.com",
+        "jane%40example.com",
+    ],
+)
+def test_unusual_logins_are_mails_too(mail: str) -> None:
+    assert "example.com" not in redact(f"user {mail} not found")
+
+
+@given(st.text(max_size=2000), st.lists(SECRETS, max_size=2))
+def test_a_piece_is_bounded_and_on_one_line(text: str, secrets: list[str]) -> None:
+    piece = redact(text, tuple(secrets))
+    assert len(piece) <= errors.MAX_PIECE + 1
+    assert len(piece.splitlines()) <= 1
+
+
+def test_an_empty_secret_hides_nothing() -> None:
+    assert redact("session_not_found", ("",)) == "session_not_found"
