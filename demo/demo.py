@@ -35,10 +35,11 @@ def simulated() -> Iterator[tuple[dict[str, str], str]]:
     with Simulator(sessions=12, learners=20) as simulator:
         session_id = next(one for one in simulator.session_ids if len(simulator.session(one)["tutors"]) > 1)
         say(f"  simulator     {simulator.url}, standing in for 360Learning")
+        moved = {"startDate": "2027-03-01T09:00:00.000Z", "endDate": "2027-03-19T16:00:00.000Z"}
         simulator.play(
             {
                 "when": {"path": f"/{session_id}/", "after_requests": 3},
-                "do": {"edit": {"session": session_id, "fields": {"startDate": "2026-12-07T09:00:00.000Z"}}},
+                "do": {"edit": {"session": session_id, "fields": moved}},
             }
         )
         watcher = threading.Thread(target=tell_requests, args=(simulator,), daemon=True)
@@ -97,31 +98,30 @@ def run_dag(home: str, session_id: str, poke_interval: float) -> Any:
     return dag.test(run_conf={"session_id": session_id})
 
 
-def tell(run: Any) -> bool:
-    """Print what each task did; true if all did what they should."""
+def pulled(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
+    """What a task pushed to XCom; one value for each of its mapped instances."""
     from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
 
-    tasks = {(one.task_id, one.map_index): one for one in run.get_task_instances()}
+    query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key)
+    with create_session() as session:
+        rows = sorted(session.scalars(query), key=lambda row: row.map_index)
+        return [XComModel.deserialize_value(row) for row in rows]
 
-    def pulled(task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        rows = XComModel.get_many(
-            run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key, map_indexes=map_index
-        )
-        row = rows.first() if hasattr(rows, "first") else None
-        return XComModel.deserialize_value(row) if row is not None else None
 
-    session, changes = pulled("get_session"), pulled("wait_for_change", "changes")
+def tell(run: Any) -> bool:
+    """Print what each task handed on; true if all of them did."""
+    sessions, changes = pulled(run, "get_session"), pulled(run, "wait_for_change", "changes")
+    reminders = pulled(run, "remind")
     say()
-    if session:
-        say(f"  get_session       {session['name'].strip()}, {len(session['tutors'])} tutors")
-        say(f"                    {session['startDate']} to {session['endDate']}")
-    for field, values in (changes or {}).items():
-        say(f"  wait_for_change   {field}: {values['from']} -> {values['to']}")
-    for (task_id, index), one in sorted(tasks.items(), key=lambda item: item[0][1]):
-        if task_id == "remind":
-            say(f"  remind [{index}]        {one.state}: {pulled('remind', map_index=index)}")
-    reminded = [one for (task_id, index), one in tasks.items() if task_id == "remind" and index >= 0]
-    return bool(changes) and bool(reminded) and run.state == "success"
+    for session in sessions:
+        say(f"  get_session      {session['name'].strip()}: {session['startDate']} to {session['endDate']}")
+    for change in changes:
+        for field, values in change.items():
+            say(f"  wait_for_change  {field}: {values['from']} -> {values['to']}")
+    for index, reminder in enumerate(reminders):
+        say(f"  remind [{index}]       {reminder}")
+    return run.state == "success" and bool(sessions and changes and reminders)
 
 
 def main() -> int:

@@ -37,6 +37,7 @@ DETAILS = {"method": "GET", "path": "/x", "status": 429, "code": "too_many", "re
 
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~+/=%", min_size=8, max_size=40)
 WORDS = st.text(string.ascii_letters + string.digits + ".-#+_", min_size=1, max_size=20)
+BEFORE = st.sampled_from(["", " ", "<", "'", '"', "mailto:", "(", "{", ",", "=", "\n"])
 MAILS = st.builds("{}@{}.example".format, WORDS, st.text(string.ascii_lowercase, min_size=3, max_size=10))
 
 
@@ -89,28 +90,16 @@ def test_no_secret_gets_through(secret: str, before: str, after: str) -> None:
     assert secret not in redact(f"{before}{secret}{after}", (secret,))
 
 
-@given(
-    MAILS,
-    st.sampled_from(["", " ", "<", "'", '"', "mailto:", "(", "{", ",", "=", "\n"]),
-    st.sampled_from(" '\">),};\n"),
-)
+@given(MAILS, BEFORE, st.sampled_from(" '\">),};"))
 def test_no_mail_gets_through(mail: str, before: str, after: str) -> None:
     shown = redact(f"a learner {before}{mail}{after} is unknown")
-    assert mail.partition("@")[2] not in shown
-    assert not any(part in shown for part in (mail, mail.partition("@")[0] + "@"))
+    local, _, domain = mail.partition("@")
+    assert domain not in shown
+    assert f"{local}@" not in shown
 
 
-@pytest.mark.parametrize(
-    "mail",
-    [
-        "jane#acme@example.com",
-        "o'brien'@example.com",
-        '"jane doe"@example.com',
-        "jane{x}@example.com",
-        "jane%40example.com",
-    ],
-)
-def test_unusual_logins_are_mails_too(mail: str) -> None:
+@pytest.mark.parametrize("mail", ["jane#acme@example.com", "jane(acme)@example.com", "jane%23acme%40example.com"])
+def test_an_unusual_login_is_a_mail_too(mail: str) -> None:
     assert "example.com" not in redact(f"user {mail} not found")
 
 

@@ -28,7 +28,7 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     # Reading certificates takes tens of milliseconds, so only where the default will not do, and in a thread.
     default = settings.verify is True and settings.cert is None
     trust = True if default else await asyncio.to_thread(_tls, settings)
-    return aiohttp.ClientSession(
+    client = aiohttp.ClientSession(
         headers=headers,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout, sock_read=settings.timeout),
         # A poller keeps its one connection from look to look, however far they are apart.
@@ -37,6 +37,9 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
         # Not trust_env: with it, aiohttp would add passwords from ~/.netrc. See proxy_of for the proxies.
         trust_env=False,
     )
+    # By itself it would send a request twice where the connection breaks, past the budget and unseen.
+    client._retry_connection = False
+    return client
 
 
 def _tls(settings: LearningSettings) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
             f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set "
             f"AIRFLOW_CONN_{conn_id.upper()}."
         )
-    return LearningSettings.from_connection(
+    settings = LearningSettings.from_connection(
         conn_id,
         host=connection.host,
         login=connection.login,
@@ -41,6 +42,11 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
         port=connection.port,
         extra=extra,
     )
+    for name in ("verify", "cert"):
+        path = getattr(settings, name)
+        if isinstance(path, str) and not os.path.exists(path):
+            raise SettingsError(f"{settings.connection} is not usable: {name} names a file that is not there ({path}).")
+    return settings
 
 
 def credentials_of(settings: LearningSettings) -> Credentials:
@@ -52,7 +58,8 @@ def credentials_of(settings: LearningSettings) -> Credentials:
     credentials = settings.credentials()
     if credentials.mode == "query":
         # A filter that is equal to one already there is not added again.
-        logging.getLogger("urllib3.connectionpool").addFilter(QueryKeysFilter(credentials))
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).addFilter(QueryKeysFilter(credentials))
     return credentials
 
 

@@ -17,17 +17,17 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import requests
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
     BaseHook,
-    get_hook_lineage_collector,
     mask_secret,
 )
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
 from airflow_provider_learning360.api import endpoints
-from airflow_provider_learning360.api.credentials import Credentials, origin
+from airflow_provider_learning360.api.credentials import Credentials, origin, without_keys
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
@@ -190,7 +190,7 @@ class LearningHook(HttpHook):
         """
         settings, options = self.settings, extra_options or {}
         self.base_url = settings.host
-        session = OneOriginSession(settings.host)
+        session = OneOriginSession(settings.host, self.credentials)
         session.auth = self._sign_prepared
         session.verify = options.get("verify", settings.verify)
         session.cert = options.get("cert", settings.cert)
@@ -251,19 +251,26 @@ class LearningHook(HttpHook):
     def _send(self, request: Request, options: dict[str, Any]) -> Response | LearningError:
         headers = {**self._session.headers, **request.headers}
         url = self.settings.host + request.path
-        prepared = requests.Request(request.method, url, headers, params=request.query, data=request.body).prepare()
         sending: Any = self._session.merge_environment_settings(
-            prepared.url,
-            options.get("proxies") or {},
+            url,
+            # Named too, and a copy: the environment would win over the session's, and is added to what is given here.
+            dict(options.get("proxies") or self._session.proxies),
             options.get("stream"),
             # Always named: otherwise a CA bundle of the environment would win over `verify: false`.
             options.get("verify", self._session.verify),
             options.get("cert"),
         )
+        unsent = requests.Request(request.method, url, headers, params=request.query, data=request.body)
         timed_out = False
         try:
-            native = self._session.send(
-                prepared, timeout=options.get("timeout", self.settings.timeout), allow_redirects=False, **sending
+            prepared = unsent.prepare()
+            # Not the session's own `send`: what it hides from its users is read here, and told without secrets.
+            native = requests.Session.send(
+                self._session,
+                prepared,
+                timeout=options.get("timeout", self.settings.timeout),
+                allow_redirects=False,
+                **sending,
             )
             # Who asks for a stream reads the body himself, unless it is an error that has to be told.
             body = b"" if sending["stream"] and native.ok else native.content
@@ -300,7 +307,10 @@ class LearningHook(HttpHook):
         signed = self.credentials.sign(unsigned)
         prepared.headers.update(signed.headers)
         if signed.query:
-            prepared.prepare_url(url, signed.query)
+            parts = urlsplit(url)
+            # A redirect may have kept the keys that were sent.
+            kept = without_keys(tuple(parse_qsl(parts.query, keep_blank_values=True)))
+            prepared.prepare_url(parts._replace(query="").geturl(), kept + signed.query)
         return prepared
 
 
@@ -448,7 +458,7 @@ class LearningAsyncHook(BaseHook):
                 proxy=proxy_of(settings),
             ) as native:
                 body = await native.read()
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host name that cannot be one
             trouble: Exception = error
             timed_out = isinstance(error, TimeoutError)
         else:

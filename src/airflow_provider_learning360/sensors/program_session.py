@@ -25,7 +25,7 @@ from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMem
 from airflow_provider_learning360.xcom import SessionXCom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -139,12 +139,13 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(message)
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
-            if event["kind"] == "error":
-                self._fail(context, LearningError.from_dict(event["error"]))
-            return self._look_or_defer(context, datetime.fromisoformat(event["deadline"]))
+            error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
+            return self._look_or_defer(context, datetime.fromisoformat(event["deadline"]), error)
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Look once; true, with the document, if the session was modified."""
+        if time.monotonic() < self._not_before:
+            return False  # the server asked not to be asked yet, and only the timeout brought us here
         memory = TaskMemory(context, self._carried)
         wait = self._wait(memory)
         outcome = self._outcome()
@@ -169,15 +170,16 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
         memory.forget()
         return PokeReturnValue(True, document)
 
-    def _look_or_defer(self, context: Context, deadline: datetime) -> Any:
+    def _look_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
+        """Look, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
         try:
-            found = self.poke(context)
-        except LearningError as error:
+            found = self._fail(context, error) if error else self.poke(context)
+        except LearningError as trouble:
             if self.never_fail:
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from trouble
             if not self.silent_fail:
                 raise
-            self.log.error("Look failed: %s", error)
+            self.log.error("Look failed: %s", trouble)
             found = False
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
@@ -260,7 +262,8 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
                 "lost. Give the watermark (since=get_session.output, or a time), or use deferrable=True."
             )
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         # Airflow's own name for it: also the wait until a reschedule goes through here.
-        interval: float = super()._get_next_poke_interval(*args, **kwargs)
-        return max(interval, self._not_before - time.monotonic())
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        left = max(0.0, self.timeout - run_duration())
+        return max(interval, min(self._not_before - time.monotonic(), left))

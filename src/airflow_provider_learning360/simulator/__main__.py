@@ -7,10 +7,13 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.simulator.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8360, help="TCP port; 0 for any free one (%(default)s)")
     parser.add_argument("--sessions", type=int, default=12, help="program sessions (%(default)s)")
     parser.add_argument("--learners", type=int, default=20, help="learners in each session (%(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)")
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
-    parser.add_argument(
-        "--token-life", type=float, default=3600, help="seconds that a token lives (%(default)s)"
-    )
+    parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token lives (%(default)s)")
     parser.add_argument("--scenario", type=Path, metavar="FILE.json", help="scenarios to play from the start")
 
 

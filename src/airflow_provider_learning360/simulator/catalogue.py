@@ -1,16 +1,18 @@
 """Believable program sessions, learners and statistics, all of them made from a seed.
 
-Oddities that real sessions show (blanks around names, a duration that is null, sparse statistics) are placed
-by the position of the session, not by chance: twelve sessions hold every one of them, whatever the seed. The
-session at position 0 is complete and plain.
+Oddities that real sessions show (blanks around names, a duration that is null, an end at the start) are
+placed by the position of the session, not by chance: twelve sessions hold every one of them, whatever the
+seed. The session at position 0 is complete and plain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Document = dict[str, Any]
 Progress = Literal["finished", "started", "idle"]
@@ -160,8 +162,7 @@ class Catalogue:
         types = ("course", "webinar", "classroom")
         count = 3 if position == 0 else random.randint(1, 9)
         modules = [
-            {"_id": self._identifier("module", position, place), "type": types[place % 3]}
-            for place in range(count)
+            {"_id": self._identifier("module", position, place), "type": types[place % 3]} for place in range(count)
         ]
         return [dict(reversed(module.items())) for module in modules] if position % 2 else modules
 
@@ -173,9 +174,7 @@ class Catalogue:
             "lang": random.choice(("en", "fr", "de")),
             "modifiedAt": stamp(modified),
             "automatedReminders": position % 2 == 0,
-            "groups": [
-                self._identifier("group", (position + place) % 5) for place in range(1 + position % 3)
-            ],
+            "groups": [self._identifier("group", (position + place) % 5) for place in range(1 + position % 3)],
             "customFields": self._custom_fields(position),
             "requirements": {
                 "courses": [self._identifier("course", position)] if position % 4 == 0 else [],
@@ -226,9 +225,7 @@ def learner_statistics(person: Document, progress: Progress, start: datetime, ra
     item: Document = {"mail": person["mail"], "score": 0, "deleted": False}
     item |= {key: person[key] for key in ("firstName", "lastName") if key in person}
     if progress == "idle":
-        return item | random.choice(
-            ({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None})
-        )
+        return item | random.choice(({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None}))
     begun = start + timedelta(milliseconds=random.randint(1, 3 * 86_400_000))
     item |= {"startTime": stamp(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
     if progress == "started":
@@ -250,13 +247,10 @@ def session_items(learners: Sequence[Document], start: datetime, identifier: str
     if random.random() < 0.5:
         steps = ("finished", "started", "idle")
     items = [
-        learner_statistics(person, steps[place % len(steps)], start, random)
-        for place, person in enumerate(learners)
+        learner_statistics(person, steps[place % len(steps)], start, random) for place, person in enumerate(learners)
     ]
     gone = [{"mail": f"former.learner{place}@example.com"} for place in (1, 2)]
-    return items + [
-        learner_statistics(person, "started", start, random) | {"deleted": True} for person in gone
-    ]
+    return items + [learner_statistics(person, "started", start, random) | {"deleted": True} for person in gone]
 
 
 def overview(name: str, items: Iterable[Document]) -> Document:

@@ -47,7 +47,7 @@ def _control(simulator: Simulator, seen: SeenRequest) -> Answer:
         case "POST", _ if session:
             fields = json.loads(seen.body)
             if not isinstance(fields, dict):
-                raise ValueError("an edit is an object of fields")
+                raise TypeError("an edit is an object of fields")
             return answer(simulator.edit(session[1], **fields))
         case "DELETE", _ if session:
             simulator.delete(session[1])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.simulator.answers import Answer, answer, refused
-from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator.traffic import SeenRequest
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Keys:
     company_id: str
     api_key: str
     token_life: float
-    expires_in_as: type[str] | type[int]
+    expires_in_as: type[str | int]
     now: Callable[[], datetime]
     _tokens: dict[str, datetime] = field(default_factory=dict, init=False)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_learning360.simulator.catalogue import Document, stamp
-from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator.traffic import SeenRequest
 
 
 def read(seen: SeenRequest, document: Document) -> dict[str, Any]:
@@ -31,12 +34,7 @@ def read(seen: SeenRequest, document: Document) -> dict[str, Any]:
             raise ValueError(f"{name} has a value that does not fit") from None
     # Both are written in the vendor's one form, so their texts compare as their moments do.
     start, end = (fields.get(name, document.get(name)) for name in ("startDate", "endDate"))
-    if (
-        {"startDate", "endDate"} & fields.keys()
-        and isinstance(start, str)
-        and isinstance(end, str)
-        and end < start
-    ):
+    if {"startDate", "endDate"} & fields.keys() and isinstance(start, str) and isinstance(end, str) and end < start:
         raise ValueError("endDate is before startDate")
     return _shaped(fields, document)
 
@@ -49,7 +47,7 @@ def _sent(seen: SeenRequest) -> dict[str, Any]:
     except ValueError:
         raise ValueError("the body is neither JSON nor a form") from None
     if not isinstance(body, dict):
-        raise ValueError("the body is not an object")
+        raise ValueError("the body is not an object")  # noqa: TRY004 - all that is wrong is one error
     return body
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlencode
 
 from airflow_provider_learning360.simulator import answers, patches
 from airflow_provider_learning360.simulator.answers import Answer
-from airflow_provider_learning360.simulator.keys import Keys
-from airflow_provider_learning360.simulator.sessions import Sessions
-from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator.keys import Keys
+    from airflow_provider_learning360.simulator.sessions import Sessions
+    from airflow_provider_learning360.simulator.traffic import SeenRequest
 
 _IDENTIFIER = re.compile(r"[0-9a-fA-F]{24}")
 _SESSIONS = "/api/v1/programs/sessions"
@@ -85,9 +89,7 @@ class Routes:
     def _learner(self, seen: SeenRequest, session_id: str, mail_or_id: str) -> Answer:
         item = self._sessions.learner_statistics(session_id, mail_or_id)
         if item is None:
-            return answers.refused(
-                404, "user_not_enrolled" if self._sessions.knows(mail_or_id) else "user_not_found"
-            )
+            return answers.refused(404, "user_not_enrolled" if self._sessions.knows(mail_or_id) else "user_not_found")
         return answers.answer(item)
 
     def _old_list(self, seen: SeenRequest) -> Answer:

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from math import inf
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_learning360.simulator.answers import Answer, encoded, failure, redirect
-from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_learning360.simulator.traffic import SeenRequest
 
 Told = Mapping[str, Any]
 
@@ -98,9 +101,7 @@ def _drift(do: Told, answer: Answer) -> Answer:
     if not answer.holds_sessions:
         return answer
     content = json.loads(answer.body)
-    drifted = [
-        _drifted(document, do["drift"]) for document in (content if isinstance(content, list) else [content])
-    ]
+    drifted = [_drifted(document, do["drift"]) for document in (content if isinstance(content, list) else [content])]
     return replace(answer, body=encoded(drifted if isinstance(content, list) else drifted[0]))
 
 
@@ -173,13 +174,15 @@ def _removal(value: object) -> None:
 
 def _check(what: str, told: object, allowed: tuple[str, ...], required: tuple[str, ...] = ()) -> None:
     if not isinstance(told, Mapping):
-        raise ValueError(f"{what} must be an object, not {told!r}")
+        raise ValueError(f"{what} must be an object, not {told!r}")  # noqa: TRY004 - one error for all that is wrong
     for key, value in told.items():
         if key not in allowed:
             raise ValueError(f"unknown key {key!r} in {what}; allowed: {', '.join(allowed)}")
         kind = _TYPES.get(key, object)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind not in (bool, object)):
             raise ValueError(f"{key!r} in {what} does not take {value!r}")
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{key!r} in {what} is below zero")
     for key in required:
         if key not in told:
             raise ValueError(f"{what} needs {key!r}")
@@ -222,7 +225,7 @@ class Scenario:
         _check("a scenario", self.told, ("when", "do"), ("do",))
         self.do: Mapping[str, Any] = self.told["do"]
         if not isinstance(self.do, Mapping):
-            raise ValueError(f"'do' must be an object, not {self.do!r}")
+            raise ValueError(f"'do' must be an object, not {self.do!r}")  # noqa: TRY004 - as above
         self.kind = _kind(self.do)
         try:
             json.dumps(self.told, default=_removal)

@@ -11,14 +11,16 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import parse_qsl
 
 from airflow_provider_learning360.simulator.answers import JSON, Answer
 from airflow_provider_learning360.simulator.traffic import SeenRequest, line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MOST_CONNECTIONS = 256
 _MOST_BODY = 16 * 1024 * 1024
@@ -102,9 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         if answer.status not in (204, 304) and not (300 <= answer.status < 400):
             headers["Content-Type"] = answer.content_type
         if answer.content_type == JSON and body:
-            headers["ETag"] = (
-                f'W/"{len(body):x}-{hashlib.sha1(body, usedforsecurity=False).hexdigest()[:27]}"'
-            )
+            headers["ETag"] = f'W/"{len(body):x}-{hashlib.sha1(body, usedforsecurity=False).hexdigest()[:27]}"'
         accepted = self.headers.get("Accept-Encoding", "")
         if "gzip" in accepted and not _NO_GZIP.search(accepted) and len(body) > _WORTH_COMPRESSING:
             body = gzip.compress(body, compresslevel=1, mtime=0)
@@ -139,12 +139,7 @@ class Server(HTTPServer):
         self._guard = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((loopback(host), port), Handler)
-        self._thread = threading.Thread(
-            target=self.serve_forever,
-            kwargs={"poll_interval": 0.02},
-            name="learning360-simulator",
-            daemon=True,
-        )
+        self._thread = threading.Thread(target=self._accept, name="learning360-simulator", daemon=True)
 
     def server_bind(self) -> None:
         """Binds without asking the name service for this machine's name, which may take seconds."""
@@ -158,15 +153,21 @@ class Server(HTTPServer):
     def stop(self) -> None:
         """Stops serving, closes every connection and waits for the threads to end."""
         self.stopping.set()
-        self.shutdown()
+        with suppress(OSError), socket.create_connection((self.server_name, self.server_port), timeout=5):
+            pass  # wakes the thread that waits for connections
+        self._thread.join(timeout=5)
         self.server_close()
         with self._guard:
             still_open = dict(self._open)
-        for connection, (_, thread) in still_open.items():
+        for connection in still_open:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)  # a kept-alive connection would answer for ever
+        for _, thread in still_open.values():
             thread.join(timeout=5)
-        self._thread.join(timeout=5)
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            self.handle_request()
 
     def number(self, connection: Any) -> int:
         """The number of a TCP connection, counted from 1."""
@@ -191,7 +192,7 @@ class Server(HTTPServer):
             self.finish_request(request, client_address)
         except (ConnectionError, TimeoutError):
             pass  # the client left, which is its right
-        except Exception:
+        except Exception:  # noqa: BLE001 - shown, and ends this connection alone
             self.handle_error(request, client_address)
         finally:
             with self._guard:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.answers import encoded
 from airflow_provider_learning360.simulator.catalogue import (
@@ -19,6 +18,9 @@ from airflow_provider_learning360.simulator.catalogue import (
     session_items,
     stamp,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -125,11 +127,7 @@ class Sessions:
     def _enrolled(self, document: Document) -> list[Document]:
         users = document.get("users")
         # A test may put anything there; who has no mail has no place in the other answers.
-        users = (
-            [user for user in users if isinstance(user, dict) and "mail" in user]
-            if isinstance(users, list)
-            else []
-        )
+        users = [user for user in users if isinstance(user, dict) and "mail" in user] if isinstance(users, list) else []
         return [self._people.get(user.get("_id"), user) for user in users]
 
     def learners(self, session_id: str) -> list[Document]:
@@ -170,9 +168,7 @@ class Sessions:
 
     def knows(self, mail_or_id: str) -> bool:
         """Whether anybody in the company has this mail or ID."""
-        return mail_or_id in self._people or any(
-            person["mail"] == mail_or_id for person in self._people.values()
-        )
+        return mail_or_id in self._people or any(person["mail"] == mail_or_id for person in self._people.values())
 
 
 def _items(learners: list[Document], before: dict[str, Document]) -> dict[str, Document]:

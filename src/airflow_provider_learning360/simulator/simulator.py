@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from airflow_provider_learning360.simulator.answers import Answer
 from airflow_provider_learning360.simulator.catalogue import REFERENCE, Catalogue
 from airflow_provider_learning360.simulator.controls import PREFIX, control
 from airflow_provider_learning360.simulator.keys import Keys
@@ -18,7 +15,13 @@ from airflow_provider_learning360.simulator.routes import Routes
 from airflow_provider_learning360.simulator.scenarios import Play
 from airflow_provider_learning360.simulator.server import Server, loopback
 from airflow_provider_learning360.simulator.sessions import Sessions
-from airflow_provider_learning360.simulator.traffic import SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from airflow_provider_learning360.simulator.answers import Answer
+    from airflow_provider_learning360.simulator.traffic import SeenRequest
 
 
 class Simulator:
@@ -51,7 +54,7 @@ class Simulator:
         token_life: float = 3600,
         clock: Callable[[], datetime] | None = None,
         *,
-        expires_in_as: type[str] | type[int] = str,
+        expires_in_as: type[str | int] = str,
         legacy: int = 0,
         host: str = "127.0.0.1",
         port: int = 0,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.catalogue import (
     REFERENCE,
@@ -18,6 +17,9 @@ from airflow_provider_learning360.simulator.catalogue import (
     overview,
     people,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SEED = "factories"
 _numbers = count(1)
@@ -57,9 +59,7 @@ def session_statistics(
     random = Random(_SEED)
     items = []
     for place, user in enumerate(learners(names=True) if users is None else users):
-        progress: Progress = (
-            "finished" if place < finished else "started" if place < finished + started else "idle"
-        )
+        progress: Progress = "finished" if place < finished else "started" if place < finished + started else "idle"
         items.append(learner_statistics(user, progress, REFERENCE - timedelta(days=7), random))
     return _overridden(overview("Onboarding: your first week", items), fields)
 

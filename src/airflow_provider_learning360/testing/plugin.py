@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_learning360.simulator import Simulator
 
 _NAME = "learning360_simulator"
@@ -24,9 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def learning360_simulator(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Simulator]:
+def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A running simulator, and a connection to it in the environment for as long as the test takes.
 
     The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:

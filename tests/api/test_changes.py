@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api.changes import Change, Watermark, find_change, read_moment, watermark_since
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
+from airflow_provider_learning360.api.models import ProgramSession, write_date
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+OTHER = "60b8d2956e20ae1a0f8e44f2"
+T0 = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def session(modified_at: datetime | None = T0, **fields: Any) -> ProgramSession:
+    moment = {} if modified_at is None else {"modifiedAt": write_date(modified_at)}
+    return ProgramSession.model_validate({"_id": ID, **moment, **fields})
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+LISTS = st.lists(st.sampled_from(["ann@example.com", "bob@example.com", "absent"]), max_size=2)
+WATCHABLE = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from([None, "", "absent", "x" * 600, "y" * 600]),
+        "lang": st.sampled_from([None, "absent", "en"]),
+        "startDate": st.none() | MOMENTS.map(write_date),
+        "tutors": st.none() | LISTS,
+        "customFields": st.lists(st.fixed_dictionaries({"value": st.none() | st.integers(0, 2)}), max_size=2),
+    },
+)
+WATCH = st.lists(st.sampled_from(["name", "lang", "startDate", "tutors", "customFields"]), unique=True).map(tuple)
+
+
+@given(MOMENTS, MOMENTS, WATCHABLE, WATCHABLE, WATCH)
+def test_a_change_is_later_than_the_watermark_and_differs_where_it_is_watched(
+    before: datetime, after: datetime, was: dict[str, Any], now: dict[str, Any], watch: tuple[str, ...]
+) -> None:
+    watermark = Watermark.of(session(before, **was), watch)
+    differing = {name for name in watch if (name in was, was.get(name)) != (name in now, now.get(name))}
+    change = find_change(session(after, **now), watermark)
+    assert (change is not None) == (after > watermark.modified_at and (not watch or bool(differing)))
+    if change is not None:
+        assert change.session_id == ID
+        assert set(change.fields) == {"modifiedAt", *differing}
+
+
+@given(MOMENTS, WATCHABLE, WATCH)
+def test_a_session_is_no_change_of_itself(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+    seen = session(moment, **fields)
+    assert find_change(seen, Watermark.of(seen, watch)) is None
+
+
+@given(MOMENTS, WATCHABLE, WATCH)
+def test_a_watermark_survives_the_database(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+    watermark = Watermark.of(session(moment, **fields), watch)
+    assert Watermark.from_dict(json.loads(json.dumps(watermark.to_dict()))) == watermark
+
+
+@given(MOMENTS, WATCHABLE, WATCH)
+def test_an_earlier_document_is_as_good_as_the_look_that_made_it(
+    moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]
+) -> None:
+    seen = session(moment, **fields)
+    for since in (seen.document(), json.dumps(seen.document()), " " + json.dumps(seen.document(), indent=1)):
+        assert watermark_since(since, ID, watch) == Watermark.of(seen, watch)
+
+
+@given(WATCHABLE, WATCH)
+def test_a_watermark_stores_and_shows_no_people(fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+    watermark = Watermark.of(session(T0, **fields), watch)
+    change = find_change(session(T0 + SECOND), watermark)
+    assert "example.com" not in json.dumps(watermark.to_dict())
+    assert "example.com" not in f"{change} {change and change.to_dict()}"
+
+
+@pytest.mark.parametrize("name", ["author", "tutors", "users"])
+def test_people_are_compared_without_being_kept(name: str) -> None:
+    def of(mail: str) -> Any:
+        return {"author": mail, "tutors": [mail], "users": [{"_id": "1", "mail": mail}]}[name]
+
+    watermark = Watermark.of(session(T0, **{name: of("ann@example.com")}), (name,))
+    assert find_change(session(T0 + SECOND, **{name: of("ann@example.com")}), watermark) is None
+    change = find_change(session(T0 + SECOND, **{name: of("bob@example.com")}), watermark)
+    assert change is not None
+    for told in (json.dumps(watermark.to_dict()), str(change), json.dumps(change.to_dict())):
+        assert "example" not in told
+    assert name in str(change)
+
+
+def test_a_change_of_people_tells_how_many_there_are() -> None:
+    watermark = Watermark.of(session(T0, tutors=["ann@example.com"]), ("tutors",))
+    change = find_change(session(T0 + SECOND, tutors=["ann@example.com", "bob@example.com"]), watermark)
+    assert "1 entries" in str(change)
+    assert "2 entries" in str(change)
+
+
+def test_a_mail_in_a_text_is_not_shown_in_the_log() -> None:
+    watermark = Watermark.of(session(T0, sessionCustom="ask ann@example.com"), ("sessionCustom",))
+    change = find_change(session(T0 + SECOND, sessionCustom="ask bob@example.com"), watermark)
+    assert "sessionCustom" in str(change)
+    assert "example.com" not in str(change)
+
+
+def test_a_long_value_is_kept_as_its_fingerprint() -> None:
+    watermark = Watermark.of(session(T0, description="<p>" + "x" * 30_000), ("description",))
+    assert len(json.dumps(watermark.to_dict())) < 1000
+    assert find_change(session(T0 + SECOND, description="<p>" + "x" * 30_000), watermark) is None
+    change = find_change(session(T0 + SECOND, description="<p>" + "x" * 29_999 + "y"), watermark)
+    assert change is not None
+    assert len(str(change)) < 500
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ({}, {"lang": None}),
+        ({"lang": None}, {}),
+        ({"lang": "en"}, {}),
+        ({}, {"lang": "en"}),
+        ({"lang": "absent"}, {}),
+        ({}, {"lang": "absent"}),
+        ({"lang": None}, {"lang": "en"}),
+    ],
+    ids=str,
+)
+def test_missing_null_and_a_value_are_three_different_things(was: dict[str, Any], now: dict[str, Any]) -> None:
+    watermark = Watermark.of(session(T0, **was), ("lang",))
+    assert find_change(session(T0 + SECOND, **now), watermark) is not None
+    assert find_change(session(T0 + SECOND, **was), watermark) is None
+
+
+@pytest.mark.parametrize(
+    ("later", "changed"), [(timedelta(0), False), (-SECOND, False), (timedelta(milliseconds=1), True)]
+)
+def test_only_later_is_modified(later: timedelta, changed: bool) -> None:
+    assert (find_change(session(T0 + later), Watermark(ID, T0)) is not None) is changed
+
+
+def test_the_zone_of_a_watermark_does_not_matter() -> None:
+    paris = timezone(timedelta(hours=2))
+    assert find_change(session(T0), Watermark(ID, T0.astimezone(paris))) is None
+    assert find_change(session(T0 + SECOND), Watermark(ID, T0.astimezone(paris))) is not None
+
+
+def test_a_change_says_from_what_to_what() -> None:
+    watermark = Watermark.of(session(T0, startDate="2026-04-01T08:00:00Z", name="x"), ("startDate", "name"))
+    change = find_change(session(T0 + SECOND, startDate="2026-05-01T10:00:00+02:00", name="x"), watermark)
+    assert change == Change(
+        ID,
+        {
+            "modifiedAt": {"from": "2026-03-01T08:00:00.000Z", "to": "2026-03-01T08:00:01.000Z"},
+            "startDate": {"from": "2026-04-01T08:00:00.000Z", "to": "2026-05-01T08:00:00.000Z"},
+        },
+    )
+    assert change.to_dict() == change.fields
+    assert 'startDate: "2026-04-01T08:00:00.000Z" -> "2026-05-01T08:00:00.000Z"' in str(change)
+    json.dumps(change.to_dict())
+
+
+def test_a_date_written_otherwise_is_no_change() -> None:
+    watermark = Watermark.of(session(T0, startDate="2026-04-01T08:00:00Z"), ("startDate",))
+    assert find_change(session(T0 + SECOND, startDate="2026-04-01T10:00:00.000+02:00"), watermark) is None
+
+
+def test_without_modified_at_there_is_nothing_to_compare() -> None:
+    for use in (lambda: Watermark.of(session(None)), lambda: find_change(session(None), Watermark(ID, T0))):
+        with pytest.raises(ContractError, match=f"{ID} has no modifiedAt"):
+            use()
+
+
+def test_a_watermark_fits_its_session_and_its_fields() -> None:
+    watermark = Watermark.of(session(), ["name", "lang"])
+    assert watermark.fits(ID, ["name", "lang"])
+    assert watermark.fits(ID, ("name", "lang"))
+    assert not watermark.fits(ID, ["name"])
+    assert not watermark.fits(OTHER, ["name", "lang"])
+
+
+@pytest.mark.parametrize(
+    "since",
+    [T0, T0.astimezone(timezone(timedelta(hours=-5))), "2026-03-01T08:00:00Z", " 2026-03-01T09:00+01:00 "],
+    ids=str,
+)
+def test_a_time_is_a_watermark(since: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert watermark_since(since, ID, ()) == Watermark(ID, T0)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("since", [datetime(2026, 3, 1, 8), "2026-03-01T08:00", "20260301T080000"], ids=str)
+def test_a_time_without_a_zone_is_utc_and_the_log_says_so(since: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert watermark_since(since, ID, ()) == Watermark(ID, T0)
+    assert [word for word in ("since", "2026-03-01T08:00:00", "UTC") if word not in caplog.text] == []
+
+
+@pytest.mark.parametrize(
+    ("since", "watch", "words"),
+    [
+        ("yesterday", (), ["'yesterday' is no time", "2026-"]),
+        ("", (), ["is no time"]),
+        ("None", (), ["'None' is no time"]),
+        (None, (), ["is no time"]),
+        (1772352000, (), ["is no time"]),
+        ("['2026-03-01']", (), ["is no time"]),
+        ("{'_id': '1'}", (), ["no JSON", "get_session.output"]),
+        ('{"_id": "1"', (), ["no JSON"]),
+        (T0, ("name",), ["what the watched fields were", "get_session.output"]),
+        ({}, (), ["no modifiedAt"]),
+        ({"_id": ID, "modifiedAt": None}, (), ["no modifiedAt", "`fields`"]),
+        ({"_id": ID, "modifiedAt": "yesterday"}, (), ["no modifiedAt"]),
+        ({"_id": OTHER, "modifiedAt": "2026-03-01T08:00:00Z"}, (), [OTHER, ID]),
+    ],
+    ids=str,
+)
+def test_what_is_no_watermark_is_refused_with_the_cure(since: Any, watch: tuple[str, ...], words: list[str]) -> None:
+    with pytest.raises(FixArgumentError) as caught:
+        watermark_since(since, ID, watch)
+    message = str(caught.value)
+    assert [word for word in ["since", *words] if word not in message] == []
+    assert len(message.splitlines()) == 1
+
+
+def test_a_document_without_its_id_is_of_the_session_that_is_waited_for() -> None:
+    assert watermark_since({"modifiedAt": "2026-03-01T08:00:00Z"}, ID, ()) == Watermark(ID, T0)
+
+
+def test_a_time_that_is_none_is_shown_in_bounds_and_without_a_mail() -> None:
+    with pytest.raises(FixArgumentError) as caught:
+        read_moment("ann@example.com " + "x" * 5000, "modified_since")
+    assert "modified_since" in str(caught.value)
+    assert "example.com" not in str(caught.value)
+    assert len(str(caught.value)) < 500

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api import endpoints
+from airflow_provider_learning360.api.credentials import Credentials, Token
+from airflow_provider_learning360.api.errors import ContractError, InvalidIdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+SESSIONS = "/api/v1/programs/sessions"
+KEY = "canary-6f1e0c"
+
+
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda: endpoints.get_program_session(ID), f"{SESSIONS}/{ID}/"),
+        (lambda: endpoints.list_program_sessions(), SESSIONS),
+        (lambda: endpoints.get_program_session_users(ID), f"{SESSIONS}/{ID}/users"),
+        (lambda: endpoints.get_program_session_stats(ID), f"{SESSIONS}/{ID}/stats"),
+    ],
+    ids=["session", "sessions", "users", "stats"],
+)
+def test_reading_is_a_signed_get_of_the_documented_path(make: Callable[[], Any], path: str) -> None:
+    call = make()
+    assert (call.request.method, call.request.path, call.request.query) == ("GET", path, ())
+    assert call.signed
+    assert call.request.may_repeat
+
+
+@pytest.mark.parametrize(
+    ("make", "body", "read"),
+    [
+        (lambda: endpoints.get_program_session(ID), {"_id": ID}, lambda session: session.id == ID),
+        (lambda: endpoints.list_program_sessions(), [{"_id": ID}], lambda sessions: sessions[0].id == ID),
+        (
+            lambda: endpoints.get_program_session_users(ID),
+            [{"mail": "j#a@b"}],
+            lambda users: users == [{"mail": "j#a@b"}],
+        ),
+        (lambda: endpoints.get_program_session_stats(ID), {"completed": 2}, lambda stats: stats.completed == 2),
+    ],
+    ids=["session", "sessions", "users", "stats"],
+)
+def test_an_answer_is_read_as_what_was_asked_for(
+    make: Callable[[], Any], body: Any, read: Callable[[Any], bool], answer: Callable[..., Any]
+) -> None:
+    assert read(make().parse(answer(json.dumps(body).encode())))
+
+
+@pytest.mark.parametrize("good", [ID, ID.upper(), f" {ID}\n"], ids=repr)
+def test_an_id_has_24_hexadecimal_characters(good: str) -> None:
+    assert endpoints.checked_session_id(good) == good.strip()
+
+
+BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 24, None, 42, b"6" * 24, [ID]]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+@pytest.mark.parametrize(
+    "use",
+    [
+        endpoints.get_program_session,
+        endpoints.get_program_session_users,
+        endpoints.get_program_session_stats,
+        endpoints.session_id_of,
+    ],
+)
+def test_what_is_no_id_is_refused_before_any_request(use: Callable[[Any], Any], bad: Any) -> None:
+    with pytest.raises(InvalidIdError) as caught:
+        use(bad)
+    message = str(caught.value)
+    shown = "empty" if bad == "" else repr(bad).strip("'")[:20].strip()
+    assert [word for word in (shown, "24 characters", "360Learning") if word not in message] == []
+
+
+def test_a_value_that_is_no_id_is_shown_in_bounds_and_without_a_mail() -> None:
+    with pytest.raises(InvalidIdError) as caught:
+        endpoints.checked_session_id("jane@example.com " + "x" * 5000)
+    assert len(str(caught.value)) < 1000
+    assert "jane" not in str(caught.value)
+
+
+def test_a_session_is_named_by_its_id_or_by_its_document() -> None:
+    assert endpoints.session_id_of(ID) == endpoints.session_id_of({"_id": ID, "name": "x"}) == ID
+    with pytest.raises(InvalidIdError, match="None is no ID"):
+        endpoints.session_id_of({"name": "x"})
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=3))
+def test_parts_of_a_path_come_back_as_they_went_in(parts: list[str]) -> None:
+    path = endpoints.session_path(ID, *parts)
+    assert urlsplit(f"https://host{path}")[2:] == (path, "", "")
+    assert path.isascii()
+    assert [unquote(part) for part in path.split("/")[5:]] == [ID, *parts]
+
+
+@pytest.mark.parametrize(
+    ("mail", "encoded"),
+    [("j#acme@x.example", "j%23acme%40x.example"), ("a+b c/é@x", "a%2Bb%20c%2F%C3%A9%40x"), ("50%?", "50%25%3F")],
+)
+def test_a_mail_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
+    assert endpoints.session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
+
+
+@pytest.mark.parametrize(
+    ("host", "session_id", "uri"),
+    [
+        ("https://app.360learning.com", ID, f"learning360://app.360learning.com/programs/sessions/{ID}"),
+        ("https://app.360learning.com", "", "learning360://app.360learning.com/programs/sessions"),
+        ("http://localhost:80", ID, f"learning360://localhost:80/programs/sessions/{ID}"),
+    ],
+)
+def test_an_asset_uri_names_host_and_session(host: str, session_id: str, uri: str) -> None:
+    assert endpoints.session_uri(host, session_id) == uri
+
+
+def test_the_keys_are_exchanged_for_a_token() -> None:
+    call = endpoints.get_token(Credentials("oauth2", "company", KEY))
+    assert (call.request.method, call.request.path, call.request.query) == ("POST", "/api/v2/oauth2/token", ())
+    assert call.request.headers == {"Content-Type": "application/json"}
+    assert json.loads(call.request.body) == {
+        "client_id": "company",
+        "client_secret": KEY,
+        "grant_type": "client_credentials",
+    }
+    assert not call.signed
+    assert call.request.may_repeat
+    assert KEY not in repr(call)
+
+
+@pytest.mark.parametrize("expires_in", [3600, "3600", 3600.0, "3600.0"])
+def test_the_lifetime_of_a_token_is_a_number_or_a_text(expires_in: object, answer: Callable[..., Any]) -> None:
+    body = json.dumps({"token_type": "Bearer", "access_token": KEY, "expires_in": expires_in}).encode()
+    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+    assert token == Token(KEY, 3600.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>log in</html>",
+        b"[]",
+        b'"token"',
+        b"null",
+        b'{"error": "x"}',
+        b'{"access_token": "canary-6f1e0c"}',
+        b'{"access_token": "canary-6f1e0c", "expires_in": null}',
+        b'{"access_token": "canary-6f1e0c", "expires_in": "soon"}',
+        b'{"access_token": "canary-6f1e0c", "expires_in": 36',
+        b'{"access_token": null, "expires_in": 3600}',
+        b'{"access_token": "", "expires_in": 3600}',
+        b'{"access_token": {}, "expires_in": 3600}',
+        b"[" * 100_000,
+    ],
+    ids=lambda body: body[:60].decode() if len(body) < 100 else "deep",
+)
+def test_what_is_no_token_is_an_error_that_shows_nothing_of_it(body: bytes, answer: Callable[..., Any]) -> None:
+    with pytest.raises(ContractError) as caught:
+        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body, path="/api/v2/oauth2/token"))
+    message = str(caught.value)
+    assert [word for word in ("/api/v2/oauth2/token", "200", "token", "host") if word not in message] == []
+    assert KEY not in message
+
+
+def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., Any]) -> None:
+    with pytest.raises(ContractError) as caught:
+        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(b"{}", path="/api/v2/oauth2/token"))
+    assert (caught.value.path, caught.value.status) == ("/api/v2/oauth2/token", 200)
+    assert caught.value.method is not None

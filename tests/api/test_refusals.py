@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from ssl import SSLCertVerificationError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    FixConnectionError,
+    ForbiddenError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+from airflow_provider_learning360.api.messages import Request, Response
+from airflow_provider_learning360.api.refusals import error_code, no_answer, refusal
+
+NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+KEY = "canary-6f1e0c"
+INCIDENT = "an error occurred: 0123456789abcdef0123456789abcdef"
+PAGE = b"<html><body>Bad\n\n   gateway</body></html>"
+
+
+def refused(
+    status: int, body: Any = b"", path: str = "/api/v1/programs/sessions/1/", method: str = "GET", **headers: str
+) -> LearningError:
+    request = Request(method, path, (("apiKey", KEY),))
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    error = refusal(
+        request, Response(request, status, named, body), connection="connection 'acme'", secrets=(KEY,), now=NOW
+    )
+    assert error is not None
+    assert len(str(error).splitlines()) == 1
+    return error
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_a_success_is_no_error(status: int) -> None:
+    request = Request("GET", "/x")
+    answer = Response(request, status, {}, b'{"error": "session_not_found"}')
+    assert refusal(request, answer, connection="c", secrets=(), now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (404, {"error": "program_session_not_found"}, NotFoundError, "program_session_not_found"),
+        (404, {"message": "Not Found", "documentation_url": "http://docs"}, NotFoundError, "Not Found"),
+        (404, b"", NotFoundError, None),
+        (404, PAGE, NotFoundError, None),
+        (400, {"error": "user_not_found"}, NotFoundError, "user_not_found"),
+        (400, {"error": "session_not_found"}, NotFoundError, "session_not_found"),
+        (400, {"error": {"code": "session_not_found"}}, NotFoundError, "session_not_found"),
+        (400, {"error": {"message": "sessionNotFound"}}, NotFoundError, "sessionNotFound"),
+        (400, {"error": "bad_request"}, ContractError, "bad_request"),
+        (400, {"message": "Request validation failed: x"}, ContractError, "Request validation failed: x"),
+        (400, {"error": "invalid_request"}, ContractError, "invalid_request"),
+        (400, b"", ContractError, None),
+        (401, {"error": "unauthorized"}, UnauthorizedError, "unauthorized"),
+        (403, {"error": {"code": "forbidden", "message": "no"}}, ForbiddenError, "forbidden"),
+        (409, {"error": "conflict"}, ContractError, "conflict"),
+        (304, b"", ContractError, None),
+        (101, b"", ContractError, None),
+        (418, PAGE, ContractError, None),
+        (429, {"error": "rate_limited"}, RateLimitedError, "rate_limited"),
+        (500, {"error": INCIDENT}, UnavailableError, INCIDENT),
+        (500, {"message": INCIDENT}, UnavailableError, INCIDENT),
+        (502, PAGE, UnavailableError, None),
+        (503, b"", UnavailableError, None),
+        (504, {"error": 504}, UnavailableError, None),
+        (501, b"", ContractError, None),
+    ],
+    ids=str,
+)
+def test_what_an_answer_means(status: int, body: Any, kind: type[LearningError], code: str | None) -> None:
+    error = refused(status, body)
+    assert type(error) is kind
+    assert (error.method, error.path, error.status) == ("GET", "/api/v1/programs/sessions/1/", status)
+    assert error.code == code
+    assert f"GET /api/v1/programs/sessions/1/ was answered {status}" in str(error)
+    assert (code or "") in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, b"", ["ID", "'acme'"]),
+        (401, b"", ["company ID", "API key", "'acme'"]),
+        (403, b"", ["'acme'"]),
+        (502, PAGE, ["Bad gateway"]),
+        (400, b"plain text", ["plain text", "'acme'"]),
+    ],
+)
+def test_an_error_says_what_to_do(status: int, body: bytes, words: list[str]) -> None:
+    assert [word for word in words if word not in str(refused(status, body))] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (400, {"error": "invalid_request"}, UnauthorizedError, ["company ID"]),
+        (401, {"error": "invalid_client"}, UnauthorizedError, ["API key"]),
+        (400, {"error": "unsupported_grant_type"}, ContractError, ["unsupported_grant_type"]),
+    ],
+)
+def test_a_refused_token_is_a_matter_of_the_connection(
+    status: int, body: Any, kind: type[LearningError], words: list[str]
+) -> None:
+    error = refused(status, body, path="/api/v2/oauth2/token", method="POST")
+    assert type(error) is kind
+    assert [word for word in words if word not in str(error)] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds", "words"),
+    [
+        ({}, None, ["no delay"]),
+        ({"retry_after": "soon"}, None, ["no delay"]),
+        ({"retry_after": "1.5"}, 1.5, ["1.5 s"]),
+        ({"retry_after": "Sun, 01 Mar 2026 08:10:00 GMT"}, 600.0, ["600 s"]),
+    ],
+)
+def test_a_rate_limit_names_its_delay(header: dict[str, str], seconds: float | None, words: list[str]) -> None:
+    error = refused(429, **header)
+    assert error.retry_after == seconds
+    assert [word for word in words if word not in str(error)] == []
+
+
+def test_a_delay_of_a_server_in_trouble_is_named_too() -> None:
+    error = refused(503, retry_after="600")
+    assert error.retry_after == 600
+    assert "600" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": f"key {KEY} of jane@example.com is unknown"},
+        {"message": f"{KEY} jane@example.com"},
+        {"errors": [KEY, "jane@example.com"]},
+        f"<p>GET /x?apiKey={KEY}&mail=jane@example.com".encode(),
+        f"{'x' * 280} {KEY} jane@example.com".encode(),
+        b" " * 1990 + KEY.encode(),
+        b" " * 1985 + b"jane.doe.the.second@example.com",
+    ],
+    ids=["error", "message", "object", "page", "cut", "cut key", "cut mail"],
+)
+@pytest.mark.parametrize("status", [400, 404])
+def test_what_the_answer_says_is_redacted(status: int, body: Any) -> None:
+    told = json.dumps(refused(status, body).to_dict(), ensure_ascii=False)
+    assert "canary" not in told
+    assert "jane" not in told
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users/jane@example.com", "/api/v1/users/jane%40example.com"])
+def test_a_mail_in_the_path_is_not_told(path: str) -> None:
+    told = json.dumps(refused(404, path=path).to_dict(), ensure_ascii=False)
+    assert "/api/v1/users/" in told
+    assert "example.com" not in told
+
+
+@given(st.binary(max_size=300), st.sampled_from([400, 401, 404, 429, 500]))
+def test_any_body_makes_an_error_of_one_line_in_bounds(body: bytes, status: int) -> None:
+    assert len(str(refused(status, body))) < 800
+
+
+@pytest.mark.parametrize("size", [301, 5000])
+def test_a_long_body_is_cut(size: int) -> None:
+    assert len(str(refused(500, b"x" * size))) < 800
+    assert len(str(refused(500, {"error": "x" * size}))) < 800
+    assert len(refused(500, {"error": "x" * size}).code or "") < 400
+
+
+def test_a_huge_message_does_not_hold_up_everybody_else() -> None:
+    # A search that goes back from every character takes many minutes here, and one that does not takes none.
+    code = "from airflow_provider_learning360.api.errors import redact; print(len(redact('x' * 1_000_000)) < 400)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    assert run.stdout.strip() == "True"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", None),
+        (b"<html>", None),
+        (b"\xff", None),
+        (b"[]", None),
+        (b'"x"', None),
+        (b"{}", None),
+        (b'{"error": ""}', None),
+        (b'{"error": null, "message": "m"}', "m"),
+        (b'{"error": {}, "message": "m"}', "m"),
+        (b'{"error": ["x"]}', None),
+        (b'{"message": {"x": 1}}', None),
+        (b"[" * 100_000, None),
+    ],
+    ids=lambda value: value.decode("latin-1")[:40] if isinstance(value, bytes) else None,
+)
+def test_a_code_is_read_from_whatever_came(body: bytes, code: str | None) -> None:
+    assert error_code(body) == code
+
+
+URL = f"https://app.360learning.com/x?apiKey={KEY}"
+
+
+def silence(error: BaseException, *, timed_out: bool = False) -> LearningError:
+    told = no_answer(
+        Request("GET", "/x", (("apiKey", KEY),)), error, timed_out=timed_out, connection="connection 'acme'"
+    )
+    assert KEY not in json.dumps(told.to_dict())
+    assert (told.method, told.path, told.status) == ("GET", "/x", None)
+    assert [word for word in ("GET /x", "'acme'") if word not in str(told)] == []
+    return told
+
+
+def test_a_time_out_is_named_with_its_setting() -> None:
+    error = silence(TimeoutError(URL), timed_out=True)
+    assert type(error) is TimedOutError
+    assert "timeout" in str(error)
+
+
+class TransportError(OSError):
+    """As HTTP clients have them: whole URLs in its text, the cause in its arguments, its reason or its context."""
+
+    reason: BaseException | None = None
+
+
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def wrapped(cause: BaseException, how: str) -> BaseException:
+    inner = TransportError(URL, cause) if how == "argument" else TransportError(URL)
+    if how == "argument":
+        inner.errno = None
+    if how == "reason":
+        inner.reason = cause
+    if how == "cause":
+        inner.__cause__ = cause
+    if how == "context":
+        inner.__context__ = cause
+    outer = TransportError(inner)
+    cause.__context__ = outer  # a ring must not turn into an endless search
+    return outer
+
+
+@pytest.mark.parametrize("how", ["argument", "reason", "cause", "context"])
+@pytest.mark.parametrize(
+    ("cause", "words"), [(REFUSED, "Connection refused"), (NO_NAME, "Name or service not known")], ids=["port", "name"]
+)
+def test_no_answer_says_what_the_system_said(cause: OSError, words: str, how: str) -> None:
+    error = silence(wrapped(cause, how))
+    assert type(error) is UnreachableError
+    assert [word for word in (words, "network", "host", "proxy") if word not in str(error)] == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError(URL), OSError(URL), TransportError(), OSError(5, None)], ids=repr)
+def test_no_answer_for_no_known_reason_names_the_kind_of_error(error: BaseException) -> None:
+    told = silence(error)
+    assert type(told) is UnreachableError
+    assert type(error).__name__ in str(told)
+
+
+def test_a_certificate_that_is_not_trusted_is_a_matter_of_the_connection() -> None:
+    cause = SSLCertVerificationError(1, f"certificate verify failed {URL}")
+    cause.verify_message = "self-signed certificate"
+    error = silence(wrapped(cause, "reason"))
+    assert type(error) is FixConnectionError
+    assert not error.retryable
+    assert [word for word in ("certificate", "self-signed", "verify") if word not in str(error)] == []

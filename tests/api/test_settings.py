@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import pytest
+from jsonschema import Draft7Validator
+
+from airflow_provider_learning360.api.credentials import Credentials
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.retries import RetryBudget
+from airflow_provider_learning360.api.settings import (
+    EU_HOST,
+    US_HOST,
+    LearningSettings,
+    connection_fields,
+    extra_settings,
+    form_behaviour,
+)
+from airflow_provider_learning360.provider_info import get_provider_info
+
+KEY = "canary-6f1e0c"
+
+
+def settings(
+    host: str | None = None, schema: str | None = None, port: int | None = None, **extra: object
+) -> LearningSettings:
+    return LearningSettings.from_connection(
+        "acme", host=host, schema=schema, port=port, login="company", password=KEY, extra=extra
+    )
+
+
+def refused(host: str | None = None, schema: str | None = None, port: int | None = None, **extra: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings(host, schema, port, **extra)
+    message = str(caught.value)
+    assert KEY not in message
+    assert "'acme'" in message
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def test_company_and_key_are_enough() -> None:
+    least = settings()
+    assert least.host == EU_HOST == "https://app.360learning.com"
+    assert least.credentials() == Credentials("headers", "company", KEY)
+    assert least.budget == RetryBudget()
+    assert (least.verify, least.cert, least.trust_env, least.allow_insecure_http) == (True, None, True, False)
+    assert least.proxy_for("https") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "schema", "port", "base_url"),
+    [
+        (None, None, None, EU_HOST),
+        ("  ", None, None, EU_HOST),
+        (US_HOST, None, None, US_HOST),
+        ("app.us.360learning.com", None, None, US_HOST),
+        ("https://app.us.360learning.com/", None, None, US_HOST),
+        ("learning.example", "https", 8443, "https://learning.example:8443"),
+        ("https://learning.example:9", None, 8443, "https://learning.example:9"),
+        ("localhost:8080", "http", None, "http://localhost:8080"),
+        ("http://127.0.0.1:8080", None, None, "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", None, None, "http://[::1]:8080"),
+    ],
+)
+def test_the_host_is_an_address_in_any_form(
+    host: str | None, schema: str | None, port: int | None, base_url: str
+) -> None:
+    assert settings(host, schema, port).host == base_url
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("https://app.360learning.com/api/v1", ["https://app.360learning.com;", "/api/v1"]),
+        ("app.360learning.com/api", ["name only"]),
+        ("https://app.360learning.com?company=1", ["name only"]),
+        ("https://app.360learning.com#x", ["name only"]),
+        (f"https://me:{KEY}@app.360learning.com", ["name only"]),
+        ("ftp://app.360learning.com", ["no valid host", EU_HOST]),
+        ("https://app.360learning.com:http", ["no valid host", EU_HOST]),
+        ("https://:443", ["no valid host", EU_HOST]),
+        ("https://[::1", ["no valid host", EU_HOST]),
+        ("http://app.360learning.com", ["clear text", "app.360learning.com", "https://", "allow_insecure_http"]),
+    ],
+)
+def test_a_host_that_is_none_is_refused_with_the_cure(host: str, words: list[str]) -> None:
+    message = refused(host)
+    assert [word for word in words if word not in message] == []
+
+
+def test_plain_http_goes_to_this_machine_or_where_it_is_meant() -> None:
+    assert settings("http://localhost").host == "http://localhost"
+    assert settings("http://intranet.example", allow_insecure_http="true").host == "http://intranet.example"
+    assert "clear text" in refused("localhost.example", schema="http")
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "words"),
+    [
+        ("", KEY, ["Company ID is missing", "'login'"]),
+        ("company", None, ["API key is missing", "'password'"]),
+        ("  ", "\n", ["Company ID is missing", "API key is missing"]),
+    ],
+)
+def test_a_missing_credential_is_named_as_the_form_names_it(login: str, password: str | None, words: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        LearningSettings.from_connection("acme", login=login, password=password)
+    assert [word for word in ["'acme'", *words] if word not in str(caught.value)] == []
+
+
+def test_blanks_around_what_was_pasted_do_no_harm() -> None:
+    pasted = LearningSettings.from_connection("acme", login=" company\n", password=f" {KEY}\n")
+    assert pasted.credentials() == Credentials("headers", "company", KEY)
+
+
+def test_an_unknown_extra_is_an_error_that_lists_the_known_ones() -> None:
+    message = refused(retrys=KEY, apiKey=KEY)
+    assert "apiKey, retrys" in message
+    assert [name for name in extra_settings() if name not in message] == []
+
+
+@pytest.mark.parametrize("name", ["company_id", "api_key", "connection"])
+def test_what_has_a_place_of_its_own_is_unknown_in_the_extra(name: str) -> None:
+    assert f"unknown settings in its extra: {name}." in refused(**{name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("auth", KEY),
+        ("timeout", 0),
+        ("timeout", KEY),
+        ("timeout", "nan"),
+        ("retry_attempts", 0),
+        ("retry_attempts", 1.5),
+        ("retry_budget", -1),
+        ("max_rate_limit_wait", -1),
+        ("max_rate_limit_wait", KEY),
+        ("trust_env", KEY),
+        ("verify", [KEY]),
+        ("proxies", {"https": [KEY]}),
+        ("proxies", [KEY]),
+    ],
+)
+def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: object) -> None:
+    assert f"{name}: " in refused(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"auth": "oauth2", "timeout": "2.5"}, {"auth": "oauth2", "timeout": 2.5}),
+        ({"verify": "False"}, {"verify": False}),
+        ({"verify": True}, {"verify": True}),
+        ({"verify": "/etc/ca.pem"}, {"verify": "/etc/ca.pem"}),
+        ({"verify_ssl": "no"}, {"verify": False}),
+        ({"proxy": "http://proxy.example"}, {"proxies": "http://proxy.example"}),
+        ({"trust_env": "false", "cert": "me.pem"}, {"trust_env": False, "cert": "me.pem"}),
+        (
+            {"timeout": None, "auth": "", "retry_attempts": ""},
+            {"timeout": 30.0, "auth": "headers", "retry_attempts": 5},
+        ),
+    ],
+    ids=str,
+)
+def test_the_extra_is_read_as_forms_and_uris_give_it(given: dict[str, object], read: dict[str, object]) -> None:
+    values = settings(**given)
+    assert {name: getattr(values, name) for name in read} == read
+
+
+def test_the_settings_of_patience_are_the_budget() -> None:
+    patient = settings(retry_attempts="7", retry_budget=300, max_rate_limit_wait=0)
+    assert patient.budget == RetryBudget(attempts=7, total=300, max_rate_limit_wait=0)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "https", "http"),
+    [
+        ("http://p.example", "http://p.example", "http://p.example"),
+        ({"https": "http://q.example"}, "http://q.example", None),
+    ],
+)
+def test_a_proxy_is_for_all_schemes_or_for_one(proxies: object, https: str | None, http: str | None) -> None:
+    values = settings(proxies=proxies)
+    assert (values.proxy_for("https"), values.proxy_for("http")) == (https, http)
+
+
+@pytest.mark.parametrize("show", [str, repr, lambda it: it.model_dump_json(), lambda it: repr(it.credentials())])
+def test_settings_do_not_show_the_key(show: object) -> None:
+    assert KEY not in show(settings())  # type: ignore[operator]
+
+
+def test_the_form_has_a_field_for_every_setting_of_the_extra() -> None:
+    form = connection_fields()
+    assert list(form) == extra_settings()
+    assert {*form, "host", "company_id", "api_key", "connection"} == set(LearningSettings.model_fields)
+
+
+def test_provider_info_serves_this_form() -> None:
+    (connection_type,) = get_provider_info()["connection-types"]
+    assert connection_type["conn-fields"] == connection_fields()
+    assert connection_type["ui-field-behaviour"] == form_behaviour()
+
+
+def test_the_form_hints_at_the_default_and_stores_none() -> None:
+    form = connection_fields()
+    assert all("default" not in field["schema"] and field["label"] and field["description"] for field in form.values())
+    assert form["timeout"]["description"].endswith("Default: 30.0.")
+    assert form["auth"]["description"].endswith("Default: headers.")
+    assert "Default" not in form["cert"]["description"]
+
+
+def test_the_form_labels_login_and_password_with_the_vendor_s_words() -> None:
+    assert form_behaviour()["relabeling"] == {"login": "Company ID", "password": "API key"}
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("auth", "query", "basic"),
+        ("timeout", 0.5, 0),
+        ("retry_attempts", 1, 0),
+        ("retry_budget", 0, -1),
+        ("max_rate_limit_wait", 0, -0.5),
+        ("trust_env", False, "x"),
+        ("allow_insecure_http", True, "x"),
+    ],
+)
+def test_form_and_parser_agree(name: str, good: object, bad: object) -> None:
+    field = Draft7Validator(connection_fields()[name]["schema"])
+    assert "null" in connection_fields()[name]["schema"]["type"]
+    assert field.is_valid(good)
+    assert getattr(settings(**{name: good}), name) == good
+    assert not field.is_valid(bad)
+    assert f"{name}: " in refused(**{name: bad})

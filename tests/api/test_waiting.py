@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.api.waiting import Wait
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+T0 = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+
+def look(seconds: float, **fields: Any) -> ProgramSession:
+    """Return the session as it is when it was modified so many seconds after the start."""
+    moment = write_date(T0 + timedelta(seconds=seconds))
+    return ProgramSession.model_validate({"_id": ID, "modifiedAt": moment, **fields})
+
+
+DOWN = UnavailableError("in trouble")
+GONE = NotFoundError("gone")
+
+TIMELINES: dict[str, tuple[Watermark | None, tuple[str, ...], list[Any], int | None]] = {
+    "change at once": (Watermark(ID, T0), (), [look(1)], 1),
+    "change later": (Watermark(ID, T0), (), [look(0), look(0), look(1)], 3),
+    "first look is the watermark": (None, (), [look(5), look(5), look(6)], 3),
+    "equal timestamps": (Watermark(ID, T0), (), [look(0), look(0)], None),
+    "clock goes back": (Watermark(ID, T0), (), [look(-5), look(0), look(1)], 3),
+    "outage in between": (None, (), [look(0), DOWN, TimedOutError("late"), UnreachableError("none"), look(1)], 5),
+    "outage before the first look": (None, (), [DOWN, look(1), look(2)], 3),
+    "unrelated edit": (None, ("startDate",), [look(0, lang="en"), look(1, lang="fr"), look(2, startDate=None)], 3),
+    "only unrelated edits": (None, ("startDate",), [look(0, lang="en"), look(1, lang="fr")], None),
+    "moved there and back": (
+        None,
+        ("startDate",),
+        [look(0, startDate="2026-04-01"), look(2, startDate="2026-04-01T00:00:00Z")],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("watermark", "watch", "looks", "found_at"), TIMELINES.values(), ids=TIMELINES)
+def test_a_change_is_found_at_the_look_that_shows_it(
+    watermark: Watermark | None, watch: tuple[str, ...], looks: list[Any], found_at: int | None
+) -> None:
+    wait = Wait(watermark, watch=watch)
+    found = [wait.judge(outcome) is not None for outcome in looks]
+    assert found == [number == found_at for number in range(1, len(looks) + 1)]
+
+
+def test_the_watermark_is_that_of_the_first_look_and_stays() -> None:
+    wait = Wait(None, watch=("lang",))
+    wait.judge(look(0, lang="en"))
+    wait.judge(look(1, lang="en"))
+    assert wait.watermark == Watermark(ID, T0, {"lang": "en"}, ("lang",))
+
+
+@pytest.mark.parametrize("error", [UnauthorizedError("no"), ContractError("what"), GONE])
+@pytest.mark.parametrize("on_missing", ["fail", "skip"])
+def test_what_cannot_pass_ends_the_wait_unchanged(error: LearningError, on_missing: Any) -> None:
+    with pytest.raises(type(error)) as caught:
+        Wait(None, on_missing=on_missing).judge(error)
+    assert caught.value is error
+
+
+def test_a_session_that_is_gone_can_be_waited_for() -> None:
+    wait = Wait(None, on_missing="wait", max_failures=0)
+    for _ in range(100):
+        assert wait.judge(GONE) is None
+        assert wait.trouble is GONE
+    wait.judge(look(0))
+    assert wait.trouble is None
+    assert wait.judge(look(1)) is not None
+
+
+def test_to_wait_for_a_missing_session_excuses_nothing_else() -> None:
+    with pytest.raises(UnauthorizedError):
+        Wait(None, on_missing="wait").judge(UnauthorizedError("no"))
+
+
+@pytest.mark.parametrize("max_failures", [0, 1, 3])
+def test_so_many_looks_in_a_row_may_fail(max_failures: int) -> None:
+    wait = Wait(Watermark(ID, T0), max_failures=max_failures)
+    for _ in range(max_failures):
+        assert wait.judge(DOWN) is None
+    with pytest.raises(UnavailableError) as caught:
+        wait.judge(DOWN)
+    words = ["in trouble", "in a row", str(max_failures + 1), f"max_failures is {max_failures}"]
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize("answer", [look(0), GONE], ids=["session", "gone"])
+def test_an_answer_starts_the_count_anew(answer: Any) -> None:
+    wait = Wait(Watermark(ID, T0), on_missing="wait", max_failures=1)
+    for _ in range(3):
+        wait.judge(DOWN)
+        assert wait.failures == 1
+        wait.judge(answer)
+        assert wait.failures == 0
+
+
+def test_the_count_goes_on_in_another_process() -> None:
+    wait = Wait(Watermark(ID, T0), max_failures=3, failures=2)
+    wait.judge(DOWN)
+    with pytest.raises(UnavailableError):
+        wait.judge(DOWN)
+
+
+def test_the_delay_that_the_server_asks_for_is_kept_until_the_next_look() -> None:
+    wait = Wait(Watermark(ID, T0))
+    limited = RateLimitedError("later", retry_after=30.0)
+    wait.judge(limited)
+    assert (wait.retry_after, wait.trouble) == (30.0, limited)
+    wait.judge(DOWN)
+    assert (wait.retry_after, wait.trouble) == (0.0, DOWN)
+    wait.judge(look(0))
+    assert (wait.retry_after, wait.trouble) == (0.0, None)
+
+
+def test_a_session_without_modified_at_cannot_be_waited_for() -> None:
+    with pytest.raises(ContractError, match="modifiedAt"):
+        Wait(None).judge(ProgramSession.model_validate({"_id": ID}))

@@ -1,0 +1,43 @@
+"""The commands, in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers_manager import ProvidersManager
+
+MODULE = [sys.executable, "-m", "airflow_provider_learning360.cli"]
+AIRFLOW = [str(Path(sys.executable).parent / "airflow"), "learning360"]
+COMMANDS = [pytest.param(MODULE, id="module")]
+if hasattr(ProvidersManager, "cli_command_functions"):
+    COMMANDS.append(pytest.param(AIRFLOW, id="airflow"))
+
+
+def run(command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_get_session(command: list[str], learning360_simulator: Any) -> None:
+    session_id = learning360_simulator.session_ids[0]
+
+    done = run(command, "get-session", session_id)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == learning360_simulator.session(session_id)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_get_session_of_an_unknown_id(command: list[str], learning360_simulator: Any) -> None:
+    done = run(command, "get-session", "0" * 24)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "0" * 24 in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,90 @@
+"""Fetch and wait, run by `dag.test()` against the simulator."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+MOVED = {"startDate": "2027-03-01T09:00:00.000Z"}
+
+
+def move_after(simulator: Any, session_id: str, looks: int) -> None:
+    """Let somebody move the session after it was read so often."""
+    when = {"path": f"/{session_id}/", "after_requests": looks}
+    simulator.play({"when": when, "do": {"edit": {"session": session_id, "fields": MOVED}}})
+
+
+def pulled(run: Any, task_id: str, key: str = "return_value") -> Any:
+    """Return what the task pushed to XCom."""
+    return run.get_task_instance(task_id).xcom_pull(task_ids=task_id, key=key)
+
+
+@pytest.mark.parametrize("where", ["on_worker", "in_triggerer"])
+def test_fetch_then_wait(where: str, learning360_simulator: Any) -> None:
+    import fetch_then_wait
+
+    session_id = learning360_simulator.session_ids[0]
+    before = learning360_simulator.session(session_id)
+    move_after(learning360_simulator, session_id, looks=4)
+
+    run = getattr(fetch_then_wait, where).test(run_conf={"session_id": session_id})
+
+    assert run.state == "success"
+    assert pulled(run, "get_session") == before
+    assert pulled(run, "wait_for_change") == learning360_simulator.session(session_id)
+    assert pulled(run, "wait_for_change", "changes") == {
+        "startDate": {"from": before["startDate"], "to": MOVED["startDate"]}
+    }
+
+
+def test_example_wait_then_act(learning360_simulator: Any) -> None:
+    from wait_then_act import wait_then_act
+
+    session_id = next(
+        one for one in learning360_simulator.session_ids if len(learning360_simulator.session(one)["tutors"]) > 1
+    )
+    move_after(learning360_simulator, session_id, looks=3)
+    dag = wait_then_act()
+    dag.get_task("wait_for_change").poke_interval = 0.1
+
+    run = dag.test(run_conf={"session_id": session_id})
+
+    assert run.state == "success"
+    reminders = [one for one in run.get_task_instances() if one.task_id == "remind"]
+    assert len(reminders) == len(learning360_simulator.session(session_id)["tutors"])
+
+
+def test_wrong_key_fails_at_once(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fetch_then_wait
+
+    learning360_simulator.play({"do": {"status": 401}})
+
+    run = fetch_then_wait.on_worker.test(run_conf={"session_id": learning360_simulator.session_ids[0]})
+
+    assert run.state == "failed"
+    states = {one.task_id: one.state for one in run.get_task_instances()}
+    assert states == {"get_session": "failed", "wait_for_change": "upstream_failed"}
+    assert len(learning360_simulator.requests) == 1
+
+
+def rescheduling(since: str | None = None, deferrable: bool = False) -> ProgramSessionModifiedSensor:
+    """Return a sensor in mode `reschedule`."""
+    return ProgramSessionModifiedSensor(
+        task_id="wait", session_id="0" * 24, mode="reschedule", since=since, deferrable=deferrable
+    )
+
+
+def test_reschedule_needs_a_memory_or_since() -> None:
+    assert rescheduling(since="2026-01-01T00:00:00Z").mode == "reschedule"
+    assert rescheduling(deferrable=True).deferrable
+    if AIRFLOW >= (3, 3):
+        assert rescheduling().mode == "reschedule"
+    else:
+        with pytest.raises(FixArgumentError, match="since="):
+            rescheduling()

@@ -1,0 +1,145 @@
+"""
+Try the built wheel on the oldest and the newest Airflow, each in an environment of its own.
+
+`python tests/compat/run.py [VERSION ...]`; an environment is kept in `.compat/` for as long as its wheel is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+HOME = REPOSITORY / ".compat"
+PROMISES = Path(__file__).resolve().parent / "promises"
+EXAMPLES = REPOSITORY / "dags_examples"
+UV = Path(sys.executable).parent / "uv"
+
+RELEASED = {"2.11.2": date(2026, 3, 14), "3.3.2": date(2026, 9, 17)}
+# Long enough for what was released together with an Airflow, short enough for nothing that breaks it.
+GRACE = timedelta(days=10)
+
+# Without the plugins' and the repository's own settings: a stranger's project has none of them.
+PYTEST_INI = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error:::airflow_provider_learning360\n"
+
+
+class Failed(Exception):
+    """A step did not work; its output has been shown."""
+
+
+def step(label: str, command: Sequence[object], **options: object) -> None:
+    """Run a command and say in one line how it went; show its output only if it failed."""
+    started = time.monotonic()
+    print(f"{label:<44} ", end="", flush=True)
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        **options,  # type: ignore[call-overload]
+    )
+    lines = done.stdout.strip().splitlines()
+    last = lines[-1].strip("= ") if lines and "pytest" in command else ""
+    print(f"{'ok' if done.returncode == 0 else 'FAILED':<7}{time.monotonic() - started:5.1f} s  {last}", flush=True)
+    if done.returncode:
+        print(done.stdout, flush=True)
+        raise Failed(label)
+
+
+def build() -> Path:
+    """Build the wheel from the sources, and from nothing that an earlier build left behind."""
+    folder = HOME / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    step("wheel: built from src/", [UV, "build", "--quiet", "--wheel", "--out-dir", folder], cwd=REPOSITORY)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(version: str, wheel: Path) -> Path:
+    """Return the Python of an environment with this Airflow and this wheel."""
+    home = HOME / version
+    python = home / "bin" / "python"
+    # What makes the environment, so that a change of any of it makes a new one.
+    recipe = f"{sys.version} {version} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    made = home / "recipe"
+    if made.exists() and made.read_text() == recipe and python.exists():
+        print(f"{f'Airflow {version}: environment':<44} ok      kept, nothing has changed", flush=True)
+        return python
+    pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+    airflow = f"apache-airflow=={version}"
+    step(f"Airflow {version}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, home])
+    # First as it was when it was released: it does not run with everything that came later.
+    until = (RELEASED[version] + GRACE).isoformat()
+    step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
+    providers = ["apache-airflow-providers-http", "apache-airflow-providers-common-compat"]
+    step(f"Airflow {version}: wheel and what it needs", [*pip, airflow, *providers, wheel, "pytest"])
+    made.write_text(recipe)
+    return python
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the variables for an Airflow in a fresh home, with nothing of this one's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "PYTHON", "PYTEST", "COVERAGE", "COV_", "LEARNING360", "VIRTUAL_ENV"))
+    }
+    return {
+        **kept,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+    }
+
+
+def run_promises(version: str, python: Path) -> None:
+    """Run the promises away from the repository, where only the installed wheel can be imported."""
+    with tempfile.TemporaryDirectory(prefix="learning360-compat-") as folder:
+        home = Path(folder).resolve()
+        (home / "pytest.ini").write_text(PYTEST_INI)
+        shutil.copytree(PROMISES, home / "promises", ignore=shutil.ignore_patterns("__pycache__", "dags"))
+        shutil.copytree(PROMISES / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(EXAMPLES, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        step(
+            f"Airflow {version}: promises",
+            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", home, "-c", "pytest.ini", "promises"],
+            cwd=home,
+            env=environment(home),
+        )
+
+
+def main(versions: Sequence[str]) -> int:
+    """Try the wheel on each version; return 1 if anything failed on any."""
+    started = time.monotonic()
+    unknown = [version for version in versions if version not in RELEASED]
+    if unknown:
+        print(f"No release date known for {', '.join(unknown)}; known: {', '.join(RELEASED)}.", file=sys.stderr)
+        return 1
+    failed = []
+    try:
+        wheel = build()
+    except Failed as error:
+        print(f"FAILED: {error}")
+        return 1
+    for version in versions or RELEASED:
+        try:
+            run_promises(version, install(version, wheel))
+        except Failed as error:
+            failed.append(str(error))
+    print(f"{'FAILED: ' + '; '.join(failed) if failed else 'Done'} in {time.monotonic() - started:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

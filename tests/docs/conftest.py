@@ -1,0 +1,70 @@
+"""The pages of the documentation, read as a reader's tools would read them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Page:
+    """
+    A page in Markdown.
+
+    :param path: Where it is.
+    """
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    def blocks(self, language: str) -> list[str]:
+        """Return the fenced blocks in one language."""
+        return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
+
+    def commands(self) -> list[str]:
+        """Return the lines of the shell blocks, with continued lines joined and without comments."""
+        lines = "\n".join(self.blocks("shell")).replace("\\\n", " ").splitlines()
+        return [line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+    @property
+    def shown(self) -> str:
+        """What a reader may type: code in the text, and the commands."""
+        return "\n".join([*re.findall(r"`[^`\n]+`", self.prose), *self.commands()])
+
+    @property
+    def prose(self) -> str:
+        """The page without its fenced blocks."""
+        return re.sub(r"^```.*?^```$", "", self.text, flags=re.MULTILINE | re.DOTALL)
+
+    @property
+    def anchors(self) -> set[str]:
+        """What a link may point to: the headings, as GitHub names them."""
+        headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
+        return {re.sub(r"[^\w\- ]", "", one).strip().lower().replace(" ", "-") for one in headings}
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def readme() -> Page:
+    """The page that a newcomer reads first."""
+    return Page(REPOSITORY / "README.md")
+
+
+@pytest.fixture(scope="session")
+def pages() -> dict[str, Page]:
+    """All pages, by their path from the root."""
+    paths = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
+    return {str(path.relative_to(REPOSITORY)): Page(path) for path in sorted(paths)}

@@ -1,0 +1,167 @@
+"""One way to call both hooks, so that a test says a promise once and proves it twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_learning360.simulator import Simulator
+
+
+class SyncCaller:
+    """Calls a `LearningHook`."""
+
+    kind = "sync"
+
+    def __init__(self, conn_id: str) -> None:
+        from airflow_provider_learning360.hooks.learning import LearningHook
+
+        self.hook = LearningHook(conn_id)
+
+    def __call__(self, name: str, *args: Any) -> Any:
+        return getattr(self.hook, name)(*args)
+
+    def many(self, count: int, name: str, *args: Any) -> list[Any]:
+        """Call so many times at once, from as many threads."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(lambda _: self(name, *args), range(count)))
+
+    def close(self) -> None:
+        vars(self.hook).pop("_session", None)
+
+
+class AsyncCaller:
+    """Calls a `LearningAsyncHook`, in an event loop of its own."""
+
+    kind = "async"
+
+    def __init__(self, conn_id: str) -> None:
+        from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+        self.hook = LearningAsyncHook(conn_id)
+        self._loop = asyncio.Runner()
+
+    def __call__(self, name: str, *args: Any) -> Any:
+        return self._loop.run(getattr(self.hook, name)(*args))
+
+    def many(self, count: int, name: str, *args: Any) -> list[Any]:
+        """Call so many times at once, from as many tasks."""
+
+        async def all_of_them() -> list[Any]:
+            return list(await asyncio.gather(*(getattr(self.hook, name)(*args) for _ in range(count))))
+
+        return self._loop.run(all_of_them())
+
+    def close(self) -> None:
+        self._loop.run(self.hook.close())
+        self._loop.close()
+
+
+Caller = SyncCaller | AsyncCaller
+
+
+class Stand:
+    """A module as one other module sees it: some names replaced, nobody else disturbed."""
+
+    def __init__(self, module: Any, **instead: Any) -> None:
+        self.__dict__.update(instead)
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the hooks would have waited before repetitions; nobody waits."""
+    from airflow_provider_learning360.hooks import learning
+
+    recorded: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        recorded.append(seconds)
+
+    monkeypatch.setattr(learning, "time", Stand(time, sleep=recorded.append))
+    monkeypatch.setattr(learning, "asyncio", Stand(asyncio, sleep=sleep))
+    return recorded
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Define a connection in the environment and return its ID."""
+
+    def define(*, host: str | None = None, extra: dict[str, Any] | None = None, **fields: Any) -> str:
+        document = {"conn_type": "learning360", "login": "demo-company", "password": "demo-key", "host": host}
+        monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps({**document, "extra": extra or {}, **fields}))
+        return "here"
+
+    return define
+
+
+@pytest.fixture(params=[SyncCaller, AsyncCaller], ids=["sync", "async"])
+def to(request: pytest.FixtureRequest, connect: Callable[..., str]) -> Iterator[Callable[..., Caller]]:
+    """Open a hook to a simulator or a URL; keyword arguments are settings of the extra."""
+    opened: list[Caller] = []
+
+    def open_hook(target: Simulator | str | None, **extra: Any) -> Caller:
+        url = getattr(target, "url", target)
+        login = getattr(target, "company_id", "demo-company")
+        password = getattr(target, "api_key", "demo-key")
+        opened.append(request.param(connect(host=url, login=login, password=password, extra=extra)))
+        return opened[-1]
+
+    yield open_hook
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def simulator(learning360_simulator: Simulator) -> Simulator:
+    return learning360_simulator
+
+
+@pytest.fixture
+def session_id(simulator: Simulator) -> str:
+    return simulator.session_ids[0]
+
+
+@pytest.fixture
+def other() -> Iterator[Simulator]:
+    """Another host, where nothing may arrive."""
+    from airflow_provider_learning360.simulator import Simulator
+
+    with Simulator(sessions=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine that nobody listens on."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Everything that was logged, at any level, or printed: Airflow's own log reaches the terminal by another way."""
+    caplog.set_level(logging.DEBUG)
+
+    def everything() -> str:
+        printed = capfd.readouterr()
+        logged = [f"{one.getMessage()} {one.args} {one.exc_text}" for one in caplog.records]
+        return "\n".join([*logged, printed.out, printed.err])
+
+    return everything

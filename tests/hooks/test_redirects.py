@@ -1,0 +1,83 @@
+"""Redirects: followed on the same origin, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import RedirectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+pytestmark = pytest.mark.learning360_simulator(sessions=2, learners=3)
+
+MODES = ("headers", "query", "oauth2")
+LIST = "/api/v1/programs/sessions$"
+
+
+@pytest.mark.parametrize("auth", MODES)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("absolute", [False, True], ids=["path", "URL"])
+def test_followed_on_the_same_origin(
+    to: Callable[..., Any], simulator: Simulator, auth: str, status: int, absolute: bool
+) -> None:
+    place = f"{simulator.url if absolute else ''}/api/v1/programs/sessions/?page=1"
+    simulator.play({"when": {"path": LIST}, "do": {"redirect": place, "status": status}})
+    assert len(to(simulator, auth=auth)("list_program_sessions")) == 2
+    seen = simulator.requests[-1]
+    assert seen.path == "/api/v1/programs/sessions/"
+    assert seen.query.get("page") == "1"
+
+
+@pytest.mark.parametrize("auth", MODES)
+@pytest.mark.parametrize("status", [302, 307])
+def test_refused_elsewhere(
+    to: Callable[..., Any], simulator: Simulator, other: Simulator, auth: str, status: int
+) -> None:
+    simulator.play({"when": {"path": LIST}, "do": {"redirect": f"{other.url}/login", "status": status}})
+    with pytest.raises(RedirectError) as caught:
+        to(simulator, auth=auth)("list_program_sessions")
+    assert other.url in str(caught.value)
+    assert "host of the connection" in str(caught.value)
+    assert (caught.value.method, caught.value.path) == ("GET", "/api/v1/programs/sessions")
+    assert caught.value.status == status
+    assert not other.requests
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize("place", ["//127.0.0.1:9/x", "http://localhost:{port}/x", "https://127.0.0.1:{port}/x"])
+def test_another_name_port_or_scheme_is_elsewhere(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
+    target = place.format(port=simulator.url.rpartition(":")[2])
+    simulator.play({"when": {"path": LIST}, "do": {"redirect": target}})
+    with pytest.raises(RedirectError):
+        to(simulator)("list_program_sessions")
+    assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("place", ["http://here:port/", "ftp://x/", "mailto:x"])
+def test_a_place_that_makes_no_sense(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
+    simulator.play({"when": {"path": LIST}, "do": {"redirect": place}})
+    with pytest.raises(RedirectError):
+        to(simulator)("list_program_sessions")
+    assert len(simulator.requests) == 1
+
+
+def test_a_circle_ends(to: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.play({"when": {"path": LIST}, "do": {"redirect": "/api/v1/programs/sessions"}})
+    with pytest.raises(RedirectError, match="more than 5 times"):
+        to(simulator)("list_program_sessions")
+    assert len(simulator.requests) == 6
+
+
+def test_a_token_call_that_is_redirected_elsewhere(
+    to: Callable[..., Any], simulator: Simulator, other: Simulator
+) -> None:
+    redirect = {"redirect": f"{other.url}/api/v2/oauth2/token", "status": 307}
+    simulator.play({"when": {"path": "/token"}, "do": redirect})
+    with pytest.raises(RedirectError):
+        to(simulator, auth="oauth2")("list_program_sessions")
+    assert other.connections == 0

@@ -1,0 +1,186 @@
+"""What the hooks repeat, how often, and when they give up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    ForbiddenError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3)
+
+TROUBLES: list[Any] = [
+    *(pytest.param({"status": status}, UnavailableError, id=str(status)) for status in (500, 502, 503, 504)),
+    pytest.param({"status": 429}, RateLimitedError, id="429"),
+    pytest.param({"drop": True}, UnreachableError, id="dropped"),
+    pytest.param({"truncate": True}, UnreachableError, id="truncated"),
+]
+
+
+@pytest.mark.parametrize(("do", "kind"), TROUBLES)
+def test_passing_trouble_is_waited_out(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
+) -> None:
+    simulator.play({"when": {"times": 2}, "do": do})
+    assert len(to(simulator)("list_program_sessions")) == 1
+    assert len(simulator.requests) == 3
+    first, second = waits
+    assert 0.5 <= first <= 1.0 <= second <= 2.0
+
+
+@pytest.mark.parametrize(("do", "kind"), TROUBLES)
+def test_lasting_trouble_is_told_after_the_attempts(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
+) -> None:
+    simulator.play({"do": do})
+    with pytest.raises(kind, match="3 attempts") as caught:
+        to(simulator, retry_attempts=3)("list_program_sessions")
+    assert type(caught.value) is kind
+    assert caught.value.path == "/api/v1/programs/sessions"
+    assert len(simulator.requests) == 3
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, ContractError), (401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError)],
+)
+def test_refusals_are_not_repeated(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, kind: type[LearningError]
+) -> None:
+    simulator.play({"do": {"status": status}})
+    with pytest.raises(kind) as caught:
+        to(simulator)("list_program_sessions")
+    assert caught.value.status == status
+    assert len(simulator.requests) == 1
+    assert not waits
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("asked", ["7", "7.25"])
+def test_the_servers_delay_wins(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, asked: str
+) -> None:
+    simulator.play({"when": {"times": 1}, "do": {"status": status, "headers": {"Retry-After": asked}}})
+    to(simulator)("list_program_sessions")
+    (waited,) = waits
+    assert float(asked) <= waited <= float(asked) + 1
+
+
+def test_a_delay_given_as_a_date(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    moment = format_datetime(datetime.now(tz=UTC) + timedelta(seconds=50), usegmt=True)
+    simulator.play({"when": {"times": 1}, "do": {"status": 429, "headers": {"Retry-After": moment}}})
+    to(simulator)("list_program_sessions")
+    (waited,) = waits
+    assert 0 < waited <= 51
+
+
+def test_a_delay_that_is_too_long(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    simulator.play({"do": {"status": 429, "headers": {"Retry-After": "30"}}})
+    with pytest.raises(RateLimitedError, match="max_rate_limit_wait") as caught:
+        to(simulator, max_rate_limit_wait=10)("list_program_sessions")
+    assert caught.value.retry_after == 30
+    assert "30 s" in str(caught.value)
+    assert len(simulator.requests) == 1
+    assert not waits
+
+
+def test_the_budget_of_time(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    simulator.play({"do": {"status": 503}})
+    with pytest.raises(UnavailableError, match="retry_budget"):
+        to(simulator, retry_budget=0.1)("list_program_sessions")
+    assert len(simulator.requests) == 1
+    assert not waits
+
+
+def test_each_wait_is_told(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], said: Callable[[], str]
+) -> None:
+    simulator.play({"when": {"times": 1}, "do": {"status": 503}})
+    to(simulator)("list_program_sessions")
+    (told,) = [line for line in said().splitlines() if "Trying again" in line]
+    assert "GET /api/v1/programs/sessions" in told
+    assert "503" in told
+    assert "1 of 5" in told
+
+
+def test_a_slow_answer(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    simulator.play({"when": {"times": 1}, "do": {"delay": 5}})
+    assert len(to(simulator, timeout=0.2)("list_program_sessions")) == 1
+    assert len(simulator.requests) == 2
+
+
+def test_answers_that_are_always_slow(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    simulator.play({"do": {"delay": 5}})
+    with pytest.raises(TimedOutError, match="timeout of connection 'here'"):
+        to(simulator, timeout=0.1, retry_attempts=2)("list_program_sessions")
+    assert len(simulator.requests) == 2
+
+
+def test_nobody_listens(to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
+    with pytest.raises(UnreachableError, match="got no answer.*host and proxy of connection 'here'"):
+        to(f"http://127.0.0.1:{closed_port}", retry_attempts=3)("list_program_sessions")
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("do", "problem"),
+    [
+        ({"html": True}, "it is an HTML page"),
+        ({"empty": True}, "the body is empty"),
+        ({"list": True}, "it is no object"),
+        ({"body_cut": True}, "it is no valid JSON"),
+    ],
+    ids=["HTML", "empty", "list", "cut"],
+)
+def test_a_success_that_is_none(
+    to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], problem: str
+) -> None:
+    simulator.play({"do": do})
+    with pytest.raises(ContractError, match=problem) as caught:
+        to(simulator)("get_program_session", session_id)
+    assert caught.value.status == 200
+    assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("do", [{"html": True}, {"empty": True}, {"body_cut": True}, {"status": 200, "body": {}}])
+@pytest.mark.parametrize(
+    ("call", "args"), [("list_program_sessions", 0), ("get_program_session_users", 1), ("get_program_session_stats", 1)]
+)
+def test_other_routes_that_answer_something_else(
+    to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], call: str, args: int
+) -> None:
+    if call == "get_program_session_stats" and "status" in do:
+        do = {"status": 200, "body": []}
+    simulator.play({"do": do})
+    with pytest.raises(ContractError):
+        to(simulator)(call, *[session_id][:args])
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"error": "user_not_found"}', '{"message": "Not Found", "documentation_url": "x"}', "<html>no</html>", ""],
+    ids=["code", "message", "page", "nothing"],
+)
+def test_a_404_of_any_shape(to: Callable[..., Any], simulator: Simulator, session_id: str, body: str) -> None:
+    simulator.play({"do": {"status": 404, "body": body}})
+    with pytest.raises(NotFoundError):
+        to(simulator)("get_program_session", session_id)

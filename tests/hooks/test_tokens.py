@@ -1,0 +1,146 @@
+"""OAuth2: how many requests it takes, and how many token calls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import UnauthorizedError, UnavailableError
+from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3)
+
+TOKEN = "/api/v2/oauth2/token"
+
+
+def counted(simulator: Simulator) -> tuple[int, int]:
+    """Token calls, and all others."""
+    token_calls = sum(one.path == TOKEN for one in simulator.requests)
+    return token_calls, len(simulator.requests) - token_calls
+
+
+def test_a_token_is_kept(to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = to(simulator, auth="oauth2")
+    for _ in range(3):
+        caller("list_program_sessions")
+    assert counted(simulator) == (1, 3)
+
+
+@pytest.mark.parametrize("auth", ["headers", "query"])
+def test_a_refused_key_is_shown_once(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+    simulator.play({"do": {"status": 401}})
+    with pytest.raises(UnauthorizedError):
+        to(simulator, auth=auth)("list_program_sessions")
+    assert counted(simulator) == (0, 1)
+
+
+def test_a_fresh_token_that_is_refused(to: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.play({"when": {"path": "/api/v1/"}, "do": {"status": 401}})
+    with pytest.raises(UnauthorizedError):
+        to(simulator, auth="oauth2")("list_program_sessions")
+    assert counted(simulator) == (1, 1)
+
+
+def test_a_held_token_that_is_refused(to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = to(simulator, auth="oauth2")
+    caller("list_program_sessions")
+    simulator.forget()
+    simulator.play({"when": {"path": "/api/v1/"}, "do": {"status": 401}})
+    with pytest.raises(UnauthorizedError):
+        caller("list_program_sessions")
+    assert counted(simulator) == (1, 2)
+
+
+def test_an_ended_token_is_renewed_once(to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = to(simulator, auth="oauth2")
+    caller("list_program_sessions")
+    simulator.revoke_tokens()
+    simulator.forget()
+    assert len(caller("list_program_sessions")) == 1
+    assert counted(simulator) == (1, 2)
+
+
+def test_keys_that_no_token_is_given_for(to: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.play({"when": {"path": TOKEN}, "do": {"status": 401, "body": {"error": "invalid_client"}}})
+    with pytest.raises(UnauthorizedError, match="invalid_client"):
+        to(simulator, auth="oauth2")("list_program_sessions")
+    assert counted(simulator) == (1, 0)
+
+
+def test_a_token_route_in_trouble(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+    simulator.play({"when": {"path": TOKEN}, "do": {"status": 503}})
+    with pytest.raises(UnavailableError):
+        to(simulator, auth="oauth2", retry_attempts=3)("list_program_sessions")
+    # Not three times three: the call does not repeat what the token call gave up.
+    assert counted(simulator) == (3, 0)
+
+
+@pytest.mark.learning360_simulator(token_life=100)
+def test_a_token_is_renewed_ahead_of_its_end(
+    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = to(simulator, auth="oauth2")
+    caller("list_program_sessions")
+    credentials = caller.hook.credentials if caller.kind == "sync" else caller.hook._credentials
+    monkeypatch.setattr(credentials, "token", credentials.token.__class__("old", 100.0, credentials.token.received_at - 51))
+    simulator.forget()
+    caller("list_program_sessions")
+    assert counted(simulator) == (1, 1)
+
+
+def test_many_at_once_cause_one_token_call(to: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.play({"when": {"path": TOKEN}, "do": {"delay": 0.1}})
+    caller = to(simulator, auth="oauth2")
+    assert [len(one) for one in caller.many(8, "list_program_sessions")] == [1] * 8
+    assert counted(simulator) == (1, 8)
+
+
+def test_many_at_once_renew_an_ended_token_once(to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = to(simulator, auth="oauth2")
+    caller("list_program_sessions")
+    simulator.revoke_tokens()
+    simulator.forget()
+    simulator.play({"when": {"path": TOKEN}, "do": {"delay": 0.1}})
+    caller.many(8, "list_program_sessions")
+    token_calls, _ = counted(simulator)
+    assert token_calls == 1
+
+
+@pytest.mark.learning360_simulator(expires_in_as=int)
+def test_a_lifetime_that_is_a_number(to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = to(simulator, auth="oauth2")
+    caller("list_program_sessions")
+    caller("list_program_sessions")
+    assert counted(simulator) == (1, 2)
+
+
+def test_a_token_is_masked_in_the_logs_of_tasks(
+    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_learning360.hooks import learning
+
+    masked: list[str] = []
+    monkeypatch.setattr(learning, "mask_secret", masked.append)
+    to(simulator, auth="oauth2")("list_program_sessions")
+    assert [f"Bearer {one}" for one in masked] == [simulator.requests[-1].headers["authorization"]]
+
+
+def test_a_cancelled_token_call_blocks_nobody(simulator: Simulator, connect: Callable[..., str]) -> None:
+    conn_id = connect(host=simulator.url, extra={"auth": "oauth2"})
+    simulator.play({"when": {"path": TOKEN, "times": 1}, "do": {"delay": 5}})
+
+    async def run() -> int:
+        async with LearningAsyncHook(conn_id) as hook:
+            first = asyncio.ensure_future(hook.list_program_sessions())
+            await asyncio.to_thread(simulator.wait_for, lambda one: one.requests)
+            first.cancel()
+            return len(await hook.list_program_sessions())
+
+    assert asyncio.run(run()) == 1

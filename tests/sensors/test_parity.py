@@ -1,0 +1,214 @@
+"""One definition of "modified": poke, reschedule and deferred mode end the same way on the same timelines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
+
+NEW_START = "2031-05-05T08:00:00.000Z"
+QUICK = {"retry_attempts": 1, "timeout": 5}
+
+pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=2, extra=QUICK)
+
+
+class FakeStore:
+    """The task state store, as Airflow keeps it between the processes of one task."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.rows[key]) if key in self.rows else default
+
+    def set(self, key: str, value: Any) -> None:
+        self.rows[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        self.rows.pop(key, None)
+
+
+class FakeTaskInstance:
+    """The part of a task instance that a sensor talks to."""
+
+    map_index = -1
+
+    def __init__(self) -> None:
+        self.started = datetime.now(tz=UTC)
+        self.pushed: dict[str, Any] = {}
+
+    def get_first_reschedule_date(self, context: Any) -> datetime:
+        return self.started
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def in_one_process(make: Callable[[], ProgramSessionModifiedSensor], context: Any) -> Any:
+    return make().execute(context)
+
+
+def rescheduled(make: Callable[[], ProgramSessionModifiedSensor], context: Any) -> Any:
+    while True:
+        try:
+            return make().execute(context)  # a new process knows nothing of the one before
+        except AirflowRescheduleException as again:
+            time.sleep(max(0.0, (again.reschedule_date - datetime.now(tz=UTC)).total_seconds()))
+
+
+def deferred(make: Callable[[], ProgramSessionModifiedSensor], context: Any) -> Any:
+    try:
+        return make().execute(context)
+    except TaskDeferred as deferral:
+        waiting = deferral
+    while True:
+        _, stored = waiting.trigger.serialize()
+        trigger = ProgramSessionModifiedTrigger(**json.loads(json.dumps(stored)))
+        event = json.loads(json.dumps(asyncio.run(first_event(trigger))))
+        try:
+            return make().resume_execution(waiting.method_name, {"event": event}, context)
+        except TaskDeferred as deferral:
+            waiting = deferral
+
+
+async def first_event(trigger: ProgramSessionModifiedTrigger) -> Any:
+    async for event in trigger.run():
+        return event.payload
+    raise AssertionError("the trigger ended without an event")
+
+
+MODES = {
+    "poke": (in_one_process, {}),
+    "reschedule": (rescheduled, {"mode": "reschedule"}),
+    "deferred": (deferred, {"deferrable": True}),
+}
+
+
+def edit(after: int, times: int = 1, **fields: Any) -> dict[str, Any]:
+    return {"when": {"after_requests": after, "times": times}, "do": {"edit": {"session": "SESSION", "fields": fields}}}
+
+
+def answer(after: int, times: int, status: int, **headers: str) -> dict[str, Any]:
+    return {"when": {"after_requests": after, "times": times}, "do": {"status": status, "headers": headers}}
+
+
+DELETED = {"when": {"after_requests": 2}, "do": {"delete": "SESSION"}}
+SAME = {"startDate": NEW_START, "modifiedAt": "AS BEFORE"}
+EARLIER = {"startDate": NEW_START, "modifiedAt": "2001-01-01T00:00:00.000Z"}
+DOCUMENT: dict[str, Any] = {"since": "DOCUMENT"}
+WATCH: dict[str, Any] = {"since": "DOCUMENT", "watch": ["startDate", "endDate"]}
+SUCCESS_START = ("success", ["modifiedAt", "startDate"])
+
+TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
+    "changed before the first look": ([edit(0, startDate=NEW_START)], WATCH, SUCCESS_START),
+    "changed later": ([edit(2, startDate=NEW_START)], DOCUMENT, ("success", ["modifiedAt"])),
+    "changed later, first look is the watermark": ([edit(2, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
+    "since a time": ([edit(2, name="New")], {"since": "TIME"}, ("success", ["modifiedAt"])),
+    "equal timestamps": ([edit(1, **SAME)], DOCUMENT, "timeout"),
+    "clock going back": ([edit(1, **EARLIER)], WATCH, "timeout"),
+    "never changed": ([], {}, "timeout"),
+    "never changed, soft_fail": ([], {"soft_fail": True}, "skip"),
+    "unrelated edit": ([edit(1, name="New")], WATCH, "timeout"),
+    "unrelated edit, then one that counts": (
+        [edit(1, name="New"), edit(3, startDate=NEW_START)],
+        WATCH,
+        SUCCESS_START,
+    ),
+    "watched from the first look": (
+        [edit(2, endDate=NEW_START)],
+        {"watch": ["endDate"]},
+        ("success", ["modifiedAt", "endDate"]),
+    ),
+    "outage in between": ([answer(1, 3, 503), edit(4, startDate=NEW_START)], WATCH, SUCCESS_START),
+    "outage at the first look": ([answer(0, 2, 503), edit(4, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
+    "outage without end": ([answer(1, 99, 503)], {"max_failures": 3}, "UnavailableError"),
+    "outage without end, never_fail": ([answer(1, 99, 503)], {"max_failures": 3, "never_fail": True}, "skip"),
+    "rate limit": (
+        [answer(1, 2, 429, **{"Retry-After": "0.05"}), edit(3, startDate=NEW_START)],
+        WATCH,
+        SUCCESS_START,
+    ),
+    "rate limit beyond the timeout": ([answer(0, 99, 429, **{"Retry-After": "600"})], {}, "timeout"),
+    "deleted": ([DELETED], DOCUMENT, "NotFoundError"),
+    "deleted, soft_fail": ([DELETED], {"soft_fail": True}, "NotFoundError"),
+    "deleted, skip": ([DELETED], {"on_missing": "skip"}, "skip"),
+    "deleted, wait": ([DELETED], {"on_missing": "wait"}, "timeout"),
+    "key revoked": ([answer(2, 99, 401)], {}, "UnauthorizedError"),
+    "key revoked, soft_fail": ([answer(2, 99, 401)], {"soft_fail": True}, "UnauthorizedError"),
+    "key revoked, never_fail": ([answer(2, 99, 401)], {"never_fail": True}, "skip"),
+    "key revoked for a while, silent_fail": (
+        [answer(1, 2, 401), edit(3, startDate=NEW_START)],
+        {"since": "DOCUMENT", "silent_fail": True},
+        ("success", ["modifiedAt"]),
+    ),
+    "growing waits": (
+        [edit(2, startDate=NEW_START)],
+        {"since": "DOCUMENT", "exponential_backoff": True, "max_wait": 0.02},
+        ("success", ["modifiedAt"]),
+    ),
+    "no modifiedAt": ([edit(0, modifiedAt=None)], {}, "ContractError"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", TIMELINES)
+def test_every_mode_ends_the_same_way(name: str, mode: str, learning360_simulator: Simulator) -> None:
+    steps, arguments, expected = TIMELINES[name]
+    drive, mode_arguments = MODES[mode]
+    (session_id,) = learning360_simulator.session_ids
+    before = learning360_simulator.session(session_id)
+    values = {
+        "SESSION": session_id,
+        "DOCUMENT": before,
+        "TIME": before["modifiedAt"],
+        "AS BEFORE": before["modifiedAt"],
+    }
+    for step in steps:
+        learning360_simulator.play(filled(step, values))
+    arguments = filled({"poke_interval": 0.02, "timeout": 0.6, **arguments, **mode_arguments}, values)
+    if expected != "timeout" and "soft_fail" not in arguments:
+        arguments["timeout"] = 60
+    context = {"ti": FakeTaskInstance(), "task_state_store": FakeStore()}
+
+    def make() -> ProgramSessionModifiedSensor:
+        return ProgramSessionModifiedSensor(task_id="wait", session_id=session_id, **arguments)
+
+    assert outcome(drive, make, context) == expected
+    if isinstance(expected, tuple):
+        assert context["task_state_store"].rows == {}  # so that clearing the task waits anew
+
+
+def outcome(drive: Any, make: Any, context: Any) -> Any:
+    """How it ended: the names of the changed fields, `skip`, `timeout`, or the name of the error."""
+    try:
+        document = drive(make, context)
+    except AirflowSkipException:
+        return "skip"
+    except AirflowSensorTimeout:
+        return "timeout"
+    except LearningError as error:
+        return type(error).__name__
+    changes = context["ti"].pushed["changes"]
+    assert document["modifiedAt"] == changes["modifiedAt"]["to"]
+    assert all(document[field] == values["to"] for field, values in changes.items())
+    return "success", list(changes)
+
+
+def filled(value: Any, values: dict[str, Any]) -> Any:
+    """Put real values where a timeline only names them."""
+    if isinstance(value, dict):
+        return {key: filled(one, values) for key, one in value.items()}
+    return values.get(value, value) if isinstance(value, str) else value

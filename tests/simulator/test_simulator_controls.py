@@ -1,0 +1,72 @@
+"""Steering the simulator over HTTP, without a key."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def stranger(client):
+    """A client without keys."""
+    client.headers.clear()
+    return client
+
+
+def test_scenarios(simulator, stranger, path):
+    scenario = {"when": {"times": 1}, "do": {"status": 503}}
+    assert stranger.post("/_simulator/scenario", json=[scenario, scenario]).status_code == 200
+    assert [stranger.get(path).status_code for _ in range(3)] == [503, 503, 401]
+    stranger.post("/_simulator/scenario", json={"do": {"status": 503}})
+    assert stranger.delete("/_simulator/scenario").status_code == 200
+    assert stranger.get(path).status_code == 401
+
+
+def test_sessions(simulator, stranger, session_id):
+    before = simulator.session(session_id)
+    edited = stranger.post(f"/_simulator/sessions/{session_id}", json={"name": "Edited"}).json()
+    assert edited == simulator.session(session_id)
+    assert edited["name"] == "Edited"
+    assert edited["modifiedAt"] > before["modifiedAt"]
+    assert stranger.delete(f"/_simulator/sessions/{session_id}").status_code == 200
+    assert session_id not in simulator.session_ids
+
+
+def test_tokens(simulator, stranger, path):
+    body = {"client_id": "demo-company", "client_secret": "demo-key", "grant_type": "client_credentials"}
+    token = stranger.post("/api/v2/oauth2/token", json=body).json()["access_token"]
+    stranger.headers["Authorization"] = f"Bearer {token}"
+    assert stranger.get(path).status_code == 200
+    assert stranger.post("/_simulator/tokens/revoke").status_code == 200
+    assert stranger.get(path).status_code == 401
+
+
+def test_requests_are_shown_without_secrets_and_without_these(simulator, stranger, path):
+    stranger.get(path, params={"company": "demo-company", "apiKey": "demo-key", "a": "b"})
+    response = stranger.get("/_simulator/requests")
+    (shown,) = response.json()
+    assert shown["query"] == {"company": "***", "apiKey": "***", "a": "b"}
+    assert (shown["method"], shown["path"], shown["status"], shown["connection"]) == ("GET", path, 200, 1)
+    assert "demo-key" not in response.text
+    assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "message"),
+    [
+        ("POST", "scenario", {"do": {"explode": True}}, 400, "exactly one of"),
+        ("POST", "scenario", "nonsense", 400, "must be an object"),
+        ("POST", "sessions/x", {"name": "y"}, 404, "no program session 'x'"),
+        ("POST", "sessions/x", ["name"], 400, "an object of fields"),
+        ("DELETE", "sessions/x", None, 404, "no program session 'x'"),
+        ("GET", "nothing", None, 404, "the simulator has no GET /_simulator/nothing"),
+    ],
+)
+def test_what_cannot_be_done_says_why(stranger, method, path, body, status, message):
+    response = stranger.request(method, f"/_simulator/{path}", json=body)
+    assert response.status_code == status
+    assert message in response.json()["error"]
+
+
+def test_scenarios_do_not_disturb_the_controls(simulator, stranger):
+    simulator.play({"when": {"path": ".*"}, "do": {"status": 503}})
+    assert stranger.delete("/_simulator/scenario").status_code == 200

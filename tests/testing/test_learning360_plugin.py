@@ -1,0 +1,84 @@
+"""The pytest plugin, as a DAG author's project sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import requests
+
+pytest_plugins = ["pytester"]
+
+
+def _connection(conn_id: str = "LEARNING360_DEFAULT") -> dict[str, object]:
+    return json.loads(os.environ[f"AIRFLOW_CONN_{conn_id}"])
+
+
+def test_the_connection_points_at_a_running_simulator(learning360_simulator):
+    connection = _connection()
+    assert connection == {
+        "conn_type": "learning360",
+        "host": learning360_simulator.url,
+        "login": "demo-company",
+        "password": "demo-key",
+        "extra": {},
+    }
+    keys = {"X-company-id": connection["login"], "X-apiKey": connection["password"]}
+    response = requests.get(f"{connection['host']}/api/v1/programs/sessions", headers=keys, timeout=10)
+    assert len(response.json()) == 12
+
+
+@pytest.mark.learning360_simulator(auth="oauth2", conn_id="academy", extra={"timeout": 3}, sessions=3, api_key="canary")
+def test_the_marker_chooses_connection_and_size(learning360_simulator):
+    connection = _connection("ACADEMY")
+    assert connection["password"] == "canary"
+    assert connection["extra"] == {"timeout": 3, "auth": "oauth2"}
+    assert "AIRFLOW_CONN_LEARNING360_DEFAULT" not in os.environ
+    assert len(learning360_simulator.session_ids) == 3
+
+
+@pytest.mark.learning360_simulator(sessions=3, learners=5)
+class TestMarkersAddUp:
+    @pytest.mark.learning360_simulator(sessions=2)
+    def test_the_nearest_wins(self, learning360_simulator):
+        assert len(learning360_simulator.session_ids) == 2
+        assert len(learning360_simulator.session(learning360_simulator.session_ids[0])["users"]) == 5
+
+
+def test_a_project_needs_nothing_but_the_fixture_and_is_left_clean(pytester, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_LEARNING360_DEFAULT", raising=False)
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        seen = {}
+
+        @pytest.mark.learning360_simulator(sessions=1)
+        def test_inside(learning360_simulator):
+            seen["simulator"] = learning360_simulator
+
+        def test_after():
+            assert "AIRFLOW_CONN_LEARNING360_DEFAULT" not in os.environ
+            assert seen["simulator"].connections == 0
+
+        @pytest.mark.learning360_simulator(3)
+        def test_wrong(learning360_simulator):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess("--strict-markers")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*takes keyword arguments only*"])
+
+
+def test_loading_the_plugin_loads_neither_airflow_nor_the_simulator():
+    code = (
+        "import sys, pytest, airflow_provider_learning360.testing.plugin\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'airflow' or name.endswith('http.server')\n"
+        "       or name.startswith(('airflow_provider_learning360.simulator', 'airflow_provider_learning360.api'))])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
