@@ -1,21 +1,20 @@
-"""What the tests of the API's rooms share: answers to read, and clocks that only tests move."""
+"""What the tests of `api/` share: answers to read, and property tests that watch no clock."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from airflow_provider_learning360.api.messages import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-@pytest.fixture(scope="session")
-def now() -> datetime:
-    return datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+# A slow machine is no failure.
+settings.register_profile("api", deadline=None)
+settings.load_profile("api")
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,12 @@ def test_a_documented_field_that_is_missing_is_drift() -> None:
     assert found == Drift(missing=("lang", "modifiedAt"))
 
 
+def test_an_unknown_field_with_the_name_of_an_attribute_does_not_stand_for_the_documented_one() -> None:
+    other = {"start_date" if name == "startDate" else name: value for name, value in FULL.items()}
+    found = drift_of(ProgramSession.model_validate(other))
+    assert found == Drift(unknown=("start_date",), missing=("startDate",))
+
+
 @pytest.mark.parametrize(
     ("differing", "new_values"),
     [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ KINDS = sorted(
     (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LearningError)),
     key=lambda kind: kind.__name__,
 )
-DETAILS = {"method": "GET", "path": "/x", "status": 429, "code": "too_many", "retry_after": 1.5}
+DETAILS: dict[str, Any] = {"method": "GET", "path": "/x", "status": 429, "code": "too_many", "retry_after": 1.5}
 
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~+/=%", min_size=8, max_size=40)
 WORDS = st.text(string.ascii_letters + string.digits + ".-#+_", min_size=1, max_size=20)

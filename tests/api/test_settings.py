@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from jsonschema import Draft7Validator
 
@@ -20,14 +22,14 @@ KEY = "canary-6f1e0c"
 
 
 def settings(
-    host: str | None = None, schema: str | None = None, port: int | None = None, **extra: object
+    host: str | None = None, schema: str | None = None, port: int | None = None, **extra: Any
 ) -> LearningSettings:
     return LearningSettings.from_connection(
         "acme", host=host, schema=schema, port=port, login="company", password=KEY, extra=extra
     )
 
 
-def refused(host: str | None = None, schema: str | None = None, port: int | None = None, **extra: object) -> str:
+def refused(host: str | None = None, schema: str | None = None, port: int | None = None, **extra: Any) -> str:
     with pytest.raises(SettingsError) as caught:
         settings(host, schema, port, **extra)
     message = str(caught.value)
@@ -120,7 +122,7 @@ def test_an_unknown_extra_is_an_error_that_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["company_id", "api_key", "connection"])
 def test_what_has_a_place_of_its_own_is_unknown_in_the_extra(name: str) -> None:
-    assert f"unknown settings in its extra: {name}." in refused(**{name: "x"})
+    assert f"unknown settings in its extra: {name}." in refused(**dict[str, Any]({name: "x"}))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_what_has_a_place_of_its_own_is_unknown_in_the_extra(name: str) -> None:
         ("proxies", [KEY]),
     ],
 )
-def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: object) -> None:
+def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: Any) -> None:
     assert f"{name}: " in refused(**{name: value})
 
 
@@ -162,7 +164,7 @@ def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: obje
     ],
     ids=str,
 )
-def test_the_extra_is_read_as_forms_and_uris_give_it(given: dict[str, object], read: dict[str, object]) -> None:
+def test_the_extra_is_read_as_forms_and_uris_give_it(given: dict[str, Any], read: dict[str, Any]) -> None:
     values = settings(**given)
     assert {name: getattr(values, name) for name in read} == read
 
@@ -225,7 +227,7 @@ def test_the_form_labels_login_and_password_with_the_vendor_s_words() -> None:
         ("allow_insecure_http", True, "x"),
     ],
 )
-def test_form_and_parser_agree(name: str, good: object, bad: object) -> None:
+def test_form_and_parser_agree(name: str, good: Any, bad: Any) -> None:
     field = Draft7Validator(connection_fields()[name]["schema"])
     assert "null" in connection_fields()[name]["schema"]["type"]
     assert field.is_valid(good)

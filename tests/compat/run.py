@@ -26,8 +26,9 @@ UV = Path(sys.executable).parent / "uv"
 RELEASED = {"2.11.2": date(2026, 3, 14), "3.3.2": date(2026, 9, 17)}
 # Long enough for what was released together with an Airflow, short enough for nothing that breaks it.
 GRACE = timedelta(days=10)
+PATIENCE = 120  # seconds for one step, many times what it takes
 
-# Without the plugins' and the repository's own settings: a stranger's project has none of them.
+# Not the repository's own settings: a stranger's project has none of them.
 PYTEST_INI = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error:::airflow_provider_learning360\n"
 
 
@@ -39,17 +40,21 @@ def step(label: str, command: Sequence[object], **options: object) -> None:
     """Run a command and say in one line how it went; show its output only if it failed."""
     started = time.monotonic()
     print(f"{label:<44} ", end="", flush=True)
-    done = subprocess.run(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        **options,  # type: ignore[call-overload]
-    )
-    lines = done.stdout.strip().splitlines()
-    last = lines[-1].strip("= ") if lines and "pytest" in command else ""
-    print(f"{'ok' if done.returncode == 0 else 'FAILED':<7}{time.monotonic() - started:5.1f} s  {last}", flush=True)
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+            **options,  # type: ignore[call-overload]
+        )
+    except subprocess.TimeoutExpired as error:
+        print(f"FAILED: not done after {PATIENCE} s\n{(error.output or b'').decode(errors='replace')}", flush=True)
+        raise Failed(label) from None
+    summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
+    print(f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s  {''.join(summary).strip('= ')}")
     if done.returncode:
         print(done.stdout, flush=True)
         raise Failed(label)
@@ -99,7 +104,6 @@ def environment(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     }
 
 
@@ -113,7 +117,10 @@ def run_promises(version: str, python: Path) -> None:
         shutil.copytree(EXAMPLES, home / "dags", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         step(
             f"Airflow {version}: promises",
-            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", home, "-c", "pytest.ini", "promises"],
+            [
+                *(python, "-m", "pytest", "--quiet", "--disable-warnings", "-p", "no:cacheprovider"),
+                *("--rootdir", home, "-c", "pytest.ini", "promises"),
+            ],
             cwd=home,
             env=environment(home),
         )

@@ -135,13 +135,20 @@ def session_id(simulator: Simulator) -> str:
     return simulator.session_ids[0]
 
 
-@pytest.fixture
-def other() -> Iterator[Simulator]:
-    """Another host, where nothing may arrive."""
+@pytest.fixture(scope="session")
+def other_host() -> Iterator[Simulator]:
     from airflow_provider_learning360.simulator import Simulator
 
     with Simulator(sessions=1) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def other(other_host: Simulator) -> Iterator[Simulator]:
+    """Another host, where nothing may arrive."""
+    other_host.forget()
+    yield other_host
+    other_host.calm()
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_answers_that_are_always_slow(to: Callable[..., Any], simulator: Simulat
 
 
 def test_nobody_listens(to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
-    with pytest.raises(UnreachableError, match="got no answer.*host and proxy of connection 'here'"):
+    with pytest.raises(UnreachableError, match=r"got no answer.*host and proxy of connection 'here'"):
         to(f"http://127.0.0.1:{closed_port}", retry_attempts=3)("list_program_sessions")
     assert len(waits) == 2
 

@@ -89,7 +89,9 @@ def test_a_token_is_renewed_ahead_of_its_end(
     caller = to(simulator, auth="oauth2")
     caller("list_program_sessions")
     credentials = caller.hook.credentials if caller.kind == "sync" else caller.hook._credentials
-    monkeypatch.setattr(credentials, "token", credentials.token.__class__("old", 100.0, credentials.token.received_at - 51))
+    monkeypatch.setattr(
+        credentials, "token", credentials.token.__class__("old", 100.0, credentials.token.received_at - 51)
+    )
     simulator.forget()
     caller("list_program_sessions")
     assert counted(simulator) == (1, 1)

@@ -58,8 +58,8 @@ class Drift:
 
 def drift_of(session: ProgramSession) -> Drift:
     """Return how a session differs from the documentation."""
-    sent = {ProgramSession.model_fields[name].alias or name for name in session.model_fields_set}
-    unknown = [name for name in session.model_extra or {} if name not in sent]
+    sent = {name for name, attribute in _ATTRIBUTES.items() if attribute in session.model_fields_set}
+    unknown = list(session.model_extra or {})
     for field, part in _PARTS.items():
         items: Iterable[Mapping[str, Any]] = getattr(session, _ATTRIBUTES[field]) or ()
         unknown += [f"{field}[].{name}" for name in _keys(items) - set(part.__annotations__)]

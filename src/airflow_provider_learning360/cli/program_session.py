@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.contract import drift_of, report_drift
@@ -24,10 +25,13 @@ def get_session(args: Namespace) -> None:
     """
     with told_in_one_line():
         hook = LearningHook(args.learning_conn_id)
-        if args.raw:
-            print(hook.run(session_path(args.session_id)).text)
+        # Airflow logs to standard output, which is for the session alone: other programs read it.
+        with redirect_stdout(sys.stderr):
+            raw = hook.run(session_path(args.session_id)).text if args.raw else None
+            session = hook.get_program_session(args.session_id) if raw is None else None
+        if session is None:
+            print(raw)
             return
-        session = hook.get_program_session(args.session_id)
         warning = report_drift(f"Program session {session.id}", drift_of(session), args.contract)
         if warning:
             print(f"Warning: {warning}", file=sys.stderr)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from airflow_provider_learning360.api.errors import SettingsError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import aiohttp
 
     from airflow_provider_learning360.api.settings import LearningSettings
+
+T = TypeVar("T")
 
 
 async def open_client(settings: LearningSettings, headers: Mapping[str, str]) -> aiohttp.ClientSession:
@@ -27,7 +32,7 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
 
     # Reading certificates takes tens of milliseconds, so only where the default will not do, and in a thread.
     default = settings.verify is True and settings.cert is None
-    trust = True if default else await asyncio.to_thread(_tls, settings)
+    trust = True if default else await asyncio.to_thread(tls, settings)
     client = aiohttp.ClientSession(
         headers=headers,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout, sock_read=settings.timeout),
@@ -42,14 +47,36 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     return client
 
 
-def _tls(settings: LearningSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.verify if isinstance(settings.verify, str) else None)
-    if settings.verify is False:
+def tls(settings: LearningSettings) -> ssl.SSLContext:
+    """
+    Return whom to trust, and who we are, in TLS. Reads files.
+
+    :param settings: The settings of the connection.
+    :raises SettingsError: A file that `verify` or `cert` names is missing, or holds something else.
+    """
+    context = _read("verify", settings, lambda: _trusting(settings.verify))
+    if settings.cert:
+        cert = settings.cert
+        _read("cert", settings, lambda: context.load_cert_chain(cert))
+    return context
+
+
+def _trusting(verify: bool | str) -> ssl.SSLContext:
+    bundle = verify if isinstance(verify, str) else None
+    is_folder = bundle is not None and os.path.isdir(bundle)
+    context = ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+    if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if settings.cert:
-        context.load_cert_chain(settings.cert)
     return context
+
+
+def _read(name: str, settings: LearningSettings, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except OSError as error:
+        problem = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no usable PEM file"
+    raise SettingsError(f"{settings.connection} is not usable: {name} is {getattr(settings, name)!r}, but {problem}.")
 
 
 def proxy_of(settings: LearningSettings) -> str | None:
@@ -59,7 +86,9 @@ def proxy_of(settings: LearningSettings) -> str | None:
     :param settings: The settings of the connection.
     """
     parts = urlsplit(settings.host)
-    own = settings.proxy_for(parts.scheme)
-    if own or not settings.trust_env or proxy_bypass(parts.hostname or ""):
-        return own
-    return getproxies().get(parts.scheme)
+    proxy = settings.proxy_for(parts.scheme)
+    if not proxy and settings.trust_env and not proxy_bypass(parts.hostname or ""):
+        named = getproxies()
+        proxy = named.get(parts.scheme) or named.get("all")
+    # As `requests` reads it: a proxy without a scheme speaks HTTP.
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

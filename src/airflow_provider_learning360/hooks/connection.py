@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import time
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
             f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set "
             f"AIRFLOW_CONN_{conn_id.upper()}."
         )
-    settings = LearningSettings.from_connection(
+    return LearningSettings.from_connection(
         conn_id,
         host=connection.host,
         login=connection.login,
@@ -42,11 +41,6 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
         port=connection.port,
         extra=extra,
     )
-    for name in ("verify", "cert"):
-        path = getattr(settings, name)
-        if isinstance(path, str) and not os.path.exists(path):
-            raise SettingsError(f"{settings.connection} is not usable: {name} names a file that is not there ({path}).")
-    return settings
 
 
 def credentials_of(settings: LearningSettings) -> Credentials:

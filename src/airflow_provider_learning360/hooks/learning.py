@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -35,7 +36,7 @@ from airflow_provider_learning360.api.messages import Call, Request, Response
 from airflow_provider_learning360.api.refusals import no_answer
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
-from airflow_provider_learning360.hooks.client import open_client, proxy_of
+from airflow_provider_learning360.hooks.client import open_client, proxy_of, tls
 from airflow_provider_learning360.hooks.connection import credentials_of, party_of, settings_of
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 
@@ -164,6 +165,9 @@ class LearningHook(HttpHook):
         :param request_kwargs: Passed to `requests.Request`, such as `json=`.
         :raises LearningError: By what to do next; not for the status of the answer if `check_response` is False.
         """
+        read = getattr(data, "read", None)
+        if read is not None:
+            data = read()  # a file is read once, but may have to be sent again
         place = "params" if self.method in ("GET", "HEAD") else "data"
         url = self.settings.host + "/" + (endpoint or "").lstrip("/")
         prepared = requests.Request(self.method, url, headers=headers, **{place: data}, **request_kwargs).prepare()
@@ -220,6 +224,8 @@ class LearningHook(HttpHook):
 
     @cached_property
     def _session(self) -> requests.Session:
+        if self.settings.verify not in (True, False) or self.settings.cert:
+            tls(self.settings)  # says what is wrong with the files, once; `requests` would say it as a broken network
         return self.get_conn()
 
     def _carry_out(
@@ -274,7 +280,7 @@ class LearningHook(HttpHook):
             )
             # Who asks for a stream reads the body himself, unless it is an error that has to be told.
             body = b"" if sending["stream"] and native.ok else native.content
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:  # the latter for a host name that cannot be one
             trouble: Exception = error
             timed_out = isinstance(error, requests.Timeout)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG
 
@@ -15,7 +15,10 @@ def fetch_then_wait(deferrable: bool) -> DAG:
     name = "in_triggerer" if deferrable else "on_worker"
     with DAG(f"fetch_then_wait_{name}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         fetched = GetProgramSessionOperator(
-            task_id="get_session", session_id="{{ dag_run.conf['session_id'] }}", retries=3
+            task_id="get_session",
+            session_id="{{ dag_run.conf['session_id'] }}",
+            retries=3,
+            retry_delay=timedelta(0),
         )
         waited = ProgramSessionModifiedSensor(
             task_id="wait_for_change",

@@ -1,0 +1,28 @@
+"""One DAG for each way of waiting; none is told since when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+
+WAYS: dict[str, dict[str, Any]] = {
+    "poke": {"poke_interval": 1},
+    "reschedule": {"mode": "reschedule", "poke_interval": 3},
+    "deferred": {"deferrable": True, "poke_interval": 1},
+}
+
+for name, way in WAYS.items():
+    with DAG(f"wait_{name}", schedule=None, catchup=False, is_paused_upon_creation=False) as dag:
+        ProgramSessionModifiedSensor(
+            task_id="wait",
+            session_id="{{ dag_run.conf['session_id'] }}",
+            timeout=600,
+            retries=3,
+            retry_delay=timedelta(seconds=1),
+            **way,
+        )
+    globals()[f"wait_{name}"] = dag

@@ -1,0 +1,175 @@
+"""Connections that are missing, incomplete or wrong: one error that names the cure, and nothing sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import LearningError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+
+def settings_of(caller: Any) -> Any:
+    if caller.kind == "sync":
+        return caller.hook.settings
+    return caller._loop.run(caller.hook._open())[0]
+
+
+def test_the_address_of_europe_is_the_default(to: Callable[..., Any]) -> None:
+    assert settings_of(to(None)).host == "https://app.360learning.com"
+
+
+def test_another_address(to: Callable[..., Any]) -> None:
+    assert settings_of(to("app.us.360learning.com")).host == "https://app.us.360learning.com"
+
+
+@pytest.fixture
+def failure(request: pytest.FixtureRequest, to: Callable[..., Any], connect: Callable[..., str]) -> Callable[..., str]:
+    """Return the message of the error that a connection leads to."""
+
+    def of(**fields: Any) -> str:
+        caller = to("https://127.0.0.1:9")
+        if fields:
+            connect(**fields)
+        else:
+            caller = type(caller)("no_such_connection")
+        with pytest.raises(SettingsError) as caught:
+            caller("list_program_sessions")
+        assert str(caught.value).count("\n") == 0
+        if not fields:
+            caller.close()
+        return str(caught.value)
+
+    return of
+
+
+def test_a_connection_that_is_missing(failure: Callable[..., str]) -> None:
+    message = failure()
+    assert "'no_such_connection' is not defined" in message
+    assert "AIRFLOW_CONN_NO_SUCH_CONNECTION" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"login": ""}, ["Company ID", "login"]),
+        ({"password": None}, ["API key", "password"]),
+        ({"extra": {"colour": "blue"}}, ["colour", "auth", "timeout"]),
+        ({"extra": {"auth": "basic"}}, ["auth", "headers", "query", "oauth2"]),
+        ({"extra": {"timeout": 0}}, ["timeout"]),
+        ({"host": "http://learning.example.com"}, ["clear text", "https://", "allow_insecure_http"]),
+        ({"host": "https://app.360learning.com/api/v1"}, ["more than an address"]),
+        ({"host": "ftp://app.360learning.com"}, ["no valid host"]),
+    ],
+    ids=["company", "key", "unknown extra", "auth", "timeout", "http", "path", "scheme"],
+)
+def test_a_connection_that_is_not_usable(failure: Callable[..., str], fields: dict[str, Any], words: list[str]) -> None:
+    message = failure(**fields)
+    assert "connection 'here'" in message
+    assert not [word for word in words if word not in message]
+
+
+def test_plain_http_where_it_is_meant(to: Callable[..., Any]) -> None:
+    assert settings_of(to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        ("key", "Wrong API key, or a key of another company"),
+        ("company", "Wrong company ID"),
+        ("html", "Wrong host"),
+        ("route", "Wrong host"),
+        ("redirect", "Wrong host"),
+        ("slow", "Time-out"),
+        ("busy", "cannot answer now"),
+        ("closed", "No network path"),
+        ("name", "No network path"),
+        ("settings", "unknown settings"),
+    ],
+)
+def test_a_failed_test_tells_the_cause(
+    to: Callable[..., Any],
+    connect: Callable[..., str],
+    learning360_simulator: Simulator,
+    closed_port: int,
+    break_it: str,
+    words: str,
+) -> None:
+    simulator = learning360_simulator
+    caller = to(simulator, timeout=0.2)
+    scenarios: dict[str, dict[str, Any]] = {
+        "html": {"html": True},
+        "route": {"status": 404},
+        "redirect": {"redirect": "http://elsewhere.example/"},
+        "slow": {"delay": 5},
+        "busy": {"status": 503},
+    }
+    fields: dict[str, dict[str, Any]] = {
+        "key": {"password": "not the key"},
+        "company": {"login": "nobody"},
+        "closed": {"host": f"http://127.0.0.1:{closed_port}"},
+        "name": {"host": "https://nowhere.invalid"},
+        "settings": {"extra": {"colour": "blue"}},
+    }
+    if break_it in scenarios:
+        simulator.play({"do": scenarios[break_it]})
+    else:
+        connect(**{"host": simulator.url, **fields[break_it]})
+    works, message = caller("test_connection")
+    assert not works
+    assert words in message
+    # Somebody waits at the form: nothing is repeated.
+    assert len(simulator.requests) <= 1
+
+
+@pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
+def test_a_connection_that_works(to: Callable[..., Any], learning360_simulator: Simulator, auth: str) -> None:
+    works, message = to(learning360_simulator, auth=auth)("test_connection")
+    assert works, message
+    assert learning360_simulator.url in message
+    assert len(learning360_simulator.requests) == 1
+
+
+def test_errors_drag_nothing_of_the_transport_along(to: Callable[..., Any], closed_port: int) -> None:
+    with pytest.raises(LearningError) as caught:
+        to(f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_the_form_of_an_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    from airflow_provider_learning360.api.settings import LearningSettings, connection_fields
+    from airflow_provider_learning360.hooks.learning import LearningHook
+
+    def field(label: str, description: str) -> SimpleNamespace:
+        return SimpleNamespace(label=label, description=description)
+
+    # The form library comes with those versions only.
+    monkeypatch.setitem(sys.modules, "wtforms", SimpleNamespace(StringField=field))
+    widgets = LearningHook.get_connection_form_widgets()
+    assert list(widgets) == list(connection_fields())
+    assert widgets["timeout"].label == LearningSettings.model_fields["timeout"].title
+    assert "30" in widgets["timeout"].description
+    behaviour = LearningHook.get_ui_field_behaviour()
+    assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
+    assert behaviour["relabeling"] == {"login": "Company ID", "password": "API key"}
+    assert behaviour["hidden_fields"] == ["schema", "port"]
+
+
+def test_airflow_finds_the_hook_by_the_connection(connect: Callable[..., str]) -> None:
+    from airflow_provider_learning360.hooks.learning import LearningHook
+    from airflow_provider_learning360.provider_info import get_provider_info
+
+    (kind,) = get_provider_info()["connection-types"]
+    assert kind["connection-type"] == LearningHook.conn_type == "learning360"
+    assert kind["hook-name"] == LearningHook.hook_name
+    assert kind["hook-class-name"] == f"{LearningHook.__module__}.{LearningHook.__qualname__}"

@@ -1,0 +1,113 @@
+"""The hook of coroutines never holds the event loop for long."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BAR = 0.050  # seconds
+
+
+@pytest.fixture(scope="module")
+def far_host() -> Iterator[str]:
+    """A simulator in a process of its own, so that its work holds nobody here; one session of 3 MB, slow to answer."""
+    command = [sys.executable, "-m", "airflow_provider_learning360.simulator", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--sessions", "1", "--learners", "43000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout
+        url = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+        requests.post(f"{url}/_simulator/scenario", json={"do": {"delay": 0.3}}, timeout=10).raise_for_status()
+        yield url
+        process.terminate()
+
+
+async def longest_gap(stop: asyncio.Event) -> float:
+    longest, last = 0.0, time.perf_counter()
+    while not stop.is_set():
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    return longest
+
+
+def test_a_slow_and_large_answer(far_host: str, connect: Callable[..., str]) -> None:
+    conn_id = connect(host=far_host)
+
+    async def run() -> list[float]:
+        gaps = []
+        async with LearningAsyncHook(conn_id) as hook:
+            (session,) = await hook.list_program_sessions()
+            for _ in range(3):
+                stop = asyncio.Event()
+                heart = asyncio.ensure_future(longest_gap(stop))
+                read = await hook.get_program_session(session.id)
+                stop.set()
+                gaps.append(await heart)
+                assert len(read.users or ()) == 43000
+        return gaps
+
+    # The best of three: whatever else this machine does meanwhile is no fault of the hook.
+    assert min(asyncio.run(run())) < BAR
+
+
+def test_looking_up_the_connection_holds_nobody(
+    connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch, learning360_simulator: object
+) -> None:
+    from airflow_provider_learning360.hooks import learning
+
+    real = learning.get_async_connection
+    ticks = 0
+
+    async def slow(*args: object, **kwargs: object) -> object:
+        await asyncio.sleep(0.05)
+        return await real(*args, **kwargs)
+
+    monkeypatch.setattr(learning, "get_async_connection", slow)
+
+    async def run() -> int:
+        nonlocal ticks
+        async with LearningAsyncHook() as hook:
+            calls = [asyncio.ensure_future(hook.list_program_sessions()) for _ in range(3)]
+            while not all(call.done() for call in calls):
+                ticks += 1
+                await asyncio.sleep(0.001)
+            return len({len(call.result()) for call in calls})
+
+    assert asyncio.run(run()) == 1
+    assert ticks > 10
+
+
+def test_closing_twice_and_never_opened(connect: Callable[..., str]) -> None:
+    async def run() -> None:
+        hook = LearningAsyncHook(connect())
+        await hook.close()
+        await hook.close()
+
+    asyncio.run(run())
+
+
+def test_a_hook_opens_again_after_it_was_closed(learning360_simulator: object) -> None:
+    async def run() -> int:
+        hook = LearningAsyncHook()
+        await hook.list_program_sessions()
+        await hook.close()
+        sessions = await hook.list_program_sessions()
+        await hook.close()
+        return len(sessions)
+
+    assert asyncio.run(run()) == 12

@@ -1,0 +1,233 @@
+"""Proxies, certificates and the environment: what users of the HTTP provider know, in both hooks alike."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import FixConnectionError, LearningError, SettingsError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_learning360.simulator import Simulator
+
+pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def proxy(other: Simulator) -> Simulator:
+    """A proxy that answers for every host: with no session at all."""
+    other.play({"do": {"status": 200, "body": []}})
+    return other
+
+
+def went_through(proxy: Simulator, simulator: Simulator) -> bool:
+    paths = [one.path for one in proxy.requests]
+    assert not (paths and simulator.requests)
+    return paths == [f"{simulator.url}/api/v1/programs/sessions"]
+
+
+@pytest.mark.parametrize("shape", ["url", "mapping", "no scheme"])
+def test_the_proxy_of_the_connection(
+    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, shape: str
+) -> None:
+    proxies: Any = {
+        "url": proxy.url,
+        "mapping": {"http": proxy.url, "https": "http://127.0.0.1:9"},
+        "no scheme": proxy.url.removeprefix("http://"),
+    }[shape]
+    assert to(simulator, proxies=proxies)("list_program_sessions") == []
+    assert went_through(proxy, simulator)
+
+
+def test_a_proxy_for_the_other_scheme_is_not_used(to: Callable[..., Any], simulator: Simulator) -> None:
+    assert len(to(simulator, proxies={"https": "http://127.0.0.1:9"})("list_program_sessions")) == 1
+
+
+def test_a_proxy_with_a_password(to: Callable[..., Any], simulator: Simulator, proxy: Simulator) -> None:
+    to(simulator, proxies=proxy.url.replace("//", "//me:secret@"))("list_program_sessions")
+    assert proxy.requests[-1].headers["proxy-authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_the_proxy_of_the_environment(
+    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, proxy.url)
+    to(simulator)("list_program_sessions")
+    assert went_through(proxy, simulator)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_environment_names_exceptions(
+    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy.url)
+    if trusted:
+        monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    to(simulator, trust_env=trusted)("list_program_sessions")
+    assert not proxy.requests
+
+
+def test_the_proxy_of_the_connection_wins_over_the_environment(
+    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    to(simulator, proxies=proxy.url)("list_program_sessions")
+    assert went_through(proxy, simulator)
+
+
+def test_a_proxy_that_is_not_there(
+    to: Callable[..., Any], simulator: Simulator, waits: list[float], closed_port: int
+) -> None:
+    with pytest.raises(UnreachableError, match="proxy of connection 'here'"):
+        to(simulator, proxies=f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
+    assert not simulator.requests
+
+
+@pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
+def test_a_netrc_is_never_used(
+    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auth: str
+) -> None:
+    file = tmp_path / ".netrc"
+    file.write_text("machine 127.0.0.1 login somebody password something\ndefault login a password b\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(file))
+    caller = to(simulator, auth=auth)
+    caller("list_program_sessions")
+    if caller.kind == "sync":
+        assert caller.hook.get_conn().get(f"{simulator.url}/api/v1/programs").ok
+    assert not any("Basic" in one.headers.get("authorization", "") for one in simulator.requests)
+
+
+@pytest.mark.parametrize("host", ["https://nowhere.invalid", "https://" + "a" * 64 + ".example", "https://a..example"])
+def test_a_name_that_leads_nowhere(to: Callable[..., Any], waits: list[float], host: str) -> None:
+    with pytest.raises(LearningError, match="host"):
+        to(host, retry_attempts=1)("list_program_sessions")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of this machine, and its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(tz=UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    shape, bare = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, shape, bare))
+    return file
+
+
+class Tls(BaseHTTPRequestHandler):
+    """Answers with no session at all; says who called, if he showed a certificate."""
+
+    callers: list[Any]
+
+    def do_GET(self) -> None:
+        self.callers.append(self.connection.getpeercert())
+        body = json.dumps([]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class QuietServer(HTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of handshakes that fail: that is what the tests are about."""
+
+
+@pytest.fixture
+def tls(certificate: Path) -> Iterator[QuietServer]:
+    Tls.callers = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.load_verify_locations(certificate)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    server = QuietServer(("127.0.0.1", 0), Tls)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def url_of(server: HTTPServer) -> str:
+    return f"https://127.0.0.1:{server.server_port}"
+
+
+def test_a_certificate_that_is_not_trusted(to: Callable[..., Any], tls: QuietServer, waits: list[float]) -> None:
+    with pytest.raises(FixConnectionError, match=r"not trusted.*`verify` of connection 'here'"):
+        to(url_of(tls))("list_program_sessions")
+    assert not waits
+    assert not Tls.callers
+
+
+def test_a_bundle_of_its_own(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+    assert to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
+
+
+@pytest.mark.parametrize("word", [False, "false"])
+def test_no_look_at_the_certificate(
+    to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, certificate: Path, word: Any
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.MonkeyPatch.context() as quiet:
+        import urllib3
+
+        quiet.setattr(urllib3.connectionpool.warnings, "warn", lambda *_, **__: None)
+        assert to(url_of(tls), verify=word)("list_program_sessions") == []
+
+
+def test_a_certificate_of_the_client(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+    to(url_of(tls), verify=str(certificate), cert=str(certificate))("list_program_sessions")
+    (shown,) = Tls.callers
+    assert shown["subject"]
+
+
+@pytest.mark.parametrize("name", ["verify", "cert"])
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "not a PEM file"])
+def test_a_file_that_is_of_no_use(
+    to: Callable[..., Any], tls: QuietServer, tmp_path: Path, waits: list[float], name: str, there: bool
+) -> None:
+    file = tmp_path / "file.pem"
+    if there:
+        file.write_text("no certificate")
+    with pytest.raises(SettingsError, match=name):
+        to(url_of(tls), **{name: str(file)})("list_program_sessions")
+    assert not waits

@@ -1,0 +1,194 @@
+"""The operators against the simulator."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    FixArgumentError,
+    InvalidIdError,
+    NotFoundError,
+    RateLimitedError,
+    UnauthorizedError,
+)
+from airflow_provider_learning360.operators.program_session import (
+    GetProgramSessionOperator,
+    ListProgramSessionsOperator,
+)
+from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.testing import session_document
+
+pytestmark = pytest.mark.learning360_simulator(sessions=3, learners=4, extra={"retry_attempts": 1})
+
+
+class MappedTask:
+    map_index = 0
+
+
+def get(session_id: Any, **arguments: Any) -> Any:
+    return GetProgramSessionOperator(task_id="get", session_id=session_id, **arguments).execute({"ti": object()})
+
+
+def listed(**arguments: Any) -> list[dict[str, Any]]:
+    return ListProgramSessionsOperator(task_id="list", **arguments).execute({"ti": object()})
+
+
+def test_the_document_is_what_the_api_sent(learning360_simulator: Simulator) -> None:
+    for session_id in learning360_simulator.session_ids:
+        assert get(session_id) == learning360_simulator.session(session_id)
+
+
+def test_a_listed_document_is_as_good_as_an_id(learning360_simulator: Simulator) -> None:
+    first = listed()[0]
+    assert get(first) == learning360_simulator.session(first["_id"])
+
+
+def test_fields_and_exclude_choose(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    assert list(get(session_id, fields=["_id", "name"])) == ["_id", "name"]
+    assert set(learning360_simulator.session(session_id)) - set(get(session_id, exclude=["users", "tutors"])) == {
+        "users",
+        "tutors",
+    }
+
+
+@pytest.mark.parametrize("argument", ["fields", "exclude"])
+def test_an_unknown_field_is_refused_when_the_dag_is_parsed(argument: str) -> None:
+    with pytest.raises(FixArgumentError, match="start_date.*Did you mean startDate"):
+        GetProgramSessionOperator(task_id="get", session_id="x", **{argument: ["start_date"]})
+
+
+def test_an_unknown_contract_is_refused_when_the_dag_is_parsed() -> None:
+    with pytest.raises(FixArgumentError, match="ignore, warn, strict"):
+        GetProgramSessionOperator(task_id="get", session_id="x", contract="loud")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", ["", "nope", "60b8d2956e20ae1a0f8e44f", None, {"name": "no ID"}, 7])
+def test_a_wrong_id_sends_nothing(bad: Any, learning360_simulator: Simulator) -> None:
+    with pytest.raises(InvalidIdError, match="24 characters"):
+        get(bad)
+    assert learning360_simulator.requests == []
+
+
+def test_a_deleted_session_is_named(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    learning360_simulator.delete(session_id)
+    with pytest.raises(NotFoundError, match=session_id):
+        get(session_id)
+
+
+DRIFT = {"do": {"drift": {"add": {"badge": "gold"}, "remove": ["lang"], "module_type": "quiz"}}}
+
+
+def test_drift_is_a_warning_by_default(learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
+    operator = GetProgramSessionOperator(task_id="get", session_id=learning360_simulator.session_ids[0])
+    learning360_simulator.play(DRIFT)
+    assert operator.execute({"ti": object()})["badge"] == "gold"
+    (warning,) = [line for line in capfd.readouterr().out.splitlines() if "differs" in line]
+    assert "badge" in warning
+    assert "lang" in warning
+    assert "quiz" in warning
+    assert "gold" not in warning
+
+
+def test_drift_can_be_an_error_or_nothing(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    learning360_simulator.play(DRIFT)
+    with pytest.raises(ContractError, match="badge"):
+        get(session_id, contract="strict")
+    assert get(session_id, contract="ignore")["badge"] == "gold"
+    with pytest.raises(ContractError, match="badge"):
+        listed(contract="strict")
+    assert len(listed(contract="warn")) == len(listed(contract="ignore")) == 3
+
+
+def test_a_large_document_warns_or_fails(learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    learning360_simulator.edit(session_id, description="x" * (1024 * 1024))
+    operator = GetProgramSessionOperator(task_id="get", session_id=session_id)
+    operator.execute({"ti": object()})
+    assert "bytes in XCom" in capfd.readouterr().out
+    with pytest.raises(FixArgumentError, match="max_xcom_bytes=1,000"):
+        get(session_id, max_xcom_bytes=1000)
+    assert get(session_id, max_xcom_bytes=1000, fields=["name"])
+
+
+def test_a_mapped_task_is_named_after_its_session(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    operator = GetProgramSessionOperator(task_id="get", session_id=session_id)
+    mapped: dict[str, Any] = {"ti": MappedTask()}
+    operator.execute(mapped)
+    assert session_id in mapped[mapped["map_index_template"].strip("{ }")]
+    chosen: dict[str, Any] = {"ti": MappedTask(), "map_index_template": "{{ mine }}"}
+    operator.execute(chosen)
+    assert chosen["map_index_template"] == "{{ mine }}"
+
+
+@pytest.mark.learning360_simulator(sessions=0)
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ({}, ["\n Spring ", "Summer", "Undated"]),
+        ({"template_id": "a" * 24}, ["Summer"]),
+        ({"name_pattern": "sp*"}, ["\n Spring "]),
+        ({"starts_after": "2026-06-01T00:00:00Z"}, ["Summer"]),
+        ({"starts_before": "2026-06-01T00:00:00Z"}, ["\n Spring "]),
+        ({"ends_after": "2026-07-01"}, ["Summer"]),
+        ({"ends_before": "2026-07-01"}, ["\n Spring "]),
+        ({"modified_since": "2026-05-15T00:00:00+02:00"}, ["Summer"]),
+        ({"starts_after": "2026-03-01T08:00:00Z", "starts_before": "2026-06-01T00:00:00Z"}, ["\n Spring "]),
+    ],
+)
+def test_the_list_is_filtered(filters: dict[str, Any], names: list[str], learning360_simulator: Simulator) -> None:
+    for document in (
+        session_document(
+            name="\n Spring ",
+            startDate="2026-03-01T08:00:00.000Z",
+            endDate="2026-03-31T08:00:00.000Z",
+            modifiedAt="2026-01-01T00:00:00.000Z",
+        ),
+        session_document(
+            name="Summer",
+            startDate="2026-07-01T08:00:00.000Z",
+            endDate="2026-07-31T08:00:00.000Z",
+            modifiedAt="2026-06-01T00:00:00.000Z",
+            programTemplate="a" * 24,
+        ),
+        session_document(name="Undated", startDate=..., endDate=None, modifiedAt=...),
+    ):
+        learning360_simulator.add(document)
+    assert [one["name"] for one in listed(**filters)] == names
+
+
+def test_listed_documents_are_small(learning360_simulator: Simulator) -> None:
+    assert all(set(one) <= {"_id", "name", "startDate", "endDate", "modifiedAt"} for one in listed())
+    assert all(set(one) == {"_id"} for one in listed(fields=["_id"]))
+
+
+def test_a_filter_that_is_no_time_says_so(learning360_simulator: Simulator) -> None:
+    with pytest.raises(FixArgumentError, match="starts_after.*'soon' is no time"):
+        listed(starts_after="soon")
+
+
+@pytest.mark.parametrize("operator", [GetProgramSessionOperator, ListProgramSessionsOperator])
+def test_what_no_repetition_helps_fails_at_once(operator: Any) -> None:
+    needed = {"session_id": "x"} if operator is GetProgramSessionOperator else {}
+    policy = operator(task_id="one", **needed).retry_policy
+    for error in (UnauthorizedError("no"), NotFoundError("no"), ContractError("no"), InvalidIdError("no")):
+        assert policy.evaluate(error, 1, 3).action.value == "fail"
+    late = policy.evaluate(RateLimitedError("wait", retry_after=90.0), 1, 3)
+    assert (late.action.value, late.retry_delay) == ("retry", timedelta(seconds=90))
+    assert policy.evaluate(RateLimitedError("wait"), 1, 3).action.value == "default"
+    assert policy.evaluate(KeyError("other"), 1, 3).action.value == "default"
+    mine = object()
+    assert operator(task_id="two", retry_policy=mine, **needed).retry_policy is mine
+
+
+def test_the_document_is_json(learning360_simulator: Simulator) -> None:
+    document = get(learning360_simulator.session_ids[1])
+    assert json.loads(json.dumps(document)) == document

@@ -1,0 +1,95 @@
+"""Every example DAG runs, on Airflow's own machinery, against the simulator."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.simulator import Simulator
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+def example(name: str) -> Any:
+    """Load an example afresh; its DAG."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)()
+
+
+def results(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key)
+    with create_session() as session:
+        rows = sorted(session.scalars(query), key=lambda row: row.map_index)
+        return [XComModel.deserialize_value(row) for row in rows]
+
+
+def test_there_are_examples() -> None:
+    assert NAMES == ["any_route", "fetch_session", "many_sessions", "wait_then_act"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_explains_itself(name: str) -> None:
+    assert example(name).doc_md.strip().startswith("### ")
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_fetch_session(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    run = example("fetch_session").test(run_conf={"session_id": session_id})
+    assert run.state == "success"
+    (document,) = results(run, "get_session")
+    sent = learning360_simulator.session(session_id)
+    assert document == {name: value for name, value in sent.items() if name not in ("users", "tutors", "author")}
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
+def test_wait_then_act(deferrable: bool, learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    tutors = ["one@example.com", "two@example.com"]
+    learning360_simulator.edit(session_id, tutors=tutors)
+    moved = {"startDate": "2031-05-05T08:00:00.000Z"}
+    learning360_simulator.play(
+        {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
+    )
+    dag = example("wait_then_act")
+    sensor = dag.get_task("wait_for_change")
+    sensor.poke_interval, sensor.deferrable = 0.1, deferrable
+    run = dag.test(run_conf={"session_id": session_id})
+    assert run.state == "success"
+    (changes,) = results(run, "wait_for_change", "changes")
+    assert list(changes) == ["modifiedAt", "startDate"]
+    assert len(results(run, "remind")) == len(tutors)
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.learning360_simulator(sessions=3)
+def test_many_sessions(learning360_simulator: Simulator) -> None:
+
+    for days, session_id in zip((1, 10, 100), learning360_simulator.session_ids, strict=True):
+        start = datetime.now(tz=UTC) + timedelta(days=days)
+        learning360_simulator.edit(session_id, startDate=start.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    run = example("many_sessions").test()
+    assert run.state == "success"
+    assert [one["_id"] for one in results(run, "get_session")] == list(learning360_simulator.session_ids[:2])
+    labels = {one.rendered_map_index for one in run.get_task_instances() if one.task_id == "get_session"}
+    assert all(label and label.endswith(")") for label in labels)
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_any_route(learning360_simulator: Simulator) -> None:
+    run = example("any_route").test()
+    assert run.state == "success"
+    assert results(run, "count_sessions") == [len(learning360_simulator.session_ids)]
