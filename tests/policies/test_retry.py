@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError, UnavailableError

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Fields that name people; what they hold is compared, but never stored or shown.
-PEOPLE = frozenset({"author", "tutors", "users"})
+# Fields that name people, or may; what they hold is compared, but never stored or shown.
+PEOPLE = frozenset({"author", "tutors", "users", "customFields"})
 # Longer values are compared by their fingerprint too: a watermark travels through the database.
 LONGEST_VALUE = 500
 
-_ABSENT = "absent"
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict) and "sha256" in value:
         items = f"{value['items']} entries, " if "items" in value else ""
         return f"({items}fingerprint {value['sha256'][:8]})"
-    return json.dumps(value, ensure_ascii=False)
+    return redact(json.dumps(value, ensure_ascii=False))
 
 
 def _date(moment: datetime) -> str:

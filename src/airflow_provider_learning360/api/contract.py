@@ -58,7 +58,7 @@ class Drift:
 
 def drift_of(session: ProgramSession) -> Drift:
     """Return how a session differs from the documentation."""
-    sent = {name for name, attribute in _ATTRIBUTES.items() if attribute in session.model_fields_set}
+    sent = session.sent_fields().keys()
     unknown = list(session.model_extra or {})
     for field, part in _PARTS.items():
         items: Iterable[Mapping[str, Any]] = getattr(session, _ATTRIBUTES[field]) or ()

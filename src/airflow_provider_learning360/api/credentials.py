@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
-from airflow_provider_learning360.api.errors import RedirectError
+from airflow_provider_learning360.api.errors import RedirectError, redact
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Request, Response
@@ -100,15 +100,15 @@ def redirected(request: Request, response: Response, host: str) -> Request:
     :param host: Base URL of the connection: scheme, host and port.
     :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
     """
-    target = urljoin(host + request.path, response.location or "")
-    parts = urlsplit(target)
     try:
+        target = urljoin(host + request.path, response.location or "")
+        parts = urlsplit(target)
         same = origin(target) == origin(host)
-    except ValueError:  # a port that is no number
-        same = False
+    except ValueError:  # no address, or a port that is no number
+        parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
     details = {"method": request.method, "path": request.path, "status": response.status}
     if not same:
-        pointed = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
         raise RedirectError(
             f"{request} was redirected to {pointed}, which is not {host}. Credentials go to no other origin: "
             "if that is the right address, set it as the host of the connection.",

@@ -138,11 +138,15 @@ def _parse_token(response: Response) -> Token:
     try:
         answer = json.loads(response.body)
         # The vendor's pages show the lifetime as a text, its specification as a number.
-        return Token(str(answer["access_token"]), float(answer["expires_in"]))
-    except (ValueError, KeyError, TypeError):
+        value = answer["access_token"]
+        if isinstance(value, str) and value:
+            return Token(value, float(answer["expires_in"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise ContractError(
         f"{response.request} was answered {response.status} with something that is not an OAuth2 token. "
         "Check the host of the connection, or report a change of the API.",
+        method=response.request.method,
+        path=response.request.path,
         status=response.status,
     )

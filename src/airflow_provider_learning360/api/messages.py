@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from airflow_provider_learning360.api.errors import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,7 +30,7 @@ class Request:
 
     method: str
     path: str
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
     repeatable: bool | None = None
@@ -44,7 +46,7 @@ class Request:
 
     def __str__(self) -> str:
         # The query stays out: it may hold the company ID and the API key.
-        return f"{self.method} {self.path}"
+        return f"{self.method} {redact(self.path)}"
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,16 @@ class Document(BaseModel):
         """Return the names of the documented fields as the API writes them."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
+    def sent_fields(self) -> dict[str, str]:
+        """Return the documented fields that were sent: the API's name of each, and the name of its attribute."""
+        # pydantic counts a field that is not known among the set ones too, under whatever name it has.
+        strangers = self.model_extra or {}
+        return {
+            field.alias or name: name
+            for name, field in type(self).model_fields.items()
+            if name in self.model_fields_set and (name not in strangers or getattr(self, name) is not None)
+        }
+
     def document(self, fields: Collection[str] | None = None, exclude: Collection[str] | None = None) -> dict[str, Any]:
         """
         Return the JSON document: what the API sent, with dates in one form.
@@ -137,12 +147,10 @@ class Document(BaseModel):
         :param fields: Names of the fields to keep; by default all that were sent.
         :param exclude: Names of the fields to leave out; by default none.
         """
-        content = self.__dict__
         document = {}
-        for name, field in type(self).model_fields.items():
-            if name in self.model_fields_set:
-                value = content[name]
-                document[field.alias or name] = write_date(value) if isinstance(value, datetime) else value
+        for alias, name in self.sent_fields().items():
+            value = getattr(self, name)
+            document[alias] = write_date(value) if isinstance(value, datetime) else value
         document.update(self.model_extra or {})
         if fields is not None:
             document = {name: value for name, value in document.items() if name in fields}
@@ -293,7 +301,7 @@ def array_items(text: str) -> Iterator[Any]:
         mark = text[position : position + 1]
     if mark != "]":
         raise ValueError("the array is broken off")
-    if text[position + 1 :].strip():
+    if text[position + 1 :].strip(" \n\r\t"):
         raise ValueError("something follows the array")
 
 
@@ -309,6 +317,8 @@ def _checked(what: str, response: Response, parse: Callable[[], R]) -> R:
         return parse()
     except ValidationError as error:
         problem = _readable(error)
+    except RecursionError:
+        problem = "it is nested too deeply"
     except ValueError as error:
         problem = "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
     raise not_the_contract(what, response, _not_json(response) or problem)

@@ -44,14 +44,14 @@ def refusal(
     if 200 <= response.status < 300:
         return None
     code = error_code(response.body)
-    piece = redact(code or response.body[:2000].decode("utf-8", "replace"), secrets)
+    piece = redact(code or response.body.decode("utf-8", "replace"), secrets)
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
     kind, advice = _meaning(request, response.status, code, retry_after, connection)
     said = f": {piece}" if piece else ""
     return kind(
         f"{request} was answered {response.status}{said}. {advice}",
         method=request.method,
-        path=request.path,
+        path=redact(request.path),
         status=response.status,
         code=redact(code, secrets) if code else None,
         retry_after=retry_after,
@@ -66,7 +66,7 @@ def error_code(body: bytes) -> str | None:
     """
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None
@@ -134,5 +134,6 @@ def _meaning(
         asked = "It names no delay." if retry_after is None else f"It asks to wait {retry_after:g} s."
         return RateLimitedError, asked
     if status in TRANSIENT:
-        return UnavailableError, "360Learning is in trouble; this is expected to pass."
+        asked = "" if retry_after is None else f" It asks to wait {retry_after:g} s."
+        return UnavailableError, f"360Learning is in trouble; this is expected to pass.{asked}"
     return ContractError, f"Neither its documentation nor {connection} explains this."

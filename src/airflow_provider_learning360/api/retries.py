@@ -65,7 +65,7 @@ def _wanted_wait(error: LearningError, attempt: int, jitter: Callable[[], float]
     if error.retry_after is not None:
         # Never earlier than asked; a little later, so that all who were refused do not return at once.
         return error.retry_after + jitter() * min(1.0, FIRST_WAIT)
-    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
+    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 30))
     return grown * (0.5 + jitter() / 2)
 
 
@@ -83,7 +83,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

@@ -184,8 +184,8 @@ def _base_url(host: str | None, schema: str | None, port: int | None, connection
     host = (host or "").strip().rstrip("/") or EU_HOST
     if "://" not in host:
         host = f"{schema or 'https'}://{host}"
-    parts = urlsplit(host)
     try:
+        parts = urlsplit(host)
         own_port = parts.port or port
     except ValueError:
         own_port, parts = None, urlsplit("")

@@ -47,8 +47,6 @@ class GetProgramSessionOperator(BaseOperator):
         "learning_conn_id",
         "fields",
         "exclude",
-        "contract",
-        "max_xcom_bytes",
     )
     ui_color = "#e8f3f1"
 
@@ -124,7 +122,6 @@ class ListProgramSessionsOperator(BaseOperator):
         "ends_before",
         "modified_since",
         "fields",
-        "contract",
     )
     ui_color = "#e8f3f1"
 

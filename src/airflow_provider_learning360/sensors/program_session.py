@@ -68,11 +68,8 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
         "learning_conn_id",
         "since",
         "watch",
-        "on_missing",
         "fields",
         "exclude",
-        "contract",
-        "max_xcom_bytes",
     )
     ui_color = "#e8f3f1"
 
@@ -135,7 +132,9 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
         if event.get("watermark"):
             memory.keep_watermark(Watermark.from_dict(event["watermark"]))
         if event["kind"] == "timeout":
-            message = f"Sensor has timed out: no modification of {self.session_id} within {self.timeout:g} s."
+            message = (
+                f"Sensor has timed out: no modification of {session_id_of(self.session_id)} within {self.timeout:g} s."
+            )
             raise AirflowSensorTimeout(message)
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
@@ -254,7 +253,9 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
         self._xcom.check()
         if "{{" not in str(self.watch):
             checked_fields(self.watch, "watch")
-        if "{{" not in str(self.on_missing) and self.on_missing not in get_args(OnMissing):
+        if isinstance(self.since, str | datetime) and self.since and "{" not in str(self.since):
+            watermark_since(self.since, "", [] if "{{" in str(self.watch) else self.watch or [])
+        if self.on_missing not in get_args(OnMissing):
             raise FixArgumentError(f"on_missing: {self.on_missing!r} is not one of {', '.join(get_args(OnMissing))}.")
         if self.mode == "reschedule" and not (self.deferrable or HAS_STATE_STORE) and self.since in (None, ""):
             raise FixArgumentError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from airflow.providers_manager import ProvidersManager
 
 MODULE = [sys.executable, "-m", "airflow_provider_learning360.cli"]
