@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -22,7 +23,7 @@ import pytest
 from airflow_provider_learning360.simulator import Simulator
 
 DAGS = Path(__file__).resolve().parent / "dags"
-PATIENCE = 150  # seconds until a condition that does not come true fails a test
+PATIENCE = 120  # seconds until a condition that does not come true fails a test
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -96,11 +97,11 @@ class Airflow:
         return value
 
     def task_processes(self) -> list[int]:
-        """IDs of the processes in which our scheduler runs tasks."""
+        """IDs of the processes in which our scheduler runs tasks; not of those that supervise them."""
         return [
             process
             for process in members(self.services["scheduler"].pid)
-            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"airflow worker -- ")
+            if re.match(rb"airflow worker -- [0-9a-f]{8}-", Path(f"/proc/{process}/cmdline").read_bytes())
         ]
 
     def logs(self) -> str:
