@@ -179,6 +179,8 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     :param watermark: What was last known.
     :raises ContractError: The session has no `modifiedAt`.
     """
+    from airflow_provider_learning360.api.models import write_date
+
     now = modified_at(session)
     if now <= watermark.modified_at:
         return None
@@ -190,7 +192,7 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     }
     if watermark.watch and not differing:
         return None
-    moved = {"from": _date(watermark.modified_at), "to": _date(now)}
+    moved = {"from": write_date(watermark.modified_at), "to": write_date(now)}
     return Change(session.id, {"modifiedAt": moved, **differing})
 
 
@@ -227,7 +229,3 @@ def _shown(value: Any) -> str:
         items = f"{value['items']} entries, " if "items" in value else ""
         return f"({items}fingerprint {value['sha256'][:8]})"
     return redact(json.dumps(value, ensure_ascii=False))
-
-
-def _date(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urljoin, urlsplit
 
 from airflow_provider_learning360.api.errors import RedirectError, redact
 
@@ -58,8 +60,10 @@ class Credentials:
     def secrets(self) -> tuple[str, ...]:
         """Everything that must appear in no log line and no error."""
         token = (self.token.value,) if self.token else ()
-        # Percent-encoded too: that is how a key looks inside a URL.
-        return (self.api_key, quote(self.api_key, safe=""), *token)
+        # In other clothes too: that is how a key looks inside a URL, a page or a JSON text.
+        key = self.api_key
+        dressed = (quote(key, safe=""), quote_plus(key), escape(key), json.dumps(key)[1:-1])
+        return (key, *dressed, *token)
 
     def needs_token(self, refused: Token | None, now: float) -> bool:
         """
@@ -91,13 +95,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def redirected(request: Request, response: Response, host: str) -> Request:
+def redirected(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
     """
     Return the request that follows a redirect, if it stays on the same origin.
 
     :param request: The request that was answered with a redirect, without credentials.
     :param response: The redirect.
     :param host: Base URL of the connection: scheme, host and port.
+    :param secrets: What must not appear in the error.
     :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
     """
     try:
@@ -108,7 +113,7 @@ def redirected(request: Request, response: Response, host: str) -> Request:
         parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
     details = {"method": request.method, "path": request.path, "status": response.status}
     if not same:
-        pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+        pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(
             f"{request} was redirected to {pointed}, which is not {host}. Credentials go to no other origin: "
             "if that is the right address, set it as the host of the connection.",

@@ -143,7 +143,7 @@ def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
         outcome: Response | LearningError = yield Send(party.credentials.sign(request) if call.signed else request)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
-        request = redirected(request, outcome, party.host)
+        request = redirected(request, outcome, party.host, party.credentials.secrets)
     return RedirectError(
         f"{call.request} was redirected more than {MAX_REDIRECTS} times. Check the host of {party.connection}.",
         method=request.method,

@@ -66,7 +66,7 @@ Date = Annotated[datetime | None, BeforeValidator(read_date)]
 class Learner(TypedDict):
     """A learner of a session; `mail` is a login and not always an address that mail reaches."""
 
-    _id: NotRequired[str]
+    _id: NotRequired[str | None]
     mail: NotRequired[str | None]
     firstName: NotRequired[str | None]
     lastName: NotRequired[str | None]
@@ -76,7 +76,7 @@ class Learner(TypedDict):
 class Module(TypedDict):
     """A module of a session: a `course`, a `webinar` or a `classroom`."""
 
-    _id: NotRequired[str]
+    _id: NotRequired[str | None]
     type: NotRequired[str | None]
 
 
@@ -84,8 +84,8 @@ class Module(TypedDict):
 class CustomField(TypedDict):
     """A custom field and its value; the API names the field `_id` or `customFieldId`."""
 
-    _id: NotRequired[str]
-    customFieldId: NotRequired[str]
+    _id: NotRequired[str | None]
+    customFieldId: NotRequired[str | None]
     name: NotRequired[str | None]
     value: NotRequired[Any]
 
@@ -232,7 +232,7 @@ def checked_fields(names: Collection[str] | str | None, argument: str) -> list[s
     """
     if not names:
         return None
-    listed = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    listed = [str(name).strip() for name in (names.split(",") if isinstance(names, str) else names)]
     known = ProgramSession.field_names()
     unknown = [name for name in listed if name not in known]
     if not unknown:

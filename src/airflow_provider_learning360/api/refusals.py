@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.messages import Request, Response
 
+_SAID = {
+    errno.ECONNREFUSED: "Connection refused",
+    errno.ECONNRESET: "Connection reset by peer",
+    errno.ENETUNREACH: "Network is unreachable",
+    errno.EHOSTUNREACH: "No route to host",
+}
 TRANSIENT = frozenset({500, 502, 503, 504})
 
 
@@ -96,10 +103,17 @@ def no_answer(request: Request, error: BaseException, *, timed_out: bool, connec
             f"Check host and `verify` of {connection}.",
             **details,
         )
-    reason = (cause.strerror if cause else None) or type(error).__name__
+    reason = _said(cause) or type(error).__name__
     return UnreachableError(
         f"{request} got no answer: {reason}. Check the network, and host and proxy of {connection}.", **details
     )
+
+
+def _said(cause: OSError | None) -> str | None:
+    """Return what the operating system calls the error; libraries put addresses and more into its text."""
+    if cause is None:
+        return None
+    return _SAID.get(cause.errno or 0, cause.strerror)
 
 
 def _operating_system_error(error: BaseException) -> OSError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 EU_HOST = "https://app.360learning.com"
 US_HOST = "https://app.us.360learning.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# A host name or an IP address; labels of 1 to 63 characters.
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_NAME = re.compile(rf"[0-9a-f:.]*:[0-9a-f:.]*|(?:{_LABEL}\.)*{_LABEL}\.?", re.IGNORECASE)
 
 # What the connection form calls its own fields; all other settings live in its extra.
 FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
@@ -62,7 +67,7 @@ class LearningSettings(BaseModel):
         None, title="Client certificate", description="Path of a PEM file with certificate and key."
     )
     proxies: str | dict[str, str] | None = Field(
-        None, title="Proxy", description="URL of a proxy, or in the extra a mapping from scheme to URL."
+        None, repr=False, title="Proxy", description="URL of a proxy, or in the extra a mapping from scheme to URL."
     )
     trust_env: bool = Field(
         True, title="Trust environment", description="Take proxies from the environment (`HTTPS_PROXY`, `NO_PROXY`)."
@@ -189,7 +194,7 @@ def _base_url(host: str | None, schema: str | None, port: int | None, connection
         own_port = parts.port or port
     except ValueError:
         own_port, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _NAME.fullmatch(parts.hostname):
         raise SettingsError(f"{connection} has no valid host. Use an address such as {EU_HOST}.")
     if parts.path or parts.query or parts.fragment or parts.username:
         raise SettingsError(
