@@ -36,7 +36,7 @@ lint: .venv/ready ## Check style and types
 	@$(BIN)/mypy
 
 airflow: .venv/ready ## Start a local Airflow with the examples, the simulator and a ready connection
-	@$(BIN)/python demo/airflow.py
+	@$(BIN)/python demo/local_airflow.py
 
 compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
 	@$(BIN)/python tests/compat/run.py
