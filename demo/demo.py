@@ -44,7 +44,7 @@ def simulated() -> Iterator[tuple[dict[str, str], str]]:
                 "do": {"edit": {"session": session_id, "fields": moved}},
             }
         )
-        watcher = threading.Thread(target=tell_requests, args=(simulator,), daemon=True)
+        watcher = threading.Thread(target=tell_requests, args=(simulator, session_id), daemon=True)
         watcher.start()
         yield (
             {"host": simulator.url, "login": simulator.company_id, "password": simulator.api_key},
@@ -52,14 +52,19 @@ def simulated() -> Iterator[tuple[dict[str, str], str]]:
         )
 
 
-def tell_requests(simulator: Any) -> None:
-    """Print what reaches the simulator, as it comes."""
+def tell_requests(simulator: Any, session_id: str) -> None:
+    """Print what happens at the simulator, as it happens."""
     told: list[Any] = []
+    modified = simulator.session(session_id)["modifiedAt"]
     while True:
         with contextlib.suppress(TimeoutError):
             simulator.wait_for(lambda one: len(one.requests) > len(told), 60)
         for seen in simulator.requests[len(told) :]:
             told.append(seen)
+            session = simulator.session(session_id)
+            if session["modifiedAt"] != modified:
+                modified = session["modifiedAt"]
+                say(f"   ... meanwhile, somebody moves the session in 360Learning, to start {session['startDate']} ...")
             say(f"   360Learning got {seen.method} {seen.path} -> {seen.status}")
 
 
