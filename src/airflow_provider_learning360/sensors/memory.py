@@ -64,9 +64,10 @@ class TaskMemory:
             self._store.delete(FAILURES)
 
     def _get(self, key: str) -> Any:
-        if key in self._carried:
-            return self._carried[key]
-        return self._store.get(key) if self._store is not None else None
+        # Asked of Airflow once in a process: nobody else writes these keys meanwhile.
+        if key not in self._carried:
+            self._carried[key] = self._store.get(key) if self._store is not None else None
+        return self._carried[key]
 
     def _set(self, key: str, value: Any) -> None:
         self._carried[key] = value
