@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ def main() -> int:
     from airflow_provider_learning360.simulator import Simulator
 
     port = os.environ.get("PORT", "8080")
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     HOME.mkdir(exist_ok=True)
     with Simulator(sessions=12, learners=20, log=sys.stderr) as simulator:
         connection = {
@@ -26,6 +28,8 @@ def main() -> int:
         }
         environment = {
             "AIRFLOW_HOME": str(HOME),
+            # `standalone` starts its parts as `airflow`, which a virtual environment does not put there by itself.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags_examples"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
 from airflow_provider_learning360.api.messages import Request, Response
 from airflow_provider_learning360.api.models import (
+    IN_ONE_STEP,
     ProgramSession,
     SessionStatistics,
     array_items,
@@ -398,3 +399,15 @@ if LEARNER_LISTS:
     @pytest.mark.parametrize("recorded", LEARNER_LISTS)
     def test_recorded_learners_come_out_as_they_were_sent(recorded: list[Any], answer: Callable[..., Response]) -> None:
         assert parse_learners(answer(json.dumps(recorded).encode())) == recorded
+
+
+@pytest.mark.parametrize("body", [b'{"_id": 1}', b"[]", b'{"_id": "a"', b'{"_id": "a", "users": [5]}'])
+def test_a_large_body_is_read_by_the_same_rules(body: bytes, answer: Callable[..., Response]) -> None:
+    read_session = parse_object(ProgramSession, "a program session")
+    large = {"_id": "a", "startDate": "2026-03-01T08:00:00.000Z", "description": "x" * IN_ONE_STEP}
+    assert read_session(answer(json.dumps(large).encode())).document() == large
+    with pytest.raises(ContractError) as small:
+        read_session(answer(body))
+    with pytest.raises(ContractError) as padded:
+        read_session(answer(body + b" " * IN_ONE_STEP))
+    assert str(padded.value) == str(small.value)

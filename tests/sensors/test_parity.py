@@ -116,6 +116,13 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
     "changed before the first look": ([edit(0, startDate=NEW_START)], WATCH, SUCCESS_START),
     "changed later": ([edit(2, startDate=NEW_START)], DOCUMENT, ("success", ["modifiedAt"])),
     "changed later, first look is the watermark": ([edit(2, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
+    "since a template that rendered to nothing": ([edit(2, name="New")], {"since": ""}, ("success", ["modifiedAt"])),
+    "an ID in capitals": ([edit(2, name="New")], {"session_id": "CAPITALS"}, ("success", ["modifiedAt"])),
+    "an ID in capitals, since a document": (
+        [edit(2, name="New")],
+        {"session_id": "CAPITALS", "since": "DOCUMENT"},
+        ("success", ["modifiedAt"]),
+    ),
     "since a time": ([edit(2, name="New")], {"since": "TIME"}, ("success", ["modifiedAt"])),
     "equal timestamps": ([edit(1, **SAME)], DOCUMENT, "timeout"),
     "clock going back": ([edit(1, **EARLIER)], WATCH, "timeout"),
@@ -175,6 +182,7 @@ def test_every_mode_ends_the_same_way(name: str, mode: str, learning360_simulato
         "DOCUMENT": before,
         "TIME": before["modifiedAt"],
         "AS BEFORE": before["modifiedAt"],
+        "CAPITALS": session_id.upper(),
     }
     for step in steps:
         learning360_simulator.play(filled(step, values))
@@ -184,7 +192,7 @@ def test_every_mode_ends_the_same_way(name: str, mode: str, learning360_simulato
     context = {"ti": FakeTaskInstance(), "task_state_store": FakeStore()}
 
     def make() -> ProgramSessionModifiedSensor:
-        return ProgramSessionModifiedSensor(task_id="wait", session_id=session_id, **arguments)
+        return ProgramSessionModifiedSensor(**{"task_id": "wait", "session_id": session_id, **arguments})
 
     assert outcome(drive, make, context) == expected
     if isinstance(expected, tuple):

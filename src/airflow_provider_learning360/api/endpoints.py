@@ -38,7 +38,8 @@ def checked_session_id(session_id: Any) -> str:
     :raises InvalidIdError: It is not; names the value.
     """
     if isinstance(session_id, str) and _ID.fullmatch(session_id.strip()):
-        return session_id.strip()
+        # The API writes IDs in small letters; comparing them must not depend on how somebody typed one.
+        return session_id.strip().lower()
     shown = "an empty text" if session_id == "" else redact(repr(session_id))
     raise InvalidIdError(
         f"{shown} is no ID of a program session: IDs have 24 characters of 0-9 and a-f, "

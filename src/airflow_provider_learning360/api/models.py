@@ -7,6 +7,7 @@ JSON document is a rebuild of one level, whatever the number of learners, and no
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from json import JSONDecodeError, JSONDecoder
@@ -249,13 +250,23 @@ MODULE_TYPES = frozenset({"course", "webinar", "classroom"})
 DURATION_TYPES = frozenset({"hour"})
 
 
+IN_ONE_STEP = 2 * 1024 * 1024  # bytes
+
+
 def parse_object(model: type[M], what: str) -> Callable[[Response], M]:
     """Return a parser that reads one object from an answer, or raises `ContractError`."""
 
     def parse(response: Response) -> M:
-        return _checked(what, response, lambda: model.model_validate_json(response.body))
+        return _checked(what, response, lambda: _one_object(model, response.body))
 
     return parse
+
+
+def _one_object(model: type[M], body: bytes) -> M:
+    if len(body) <= IN_ONE_STEP:
+        return model.model_validate_json(body)
+    # Slower, but in two steps: in between, other threads and the event loop get their turn.
+    return model.model_validate(json.loads(body))
 
 
 def parse_objects(model: type[M], what: str) -> Callable[[Response], list[M]]:
@@ -350,8 +361,9 @@ def _readable(error: ValidationError) -> str:
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in detail["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    said = "Input should be an object" if detail["type"] in ("model_type", "dict_type") else detail["msg"]
     if detail["type"] == "json_invalid":
         return f"it is no valid JSON{more}"
     if not place:
-        return f"it is no object ({detail['msg']})"
-    return f"{place}: {detail['msg']}{more}"
+        return f"it is no object ({said})"
+    return f"{place}: {said}{more}"

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from airflow_provider_learning360.api.credentials import Credentials
 from airflow_provider_learning360.api.errors import SettingsError
@@ -76,6 +76,19 @@ class LearningSettings(BaseModel):
         False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
     )
     connection: str = Field("the connection", exclude=True, repr=False)
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        for url in proxies.values() if isinstance(proxies, dict) else filter(None, [proxies]):
+            try:
+                parts = urlsplit(url if "://" in url else f"http://{url}")
+                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            except ValueError:  # a port that is no number
+                usable = False
+            if not usable:
+                raise ValueError("a proxy is an address such as http://proxy.example.com:3128")
+        return proxies
 
     @classmethod
     def from_connection(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.contract import drift_of, report_drift
@@ -15,6 +16,7 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
 
 def get_session(args: Namespace) -> None:
@@ -25,8 +27,7 @@ def get_session(args: Namespace) -> None:
     """
     with told_in_one_line():
         hook = LearningHook(args.learning_conn_id)
-        # Airflow logs to standard output, which is for the session alone: other programs read it.
-        with redirect_stdout(sys.stderr):
+        with stdout_kept_clean():
             raw = hook.run(session_path(args.session_id)).text if args.raw else None
             session = hook.get_program_session(args.session_id) if raw is None else None
         if session is None:
@@ -36,6 +37,21 @@ def get_session(args: Namespace) -> None:
         if warning:
             print(f"Warning: {warning}", file=sys.stderr)
         _print(session.document(), args.field)
+
+
+@contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """Send to standard error what Airflow logs to standard output: that is for the session alone, others read it."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)  # some of Airflow's loggers hold on to the stream, so that replacing `sys.stdout` is not enough
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _print(document: dict[str, Any], field: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -16,6 +17,24 @@ from airflow_provider_learning360.hooks.guards import QueryKeysFilter
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.credentials import Credentials
     from airflow_provider_learning360.api.retries import RetryBudget
+
+
+def check_extra(conn_id: str, connection: Any) -> None:
+    """
+    Refuse an extra that Airflow would only complain about and then leave out, with all the settings in it.
+
+    :param conn_id: ID of the connection.
+    :param connection: The connection.
+    :raises SettingsError: Its extra is no JSON object.
+    """
+    try:
+        usable = not connection.extra or isinstance(json.loads(connection.extra), dict)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(
+            f'connection {conn_id!r} has an extra that is no JSON object. Write it like {{"auth": "oauth2"}}.'
+        )
 
 
 def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> LearningSettings:

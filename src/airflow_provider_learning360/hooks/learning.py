@@ -37,7 +37,7 @@ from airflow_provider_learning360.api.refusals import no_answer
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
 from airflow_provider_learning360.hooks.client import open_client, proxy_of, tls
-from airflow_provider_learning360.hooks.connection import credentials_of, party_of, settings_of
+from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ class LearningHook(HttpHook):
         try:
             connection = self.get_connection(self.learning_conn_id)
         except AirflowNotFoundException:
-            connection = None
-        return settings_of(self.learning_conn_id, connection, connection.extra_dejson if connection else {})
+            return settings_of(self.learning_conn_id, None, {})
+        check_extra(self.learning_conn_id, connection)
+        return settings_of(self.learning_conn_id, connection, connection.extra_dejson)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -410,6 +411,7 @@ class LearningAsyncHook(BaseHook):
             if self._settings is None:
                 try:
                     connection = await get_async_connection(self.learning_conn_id, hook=self)
+                    check_extra(self.learning_conn_id, connection)
                     extra = await get_async_extra_dejson(connection)
                 except AirflowNotFoundException:
                     connection, extra = None, {}

@@ -52,6 +52,9 @@ class LearningRetryPolicy(RetryPolicy):
             return RetryDecision.fail(f"{type(exception).__name__}: no repetition will help")
         if exception.retry_after is not None:
             delay = timedelta(seconds=exception.retry_after)
+            own = getattr((context or {}).get("task"), "retry_delay", None)
+            if own is not None and own >= delay:
+                return RetryDecision.default()  # the task waits longer than it was asked to
             return RetryDecision.retry(delay, f"360Learning asked to wait {exception.retry_after:g} s")
         return RetryDecision.default()
 
@@ -71,7 +74,9 @@ def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
 
     :param arguments: Keyword arguments for `BaseOperator`.
     """
-    if HAS_RETRY_POLICIES and arguments.get("retry_policy") is None:
+    inherited = arguments.get("default_args") or {}
+    given = arguments.get("retry_policy") or inherited.get("retry_policy")
+    if HAS_RETRY_POLICIES and given is None:
         return {**arguments, "retry_policy": LearningRetryPolicy()}
     return arguments
 

@@ -157,7 +157,7 @@ class ProgramSessionModifiedSensor(BaseSensorOperator):
         self._not_before = time.monotonic() + wait.retry_after
         if wait.trouble is not None:
             self.log.warning("No look at the session: %s", wait.trouble)
-        elif known is None and wait.watermark is not None and self.since is None:
+        elif known is None and wait.watermark is not None and self.since in (None, ""):
             memory.keep_watermark(wait.watermark)
             self.log.info("Waiting for %s to be modified after %s.", outcome.title, wait.watermark.modified_at)  # type: ignore[union-attr]
         return self._found(context, outcome, change, memory) if change else False  # type: ignore[arg-type]

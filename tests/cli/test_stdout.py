@@ -1,0 +1,19 @@
+"""Standard output is for the session alone, whatever Airflow has to say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from airflow_provider_learning360.simulator import Simulator
+
+
+@pytest.mark.learning360_simulator(extra={"timeout": "20"}, api_key="abcd")
+def test_a_field_is_one_line(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    command = [sys.executable, "-m", "airflow_provider_learning360.cli", "get-session", session_id]
+    run = subprocess.run([*command, "--field", "startDate"], env=os.environ, capture_output=True, text=True, check=True)
+    assert run.stdout == learning360_simulator.session(session_id)["startDate"] + "\n"
