@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -47,13 +48,26 @@ def main() -> int:
         print(f"try           trigger wait_then_act with session_id {simulator.session_ids[0]}, then:")
         print(f"""              {edit} -d '{{"startDate": "2027-03-01T09:00:00.000Z"}}'""", flush=True)
         airflow = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "standalone"], env={**os.environ, **environment}, cwd=HOME
+            [sys.executable, "-m", "airflow", "standalone"],
+            env={**os.environ, **environment},
+            cwd=HOME,
+            start_new_session=True,
         )
         try:
             return airflow.wait()
         except KeyboardInterrupt:
-            airflow.terminate()
-            return airflow.wait()
+            return stop(airflow)
+
+
+def stop(airflow: subprocess.Popen[bytes]) -> int:
+    """End Airflow and all that it started."""
+    os.killpg(airflow.pid, signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        airflow.wait(timeout=20)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(airflow.pid, signal.SIGKILL)
+    airflow.wait()
+    return 0
 
 
 if __name__ == "__main__":

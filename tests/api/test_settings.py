@@ -234,3 +234,9 @@ def test_form_and_parser_agree(name: str, good: Any, bad: Any) -> None:
     assert getattr(settings(**{name: good}), name) == good
     assert not field.is_valid(bad)
     assert f"{name}: " in refused(**{name: bad})
+
+
+@pytest.mark.parametrize("proxies", ["socks5://proxy:1080", "http://proxy:port", {"https": "ftp://proxy"}, "http://"])
+def test_a_proxy_that_is_none_is_refused(proxies: Any) -> None:
+    with pytest.raises(SettingsError, match=r"proxies: .*http://proxy\.example\.com:3128"):
+        LearningSettings.from_connection("mine", login="company", password="key", extra={"proxies": proxies})
