@@ -95,6 +95,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
+def same_origin(url: str, host: str) -> bool:
+    """Whether a URL leads to the host of the connection, where credentials may go; false if it leads nowhere."""
+    try:
+        return origin(url) == origin(host)
+    except ValueError:  # no address, or a port that is no number
+        return False
+
+
 def redirected(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
     """
     Return the request that follows a redirect, if it stays on the same origin.
@@ -108,8 +116,8 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     try:
         target = urljoin(host + request.path, response.location or "")
         parts = urlsplit(target)
-        same = origin(target) == origin(host)
-    except ValueError:  # no address, or a port that is no number
+        same = same_origin(target, host)
+    except ValueError:  # no address
         parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
     details = {"method": request.method, "path": request.path, "status": response.status}
     if not same:

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import requests
 
-from airflow_provider_learning360.api.credentials import QUERY_COMPANY, QUERY_KEY, origin
+from airflow_provider_learning360.api.credentials import QUERY_COMPANY, QUERY_KEY, same_origin
 from airflow_provider_learning360.api.errors import RedirectError
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ class OneOriginSession(requests.Session):
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         parts = urlsplit(prepared_request.url or "")
-        try:
-            same = origin(parts.geturl()) == origin(self._host)
-        except ValueError:  # a port that is no number
-            same = False
-        if not same:
+        if not same_origin(parts.geturl(), self._host):
             raise RedirectError(
                 f"{self._host} redirects to {parts.scheme}://{parts.hostname}, where no credential goes. "
                 "If that is the right address, set it as the host of the connection.",

@@ -28,7 +28,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
 from airflow_provider_learning360.api import endpoints
-from airflow_provider_learning360.api.credentials import Credentials, origin, without_keys
+from airflow_provider_learning360.api.credentials import Credentials, same_origin, without_keys
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
@@ -306,7 +306,7 @@ class LearningHook(HttpHook):
     def _sign_prepared(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of somebody who uses `get_conn` directly."""
         url = prepared.url or ""
-        if origin(url) != origin(self.settings.host):
+        if not same_origin(url, self.settings.host):
             return prepared
         if self.credentials.mode == "oauth2":
             self._authorize(None)
