@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 CONSTRAINTS := constraints/airflow-3.3.2.txt
 BIN := .venv/bin
 
-.PHONY: help demo test lint airflow compat bench clean
+.PHONY: help demo test lint airflow compat bench soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -43,6 +43,9 @@ compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
 
 bench: .venv/ready ## Measure what the README claims, beside a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
+
+soak: .venv/ready ## Lose no change over 50 random kills (about 12 minutes)
+	@$(BIN)/python tests/soak/run.py $(ARGS)
 
 clean: ## Remove all that was built
 	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -15,9 +15,13 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
-def example(name: str) -> Any:
+# Files that hold other DAGs than one of their own name.
+DAGS = {"one_run_per_change": ("dispatch_changes", "react_to_one_session")}
+
+
+def example(name: str, file: str | None = None) -> Any:
     """Load an example afresh; its DAG."""
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{file or name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -36,12 +40,20 @@ def results(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
 
 
 def test_there_are_examples() -> None:
-    assert NAMES == ["any_route", "fetch_session", "many_sessions", "wait_then_act"]
+    assert NAMES == [
+        "any_route",
+        "fetch_session",
+        "many_sessions",
+        "one_run_per_change",
+        "react_to_changes",
+        "wait_then_act",
+    ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_it_explains_itself(name: str) -> None:
-    assert example(name).doc_md.strip().startswith("### ")
+@pytest.mark.parametrize("file", NAMES)
+def test_it_explains_itself(file: str) -> None:
+    for name in DAGS.get(file, (file,)):
+        assert example(name, file).doc_md.strip().startswith("### ")
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -93,3 +105,15 @@ def test_any_route(learning360_simulator: Simulator) -> None:
     run = example("any_route").test()
     assert run.state == "success"
     assert results(run, "count_sessions") == [len(learning360_simulator.session_ids)]
+
+
+# With events, both run on a real Airflow: tests/e2e/test_watching.py.
+@pytest.mark.usefixtures("airflow_db", "learning360_simulator")
+@pytest.mark.parametrize(
+    ("name", "file"), [("react_to_changes", None), ("dispatch_changes", "one_run_per_change")], ids=str
+)
+def test_a_run_that_no_change_started_does_nothing(name: str, file: str | None) -> None:
+    run = example(name, file).test()
+    assert run.state == "success"
+    assert results(run, "changed") == [[]]
+    assert all(one.state == "skipped" for one in run.get_task_instances() if one.task_id != "changed")

@@ -27,7 +27,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "360Learning",
-                "python-modules": ["airflow_provider_learning360.operators.program_session"],
+                "python-modules": [
+                    "airflow_provider_learning360.operators.program_session",
+                    "airflow_provider_learning360.operators.changes",
+                ],
             }
         ],
         "sensors": [
@@ -39,7 +42,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "360Learning",
-                "python-modules": ["airflow_provider_learning360.triggers.program_session"],
+                "python-modules": [
+                    "airflow_provider_learning360.triggers.program_session",
+                    "airflow_provider_learning360.triggers.watching",
+                ],
             }
         ],
         "connection-types": [
@@ -85,6 +91,12 @@ def get_provider_info() -> dict[str, Any]:
                         "error. Default: 60.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0},
                     },
+                    "requests_per_second": {
+                        "label": "Requests per second",
+                        "description": "Most requests that one triggerer sends through this connection, whoever waits "
+                        "or watches there. Default: 10.0.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
                     "verify": {
                         "label": "Verify TLS",
                         "description": "`true`, `false`, or the path of a CA bundle. Default: true.",
@@ -113,5 +125,26 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "asset-uris": [
+            {
+                "schemes": ["learning360"],
+                "handler": "airflow_provider_learning360.assets.uri.sanitize_uri",
+                "to_openlineage_converter": "airflow_provider_learning360.assets.uri.convert_asset_to_openlineage",
+            }
+        ],
+        "config": {
+            "learning360": {
+                "description": "Settings of the 360Learning provider.",
+                "options": {
+                    "min_poll_interval": {
+                        "description": "Shortest poll_interval, in seconds, that a watched program session may have.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "10",
+                    }
+                },
+            }
+        },
         "cli": ["airflow_provider_learning360.cli.definition.get_learning360_cli_commands"],
     }

@@ -21,7 +21,7 @@ from airflow_provider_learning360.api.errors import (
     UnavailableError,
     UnreachableError,
 )
-from airflow_provider_learning360.api.retries import RetryBudget, next_wait, parse_retry_after, poll_wait
+from airflow_provider_learning360.api.retries import RetryBudget, next_wait, parse_retry_after, poll_wait, watch_wait
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 PATIENT = RetryBudget(attempts=100, total=1e9, max_rate_limit_wait=1e9)
@@ -193,3 +193,24 @@ def test_the_default_patience_is_that_of_the_settings() -> None:
 
     settings = LearningSettings.from_connection("c", login="company", password="key")
     assert settings.budget == RetryBudget()
+
+
+def test_an_endless_poller_keeps_its_interval_while_all_is_well() -> None:
+    assert watch_wait(300, None, 0, lambda: 0.0) == 300
+    assert watch_wait(300, None, 0, lambda: 1.0) == 315
+
+
+@pytest.mark.parametrize(
+    ("error", "longest"), [(UnavailableError("x"), 30), (UnauthorizedError("x"), 300), (ContractError("x"), 300)]
+)
+def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: LearningError, longest: float) -> None:
+    waits = [watch_wait(10, error, failures, lambda: 0.0) for failures in range(1, 100)]
+    assert waits[:3] == [10, 20, 40]
+    assert waits == sorted(waits)
+    assert waits[-1] == longest
+    assert watch_wait(900, error, 50, lambda: 0.0) == 900
+
+
+def test_an_endless_poller_never_asks_before_it_may() -> None:
+    assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 0.0) == 600
+    assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 1.0) > 600

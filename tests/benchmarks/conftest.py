@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import pytest
-import requests
+
+from far_simulator import FarSimulator
 
 
 class Figure(NamedTuple):
@@ -56,38 +55,18 @@ def measuring(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("benchmark_only", default=False))
 
 
-@contextmanager
-def _far_simulator(learners: int, scenario: dict[str, object] | None = None) -> Iterator[tuple[str, str]]:
-    command = [sys.executable, "-m", "airflow_provider_learning360.simulator", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--sessions", "1", "--learners", str(learners)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout
-            url = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
-            keys = {"X-company-id": "demo-company", "X-apiKey": "demo-key"}
-            (session,) = requests.get(f"{url}/api/v1/programs/sessions", headers=keys, timeout=60).json()
-            if scenario:
-                requests.post(f"{url}/_simulator/scenario", json=scenario, timeout=10).raise_for_status()
-            yield url, session["_id"]
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
 def far_simulator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., AbstractContextManager[tuple[str, str]]]:
-    """Start a simulator in a process of its own; its URL, and the ID of its session, which holds many learners."""
+    """Start a simulator in a process of its own; its URL, and the ID of its first session, with many learners."""
 
     @contextmanager
-    def start(learners: int, scenario: dict[str, object] | None = None) -> Iterator[tuple[str, str]]:
-        with _far_simulator(learners, scenario) as (url, session_id):
-            connection = {"conn_type": "learning360", "host": url, "login": "demo-company", "password": "demo-key"}
-            monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(connection))
-            yield url, session_id
+    def start(learners: int, scenario: dict[str, object] | None = None, sessions: int = 1) -> Iterator[tuple[str, str]]:
+        with FarSimulator(sessions, learners) as simulator:
+            if scenario:
+                simulator.play(scenario)
+            monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(simulator.connection))
+            yield simulator.url, simulator.session_ids[0]
 
     return start

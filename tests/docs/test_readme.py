@@ -27,7 +27,7 @@ def python_block(readme: Any, word: str) -> str:
 
 
 def test_every_python_block_is_executed_here(readme: Any) -> None:
-    words = ("with DAG(", "async with", "LearningHook(method=", "def test_")
+    words = ("with DAG(", "@dag(", "async with", "LearningHook(method=", "def test_")
     assert [one for one in readme.blocks("python") if not any(word in one for word in words)] == []
 
 
@@ -43,6 +43,16 @@ def test_the_dag_fetches_then_waits(readme: Any) -> None:
     # `since=` alone makes the order.
     assert dag.get_task("get_session").downstream_task_ids == {"wait_for_new_dates"}
     assert dag.get_task("wait_for_new_dates").deferrable
+
+
+def test_the_dag_of_the_events_section_is_scheduled_on_its_asset(readme: Any) -> None:
+    names: dict[str, Any] = {}
+    exec(python_block(readme, "@dag("), names)
+
+    dag = names["react"]()
+    assert dag.timetable.asset_condition == names["NEW_DATES"] or dag.schedule == [names["NEW_DATES"]]
+    assert dag.get_task("changed").downstream_task_ids == {"get_session"}
+    assert names["watched_program_sessions"](name="new_dates").watchers[0].trigger.session_ids is None
 
 
 @pytest.mark.learning360_simulator(sessions=2, learners=3)

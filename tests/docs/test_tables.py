@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 # What a reader of the table has to write for a name that only the code knows.
-PLAIN_TYPES = {"ContractPolicy": "str", "OnMissing": "str"}
+PLAIN_TYPES = {"ContractPolicy": "str", "Kind": "str", "OnGone": "str", "OnMissing": "str", "PollKind": "str"}
 
 
 def settings_table() -> str:
@@ -56,20 +56,34 @@ def errors_table() -> str:
 
 
 def arguments_table(kind: type) -> str:
-    documented = params_of(kind)
+    rows = [
+        (*described[:3], "yes" if described[0].strip("`") in kind.template_fields else "no", described[3])
+        for described in parameters(kind.__init__, params_of(kind))
+    ]
+    return table(("argument", "type", "default", "templated", "meaning"), rows)
+
+
+def parameters(function: Callable[..., Any], documented: dict[str, str]) -> list[tuple[str, str, str, str]]:
+    """Name, type, default and meaning of each parameter."""
     rows = []
-    for name, parameter in inspect.signature(kind.__init__).parameters.items():
+    for name, parameter in inspect.signature(function).parameters.items():
         if name in ("self", "kwargs"):
             continue
         annotation = re.sub(r"\w+", lambda word: PLAIN_TYPES.get(word[0], word[0]), str(parameter.annotation))
         required = parameter.default is inspect.Parameter.empty
         default = "required" if required else code(parameter.default)
-        templated = "yes" if name in kind.template_fields else "no"
-        rows.append((f"`{name}`", f"`{annotation}`", default, templated, documented[name]))
-    return table(("argument", "type", "default", "templated", "meaning"), rows)
+        rows.append((f"`{name}`", f"`{annotation}`", default, documented[name]))
+    return rows
 
 
-def params_of(kind: type) -> dict[str, str]:
+def watched_table() -> str:
+    from airflow_provider_learning360.assets.program_session import watched_program_sessions
+
+    rows = parameters(watched_program_sessions, params_of(watched_program_sessions))
+    return table(("argument", "type", "default", "meaning"), rows)
+
+
+def params_of(kind: Callable[..., Any]) -> dict[str, str]:
     """The `:param name:` lines of a docstring."""
     text = inspect.getdoc(kind) or ""
     found = re.findall(r"^:param (\w+): (.*?)(?=^:|^\s*$|\Z)", text, re.MULTILINE | re.DOTALL)
@@ -89,14 +103,22 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def own_kinds() -> dict[str, type]:
+    """Every operator and sensor of ours, by its name."""
+    from airflow_provider_learning360.operators import changes
+    from airflow_provider_learning360.operators import program_session as operators
+    from airflow_provider_learning360.sensors import program_session as sensors
+
+    return {
+        name: one
+        for module in (operators, changes, sensors)
+        for name, one in inspect.getmembers(module, inspect.isclass)
+        if one.__module__ == module.__name__ and name.endswith(("Operator", "Sensor"))
+    }
+
+
 def operator(name: str) -> Callable[[], str]:
-    def make() -> str:
-        from airflow_provider_learning360.operators import program_session as operators
-        from airflow_provider_learning360.sensors import program_session as sensors
-
-        return arguments_table(getattr(operators, name, None) or getattr(sensors, name))
-
-    return make
+    return lambda: arguments_table(own_kinds()[name])
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -105,6 +127,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "GetProgramSessionOperator": operator("GetProgramSessionOperator"),
     "ListProgramSessionsOperator": operator("ListProgramSessionsOperator"),
     "ProgramSessionModifiedSensor": operator("ProgramSessionModifiedSensor"),
+    "ChangedProgramSessionsOperator": operator("ChangedProgramSessionsOperator"),
+    "watched_program_sessions": watched_table,
 }
 
 
@@ -121,25 +145,13 @@ def test_the_table_says_what_the_code_says(name: str) -> None:
 
 
 def test_every_operator_and_sensor_has_a_table() -> None:
-    from airflow_provider_learning360.operators import program_session as operators
-    from airflow_provider_learning360.sensors import program_session as sensors
-
-    for module in (operators, sensors):
-        own = [
-            name
-            for name, one in inspect.getmembers(module, inspect.isclass)
-            if one.__module__ == module.__name__ and name.endswith(("Operator", "Sensor"))
-        ]
-        assert own
-        assert set(own) <= set(TABLES)
+    assert len(own_kinds()) >= 4
+    assert set(own_kinds()) <= set(TABLES)
 
 
 @pytest.mark.parametrize("name", [one for one in TABLES if one[0].isupper()])
 def test_no_documented_argument_is_unknown(name: str) -> None:
-    from airflow_provider_learning360.operators import program_session as operators
-    from airflow_provider_learning360.sensors import program_session as sensors
-
-    kind = getattr(operators, name, None) or getattr(sensors, name)
+    kind = own_kinds()[name]
     assert set(params_of(kind)) == set(inspect.signature(kind.__init__).parameters) - {"self", "kwargs"}
 
 

@@ -84,15 +84,20 @@ class Stand:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the hooks would have waited before repetitions; nobody waits."""
-    from airflow_provider_learning360.hooks import learning
+    from airflow_provider_learning360.hooks import learning, turns
 
     recorded: list[float] = []
 
     async def sleep(seconds: float) -> None:
         recorded.append(seconds)
 
+    async def turn(seconds: float) -> None:
+        """Let nobody wait for his turn either; that is no repetition."""
+
     monkeypatch.setattr(learning, "time", Stand(time, sleep=recorded.append))
     monkeypatch.setattr(learning, "asyncio", Stand(asyncio, sleep=sleep))
+    monkeypatch.setattr(turns, "time", Stand(time, monotonic=lambda: time.monotonic() + sum(recorded)))
+    monkeypatch.setattr(turns, "asyncio", Stand(asyncio, sleep=turn))
     return recorded
 
 

@@ -1,4 +1,9 @@
-"""One definition of "modified": poke, reschedule and deferred mode end the same way on the same timelines."""
+"""
+One definition of "modified": poke, reschedule, deferred and event mode find the same on the same timelines.
+
+The first three are the sensor's, and end the same way in everything. Event mode is a watched asset, which never gives
+up: where the sensor ends without a change, there is no event for as long as its timeline takes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,13 +20,16 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from airflow_provider_learning360.api.changes import watermark_since
 from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.assets.program_session import watched_program_session
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
+from small_triggerer import Store, hurry, running
 
 NEW_START = "2031-05-05T08:00:00.000Z"
-QUICK = {"retry_attempts": 1, "timeout": 5}
+QUICK = {"retry_attempts": 1, "timeout": 5, "requests_per_second": 1000}
 
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=2, extra=QUICK)
 
@@ -90,11 +99,12 @@ async def first_event(trigger: ProgramSessionModifiedTrigger) -> Any:
     raise AssertionError("the trigger ended without an event")
 
 
-MODES = {
+SENSOR_MODES: dict[str, tuple[Any, dict[str, Any]]] = {
     "poke": (in_one_process, {}),
     "reschedule": (rescheduled, {"mode": "reschedule"}),
     "deferred": (deferred, {"deferrable": True}),
 }
+EVENT_MODES: dict[str, dict[str, Any]] = {"event": {"poll": "single"}, "event, by list": {"poll": "list"}}
 
 
 def edit(after: int, times: int = 1, **fields: Any) -> dict[str, Any]:
@@ -167,16 +177,50 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
         ("success", ["modifiedAt"]),
     ),
     "no modifiedAt": ([edit(0, modifiedAt=None)], {}, "ContractError"),
+    "people": (
+        [edit(2, tutors=["new@example.com"], users=[])],
+        {"since": "DOCUMENT", "watch": ["tutors", "users", "endDate"]},
+        ("success", ["modifiedAt", "tutors", "users"]),
+    ),
+    "a long value": (
+        [edit(2, description="long " * 200)],
+        {"since": "DOCUMENT", "watch": ["description"]},
+        ("success", ["modifiedAt", "description"]),
+    ),
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", TIMELINES)
-def test_every_mode_ends_the_same_way(name: str, mode: str, learning360_simulator: Simulator) -> None:
+def watched_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a watch has of a sensor's arguments; how a sensor waits and gives up is nothing to it."""
+    return {name: value for name, value in arguments.items() if name in ("session_id", "since", "watch")}
+
+
+def cases() -> list[tuple[str, str]]:
+    """
+    Every timeline in every mode of the sensor, and for events those that differ in more than what only sensors have.
+
+    Without `soft_fail`, `on_missing`, growing waits and the like, some are the same as one before.
+    """
+    of_sensors = [(name, mode) for name in TIMELINES for mode in SENSOR_MODES]
+    different: dict[str, str] = {}
+    for name, (steps, arguments, _) in TIMELINES.items():
+        different.setdefault(json.dumps([steps, watched_arguments(arguments)]), name)
+    return of_sensors + [(name, mode) for name in different.values() for mode in EVENT_MODES]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
+
+
+@pytest.mark.parametrize(("name", "mode"), cases())
+def test_every_mode_ends_the_same_way(
+    name: str, mode: str, learning360_simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
     steps, arguments, expected = TIMELINES[name]
-    drive, mode_arguments = MODES[mode]
-    (session_id,) = learning360_simulator.session_ids
-    before = learning360_simulator.session(session_id)
+    (session_id,) = simulator.session_ids
+    before = simulator.session(session_id)
     values = {
         "SESSION": session_id,
         "DOCUMENT": before,
@@ -185,22 +229,51 @@ def test_every_mode_ends_the_same_way(name: str, mode: str, learning360_simulato
         "CAPITALS": session_id.upper(),
     }
     for step in steps:
-        learning360_simulator.play(filled(step, values))
-    arguments = filled({"poke_interval": 0.02, "timeout": 0.6, **arguments, **mode_arguments}, values)
+        simulator.play(filled(step, values))
+    arguments = filled({"session_id": session_id, **arguments}, values)
+
+    if mode in SENSOR_MODES:
+        ended = sensed(mode, arguments, expected)
+    else:
+        over = partial(is_over, simulator, looks_at(steps), caplog)
+        ended = asyncio.run(watched(session_id, {**watched_arguments(arguments), **EVENT_MODES[mode]}, over))
+
+    if isinstance(expected, tuple):
+        assert ended == changes_between(before, simulator.session(session_id), expected[1])
+    else:
+        assert ended == (expected if mode in SENSOR_MODES else "no event")
+
+
+def changes_between(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """What is to be told of the changes of some fields."""
+    return {name: shown({"from": before.get(name), "to": after.get(name)}) for name in names}
+
+
+def shown(values: dict[str, Any]) -> dict[str, Any]:
+    """Without people, of whom there are lists here, and without what is long: only that these changed is told."""
+    texts = [one for one in values.values() if isinstance(one, list) or len(str(one)) > 500]
+    return {} if texts else values
+
+
+def sensed(mode: str, arguments: dict[str, Any], expected: Any) -> Any:
+    """How a sensor ended."""
+    drive, mode_arguments = SENSOR_MODES[mode]
+    arguments = {"poke_interval": 0.02, "timeout": 0.6, **arguments, **mode_arguments}
     if expected != "timeout" and "soft_fail" not in arguments:
         arguments["timeout"] = 60
     context = {"ti": FakeTaskInstance(), "task_state_store": FakeStore()}
 
     def make() -> ProgramSessionModifiedSensor:
-        return ProgramSessionModifiedSensor(**{"task_id": "wait", "session_id": session_id, **arguments})
+        return ProgramSessionModifiedSensor(**{"task_id": "wait", **arguments})
 
-    assert outcome(drive, make, context) == expected
-    if isinstance(expected, tuple):
+    ended = outcome(drive, make, context)
+    if isinstance(ended, dict):
         assert context["task_state_store"].rows == {}  # so that clearing the task waits anew
+    return ended
 
 
 def outcome(drive: Any, make: Any, context: Any) -> Any:
-    """How it ended: the names of the changed fields, `skip`, `timeout`, or the name of the error."""
+    """How it ended: the changes, `skip`, `timeout`, or the name of the error."""
     try:
         document = drive(make, context)
     except AirflowSkipException:
@@ -211,8 +284,40 @@ def outcome(drive: Any, make: Any, context: Any) -> Any:
         return type(error).__name__
     changes = context["ti"].pushed["changes"]
     assert document["modifiedAt"] == changes["modifiedAt"]["to"]
-    assert all(document[field] == values["to"] for field, values in changes.items())
-    return "success", list(changes)
+    return {name: without_fingerprints(values) for name, values in changes.items()}
+
+
+def without_fingerprints(values: dict[str, Any]) -> dict[str, Any]:
+    return {} if any(isinstance(one, dict) and "sha256" in one for one in values.values()) else values
+
+
+async def watched(session_id: str, arguments: dict[str, Any], over: Callable[[], bool]) -> Any:
+    """What the only event of a watch tells, or `no event`."""
+    store, since = Store(), arguments.pop("since", None)
+    asset = watched_program_session(poll_interval=0.02, **arguments)
+    if since:
+        await store.keep(asset, watermark_since(since, session_id, arguments.get("watch") or ()))
+    async with running(store, asset) as triggerer:
+        await triggerer.until(over)
+        assert triggerer.failed == []
+        if not triggerer.events:
+            return "no event"
+        ((_, payload),) = triggerer.events
+        (entry,) = payload["sessions"]
+        assert (entry["_id"], entry["kind"]) == (session_id, "modified")
+        await triggerer.until(lambda: store.watermarks(asset.name) == {session_id: entry["modifiedAt"]["to"]})
+        return {"modifiedAt": entry["modifiedAt"], **entry["changes"]}
+
+
+def looks_at(steps: list[dict[str, Any]]) -> int:
+    """Looks after which a timeline is over, or goes on for ever, and after which more have met what it has left."""
+    last = max((step["when"]["after_requests"] + min(step["when"].get("times", 1), 3) for step in steps), default=0)
+    return last + 4
+
+
+def is_over(simulator: Simulator, looks: int, caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether a timeline is over for a watch: it has looked so often, or was told not to look any more."""
+    return len(simulator.requests) >= looks or "asks to wait 600 s" in caplog.text
 
 
 def filled(value: Any, values: dict[str, Any]) -> Any:

@@ -31,6 +31,33 @@ def test_sessions(simulator, stranger, session_id):
     assert session_id not in simulator.session_ids
 
 
+def test_sessions_are_listed_and_shown_as_they_are_now(simulator, stranger, session_id):
+    simulator.edit(session_id, name="Edited")
+    simulator.delete(simulator.session_ids[-1])
+    assert stranger.get("/_simulator/sessions").json() == simulator.session_ids
+    assert stranger.get(f"/_simulator/sessions/{session_id}").json() == simulator.session(session_id)
+
+
+def test_a_session_is_put_back_as_it_was(simulator, stranger):
+    ids = simulator.session_ids
+    before, progress = simulator.session(ids[1]), simulator.statistics(ids[1])
+    simulator.edit(ids[1], name="Edited")
+    assert stranger.put(f"/_simulator/sessions/{ids[1]}", json=before).json() == before
+    assert simulator.session(ids[1]) == before
+    assert simulator.statistics(ids[1]) == progress
+    assert simulator.session_ids == ids
+
+
+def test_a_session_is_put_where_none_was(simulator, stranger, session_id):
+    before = simulator.session(session_id)
+    simulator.delete(session_id)
+    without_id = {key: value for key, value in before.items() if key != "_id"}
+    assert stranger.put(f"/_simulator/sessions/{session_id}", json=without_id).json() == before
+    assert simulator.session(session_id) == before
+    assert simulator.session_ids[-1] == session_id
+    assert simulator.statistics(session_id)["completed"] == 0
+
+
 def test_tokens(simulator, stranger, path):
     body = {"client_id": "demo-company", "client_secret": "demo-key", "grant_type": "client_credentials"}
     token = stranger.post("/api/v2/oauth2/token", json=body).json()["access_token"]
@@ -50,6 +77,16 @@ def test_requests_are_shown_without_secrets_and_without_these(simulator, strange
     assert len(simulator.requests) == 1
 
 
+def test_requests_since_then(simulator, stranger, path):
+    for _ in range(3):
+        stranger.get(path)
+    everything = stranger.get("/_simulator/requests").json()
+    since = [stranger.get("/_simulator/requests", params={"since": one}).json() for one in (-1, 0, 2, 3, 9)]
+    assert since == [everything, everything, everything[2:], [], []]
+    assert stranger.delete("/_simulator/requests").status_code == 200
+    assert simulator.requests == stranger.get("/_simulator/requests").json() == []
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "message"),
     [
@@ -57,6 +94,10 @@ def test_requests_are_shown_without_secrets_and_without_these(simulator, strange
         ("POST", "scenario", "nonsense", 400, "must be an object"),
         ("POST", "sessions/x", {"name": "y"}, 404, "no program session 'x'"),
         ("POST", "sessions/x", ["name"], 400, "an object of fields"),
+        ("PUT", "sessions/x", ["name"], 400, "a session is an object"),
+        ("PUT", "sessions/x", {"_id": "y"}, 400, "a session with the _id 'y' cannot be put at 'x'"),
+        ("GET", "sessions/x", None, 404, "no program session 'x'"),
+        ("GET", "requests?since=x", None, 400, "invalid literal for int"),
         ("DELETE", "sessions/x", None, 404, "no program session 'x'"),
         ("GET", "nothing", None, 404, "the simulator has no GET /_simulator/nothing"),
     ],

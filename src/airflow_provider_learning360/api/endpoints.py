@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -12,10 +13,11 @@ from airflow_provider_learning360.api.errors import ContractError, InvalidIdErro
 from airflow_provider_learning360.api.messages import Call, Request, Response
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics, StreamedObjects
 
 SESSIONS = "/api/v1/programs/sessions"
 _ID = re.compile(r"[0-9a-fA-F]{24}")
+_LIST = "a list of program sessions"
 
 
 def session_path(session_id: str, *parts: str) -> str:
@@ -82,7 +84,14 @@ def list_program_sessions() -> Call[list[ProgramSession]]:
     """Return the call that reads all program sessions of the company; the API has no pages here."""
     from airflow_provider_learning360.api.models import ProgramSession, parse_objects
 
-    return Call(Request("GET", SESSIONS), parse_objects(ProgramSession, "a list of program sessions"))
+    return Call(Request("GET", SESSIONS), parse_objects(ProgramSession, _LIST))
+
+
+def stream_program_sessions() -> Call[StreamedObjects]:
+    """Return the call that reads the same list piece by piece, for one that is too long to be held whole."""
+    from airflow_provider_learning360.api.models import StreamedObjects
+
+    return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), streamed=True)
 
 
 def get_program_session_users(session_id: str) -> Call[list[Learner]]:

@@ -27,9 +27,15 @@ MAX_REDIRECTS = 5
 
 @dataclass(frozen=True)
 class Send:
-    """Step: send the request to the host; the result is its `Response`, or a `LearningError` if none came."""
+    """
+    Step: send the request to the host; the result is its `Response`, or a `LearningError` if none came.
+
+    :param request: The request.
+    :param streamed: Whether the body of a success may stay unread; default False.
+    """
 
     request: Request
+    streamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,8 @@ def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
     """Send the request and follow its redirects on the same origin."""
     request = call.request
     for _ in range(MAX_REDIRECTS + 1):
-        outcome: Response | LearningError = yield Send(party.credentials.sign(request) if call.signed else request)
+        signed = party.credentials.sign(request) if call.signed else request
+        outcome: Response | LearningError = yield Send(signed, call.streamed)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
         request = redirected(request, outcome, party.host, party.credentials.secrets)

@@ -57,8 +57,8 @@ class Response:
     :param request: What was asked.
     :param status: HTTP status.
     :param headers: Headers, with lower-case names.
-    :param body: The body, decompressed.
-    :param native: The transport's own answer object, for callers that want it.
+    :param body: The body, decompressed; empty where the answer is streamed.
+    :param native: The transport's own answer object, for callers that want it; still open where it is streamed.
     """
 
     request: Request
@@ -82,9 +82,12 @@ class Call(Generic[T]):
     :param parse: Makes the result from a successful answer; raises `ContractError` where it cannot.
     :param signed: Whether the request carries credentials.
     :param any_status: Whether an answer that is no success is handed to `parse` too, instead of being an error.
+    :param streamed: Whether the body of a success stays unread, for the caller to read from `native` piece by piece.
+        A transport that cannot do so reads it as usual; default False.
     """
 
     request: Request
     parse: Callable[[Response], T]
     signed: bool = True
     any_status: bool = False
+    streamed: bool = False

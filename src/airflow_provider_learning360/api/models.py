@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from json import JSONDecodeError, JSONDecoder
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from airflow_provider_learning360.api.arrays import ArrayReader, array_items
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ DURATION_TYPES = frozenset({"hour"})
 
 
 IN_ONE_STEP = 2 * 1024 * 1024  # bytes
+_START = 200  # bytes of a body that tell a page from JSON
 
 
 def parse_object(model: type[M], what: str) -> Callable[[Response], M]:
@@ -267,6 +269,23 @@ def _one_object(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     # Slower, but in two steps: in between, other threads and the event loop get their turn.
     return model.model_validate(json.loads(body))
+
+
+def session_of(item: dict[str, Any]) -> ProgramSession:
+    """
+    Return the program session that an item of the list is.
+
+    :param item: The item.
+    :raises ContractError: It is none.
+    """
+    try:
+        return ProgramSession.model_validate(item)
+    except ValidationError as error:
+        problem = _readable(error)
+    raise ContractError(
+        f"The list of program sessions holds something that is not a program session: {problem}. "
+        "Report a change of the API."
+    )
 
 
 def parse_objects(model: type[M], what: str) -> Callable[[Response], list[M]]:
@@ -289,50 +308,75 @@ def parse_learners(response: Response) -> list[Learner]:
     return _checked("a list of learners", response, lambda: TypeAdapter(list[Learner]).validate_json(response.body))
 
 
-def array_items(text: str) -> Iterator[Any]:
+class StreamedObjects:
     """
-    Yield the items of a JSON array, one by one.
+    Reads an array of objects from an answer whose body comes piece by piece.
 
-    :raises ValueError: The text is no JSON array, or ends early.
+    :param what: What was asked for.
+    :param response: The answer, without its body.
     """
-    decode = JSONDecoder().raw_decode
-    position = _after_blanks(text, 0)
-    if text[position : position + 1] != "[":
-        raise ValueError("it is no array")
-    position = _after_blanks(text, position + 1)
-    if text[position : position + 1] == "]":
-        mark = "]"
-    else:
-        mark = ","
-        position -= 1
-    while mark == ",":
-        item, position = decode(text, _after_blanks(text, position + 1))
-        yield item
-        position = _after_blanks(text, position)
-        mark = text[position : position + 1]
-    if mark != "]":
-        raise ValueError("the array is broken off")
-    if text[position + 1 :].strip(" \n\r\t"):
-        raise ValueError("something follows the array")
+
+    def __init__(self, what: str, response: Response) -> None:
+        self.response = response
+        self._what = what
+        self._reader = ArrayReader()
+        self._start = b""
+
+    def feed(self, piece: bytes) -> Iterator[dict[str, Any]]:
+        """
+        Yield the objects that became complete, as they were sent.
+
+        :param piece: The next bytes of the body.
+        :raises ContractError: The body is no JSON array of objects.
+        """
+        if len(self._start) < _START:
+            self._start = (self._start + piece)[:_START]
+        try:
+            for item in self._reader.feed(piece):
+                yield _object(item)
+            return
+        except (ValueError, RecursionError) as error:
+            problem = _problem(error)
+        raise self._error(problem)
+
+    def close(self) -> None:
+        """
+        Check that the array is complete.
+
+        :raises ContractError: It is not.
+        """
+        try:
+            return self._reader.close()
+        except (ValueError, RecursionError) as error:
+            problem = _problem(error)
+        raise self._error(problem)
+
+    def _error(self, problem: str) -> ContractError:
+        return not_the_contract(self._what, self.response, _not_json(self._start) or problem)
 
 
-def _after_blanks(text: str, position: int) -> int:
-    while text[position : position + 1] in (" ", "\n", "\r", "\t"):
-        position += 1
-    return position
+def _object(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - one kind of error for all that is wrong
+    return item
 
 
 def _checked(what: str, response: Response, parse: Callable[[], R]) -> R:
     """Run a parser; say what is wrong with the answer where it fails, without showing anything of it."""
     try:
         return parse()
-    except ValidationError as error:
-        problem = _readable(error)
-    except RecursionError:
-        problem = "it is nested too deeply"
-    except ValueError as error:
-        problem = "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
-    raise not_the_contract(what, response, _not_json(response) or problem)
+    except (ValueError, RecursionError) as error:
+        problem = _problem(error)
+    # Outside of the handler: what failed holds the text of the answer.
+    raise not_the_contract(what, response, _not_json(response.body) or problem)
+
+
+def _problem(error: ValueError | RecursionError) -> str:
+    if isinstance(error, ValidationError):
+        return _readable(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
 
 
 def not_the_contract(what: str, response: Response, problem: str) -> ContractError:
@@ -347,8 +391,8 @@ def not_the_contract(what: str, response: Response, problem: str) -> ContractErr
     )
 
 
-def _not_json(response: Response) -> str | None:
-    start = response.body[:200].lstrip().lower()
+def _not_json(body: bytes) -> str | None:
+    start = body[:_START].lstrip().lower()
     if not start:
         return "the body is empty"
     if start.startswith((b"<!doctype", b"<html", b"<")):

@@ -109,6 +109,22 @@ def no_answer(request: Request, error: BaseException, *, timed_out: bool, connec
     )
 
 
+def not_sent(request: Request, seconds: float, *, connection: str) -> RateLimitedError:
+    """
+    Return the error for a request that was held back, since the server asked this connection to wait.
+
+    :param request: What was to be asked.
+    :param seconds: How much longer to wait.
+    :param connection: How to name the connection to the reader.
+    """
+    return RateLimitedError(
+        f"{request} was not sent: 360Learning asked {connection} to wait, {seconds:.1f} s more.",
+        method=request.method,
+        path=redact(request.path),
+        retry_after=seconds,
+    )
+
+
 def _said(cause: OSError | None) -> str | None:
     """Return what the operating system calls the error; libraries put addresses and more into its text."""
     if cause is None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FIRST_WAIT = 1.0  # seconds before the first repetition
 LONGEST_WAIT = 30.0  # seconds; where doubling stops
 
+LONGEST_REFUSAL = 300.0  # seconds; the same for a poller that waits until somebody mends what is wrong
+
 
 @dataclass(frozen=True)
 class RetryBudget:
@@ -111,3 +113,20 @@ def poll_wait(
     lowest = max(int(interval * 2.0 ** min(looks - 2, 30)), 1)
     wait = lowest * (1 + jitter())
     return wait if longest is None else min(wait, longest)
+
+
+def watch_wait(interval: float, error: LearningError | None, failures: int, jitter: Callable[[], float]) -> float:
+    """
+    Return the seconds from one look to the next of a poller that never gives up.
+
+    :param interval: Seconds between looks that got an answer.
+    :param error: What the last look ended in, or None.
+    :param failures: How many looks in a row ended in an error.
+    :param jitter: Returns a number from 0 to 1, so that many pollers do not look at the same moment.
+    """
+    if error is None:
+        return interval * (1 + jitter() / 20)
+    longest = max(interval, LONGEST_WAIT if error.retryable else LONGEST_REFUSAL)
+    grown = min(longest, interval * 2.0 ** min(failures - 1, 30)) * (1 + jitter() / 4)
+    asked = 0.0 if error.retry_after is None else error.retry_after + jitter() * FIRST_WAIT
+    return max(grown, asked)

@@ -62,6 +62,12 @@ class LearningSettings(BaseModel):
         title="Longest rate-limit wait",
         description="Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an error.",
     )
+    requests_per_second: float = Field(
+        10.0,
+        gt=0,
+        title="Requests per second",
+        description="Most requests that one triggerer sends through this connection, whoever waits or watches there.",
+    )
     verify: bool | str = Field(True, title="Verify TLS", description="`true`, `false`, or the path of a CA bundle.")
     cert: str | None = Field(
         None, title="Client certificate", description="Path of a PEM file with certificate and key."

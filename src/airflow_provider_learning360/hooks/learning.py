@@ -33,14 +33,16 @@ from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
 from airflow_provider_learning360.api.messages import Call, Request, Response
-from airflow_provider_learning360.api.refusals import no_answer
+from airflow_provider_learning360.api.refusals import no_answer, not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
 from airflow_provider_learning360.hooks.client import open_client, proxy_of, tls
 from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
 from airflow_provider_learning360.hooks.guards import OneOriginSession
+from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     import aiohttp
@@ -52,6 +54,8 @@ T = TypeVar("T")
 USER_AGENT = {"User-Agent": f"airflow-provider-learning360/{__version__}", "Accept": "application/json"}
 # Reading a larger body takes long enough for other triggers to notice, so that it goes to a thread.
 LARGE_BODY = 64 * 1024
+# Of a streamed body so many bytes are read at once: a step of a millisecond or two.
+PIECE = 64 * 1024
 
 
 class LearningHook(HttpHook):
@@ -328,6 +332,7 @@ class LearningAsyncHook(BaseHook):
     Use it as `async with LearningAsyncHook() as hook`, or call `close` at the end.
 
     :param learning_conn_id: ID of the connection; default `learning360_default`.
+    :param budget: Patience of each call; default what the connection says.
 
     Source: Airflow's `HttpAsyncHook`; 360Learning API v1.
     """
@@ -337,9 +342,10 @@ class LearningAsyncHook(BaseHook):
     conn_type = LearningHook.conn_type
     hook_name = LearningHook.hook_name
 
-    def __init__(self, learning_conn_id: str = DEFAULT_CONN_ID) -> None:
+    def __init__(self, learning_conn_id: str = DEFAULT_CONN_ID, *, budget: RetryBudget | None = None) -> None:
         super().__init__()
         self.learning_conn_id = learning_conn_id
+        self.budget = budget
         self._settings: LearningSettings | None = None
         self._credentials: Credentials | None = None
         self._client: aiohttp.ClientSession | None = None
@@ -376,6 +382,30 @@ class LearningAsyncHook(BaseHook):
         :raises LearningError: By what to do next.
         """
         return await self._carry_out(endpoints.list_program_sessions())
+
+    async def stream_program_sessions(self) -> AsyncGenerator[dict[str, Any], None]:
+        """
+        Yield each program session of the company as the API sent it, while the list is still on its way.
+
+        The list is never held whole, and the event loop is not held up, however long the list is. Trouble before the
+        body begins is repeated as in any other call, trouble inside of it is not. Who stops early should call
+        `aclose`, or use `contextlib.aclosing`, so that the connection is closed at once.
+
+        :raises LearningError: By what to do next; also after some sessions were yielded.
+
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        """
+        settings, _, _ = await self._open()
+        stream = await self._carry_out(endpoints.stream_program_sessions())
+        try:
+            while piece := await _next_piece(stream.response, settings):
+                for session in stream.feed(piece):
+                    yield session
+                # Reading what has arrived already waits for nothing, so that nobody else would get a turn.
+                await asyncio.sleep(0)
+            stream.close()
+        finally:
+            stream.response.native.release()
 
     async def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -425,7 +455,7 @@ class LearningAsyncHook(BaseHook):
     async def _carry_out(self, call: Call[T], *, budget: RetryBudget | None = None) -> T:
         """Drive a call through its steps."""
         settings, credentials, _ = await self._open()
-        steps = exchange(call, party_of(settings, credentials, budget))
+        steps = exchange(call, party_of(settings, credentials, budget or self.budget))
         result: Any = None
         while True:
             try:
@@ -437,8 +467,8 @@ class LearningAsyncHook(BaseHook):
 
     async def _step(self, step: Step) -> Any:
         match step:
-            case Send(request):
-                return await self._send(request)
+            case Send(request, streamed):
+                return await self._send_in_turn(request, streamed=streamed)
             case Wait(seconds, reason):
                 self.log.warning("%s", reason)
                 return await asyncio.sleep(seconds)
@@ -449,30 +479,41 @@ class LearningAsyncHook(BaseHook):
             case Read():
                 return step.carry_out()
 
-    async def _send(self, request: Request) -> Response | LearningError:
+    async def _send_in_turn(self, request: Request, *, streamed: bool) -> Response | LearningError:
+        """Send within the budget that all hooks of this connection share, and never while the server wants a rest."""
+        settings, _, _ = await self._open()
+        if held := await take_turn(settings):
+            return not_sent(request, held, connection=settings.connection)
+        outcome = await self._send(request, streamed=streamed)
+        if isinstance(outcome, Response):
+            heed(settings, outcome)
+        return outcome
+
+    async def _send(self, request: Request, *, streamed: bool) -> Response | LearningError:
         import aiohttp
         from yarl import URL
 
         settings, _, client = await self._open()
         query = f"?{urlencode(request.query)}" if request.query else ""
-        timed_out = False
         try:
-            async with client.request(
+            native = await client.request(
                 request.method,
                 URL(f"{settings.host}{request.path}{query}", encoded=True),
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
                 proxy=proxy_of(settings),
-            ) as native:
-                body = await native.read()
+                # Bounds what one step decompresses, and what is held if the reader is slow.
+                read_bufsize=PIECE if streamed else None,
+            )
+            # An error is read in any case: it has to be told.
+            body = b"" if streamed and 200 <= native.status < 300 else await _whole(native)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host name that cannot be one
             trouble: Exception = error
-            timed_out = isinstance(error, TimeoutError)
         else:
             lowered = {name.lower(): value for name, value in native.headers.items()}
             return Response(request, native.status, lowered, body, native)
-        return no_answer(request, trouble, timed_out=timed_out, connection=settings.connection)
+        return _no_answer(request, trouble, settings)
 
     async def _authorize(self, refused: Any) -> bool:
         _, credentials, _ = await self._open()
@@ -488,6 +529,29 @@ class LearningAsyncHook(BaseHook):
 
 def _accepted(settings: LearningSettings, seconds: float) -> str:
     return f"{settings.host} accepted company ID and API key in {seconds * 1000:.0f} ms."
+
+
+async def _next_piece(response: Response, settings: LearningSettings) -> bytes:
+    """Return the next bytes of a streamed answer, none at its end."""
+    import aiohttp
+
+    try:
+        piece: bytes = await response.native.content.read(PIECE)
+    except (aiohttp.ClientError, OSError, RuntimeError) as error:  # the last: the hook was closed meanwhile
+        trouble: Exception = error
+    else:
+        return piece
+    # Outside of the handler, as above.
+    raise _no_answer(response.request, trouble, settings)
+
+
+async def _whole(native: aiohttp.ClientResponse) -> bytes:
+    async with native:
+        return await native.read()
+
+
+def _no_answer(request: Request, error: Exception, settings: LearningSettings) -> LearningError:
+    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=settings.connection)
 
 
 def _native(response: Response) -> requests.Response:

@@ -43,14 +43,18 @@ Scenarios add up. Of those that are an answer by themselves (``status``, ``redir
 
 From another process the same is had over HTTP, without a key:
 
-==========================================  =====================================================
+==========================================  ========================================================================
 ``POST /_simulator/scenario``               puts a scenario, or a list of them, in play
 ``DELETE /_simulator/scenario``             ends them all
-``POST /_simulator/sessions/{id}``          edits a session: an object of fields
+``GET /_simulator/sessions``                the IDs of all sessions, in order
+``GET /_simulator/sessions/{id}``           a session as it is now
+``POST /_simulator/sessions/{id}``          edits it: an object of fields
+``PUT /_simulator/sessions/{id}``           puts it there as it stands, ``modifiedAt`` and all, old or new
 ``DELETE /_simulator/sessions/{id}``        deletes it
 ``POST /_simulator/tokens/revoke``          ends every bearer token
-``GET /_simulator/requests``                the requests seen so far, without secrets
-==========================================  =====================================================
+``GET /_simulator/requests``                the requests seen so far, without secrets; ``?since=N`` skips N
+``DELETE /_simulator/requests``             forgets them
+==========================================  ========================================================================
 """
 
 from __future__ import annotations

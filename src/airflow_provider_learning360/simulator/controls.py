@@ -43,17 +43,30 @@ def _control(simulator: Simulator, seen: SeenRequest) -> Answer:
         case "POST", "/_simulator/tokens/revoke":
             simulator.revoke_tokens()
         case "GET", "/_simulator/requests":
-            return answer([_shown(request) for request in simulator.requests])
+            since = int(seen.query.get("since", 0))
+            return answer([_shown(request) for request in simulator.requests[max(since, 0) :]])
+        case "DELETE", "/_simulator/requests":
+            simulator.forget()
+        case "GET", "/_simulator/sessions":
+            return answer(simulator.session_ids)
+        case "GET", _ if session:
+            return answer(simulator.session(session[1]))
         case "POST", _ if session:
-            fields = json.loads(seen.body)
-            if not isinstance(fields, dict):
-                raise TypeError("an edit is an object of fields")
-            return answer(simulator.edit(session[1], **fields))
+            return answer(simulator.edit(session[1], **_object(seen, "an edit is an object of fields")))
+        case "PUT", _ if session:
+            return answer(simulator.put(session[1], _object(seen, "a session is an object")))
         case "DELETE", _ if session:
             simulator.delete(session[1])
         case _:
             raise KeyError(f"the simulator has no {seen.method} {seen.path}")
     return answer({})
+
+
+def _object(seen: SeenRequest, otherwise: str) -> dict[str, Any]:
+    body = json.loads(seen.body)
+    if not isinstance(body, dict):
+        raise TypeError(otherwise)
+    return body
 
 
 def _shown(request: SeenRequest) -> dict[str, Any]:

@@ -83,13 +83,19 @@ class Sessions:
 
         :raises ValueError: no ``_id``, or one that is taken.
         """
-        document = json.loads(encoded(document))
         session_id = document.get("_id")
         if not isinstance(session_id, str) or session_id in self._records:
             raise ValueError(f"a new session needs an _id of its own, not {session_id!r}")
-        learners = self._enrolled(document)
-        self._records[session_id] = _Record(document, learners, items=_items(learners, {}))
+        self.put(document)
         return session_id
+
+    def put(self, document: Document) -> None:
+        """Takes in a session as it stands, in place of the one with its ``_id`` if there is one."""
+        document = json.loads(encoded(document))
+        session_id = document["_id"]
+        before = self._items(session_id) if session_id in self else {}
+        learners = self._enrolled(document)
+        self._records[session_id] = _Record(document, learners, items=_items(learners, before))
 
     def delete(self, session_id: str) -> None:
         """Removes a session."""

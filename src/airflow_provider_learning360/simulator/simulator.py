@@ -156,6 +156,22 @@ class Simulator:
         with self._changed:
             return self._sessions.add(document)
 
+    def put(self, session_id: str, document: dict[str, Any]) -> dict[str, Any]:
+        """Puts a session there as it stands: in place of the one with this ID, or at the end of the list.
+
+        Nothing moves by itself, ``modifiedAt`` neither. Who is enrolled before and after keeps the progress made.
+
+        :param session_id: its ID.
+        :param document: the session under the vendor's keys; ``_id`` may be left out.
+        :returns: a copy of the session as it is then.
+        :raises ValueError: ``_id`` is another one.
+        """
+        with self._changed:
+            if document.get("_id", session_id) != session_id:
+                raise ValueError(f"a session with the _id {document['_id']!r} cannot be put at {session_id!r}")
+            self._sessions.put({"_id": session_id} | document)
+            return self._sessions.document(session_id)
+
     def statistics(self, session_id: str) -> dict[str, Any]:
         """A copy of a session's statistics as they are now.
 

@@ -1,0 +1,250 @@
+"""What an event-driven watch knows of its sessions, and what each look at them means for it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_learning360.api.changes import PEOPLE, Change, Watermark, find_change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_learning360.api.models import ProgramSession
+
+log = logging.getLogger(__name__)
+
+OnGone = Literal["ignore", "event"]
+
+# Sessions in one event; more of them wait for the next look. An event is one row of Airflow's database.
+MOST_PER_EVENT = 500
+# What is known of sessions is stored in so many pieces: 10,000 sessions make no value that a database would mind, and
+# one change writes one small piece.
+PIECES = 64
+
+
+def piece_of(session_id: str) -> str:
+    """Return the name of the piece that holds what is known of a session."""
+    # The end of an ID counts up, so that the pieces grow alike.
+    return f"{int(session_id[-2:], 16) % PIECES:02d}"
+
+
+@dataclass(frozen=True)
+class Known:
+    """
+    What is known of one session.
+
+    :param watermark: What it was when it was last reported, or first seen.
+    :param gone: Whether it was found missing since.
+    """
+
+    watermark: Watermark
+    gone: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {**self.watermark.to_dict(), "gone": self.gone}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Known:
+        """
+        Return what `to_dict` wrote.
+
+        :raises ValueError: It is something else.
+        """
+        try:
+            return cls(Watermark.from_dict(data), bool(data["gone"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no watermark: {error}") from None
+
+
+@dataclass
+class Findings:
+    """
+    What one look found out for one watch: the content of one event.
+
+    :param sessions: One entry for each session that was modified, or is gone.
+    :param known: What is known of these sessions from then on.
+    """
+
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    known: dict[str, Known] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Return the payload of the event: IDs, times and values, and no people."""
+        return {"sessions": self.sessions}
+
+
+class Watch:
+    """
+    The watch over the sessions of one asset.
+
+    `now` runs ahead of `kept`: a change is reported from `now`, and moves to `kept`, which is what gets stored, when
+    Airflow has confirmed that the event is in its database.
+
+    :param session_ids: IDs of the sessions, or None for all of the platform.
+    :param watch: Names of the fields of which one must differ; empty for any modification.
+    :param on_missing: What a session that disappears means: `ignore` or `event`.
+    :param kept: What was stored before.
+    """
+
+    def __init__(
+        self,
+        session_ids: Iterable[str] | None,
+        watch: Sequence[str] = (),
+        on_missing: OnGone = "ignore",
+        kept: Mapping[str, Known] | None = None,
+    ) -> None:
+        self.session_ids = None if session_ids is None else frozenset(session_ids)
+        self.watch = tuple(watch)
+        self.on_missing = on_missing
+        self.now: dict[str, Known] = {}
+        self.kept: dict[str, Known] = {}
+        self.unsaved: set[str] = set()
+        self.findings = Findings()
+        # The `modifiedAt` that was looked at last, as it was sent: the same again can be nothing new.
+        self._looked_at: dict[str, Any] = {}
+        self._never_seen: set[str] = set()
+        for session_id, known in (kept or {}).items():
+            if self.wants(session_id):
+                self.now[session_id] = self.kept[session_id] = known
+
+    def wants(self, session_id: str) -> bool:
+        """Whether this watch is about that session."""
+        return self.session_ids is None or session_id in self.session_ids
+
+    def is_news(self, session_id: str, sent: Any) -> bool:
+        """
+        Whether a look at the session may find anything.
+
+        :param session_id: ID of the session.
+        :param sent: Its `modifiedAt` as the API sent it.
+        """
+        known = self.now.get(session_id)
+        return known is None or known.gone or self._looked_at.get(session_id) != sent
+
+    def see(self, session: ProgramSession, sent: Any) -> bool:
+        """
+        Take in a session; return whether this was the first sight of it, which is no change.
+
+        :param session: The session as it is now.
+        :param sent: Its `modifiedAt` as the API sent it.
+        :raises ContractError: The session has no `modifiedAt`.
+        """
+        known = self.now.get(session.id)
+        if known is None:
+            self._keep(Known(Watermark.of(session, self.watch)))
+        elif len(self.findings.sessions) >= MOST_PER_EVENT:
+            return False  # the next look finds it again
+        else:
+            self._compare(session, known)
+        self._looked_at[session.id] = sent
+        return known is None
+
+    def miss(self, session_id: str) -> bool:
+        """
+        Take in that there is no such session; return whether that is news.
+
+        :param session_id: ID of the session.
+        """
+        known = self.now.get(session_id)
+        if known is None:
+            is_news = session_id not in self._never_seen
+            self._never_seen.add(session_id)
+            return is_news
+        if known.gone or len(self.findings.sessions) >= MOST_PER_EVENT:
+            return False
+        gone = replace(known, gone=True)
+        if self.on_missing == "event":
+            self._report({"_id": session_id, "kind": "missing"}, gone)
+        else:
+            self._keep(gone)
+        return True
+
+    def report(self) -> Findings | None:
+        """Return what was found since the last report, or None."""
+        found, self.findings = self.findings, Findings()
+        return found if found.sessions else None
+
+    def confirm(self, found: Findings) -> None:
+        """
+        Take in that the event of these findings is in Airflow's database.
+
+        :param found: What `report` returned.
+        """
+        for known in found.known.values():
+            self._put(known)
+
+    def piece(self, name: str) -> dict[str, Any]:
+        """Return a piece of what is to be stored, as JSON."""
+        return {one: known.to_dict() for one, known in self.kept.items() if piece_of(one) == name}
+
+    def _compare(self, session: ProgramSession, known: Known) -> None:
+        mark = known.watermark
+        if mark.watch != self.watch:
+            # Stored when other fields were watched. What was not watched then counts as changed, rather than lose a
+            # change; if the session was not modified since, there is none to lose.
+            mark = replace(mark, watch=self.watch)
+            fresh = Watermark.of(session, self.watch)
+            if fresh.modified_at == mark.modified_at:
+                mark = fresh
+                self._keep(replace(known, watermark=mark))
+        change = find_change(session, mark)
+        if change is not None:
+            self._report(entry_of(change), Known(Watermark.of(session, self.watch)))
+        elif known.gone:
+            self._keep(Known(mark))
+
+    def _report(self, entry: dict[str, Any], known: Known) -> None:
+        session_id = known.watermark.session_id
+        self.findings.sessions.append(entry)
+        self.findings.known[session_id] = self.now[session_id] = known
+
+    def _keep(self, known: Known) -> None:
+        self.now[known.watermark.session_id] = known
+        self._put(known)
+
+    def _put(self, known: Known) -> None:
+        session_id = known.watermark.session_id
+        self.kept[session_id] = known
+        self.unsaved.add(piece_of(session_id))
+
+
+def entry_of(change: Change) -> dict[str, Any]:
+    """
+    Return what an event says of a change: names of fields, and their values where those are not people or long.
+
+    :param change: The change.
+    """
+    fields = change.to_dict()
+    moved = fields.pop("modifiedAt")
+    shown = {name: {} if _withheld(name, values) else values for name, values in fields.items()}
+    return {"_id": change.session_id, "kind": "modified", "modifiedAt": moved, "changes": shown}
+
+
+def _withheld(name: str, values: Mapping[str, Any]) -> bool:
+    # A fingerprint of a few mail addresses can be guessed back, so not even that leaves the watermark.
+    return name in PEOPLE or any(isinstance(value, dict) and "sha256" in value for value in values.values())
+
+
+def read_known(stored: Mapping[str, Any]) -> dict[str, Known]:
+    """
+    Return what stored pieces say, without what is not readable; the log says so.
+
+    :param stored: The pieces, merged: for each session what `Known.to_dict` wrote.
+    """
+    known: dict[str, Known] = {}
+    unreadable = []
+    for session_id, data in stored.items():
+        try:
+            known[session_id] = Known.from_dict(data)
+        except ValueError:
+            unreadable.append(session_id)
+    if unreadable:
+        log.warning(
+            "%d stored watermarks are not readable, such as that of %s: these sessions are watched from now on.",
+            len(unreadable),
+            unreadable[0],
+        )
+    return known

@@ -1,0 +1,1 @@
+"""Assets: program sessions whose changes start DAGs."""

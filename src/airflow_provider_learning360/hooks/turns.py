@@ -1,0 +1,47 @@
+"""Whose turn it is to send: the budget of requests that all hooks of a connection share in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_learning360.api.pacing import Pace
+from airflow_provider_learning360.api.retries import parse_retry_after
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.settings import LearningSettings
+
+# A triggerer has many hooks, and 360Learning counts the requests of all of them.
+_PACES: dict[tuple[str, str], Pace] = {}
+
+
+async def take_turn(settings: LearningSettings) -> float:
+    """
+    Wait for the next place in the row; return for how many seconds more the server wants no request, or 0.
+
+    :param settings: The settings of the connection.
+    """
+    pace = _pace(settings)
+    await asyncio.sleep(pace.reserve(time.monotonic()))
+    return pace.held(time.monotonic())
+
+
+def heed(settings: LearningSettings, response: Response) -> None:
+    """
+    Hold everybody back if an answer asks for it.
+
+    :param settings: The settings of the connection.
+    :param response: The answer.
+    """
+    if response.status in (429, 503):
+        asked = parse_retry_after(response.headers.get("retry-after"), datetime.now(tz=UTC))
+        _pace(settings).hold(time.monotonic(), asked or 0.0)
+
+
+def _pace(settings: LearningSettings) -> Pace:
+    pace = _PACES.setdefault((settings.host, settings.company_id), Pace(settings.requests_per_second))
+    pace.rate = settings.requests_per_second
+    return pace

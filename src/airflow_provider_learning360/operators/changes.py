@@ -1,0 +1,194 @@
+"""The operator that says which program sessions a DAG run is about."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.watching import piece_of
+from airflow_provider_learning360.policies.retry import with_retry_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+Kind = Literal["modified", "missing", "any"]
+
+# How much later than its time an event may appear in the database, with several triggerers writing at once.
+LATE = timedelta(minutes=5)
+CHOSEN = "learning360_chosen"
+
+
+class ChangedProgramSessionsOperator(BaseOperator):
+    """
+    Return the changes of program sessions that this DAG run is about, each once, ready for `.expand(session_id=...)`.
+
+    Each is a document: `_id`, `kind` (`modified` or `missing`), `modifiedAt` and `changes`, with values `from` and
+    `to`. On Airflow 3.3 and later it reads, after the run's own events, those that earlier runs of this DAG did not
+    get: Airflow 3.3 leaves events behind that come in a burst. What was returned to an earlier run is not returned
+    again, also if the triggerer repeated an event after a crash. Let one run of the DAG be active at a time
+    (`max_active_runs=1`): two at once may both return the same change. Below Airflow 3.3 it reads the run's own events.
+
+    :param assets: Names of the watched assets to read; default those whose events started this run.
+    :param kind: Which to return: `modified` (default), `missing` (of assets with `on_missing="event"`) or `any`.
+    :returns: The changes, in the order in which they were found.
+
+    Source: Airflow's `triggering_asset_events`, `inlet_events` and `asset_state_store`.
+    """
+
+    template_fields: Sequence[str] = ("assets",)
+    ui_color = "#e8f3f1"
+
+    def __init__(self, *, assets: list[str] | None = None, kind: Kind = "modified", **kwargs: Any) -> None:
+        super().__init__(**with_retry_policy(kwargs))
+        self.assets = assets
+        self.kind = kind
+        if kind not in get_args(Kind):
+            raise FixArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}.")
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Choose the changes, remember that they were chosen, and return them."""
+        own = _own_events(context)
+        memory = context.get("task_state_store")
+        if memory is None:
+            entries = _once(entry for events in own.values() for event in events for entry in _entries(event))
+        else:
+            entries = self._chosen(memory, own)
+        wanted = [entry for entry in entries if self.kind in ("any", entry["kind"])]
+        self.log.info("Program sessions to act on: %s.", ", ".join(entry["_id"] for entry in wanted) or "none")
+        return wanted
+
+    def _chosen(self, memory: Any, own: dict[str, list[Any]]) -> list[dict[str, Any]]:
+        """Return what was chosen for this run before, or choose: a retry, or a cleared task, acts on the same."""
+        chosen = memory.get(CHOSEN)
+        ledgers = [Ledger(name, f"{self.dag_id}.{self.task_id}") for name in sorted({*own, *(self.assets or ())})]
+        if chosen is None:
+            chosen = {}
+            for ledger in ledgers:
+                chosen[ledger.asset_name] = ledger.unread(own.get(ledger.asset_name, []))
+            # Before the ledgers move: if this task dies in between, its retry finds its choice here.
+            memory.set(CHOSEN, chosen)
+        for ledger in ledgers:
+            ledger.take(chosen.get(ledger.asset_name) or {})
+        return _once(entry for one in chosen.values() for entry in one["entries"])
+
+
+class Ledger:
+    """
+    Which events of an asset a task has acted on, over all runs of its DAG; kept in the asset state store.
+
+    :param asset_name: Name of the asset.
+    :param reader: DAG and task that read it.
+
+    Source: Airflow's `asset_state_store` (AIP-103).
+    """
+
+    def __init__(self, asset_name: str, reader: str) -> None:
+        from airflow.sdk import Asset
+        from airflow.sdk.execution_time.context import AssetStateStoreAccessors, InletEventsAccessors
+
+        self.asset_name = asset_name
+        self._key = f"learning360_read_{hashlib.sha256(reader.encode()).hexdigest()[:16]}"
+        asset = Asset.ref(name=asset_name)
+        # The run's context gives both for declared inlets only; an author need not repeat the schedule there.
+        self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
+        self._inlets, self._asset = InletEventsAccessors, asset
+
+    def unread(self, own: list[Any]) -> dict[str, Any]:
+        """
+        Return the changes that nobody has read yet, and what to note about them.
+
+        :param own: The events that started this run.
+        """
+        position = self._store.get(self._key)
+        since = _moment(position["since"]) if position else _first(own)
+        if since is None:
+            return {"entries": []}  # nothing was read before, so that nothing can have been left behind
+        floor = max(since, _moment(position["until"]) - LATE) if position else since
+        read = set(position["recent"]) if position else set()
+        events = list(self._inlets([self._asset])[self._asset].after(floor.isoformat()))
+        until = max([event.timestamp for event in events], default=floor)
+        return {
+            "entries": self._not_acted_on(
+                entry for event in events if event.id not in read for entry in _entries(event)
+            ),
+            "position": {
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+                "recent": [event.id for event in events if event.timestamp >= until - LATE],
+            },
+        }
+
+    def take(self, chosen: dict[str, Any]) -> None:
+        """
+        Note that changes have been chosen.
+
+        :param chosen: What `unread` returned.
+        """
+        after = chosen.get("position")
+        if after is None:
+            return
+        for piece, latest in _by_piece(chosen["entries"]).items():
+            key = f"{self._key}_{piece}"
+            self._store.set(key, {**self._store.get(key, {}), **latest})
+        before = self._store.get(self._key)
+        if before is None or _moment(before["until"]) <= _moment(after["until"]):
+            self._store.set(self._key, after)
+
+    def _not_acted_on(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        known: dict[str, dict[str, Any]] = {}
+        fresh = []
+        for entry in _once(entries):
+            piece = piece_of(entry["_id"])
+            if piece not in known:
+                known[piece] = self._store.get(f"{self._key}_{piece}", {})
+            if known[piece].get(entry["_id"]) != _mark(entry):
+                fresh.append(entry)
+        return fresh
+
+
+def _own_events(context: Context) -> dict[str, list[Any]]:
+    """Return the events that started this run, by name of the asset."""
+    triggering = context.get("triggering_asset_events") or {}
+    return {asset.name: list(events) for asset, events in triggering.items() if hasattr(asset, "uri")}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _first(events: list[Any]) -> datetime | None:
+    return min((event.timestamp for event in events), default=None)
+
+
+def _entries(event: Any) -> list[dict[str, Any]]:
+    """Return the changes that an event tells of; none if it is not one of our watchers'."""
+    payload = (event.extra or {}).get("payload")
+    sessions = payload.get("sessions") if isinstance(payload, dict) else None
+    return [one for one in sessions or [] if isinstance(one, dict) and "_id" in one and "kind" in one]
+
+
+def _once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries without those that tell of a change that one before told of."""
+    kept: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        kept.setdefault((entry["_id"], _mark(entry)), entry)
+    return list(kept.values())
+
+
+def _mark(entry: dict[str, Any]) -> str:
+    """Return what tells two changes of a session apart: until when, or that it is gone."""
+    return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else str(entry["kind"])
+
+
+def _by_piece(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the last mark of each session, by the piece it is stored in."""
+    pieces: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        pieces.setdefault(piece_of(entry["_id"]), {})[entry["_id"]] = _mark(entry)
+    return pieces

@@ -1,0 +1,79 @@
+"""Where the watermarks of an asset are kept: Airflow's asset state store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from airflow_provider_learning360.api.watching import PIECES, Known, Watch, piece_of, read_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+log = logging.getLogger(__name__)
+
+PAUSE = 5.0  # seconds before the store is asked again
+
+
+class Cursor:
+    """
+    The watermarks of one asset, as they are stored.
+
+    :param store: The accessor of this asset.
+
+    Source: Airflow's `asset_state_store` (AIP-103).
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._trouble = False
+
+    async def load(self, session_ids: Iterable[str] | None) -> dict[str, Known]:
+        """
+        Return what is known of the sessions; waits until Airflow can say.
+
+        :param session_ids: IDs of the sessions, or None for all.
+        """
+        everything = [f"{number:02d}" for number in range(PIECES)]
+        pieces = everything if session_ids is None else sorted({piece_of(one) for one in session_ids})
+        stored: dict[str, Any] = {}
+        for piece in pieces:
+            # To go on without an answer would forget a watermark, and with it a change.
+            while (answer := await self._tried(self._store.aget(_key(piece), {}))) is None:  # noqa: ASYNC110
+                await asyncio.sleep(PAUSE)
+            stored |= answer
+        return read_known(stored)
+
+    async def save(self, watch: Watch) -> None:
+        """
+        Write what a watch has to keep; what cannot be written now stays to be written.
+
+        :param watch: The watch.
+        """
+        for piece in sorted(watch.unsaved):
+            watch.unsaved.discard(piece)
+            if await self._tried(self._stored(piece, watch.piece(piece))) is None:
+                watch.unsaved.add(piece)
+
+    async def _stored(self, piece: str, value: Mapping[str, Any]) -> bool:
+        await self._store.aset(_key(piece), value)
+        return True
+
+    async def _tried(self, attempt: Any) -> Any:
+        """Return what the store answers, or None if it does not; the log says so once."""
+        try:
+            answer = await attempt
+        except AirflowRuntimeError as error:
+            if not self._trouble:
+                log.warning("Airflow's asset state store does not answer (%s); trying again.", error.error.error.value)
+            self._trouble = True
+            return None
+        self._trouble = False
+        return answer
+
+
+def _key(piece: str) -> str:
+    return f"learning360_watermarks_{piece}"

@@ -1,0 +1,77 @@
+"""Who watches what through one poller, and what a look found for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_learning360.api.watching import Findings, Watch
+    from airflow_provider_learning360.triggers.cursor import Cursor
+
+
+@dataclass(eq=False)
+class Subscription:
+    """
+    One watcher of the poller.
+
+    :param watch: What it watches.
+    :param cursor: Where its watermarks are kept, or None: in memory only.
+    :param delivered: Number of the last look that its trigger made an event of.
+    """
+
+    watch: Watch
+    cursor: Cursor | None = None
+    delivered: int = 0
+
+    async def save(self) -> None:
+        """Write what is to be kept, if there is a place for it."""
+        if self.cursor is not None and self.watch.unsaved:
+            await self.cursor.save(self.watch)
+
+
+class Subscriptions:
+    """All watchers of one poller; they come and go while it runs, in the same event loop."""
+
+    def __init__(self) -> None:
+        self._all: list[Subscription] = []
+        self.joined_at = 0.0
+        self.joined = asyncio.Event()
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(list(self._all))
+
+    def join(self, subscription: Subscription) -> None:
+        """Take in a watcher, and wake the poller."""
+        self._all.append(subscription)
+        self.joined_at = time.monotonic()
+        self.joined.set()
+
+    def leave(self, subscription: Subscription) -> None:
+        """Let a watcher go."""
+        if subscription in self._all:
+            self._all.remove(subscription)
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    One look that found something.
+
+    :param number: Its number, from 1.
+    :param found: What it found for whom.
+    """
+
+    number: int
+    found: Mapping[Subscription, Findings]
+
+    def confirm(self) -> None:
+        """Take in that Airflow has stored the events of this look."""
+        for subscription, findings in self.found.items():
+            # Who got no event of it (its trigger failed meanwhile) finds the change again from its old watermark.
+            if subscription.delivered >= self.number:
+                subscription.watch.confirm(findings)

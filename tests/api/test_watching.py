@@ -1,0 +1,203 @@
+"""What a watch keeps, reports and forgets: no change is lost, whenever it crashes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.api.watching import (
+    MOST_PER_EVENT,
+    PIECES,
+    Findings,
+    Known,
+    Watch,
+    piece_of,
+    read_known,
+)
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def session_id(number: int) -> str:
+    return f"{number:024x}"
+
+
+def session(number: int, minute: int, **fields: Any) -> ProgramSession:
+    document = {"_id": session_id(number), "modifiedAt": write_date(START + timedelta(minutes=minute)), **fields}
+    return ProgramSession.model_validate(document)
+
+
+def seen(watch: Watch, one: ProgramSession) -> list[dict[str, Any]]:
+    watch.see(one, write_date(one.modified_at) if one.modified_at else None)
+    found = watch.report()
+    return found.sessions if found else []
+
+
+def stored(watch: Watch) -> dict[str, Known]:
+    """What a store gives back: through JSON, piece by piece."""
+    pieces = [watch.piece(f"{number:02d}") for number in range(PIECES)]
+    return read_known(json.loads(json.dumps({name: one for piece in pieces for name, one in piece.items()})))
+
+
+class World:
+    """One session, a watch over it, and a place where its watermark is stored."""
+
+    def __init__(self) -> None:
+        self.minute = 0
+        self.store: dict[str, Known] = {}
+        self.first_kept: int | None = None
+        self.events: list[tuple[str, str]] = []
+        self.reported: list[Findings] = []
+        self.crash()
+
+    def crash(self) -> None:
+        self.watch = Watch([session_id(1)], kept=self.store)
+        self.reported = []
+
+    def edit(self) -> None:
+        self.minute += 1
+
+    def look(self) -> None:
+        one = session(1, self.minute)
+        sent = write_date(START + timedelta(minutes=self.minute))
+        if self.watch.is_news(one.id, sent):
+            self.watch.see(one, sent)
+        if found := self.watch.report():
+            # Airflow stores an event before anybody confirms it.
+            self.events += [(entry["modifiedAt"]["from"], entry["modifiedAt"]["to"]) for entry in found.sessions]
+            self.reported.append(found)
+
+    def confirm(self) -> None:
+        if self.reported:
+            self.watch.confirm(self.reported.pop(0))
+
+    def save(self) -> None:
+        if self.watch.unsaved:
+            self.watch.unsaved.clear()
+            self.store = stored(self.watch)
+            if self.first_kept is None:
+                kept = self.store[session_id(1)].watermark.modified_at
+                self.first_kept = int((kept - START).total_seconds() // 60)
+
+
+@given(st.lists(st.sampled_from(["edit", "look", "confirm", "save", "crash"]), max_size=60))
+def test_every_edit_since_the_first_watermark_is_in_an_event(steps: list[str]) -> None:
+    world = World()
+    for step in steps:
+        getattr(world, step)()
+    world.look()
+    if world.first_kept is not None:
+        for minute in range(world.first_kept + 1, world.minute + 1):
+            moment = write_date(START + timedelta(minutes=minute))
+            assert any(before < moment <= after for before, after in world.events)
+
+
+@given(st.lists(st.sampled_from(["edit", "look", "confirm", "save"]), max_size=60))
+def test_without_a_crash_every_edit_is_in_one_event(steps: list[str]) -> None:
+    world = World()
+    for step in steps:
+        getattr(world, step)()
+    assert len({after for _, after in world.events}) == len(world.events)
+    assert [before for before, _ in world.events[1:]] == [after for _, after in world.events[:-1]]
+
+
+def test_the_first_sight_is_no_change() -> None:
+    watch = Watch([session_id(1)])
+    assert watch.see(session(1, 0), "x")
+    assert watch.report() is None
+    assert watch.unsaved == {piece_of(session_id(1))}
+
+
+def test_the_same_answer_is_no_news() -> None:
+    watch = Watch(None)
+    sent = write_date(START)
+    assert watch.is_news(session_id(1), sent)
+    watch.see(session(1, 0), sent)
+    assert not watch.is_news(session_id(1), sent)
+
+
+def test_an_edit_of_nothing_watched_is_none_and_the_next_one_counts_from_the_watermark() -> None:
+    watch = Watch([session_id(1)], ["lang"])
+    seen(watch, session(1, 0, lang="en"))
+    assert seen(watch, session(1, 1, lang="en")) == []
+    (entry,) = seen(watch, session(1, 2, lang="fr"))
+    assert entry == {
+        "_id": session_id(1),
+        "kind": "modified",
+        "modifiedAt": {"from": "2026-03-01T00:00:00.000Z", "to": "2026-03-01T00:02:00.000Z"},
+        "changes": {"lang": {"from": "en", "to": "fr"}},
+    }
+
+
+def test_watching_other_fields_than_before_loses_nothing() -> None:
+    watch = Watch([session_id(1)], ["lang"])
+    seen(watch, session(1, 0, lang="en", name="Old"))
+
+    not_modified = Watch([session_id(1)], ["lang", "name"], kept=stored(watch))
+    assert seen(not_modified, session(1, 0, lang="en", name="Old")) == []
+    (entry,) = seen(not_modified, session(1, 1, lang="en", name="New"))
+    assert entry["changes"] == {"name": {"from": "Old", "to": "New"}}
+
+    modified_meanwhile = Watch([session_id(1)], ["lang", "name"], kept=stored(watch))
+    (entry,) = seen(modified_meanwhile, session(1, 1, lang="en", name="New"))
+    assert entry["changes"] == {"name": {"from": None, "to": "New"}}
+
+
+def test_more_changes_than_an_event_holds_come_with_the_next_ones() -> None:
+    watch = Watch(None)
+    count = MOST_PER_EVENT + 3
+    for number in range(count):
+        seen(watch, session(number, 0))
+    sizes = []
+    for _ in range(3):
+        for number in range(count):
+            if watch.is_news(session_id(number), "later"):
+                watch.see(session(number, 1), "later")
+        found = watch.report()
+        sizes.append(len(found.sessions) if found else 0)
+    assert sizes == [MOST_PER_EVENT, 3, 0]
+
+
+def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
+    watch = Watch([session_id(1)], on_missing="event")
+    seen(watch, session(1, 0))
+    assert watch.miss(session_id(1))
+    found = watch.report()
+    assert found
+    assert found.payload() == {"sessions": [{"_id": session_id(1), "kind": "missing"}]}
+    assert not watch.miss(session_id(1))
+    watch.confirm(found)
+    again = Watch([session_id(1)], on_missing="event", kept=stored(watch))
+    assert not again.miss(session_id(1))
+    assert again.report() is None
+
+
+def test_an_id_that_never_was_is_told_once() -> None:
+    watch = Watch([session_id(1)], on_missing="event")
+    assert watch.miss(session_id(1))
+    assert not watch.miss(session_id(1))
+    assert watch.report() is None
+
+
+@pytest.mark.parametrize("row", [{}, {"modified_at": 5}, None, [], {"modified_at": "x", "gone": False}, "text"])
+def test_a_row_that_is_not_readable_is_left_out(row: Any, caplog: pytest.LogCaptureFixture) -> None:
+    known = Watch([session_id(2)])
+    seen(known, session(2, 0))
+    rows = {session_id(1): row, session_id(2): known.piece(piece_of(session_id(2)))[session_id(2)]}
+    assert set(read_known(rows)) == {session_id(2)}
+    assert "not readable" in caplog.text
+
+
+def test_ten_thousand_sessions_make_small_pieces() -> None:
+    watch = Watch(None, ["startDate", "endDate"])
+    for number in range(10_000):
+        one = session(number, 0, startDate="2026-05-05T08:00:00.000Z", endDate="2026-06-05T08:00:00.000Z")
+        watch.see(one, "x")
+    largest = max(len(json.dumps(watch.piece(f"{number:02d}"))) for number in range(PIECES))
+    assert largest < 64 * 1024  # above it, Airflow warns

@@ -1,0 +1,143 @@
+"""Assets of program sessions: one form of URI, early errors, and different watches are different assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow.sdk import Asset
+from airflow.triggers.base import BaseEventTrigger
+
+from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
+from airflow_provider_learning360.assets.program_session import (
+    program_session_asset,
+    watched_program_session,
+    watched_program_sessions,
+)
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+URI = f"learning360://app.360learning.com/programs/sessions/{ID}"
+
+
+def arguments(asset: Asset) -> dict[str, Any]:
+    (watcher,) = asset.watchers
+    kwargs: dict[str, Any] = watcher.trigger.serialize()[1]
+    return kwargs
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        URI,
+        f"{URI}/",
+        URI.replace("app", "APP"),
+        URI.replace("60b8", "60B8"),
+        URI.replace("learning360:", "LEARNING360:"),
+    ],
+)
+def test_a_uri_has_one_form(written: str) -> None:
+    assert Asset(written).uri == URI
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "learning360://app.360learning.com/programs/sessions/12",
+        "learning360://app.360learning.com/programs/templates/60b8d2956e20ae1a0f8e44f1",
+        "learning360:///programs/sessions",
+        f"{URI}/users",
+    ],
+)
+def test_another_uri_is_an_error_that_shows_a_right_one(uri: str) -> None:
+    with pytest.raises(ValueError, match="60b8d2956e20ae1a0f8e44f1"):
+        Asset(uri)
+
+
+def test_the_uri_is_the_one_that_the_hook_reports() -> None:
+    from airflow_provider_learning360.api.endpoints import session_uri
+
+    assert watched_program_session(ID).uri == session_uri("https://app.360learning.com", ID) == URI
+    assert program_session_asset(ID.upper(), host="app.us.360learning.com").uri == URI.replace("app.", "app.us.")
+
+
+def test_openlineage_names_match() -> None:
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    from airflow_provider_learning360.assets import uri
+
+    converters = ProvidersManagerTaskRuntime().asset_to_openlineage_converters
+    assert converters["learning360"] is uri.convert_asset_to_openlineage
+    assert uri.openlineage_name(URI) == ("learning360://app.360learning.com", f"programs/sessions/{ID}")
+
+
+def test_a_watched_session() -> None:
+    asset = watched_program_session(ID.upper(), poll_interval=60, watch=["startDate"], learning_conn_id="other")
+    assert arguments(asset) == {
+        "asset_name": asset.name,
+        "session_ids": [ID],
+        "learning_conn_id": "other",
+        "poll_interval": 60.0,
+        "poll": "auto",
+        "watch": ["startDate"],
+        "on_missing": "ignore",
+    }
+
+
+def test_watches_that_give_different_events_are_different_assets() -> None:
+    assets = [
+        watched_program_session(ID),
+        watched_program_session(ID, watch=["startDate"]),
+        watched_program_session(ID, watch=["endDate", "startDate"]),
+        watched_program_session(ID, on_missing="event"),
+        watched_program_session(ID, name="mine"),
+        watched_program_sessions("ours"),
+        watched_program_sessions("theirs"),
+    ]
+    assert len({asset.uri for asset in assets}) == len({asset.name for asset in assets}) == len(assets)
+    assert watched_program_session(ID, watch=["startDate", "endDate"]).uri == assets[2].uri
+
+
+def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
+    hashes = set()
+    for asset in (watched_program_sessions("one"), watched_program_sessions("two")):
+        path, kwargs = asset.watchers[0].trigger.serialize()
+        hashes.add(BaseEventTrigger.hash(path, kwargs))
+    assert len(hashes) == 2
+
+
+def test_the_order_of_ids_makes_no_new_trigger() -> None:
+    other = ID.replace("60", "70")
+    one, two = (watched_program_sessions("x", ids) for ids in ([ID, other], [other.upper(), ID, ID]))
+    assert arguments(one) == arguments(two)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: watched_program_session(ID, poll_interval=9.9), r"9.9 s is less than .* 10 s .*min_poll_interval"),
+        (lambda: watched_program_session(ID, poll_interval="60"), "poll_interval: '60'"),
+        (lambda: watched_program_session(ID, poll="both"), "auto, single, list"),
+        (lambda: watched_program_session(ID, on_missing="fail"), "ignore, event"),
+        (lambda: watched_program_session(ID, watch=["start_date"]), "Did you mean startDate"),
+        (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is no host"),
+        (lambda: watched_program_sessions("x", poll="single"), "the list has to be read"),
+        (lambda: watched_program_sessions("x", []), "the list is empty"),
+        (lambda: watched_program_sessions("x", ID), "watched_program_session for a single one"),
+        (lambda: watched_program_sessions(""), "needs a name"),
+    ],
+)
+def test_what_cannot_work_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
+    with pytest.raises(FixArgumentError, match=message):
+        make()
+
+
+def test_no_id_is_refused_when_the_dag_is_parsed() -> None:
+    with pytest.raises(InvalidIdError):
+        watched_program_session("12")
+
+
+def test_the_floor_of_the_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "60")
+    with pytest.raises(FixArgumentError, match="60 s"):
+        watched_program_session(ID, poll_interval=30)

@@ -1,0 +1,200 @@
+"""Which changes a DAG run is about: each once, none left behind, the same again on a retry."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow.sdk import Asset
+from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse
+from airflow.sdk.execution_time import comms, task_runner
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
+
+NAME = "learning360://app.360learning.com/programs/sessions?name=all"
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+
+def entry(number: int, minute: int, kind: str = "modified") -> dict[str, Any]:
+    if kind == "missing":
+        return {"_id": f"{number:024x}", "kind": kind}
+    moved = {"from": "2026-01-01T00:00:00.000Z", "to": f"2026-03-01T08:{minute:02d}:00.000Z"}
+    return {"_id": f"{number:024x}", "kind": kind, "modifiedAt": moved, "changes": {}}
+
+
+class Airflow:
+    """The part of Airflow that a task asks: events of an asset, and its state store."""
+
+    def __init__(self) -> None:
+        self.events: list[AssetEventResponse] = []
+        self.store: dict[str, str] = {}
+        self.writes_until_death = -1
+
+    def event(self, seconds: float, *entries: dict[str, Any], extra: Any = None) -> AssetEventResponse:
+        """An event, so many seconds after the start."""
+        payload = {"sessions": list(entries)}
+        one = AssetEventResponse(
+            id=len(self.events) + 1,
+            timestamp=START + timedelta(seconds=seconds),
+            extra=extra or {"from_trigger": True, "payload": payload},
+            asset=AssetResponse(name=NAME, uri=NAME, group="asset"),
+            created_dagruns=[],
+        )
+        self.events.append(one)
+        return one
+
+    def send(self, message: Any) -> Any:
+        match message:
+            case comms.GetAssetByName():
+                return comms.AssetResult(name=NAME, uri=NAME, group="asset")
+            case comms.GetAssetEventByAsset(after=after):
+                found = [one for one in self.events if after is None or one.timestamp >= after]
+                return comms.AssetEventsResult(asset_events=sorted(found, key=lambda one: one.timestamp))
+            case comms.GetAssetStateStoreByName(key=key):
+                return comms.AssetStateStoreResult(value=json.loads(self.store[key])) if key in self.store else None
+            case comms.SetAssetStateStoreByName(key=key, value=value):
+                if self.writes_until_death == 0:
+                    raise KeyboardInterrupt("killed")
+                self.writes_until_death -= 1
+                self.store[key] = json.dumps(value)
+                return None
+        raise AssertionError(f"unexpected: {message}")
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    one = Airflow()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", one, raising=False)
+    return one
+
+
+class TaskStore(dict[str, Any]):
+    """The task state store of one run: it stays when a task is retried or cleared."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+class Run:
+    """A DAG run that these events started."""
+
+    def __init__(self, *events: AssetEventResponse, **arguments: Any) -> None:
+        triggering = {Asset(name=NAME, uri="learning360://x/programs/sessions"): list(events)} if events else {}
+        self.context: Any = {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
+        self.operator = ChangedProgramSessionsOperator(task_id="changed", **arguments)
+
+    def execute(self) -> list[dict[str, Any]]:
+        return self.operator.execute(self.context)
+
+
+def test_each_change_once_in_order(airflow: Airflow) -> None:
+    first = airflow.event(0, entry(1, 1), entry(2, 1))
+    second = airflow.event(1, entry(1, 1), entry(1, 2))
+    assert Run(first, second).execute() == [entry(1, 1), entry(2, 1), entry(1, 2)]
+
+
+def test_what_a_burst_left_behind_is_read_by_the_next_run_and_not_again(airflow: Airflow) -> None:
+    first = airflow.event(0, entry(1, 1))
+    run = Run(first)
+    assert run.execute() == [entry(1, 1)]
+    airflow.event(0.005, entry(1, 2))  # no run was made for this one
+    third = airflow.event(60, entry(1, 3))
+    assert Run(third).execute() == [entry(1, 2), entry(1, 3)]
+    assert Run(third).execute() == []
+
+
+def test_what_came_while_the_run_was_waiting_is_not_repeated_by_its_own_run(airflow: Airflow) -> None:
+    first = airflow.event(0, entry(1, 1))
+    second = airflow.event(1, entry(2, 1))
+    assert Run(first).execute() == [entry(1, 1), entry(2, 1)]
+    assert Run(second).execute() == []
+
+
+def test_an_event_repeated_after_a_crash_is_hidden_however_late_it_comes(airflow: Airflow) -> None:
+    assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    assert Run(airflow.event(7200, entry(1, 1))).execute() == []
+    assert Run(airflow.event(7300, entry(1, 2))).execute() == [entry(1, 2)]
+
+
+def test_an_event_that_another_triggerer_stored_late_is_not_lost(airflow: Airflow) -> None:
+    assert Run(airflow.event(0, entry(1, 0))).execute() == [entry(1, 0)]
+    assert Run(airflow.event(30, entry(1, 1))).execute() == [entry(1, 1)]
+    airflow.event(10, entry(2, 1))
+    assert Run(airflow.event(60, entry(3, 1))).execute() == [entry(2, 1), entry(3, 1)]
+
+
+def test_events_of_the_time_before_the_first_run_are_not_read(airflow: Airflow) -> None:
+    airflow.event(-60, entry(1, 1))
+    assert Run(airflow.event(0, entry(2, 1))).execute() == [entry(2, 1)]
+    assert Run(airflow.event(60, entry(3, 1))).execute() == [entry(3, 1)]
+
+
+def test_a_retry_and_a_cleared_task_act_on_the_same(airflow: Airflow) -> None:
+    run = Run(airflow.event(0, entry(1, 1)))
+    assert run.execute() == [entry(1, 1)]
+    airflow.event(1, entry(2, 1))
+    assert run.execute() == [entry(1, 1)]
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_a_task_that_dies_loses_nothing_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
+    run = Run(airflow.event(0, entry(1, 1)))
+    airflow.writes_until_death = writes
+    with pytest.raises(KeyboardInterrupt):
+        run.execute()
+    airflow.writes_until_death = -1
+    assert run.execute() == [entry(1, 1)]
+    assert Run(airflow.event(60, entry(1, 2))).execute() == [entry(1, 2)]
+
+
+def test_a_run_that_died_for_good_leaves_its_changes_to_the_next(airflow: Airflow) -> None:
+    airflow.writes_until_death = 0
+    with pytest.raises(KeyboardInterrupt):
+        Run(airflow.event(0, entry(1, 1))).execute()
+    airflow.writes_until_death = -1
+    assert Run(airflow.event(-1, entry(9, 1)), airflow.event(60, entry(1, 2))).execute() == [
+        entry(9, 1),
+        entry(1, 1),
+        entry(1, 2),
+    ]
+
+
+def test_two_tasks_read_each_for_itself(airflow: Airflow) -> None:
+    event = airflow.event(0, entry(1, 1), entry(2, 0, "missing"))
+    modified, missing = Run(event), Run(event, kind="missing")
+    missing.operator.task_id = "gone"
+    assert modified.execute() == [entry(1, 1)]
+    assert missing.execute() == [entry(2, 0, "missing")]
+    assert Run(event, kind="any").execute() == []  # of the same task as the first
+
+
+def test_a_run_that_somebody_started_reads_named_assets(airflow: Airflow) -> None:
+    assert Run(assets=[NAME]).execute() == []  # nothing was read before, so that nothing can have been left behind
+    assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    airflow.event(1, entry(1, 2))
+    assert Run().execute() == []
+    assert Run(assets=[NAME]).execute() == [entry(1, 2)]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{}, {"from_trigger": True}, {"payload": "text"}, {"payload": {"sessions": "x"}}, {"payload": {"sessions": [1]}}],
+)
+def test_events_of_others_are_left_alone(airflow: Airflow, extra: Any) -> None:
+    assert Run(airflow.event(0, extra=extra)).execute() == []
+
+
+def test_below_airflow_3_3_the_runs_own_events_are_read(airflow: Airflow) -> None:
+    run = Run(airflow.event(0, entry(1, 1)), airflow.event(1, entry(1, 1)))
+    airflow.event(2, entry(2, 1))
+    del run.context["task_state_store"]
+    assert run.execute() == [entry(1, 1)]
+
+
+def test_an_unknown_kind_is_refused_when_the_dag_is_parsed() -> None:
+    with pytest.raises(FixArgumentError, match="modified, missing, any"):
+        ChangedProgramSessionsOperator(task_id="changed", kind="moved")  # type: ignore[arg-type]

@@ -1,0 +1,387 @@
+"""A whole Airflow in processes of its own: API server, scheduler, DAG processor and triggerer, on SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import requests
+
+from ports import free_port
+
+PATIENCE = 120  # seconds until a condition that does not come true fails a test
+PARTING = 20  # seconds that a service has to end by itself
+SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+
+# Airflow's own intervals are made for many DAGs on many machines.
+QUICK = {
+    "AIRFLOW__CORE__PARALLELISM": "3",
+    "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+    # An asset is watched from the second time on that a DAG file with it is parsed.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+    "AIRFLOW__LEARNING360__MIN_POLL_INTERVAL": "0.2",
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # the DAG processor's
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+}
+
+
+class Run(NamedTuple):
+    """A DAG run."""
+
+    run_id: str
+    state: str
+    run_type: str
+    queued: datetime | None
+    started: datetime | None
+    ended: datetime | None
+
+
+class Event(NamedTuple):
+    """An asset event."""
+
+    id: int
+    at: datetime
+    extra: dict[str, Any]
+
+
+class Airflow:
+    """
+    Airflow's processes, and a look into its database.
+
+    :param home: An empty folder for all that Airflow keeps.
+    :param connections: Connections as Airflow writes them in JSON, by their ID.
+    :param dags: The DAG folder to start with. It is copied, so that DAGs can be added.
+    :param extra: Further environment variables; they win over those that are set here.
+    """
+
+    def __init__(
+        self, home: Path, connections: dict[str, dict[str, Any]], dags: Path, extra: dict[str, str] | None = None
+    ) -> None:
+        self.home = home
+        self.dags = home / "dags"
+        shutil.copytree(dags, self.dags, ignore=shutil.ignore_patterns("__pycache__"))
+        self.port = free_port()
+        self.environment = {**os.environ, **settings(home, self.port, connections), **(extra or {})}
+        self.services: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, datetime] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(
+        cls, home: Path, connections: dict[str, dict[str, Any]], dags: Path, extra: dict[str, str] | None = None
+    ) -> Iterator[Self]:
+        """Give an Airflow of which every service is at work, and end it with all that it started."""
+        one = cls(home, connections, dags, extra)
+        one.command("db", "migrate")
+        try:
+            one.start_all()
+            yield one
+        finally:
+            one.end()
+
+    # --- processes ---
+
+    def command(self, *arguments: str) -> None:
+        """Run an `airflow` command to its end."""
+        run = subprocess.run(
+            self._airflow(*arguments), env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+
+    def start(self, service: str) -> None:
+        """Start a service; `until_alive` waits for it."""
+        self._started[service] = datetime.now(UTC)
+        with self._log(service).open("ab") as log:
+            # A session of its own: killing it kills what it forked, and nothing else.
+            self.services[service] = subprocess.Popen(
+                self._airflow(service), env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_all(self) -> None:
+        """Start every service, and wait until all of them are at work."""
+        try:
+            for service in SERVICES:
+                self.start(service)
+            for service in SERVICES:
+                self.until_alive(service)
+        except Exception as error:
+            error.add_note(self.logs())
+            raise
+
+    def until_alive(self, service: str) -> None:
+        """Wait until the API server answers, or until another service has told the database that it works."""
+        alive = self._answers if service == "api-server" else lambda: self._beats(service)
+
+        def alive_or_dead() -> bool:
+            if self.services[service].poll() is not None:
+                raise ChildProcessError(f"{service} has ended: {self.logs_of(service)[-3000:]}")
+            return alive()
+
+        self.wait_until(alive_or_dead, f"{service} is alive")
+
+    def kill(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a service and what it forked; with a signal other than SIGKILL it may do so by itself, for a while."""
+        process = self.services.pop(service)
+        process.send_signal(how)
+        self._bury(process)
+
+    def restart(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """End a service, start it again, and wait until it is at work."""
+        self.kill(service, how)
+        self.start(service)
+        self.until_alive(service)
+
+    def end(self) -> None:
+        """End every service."""
+        for process in self.services.values():
+            process.terminate()
+        while self.services:
+            self._bury(self.services.popitem()[1])
+
+    def processes(self, service: str) -> list[int]:
+        """IDs of the processes of a service: its own, and those that it started."""
+        return members(self.services[service].pid)
+
+    def task_processes(self) -> list[int]:
+        """IDs of the processes in which our scheduler runs tasks; not of those that supervise them."""
+        title = re.compile(rb"airflow worker -- [0-9a-f]{8}-")
+        return [process for process in self.processes("scheduler") if title.match(command_line(process))]
+
+    def runner(self) -> int:
+        """ID of the process in which the triggerer runs its triggers, on one event loop."""
+        triggerer = self.services["triggerer"].pid
+
+        def fork_that_goes_by_the_same_name() -> list[int]:
+            # The other child, which serves logs, takes a name of its own as soon as it runs.
+            own = command_line(triggerer)
+            found = [one for one in members(triggerer) if parent(one) == triggerer and command_line(one) == own]
+            return found if len(found) == 1 else []
+
+        (runner,) = self.wait_until(fork_that_goes_by_the_same_name, "the triggerer has one runner")
+        return int(runner)
+
+    def logs(self) -> str:
+        """Return the ends of what all services said."""
+        return "\n".join(
+            f"== {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.home.glob("*.log")
+        )
+
+    def logs_of(self, service: str) -> str:
+        """Return all that a service said, in all its lives; the triggerer's is also what its triggers log."""
+        return self._log(service).read_text(errors="replace")
+
+    # --- what is to happen ---
+
+    def put_dag(self, name: str, source: str) -> None:
+        """Write a file into the DAG folder, as one that is there at once and whole."""
+        half = self.dags / f".{name}.half"
+        half.write_text(source)
+        half.replace(self.dags / name)
+
+    def trigger(self, dag_id: str, session_id: str | None = None) -> str:
+        """Start a run of a DAG, for a session; return the run's ID."""
+        run_id = f"{dag_id}_{secrets.token_hex(4)}"
+        self.until_parsed(dag_id)
+        conf = json.dumps({} if session_id is None else {"session_id": session_id})
+        self.command("dags", "trigger", dag_id, "--run-id", run_id, "--conf", conf)
+        return run_id
+
+    # --- what there is ---
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Ask the database, read-only."""
+        uri = f"file:{self.home}/airflow.db?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def wait_until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+        """Return what the condition gives as soon as it is true."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.2)
+        raise TimeoutError(f"never happened: {what}")
+
+    def until_parsed(self, dag_id: str) -> None:
+        """Wait until a DAG is known and not paused."""
+        known = "select 1 from dag where dag_id = ? and not is_paused and not is_stale"
+        self.wait_until(lambda: self.query(known, dag_id), f"{dag_id} is known and not paused")
+
+    def until_watched(self, asset: str) -> None:
+        """Wait until a triggerer has the watchers of an asset, by its name or URI."""
+        watched = (
+            "select count(*), count(triggerer_id) from asset_watcher"
+            " join asset on asset.id = asset_id join trigger on trigger.id = trigger_id"
+            " where ? in (asset.name, asset.uri)"
+        )
+
+        def all_of_them() -> bool:
+            ((watchers, taken),) = self.query(watched, asset)
+            return 0 < watchers == taken
+
+        self.wait_until(all_of_them, f"a triggerer watches {asset}")
+
+    def runs(self, dag_id: str) -> list[Run]:
+        """Return the runs of a DAG, the oldest first."""
+        rows = self.query(
+            "select run_id, state, run_type, queued_at, start_date, end_date from dag_run where dag_id = ? order by id",
+            dag_id,
+        )
+        return [Run(*row[:3], *map(moment, row[3:])) for row in rows]
+
+    def events(self, asset: str) -> list[Event]:
+        """Return the events of an asset, by its name or URI, the oldest first."""
+        rows = self.query(
+            "select asset_event.id, timestamp, asset_event.extra from asset_event join asset on asset.id = asset_id"
+            " where ? in (asset.name, asset.uri) order by asset_event.id",
+            asset,
+        )
+        return [Event(number, datetime_of(at), json.loads(extra)) for number, at, extra in rows]
+
+    def state(self, run_id: str) -> tuple[str, int]:
+        """State and number of tries of the run's task."""
+        rows = self.query("select state, try_number from task_instance where run_id = ?", run_id)
+        return rows[0] if rows else ("none", 0)  # type: ignore[return-value]
+
+    def xcom(self, run_id: str, key: str) -> Any:
+        """Return what the run's task pushed."""
+        return stored(self.query("select value from xcom where run_id = ? and key = ?", run_id, key))
+
+    def task_xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return what one of the run's tasks pushed."""
+        which = "dag_id = ? and run_id = ? and task_id = ? and key = ? and map_index = ?"
+        return stored(self.query(f"select value from xcom where {which}", dag_id, run_id, task_id, key, map_index))
+
+    # --- details ---
+
+    def _airflow(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "airflow", *arguments]
+
+    def _log(self, service: str) -> Path:
+        return self.home / f"{service}.log"
+
+    def _answers(self) -> bool:
+        with requests.Session() as client, contextlib.suppress(requests.RequestException):
+            client.trust_env = False
+            return client.get(f"http://127.0.0.1:{self.port}/api/v2/monitor/health", timeout=10).ok
+        return False
+
+    def _beats(self, service: str) -> bool:
+        """Whether the job of the service's latest start has worked since it noted itself."""
+        rows = self.query(
+            "select start_date, latest_heartbeat from job where job_type = ? and state = 'running' order by id desc",
+            JOBS[service],
+        )
+        begun, beaten = map(datetime_of, rows[0]) if rows else (None, None)
+        return begun is not None and self._started[service] < begun < beaten  # type: ignore[operator]
+
+    def _bury(self, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PARTING)
+
+        def nobody_left() -> bool:
+            left = members(process.pid)
+            for one in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+            return not left
+
+        self.wait_until(nobody_left, f"all processes of session {process.pid} have ended")
+        process.wait(PARTING)
+
+
+def settings(home: Path, port: int, connections: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the environment variables of an Airflow."""
+    return {
+        **QUICK,
+        **{f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(one) for conn_id, one in connections.items()},
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": f"{home}/logs",
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+    }
+
+
+def members(session: int) -> list[int]:
+    """IDs of the living processes of one session: a service of ours, and all that it started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == session and _status(int(entry.name))["State"][0] not in "ZX":
+                    found.append(int(entry.name))
+    return found
+
+
+def parent(process: int) -> int:
+    """Return the ID of a process's parent; 0 if the process has ended."""
+    return int(_status(process).get("PPid", 0))
+
+
+def rss(process: int) -> float:
+    """Return the resident memory of a process in MB."""
+    return int(_status(process)["VmRSS"].split()[0]) * 1024 / 1e6
+
+
+def command_line(process: int) -> bytes:
+    """Return what a process is called; nothing if it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def _status(process: int) -> dict[str, str]:
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {"State": "X (gone)"}
+
+
+def datetime_of(text: str) -> datetime:
+    """Return a moment as Airflow stores it in SQLite."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return a moment that may not have come yet."""
+    return None if text is None else datetime_of(text)
+
+
+def stored(rows: list[tuple[Any, ...]]) -> Any:
+    """Return the value of an XCom."""
+    if not rows:
+        raise LookupError("no such XCom")
+    ((value,),) = rows
+    # SQLite keeps JSON that is a number as a number.
+    return json.loads(value) if isinstance(value, str) else value

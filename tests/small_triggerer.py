@@ -1,0 +1,158 @@
+"""The part of a triggerer that watchers meet: Airflow's own shared streams, and a store that can be looked into."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.triggers.shared_stream import SharedStreamManager
+
+from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.api.watching import Known, Watch, piece_of
+from airflow_provider_learning360.hooks import turns
+from airflow_provider_learning360.triggers import poller
+from airflow_provider_learning360.triggers.cursor import Cursor
+from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
+
+PATIENCE = 20
+
+
+class Store:
+    """The asset state store of all assets, as Airflow keeps it from process to process."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], str] = {}
+        self.broken = False
+        self.writes = 0
+
+    def __getitem__(self, asset: Any) -> _Accessor:
+        return _Accessor(self, asset.name)
+
+    def watermarks(self, asset_name: str) -> dict[str, str]:
+        """For each session the `modifiedAt` that is stored, as text."""
+        found: dict[str, str] = {}
+        for (name, _), row in self.rows.items():
+            if name == asset_name:
+                found |= {one: known["modified_at"][:23] + "Z" for one, known in json.loads(row).items()}
+        return found
+
+    async def keep(self, asset: Any, watermark: Watermark) -> None:
+        """Store a watermark as one that an earlier watch has left behind."""
+        session_id = watermark.session_id
+        watch = Watch([session_id], watermark.watch, kept={session_id: Known(watermark)})
+        watch.unsaved.add(piece_of(session_id))
+        await Cursor(self[asset]).save(watch)
+
+
+class _Accessor:
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        self._check()
+        row = self._store.rows.get((self._name, key))
+        return default if row is None else json.loads(row)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._check()
+        self._store.writes += 1
+        self._store.rows[self._name, key] = json.dumps(value)
+
+    def _check(self) -> None:
+        if self._store.broken:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
+
+
+class Triggerer:
+    """
+    Runs watch triggers as Airflow's triggerer does.
+
+    :param store: The asset state store.
+    :param confirming: Whether Airflow stores the events, and says so.
+    """
+
+    def __init__(self, store: Store, confirming: bool = True, **options: Any) -> None:
+        self.store = store
+        self.confirming = confirming
+        self.manager = SharedStreamManager(**options)
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.failed: list[BaseException] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, *assets: Any) -> None:
+        """Begin to watch."""
+        for asset in assets:
+            (watcher,) = asset.watchers
+            _, stored = watcher.trigger.serialize()
+            trigger = ProgramSessionsWatchTrigger(**json.loads(json.dumps(stored)))
+            trigger.asset_state_store = self.store  # type: ignore[assignment]
+            number = len(self._tasks)
+            self._tasks.append(asyncio.ensure_future(self._run(number, asset.name, trigger)))
+
+    async def _run(self, number: int, name: str, trigger: Any) -> None:
+        key = trigger.shared_stream_key()
+        raw = self.manager.subscribe(trigger_id=number, trigger=trigger, key=key)
+        try:
+            async for event in trigger.filter_shared_stream(raw):
+                sequence = self.manager.bind_pending_event(trigger_id=number, key=key)
+                self.events.append((name, json.loads(json.dumps(event.payload))))
+                if self.confirming:
+                    asyncio.get_running_loop().call_soon(self.manager.confirm_persisted, [sequence])
+        except Exception as error:  # noqa: BLE001 - kept for the test to look at
+            self.failed.append(error)
+        finally:
+            await self.manager.unsubscribe(number, key)
+
+    async def until(self, condition: Callable[[], Any], what: str = "") -> Any:
+        """Wait until something is true."""
+        async with asyncio.timeout(PATIENCE):
+            while not (result := condition()):
+                await asyncio.sleep(0.01)
+        return result
+
+    async def stop(self) -> None:
+        """End as after a `kill -9`: nothing is confirmed or stored any more."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.manager.stop_all()
+        self._tasks.clear()
+
+    def changes(self, session_id: str) -> list[tuple[str, str]]:
+        """From when to when the session changed, event by event."""
+        return [
+            (one["modifiedAt"]["from"], one["modifiedAt"]["to"])
+            for _, payload in self.events
+            for one in payload["sessions"]
+            if one["_id"] == session_id and one["kind"] == "modified"
+        ]
+
+
+@contextlib.asynccontextmanager
+async def running(store: Store, *assets: Any, confirming: bool = True, **options: Any) -> AsyncIterator[Triggerer]:
+    """Watch assets for as long as a block takes."""
+    one = Triggerer(store, confirming, **options)
+    one.start(*assets)
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settling, no floor of the interval, and nothing that another test has left in this process."""
+    monkeypatch.setattr(poller, "SETTLE", 0.02)
+    monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")
+    # One event loop a test, and so no streams of the test before.
+    monkeypatch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
+    # Another simulator may have listened on the same port, and have asked for silence there.
+    monkeypatch.setattr(turns, "_PACES", {})

@@ -1,0 +1,403 @@
+"""Watchers on Airflow's own shared streams, over real sockets: nothing is lost, nobody is named, one poll for all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
+
+pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=2, extra={"requests_per_second": 1000})
+
+QUICK: dict[str, Any] = {"poll_interval": 0.05}
+
+
+def looks(simulator: Any, at_least: int) -> Any:
+    return lambda: len(simulator.requests) >= at_least
+
+
+def test_an_edit_is_an_event_and_no_edit_is_none(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        before = simulator.session(session_id)["modifiedAt"]
+        async with triggerer(asset) as one:
+            await one.until(looks(simulator, 3))
+            assert one.events == []
+            assert store.watermarks(asset.name) == {session_id: before}
+
+            first = simulator.edit(session_id, name="Moved")["modifiedAt"]
+            await one.until(lambda: one.events)
+            await one.until(lambda: store.watermarks(asset.name) == {session_id: first})
+            second = simulator.edit(session_id, name="Moved again")["modifiedAt"]
+            await one.until(lambda: len(one.events) == 2)
+            assert one.changes(session_id) == [(before, first), (first, second)]
+
+    asyncio.run(scenario())
+
+
+def test_a_change_during_downtime_is_found_from_the_stored_watermark(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        before = simulator.session(session_id)["modifiedAt"]
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+        after = simulator.edit(session_id, name="Moved while nobody looked")["modifiedAt"]
+        async with triggerer(asset) as two:
+            await two.until(lambda: two.events)
+            await two.until(lambda: store.watermarks(asset.name) == {session_id: after})
+            assert two.changes(session_id) == [(before, after)]
+        async with triggerer(asset) as three:
+            seen = len(simulator.requests)
+            await three.until(looks(simulator, seen + 3))
+            assert three.events == []
+
+    asyncio.run(scenario())
+
+
+def test_the_watermark_moves_only_when_airflow_has_stored_the_event(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        before = simulator.session(session_id)["modifiedAt"]
+        async with triggerer(asset, confirming=False) as dying:
+            await dying.until(lambda: store.watermarks(asset.name))
+            after = simulator.edit(session_id, name="Moved")["modifiedAt"]
+            await dying.until(lambda: dying.events)
+            seen = len(simulator.requests)
+            await dying.until(looks(simulator, seen + 3))
+            assert len(dying.events) == 1  # told once, although it is not confirmed
+        assert store.watermarks(asset.name) == {session_id: before}
+        async with triggerer(asset) as two:
+            await two.until(lambda: two.events)
+            assert two.changes(session_id) == [(before, after)]
+
+    asyncio.run(scenario())
+
+
+def test_a_watcher_whose_event_is_never_confirmed_tells_it_again(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset, confirming=False, ack_timeout=0.1) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+            before = simulator.session(session_id)["modifiedAt"]
+            first = simulator.edit(session_id, name="Moved")["modifiedAt"]
+            await one.until(lambda: one.failed)  # the triggerer starts it anew, from what is stored
+            one.confirming = True
+            one.start(asset)
+            await one.until(lambda: store.watermarks(asset.name) == {session_id: first})
+            assert one.changes(session_id) == [(before, first)] * 2
+
+    asyncio.run(scenario())
+
+
+def test_many_watchers_make_one_request_a_look(learning360_simulator: Any, triggerer: Any) -> None:
+    simulator = learning360_simulator
+    assets = [watched_program_session(one, poll="list", **QUICK) for one in simulator.session_ids]
+
+    async def scenario() -> None:
+        async with triggerer(*assets) as one:
+            await one.until(looks(simulator, 5))
+            edited = simulator.session_ids[2]
+            simulator.edit(edited, name="Moved")
+            await one.until(lambda: one.events)
+            assert [name for name, _ in one.events] == [assets[2].name]
+
+    asyncio.run(scenario())
+    assert {request.path for request in simulator.requests} == {"/api/v1/programs/sessions"}
+    assert simulator.connections == 1
+
+
+@pytest.mark.learning360_simulator(sessions=12, learners=1)
+@pytest.mark.parametrize(("watched", "route"), [(10, "each"), (11, "list"), (None, "list")])
+def test_auto_takes_the_list_for_many(
+    watched: int | None, route: str, learning360_simulator: Any, triggerer: Any
+) -> None:
+    simulator = learning360_simulator
+    ids = None if watched is None else simulator.session_ids[:watched]
+    asset = watched_program_sessions("many", ids, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(looks(simulator, 12))
+
+    asyncio.run(scenario())
+    paths = {request.path for request in simulator.requests}
+    assert paths == (
+        {"/api/v1/programs/sessions"} if route == "list" else {f"/api/v1/programs/sessions/{one}/" for one in ids or ()}
+    )
+
+
+def test_five_sessions_in_one_look_are_one_event(learning360_simulator: Any, triggerer: Any) -> None:
+    simulator = learning360_simulator
+    asset = watched_program_sessions("all", None, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(looks(simulator, 2))
+            simulator.play({"when": {"times": 1}, "do": {"delay": 0.2}})  # so that all edits fall into one look
+            for session_id in simulator.session_ids:
+                simulator.edit(session_id, name="Moved")
+            await one.until(lambda: sum(len(payload["sessions"]) for _, payload in one.events) == 4)
+            assert len(one.events) <= 2
+
+    asyncio.run(scenario())
+
+
+def test_an_event_names_fields_and_never_people(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, watch=["startDate", "tutors", "users", "description"], **QUICK)
+
+    async def scenario() -> dict[str, Any]:
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+            simulator.edit(session_id, name="Not watched")
+            seen = len(simulator.requests)
+            await one.until(looks(simulator, seen + 3))
+            assert one.events == []
+            simulator.edit(
+                session_id,
+                startDate="2031-05-05T08:00:00.000Z",
+                tutors=["new@example.com"],
+                users=[],
+                description="long " * 200,
+            )
+            await one.until(lambda: one.events)
+            return one.events[0][1]  # type: ignore[no-any-return]
+
+    before = simulator.session(session_id)
+    payload = asyncio.run(scenario())
+    (change,) = payload["sessions"]
+    assert change["changes"] == {
+        "startDate": {"from": before["startDate"], "to": "2031-05-05T08:00:00.000Z"},
+        "tutors": {},
+        "users": {},
+        "description": {},
+    }
+    for text in (str(payload), *store.rows.values()):
+        assert "@" not in text
+        assert all(user["mail"] not in text for user in before["users"])
+
+
+@pytest.mark.parametrize("poll", ["single", "list"])
+def test_trouble_on_the_way_is_waited_out(
+    poll: Any, learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, poll=poll, **QUICK)
+    troubles = ({"status": 503}, {"status": 401}, {"drop": True}, {"html": True}, {"empty": True})
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+            for trouble in troubles:
+                simulator.play({"when": {"times": 3}, "do": trouble})
+                seen = len(simulator.requests)
+                simulator.edit(session_id, name=f"Moved during {trouble}")
+                told = len(one.events)
+                await one.until(lambda: len(one.events) > told)  # noqa: B023
+                assert len(simulator.requests) >= seen + 3
+            assert one.failed == []
+
+    asyncio.run(scenario())
+    lines = [record.getMessage() for record in caplog.records if "triggers.poller" in record.name]
+    assert sum("Watching goes on" in line for line in lines) == len(troubles)
+    assert sum("answers again" in line for line in lines) == len(troubles)
+
+
+def test_a_list_that_is_cut_off_says_nothing_of_what_is_missing(
+    learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
+    asset = watched_program_sessions("all", None, on_missing="event", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("all")) == 4)
+            simulator.play({"when": {"times": 2}, "do": {"truncate": True}})
+            simulator.play({"when": {"times": 2}, "do": {"body_cut": True}})
+            seen = len(simulator.requests)
+            await one.until(looks(simulator, seen + 5))
+            assert one.events == []
+
+    asyncio.run(scenario())
+    assert not any("does not know" in record.getMessage() for record in caplog.records)
+
+
+def test_nothing_is_asked_before_the_time_that_the_server_names(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    assets = [watched_program_session(one, poll="single", **QUICK) for one in simulator.session_ids]
+    other = watched_program_session(simulator.session_ids[0], poll="list", poll_interval=0.06, name="other stream")
+
+    async def scenario() -> None:
+        async with triggerer(*assets, other) as one:
+            await one.until(lambda: len({name for name, _ in store.rows}) == 5)
+            simulator.play({"when": {"times": 1}, "do": {"status": 429, "headers": {"Retry-After": "0.6"}}})
+            await one.until(lambda: any(request.status == 429 for request in simulator.requests))
+            simulator.edit(simulator.session_ids[3], name="Moved")
+            await one.until(lambda: one.events)
+
+    asyncio.run(scenario())
+    (refused,) = [number for number, request in enumerate(simulator.requests) if request.status == 429]
+    # One more may have been on its way when the answer came.
+    later = [request.at - simulator.requests[refused].at for request in simulator.requests[refused + 1 :]]
+    assert [gap for gap in later if gap < 0.6][1:] == []
+
+
+def test_a_mended_connection_is_read_anew(
+    learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, learning_conn_id="mended", **QUICK)
+
+    async def scenario() -> None:
+        import os
+
+        async with triggerer(asset) as one:
+            for _ in range(20):  # no such connection: nobody is asked, nothing fails
+                await asyncio.sleep(0)
+            monkeypatch.setenv("AIRFLOW_CONN_MENDED", os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"])
+            await one.until(lambda: store.watermarks(asset.name))
+            assert one.failed == []
+
+    asyncio.run(scenario())
+
+
+def test_a_session_that_disappears(
+    learning360_simulator: Any, triggerer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
+    first, second = simulator.session_ids[:2]
+    told = watched_program_sessions("told", [first, second], on_missing="event", poll="list", **QUICK)
+    untold = watched_program_sessions("untold", [first, second], poll="list", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(told, untold) as one:
+            await one.until(looks(simulator, 2))
+            document = simulator.session(first)
+            simulator.delete(first)
+            await one.until(lambda: one.events)
+            assert one.events == [("told", {"sessions": [{"_id": first, "kind": "missing"}]})]
+            simulator.add(document)  # back as it was: no change
+            seen = len(simulator.requests)
+            await one.until(looks(simulator, seen + 3))
+            assert len(one.events) == 1
+            after = simulator.edit(first, name="Back and moved")["modifiedAt"]
+            await one.until(lambda: len(one.events) == 3)
+            assert one.changes(first) == [(document["modifiedAt"], after)] * 2
+
+    asyncio.run(scenario())
+    assert sum("does not know" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_list_without_dates_falls_back_and_says_so_once(
+    learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
+    simulator.play({"when": {"path": "/programs/sessions$"}, "do": {"drift": {"remove": ["modifiedAt"]}}})
+    asset = watched_program_sessions("all", None, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("all")) == 4)
+            session_id = simulator.session_ids[1]
+            simulator.edit(session_id, name="Moved")
+            await one.until(lambda: one.events)
+            assert [entry["_id"] for entry in one.events[0][1]["sessions"]] == [session_id]
+
+    asyncio.run(scenario())
+    assert sum("asked for one by one" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_store_that_does_not_answer_loses_nothing(
+    learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_learning360.triggers import cursor
+
+    monkeypatch.setattr(cursor, "PAUSE", 0.01)
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        before = simulator.session(session_id)["modifiedAt"]
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+        after = simulator.edit(session_id, name="Moved")["modifiedAt"]
+        store.broken = True
+        async with triggerer(asset) as two:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            store.broken = False
+            await two.until(lambda: two.events)
+            assert two.changes(session_id) == [(before, after)]  # no new first look
+            store.broken = True
+            simulator.edit(session_id, name="Again")
+            await two.until(lambda: len(two.events) == 2)
+            store.broken = False
+            last = simulator.session(session_id)["modifiedAt"]
+            await two.until(lambda: store.watermarks(asset.name) == {session_id: last})
+            assert two.failed == []
+
+    asyncio.run(scenario())
+
+
+def test_one_session_in_trouble_does_not_hide_the_others(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    broken, *others = simulator.session_ids
+    simulator.play({"when": {"path": broken}, "do": {"status": 500}})
+    asset = watched_program_sessions("some", simulator.session_ids, poll="single", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: set(store.watermarks("some")) == set(others))
+            simulator.edit(others[-1], name="Moved")
+            await one.until(lambda: one.events)
+
+    asyncio.run(scenario())
+
+
+def test_below_airflow_3_3_a_watcher_polls_by_itself(
+    learning360_simulator: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    (watcher,) = watched_program_session(session_id, **QUICK).watchers
+
+    async def scenario() -> Any:
+        events = watcher.trigger.run()
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.to_thread(simulator.wait_for, lambda one: len(one.requests) >= 2)
+        simulator.edit(session_id, name="Moved")
+        event = await waiting
+        await events.aclose()
+        return event.payload
+
+    payload = asyncio.run(scenario())
+    assert [entry["_id"] for entry in payload["sessions"]] == [session_id]
+    assert sum("watermarks in memory" in record.getMessage() for record in caplog.records) == 1
