@@ -50,6 +50,7 @@ def airflow(
     }
     extra = {
         "WATCHED_SESSIONS": json.dumps(watched),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # How soon Airflow clears away what a DAG file that is broken or gone has left behind.
         "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "2",
     }

@@ -75,9 +75,9 @@ def until_acted_on(airflow: Any, dag_id: str, session_id: str, moment: str) -> l
     return found[-1]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def outage(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> str:
-    """While the other tests run, one session cannot be had for a minute, and is modified meanwhile."""
+    """From the first test on that asks for this, one session cannot be had for a minute, and is modified meanwhile."""
     (session_id,) = watched["outage"]
     until_watched(airflow, simulator, "outage", session_id)
     simulator.play({"when": {"path": session_id, "for_seconds": 60}, "do": {"status": 503}})
@@ -114,6 +114,19 @@ def test_an_edit_starts_a_run_that_sees_it_and_no_edit_starts_none(
     assert runs[1][0]["modifiedAt"] == {"from": first, "to": second}
 
 
+def test_a_change_while_the_dag_is_paused_arrives_when_it_goes_on(
+    airflow: Any, simulator: Any, watched: dict[str, list[str]]
+) -> None:
+    (session_id,) = watched["edited"]
+    until_watched(airflow, simulator, "edited", session_id)
+    airflow.command("dags", "pause", "edited", "--yes")
+    airflow.wait_until(lambda: not watchers(airflow, "edited"), "nobody watches for a paused DAG")
+    moved = simulator.edit(session_id, name="Moved while the DAG was paused")["modifiedAt"]
+    airflow.command("dags", "unpause", "edited", "--yes")
+    runs = until_acted_on(airflow, "edited", session_id, moved)
+    assert len(runs[-1]) == 1
+
+
 def test_a_change_while_the_triggerer_is_dead_arrives(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
 ) -> None:
@@ -145,6 +158,7 @@ def test_a_change_that_the_triggerer_dies_of_is_acted_on_once(
     assert told + 2 <= len(airflow.events("killed")) <= told + 3
 
 
+@pytest.mark.usefixtures("outage")
 def test_edits_of_one_session_in_a_burst_are_not_stranded(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
 ) -> None:

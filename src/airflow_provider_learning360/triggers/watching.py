@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.watching import OnGone, Watch
 from airflow_provider_learning360.triggers.subscriptions import Subscription, Subscriptions
 
 try:
     from airflow.triggers.shared_stream import SharedStreamProducer
-except ImportError:  # Airflow below 3.3
+except ImportError:  # Airflow below 3.3 calls `run` instead
     SharedStreamProducer = object  # type: ignore[assignment,misc]
-    HAS_SHARED_STREAMS = False
-else:
-    HAS_SHARED_STREAMS = True
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -138,11 +136,6 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the same events with a poller of its own, for Airflow below 3.3."""
-        log.warning(
-            "Watching for asset %r with the watermarks in memory: Airflow below 3.3 has no place for them. A change "
-            "while the triggerer is down or restarts is not noticed.",
-            self.asset_name,
-        )
         subscriptions = Subscriptions()
         subscriptions.join(subscription := await self._subscription())
         async for look in _poller(self.serialize()[1], subscriptions).looks():
@@ -151,13 +144,24 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
     async def _subscription(self) -> Subscription:
         stores = getattr(self, "asset_state_store", None)
         if stores is None:
+            log.warning(
+                "Watching for asset %r with the watermarks in memory: Airflow has no place for them, which it has from "
+                "3.3 on. A change while the triggerer is down or restarts is not noticed.",
+                self.asset_name,
+            )
             return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing))
         from airflow.sdk import Asset
 
         from airflow_provider_learning360.triggers.cursor import Cursor
 
-        # By name: with several assets the short form of the store does not know which one is meant.
-        cursor = Cursor(stores[Asset(self.asset_name)])
+        try:
+            # By name: with several assets the short form of the store does not know which one is meant.
+            cursor = Cursor(stores[Asset(self.asset_name)])
+        except KeyError:
+            raise FixArgumentError(
+                f"asset_name: {self.asset_name!r} is not the name of the asset that this trigger watches for. "
+                "Build the asset with watched_program_session or watched_program_sessions."
+            ) from None
         kept = await cursor.load(self.session_ids)
         return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing, kept), cursor)
 
