@@ -56,16 +56,17 @@ class _Accessor:
         self._store, self._name = store, name
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        self._check()
+        await self._answer()
         row = self._store.rows.get((self._name, key))
         return default if row is None else json.loads(row)
 
     async def aset(self, key: str, value: Any) -> None:
-        self._check()
+        await self._answer()
         self._store.writes += 1
         self._store.rows[self._name, key] = json.dumps(value)
 
-    def _check(self) -> None:
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)  # Airflow's answer comes through a pipe, so that others get their turn
         if self._store.broken:
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
 
@@ -110,9 +111,9 @@ class Triggerer:
         finally:
             await self.manager.unsubscribe(number, key)
 
-    async def until(self, condition: Callable[[], Any], what: str = "") -> Any:
+    async def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
         """Wait until something is true."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while not (result := condition()):
                 await asyncio.sleep(0.01)
         return result

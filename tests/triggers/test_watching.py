@@ -401,3 +401,20 @@ def test_below_airflow_3_3_a_watcher_polls_by_itself(
     payload = asyncio.run(scenario())
     assert [entry["_id"] for entry in payload["sessions"]] == [session_id]
     assert sum("watermarks in memory" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_watermarks_that_are_not_readable_are_told_once(
+    learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    asset = watched_program_sessions("all", None, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("all")) == 4)
+        store.rows = {key: row.replace('"watch"', '"spoiled"') for key, row in store.rows.items()}
+        async with triggerer(asset) as two:
+            await two.until(lambda: not any("spoiled" in row for row in store.rows.values()))
+            assert two.events == []
+
+    asyncio.run(scenario())
+    assert sum("4 stored watermarks are not readable" in record.getMessage() for record in caplog.records) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_learning360.api.models import ProgramSession
-
-log = logging.getLogger(__name__)
 
 OnGone = Literal["ignore", "event"]
 
@@ -100,7 +97,7 @@ class Watch:
         self.watch = tuple(watch)
         self.on_missing = on_missing
         self.now: dict[str, Known] = {}
-        self.kept: dict[str, Known] = {}
+        self.kept: dict[str, dict[str, Known]] = {}  # by piece: one of them is written at a time
         self.unsaved: set[str] = set()
         self.findings = Findings()
         # The `modifiedAt` that was looked at last, as it was sent: the same again can be nothing new.
@@ -108,7 +105,8 @@ class Watch:
         self._never_seen: set[str] = set()
         for session_id, known in (kept or {}).items():
             if self.wants(session_id):
-                self.now[session_id] = self.kept[session_id] = known
+                self.now[session_id] = known
+                self._piece_of(session_id)[session_id] = known
 
     def wants(self, session_id: str) -> bool:
         """Whether this watch is about that session."""
@@ -178,7 +176,7 @@ class Watch:
 
     def piece(self, name: str) -> dict[str, Any]:
         """Return a piece of what is to be stored, as JSON."""
-        return {one: known.to_dict() for one, known in self.kept.items() if piece_of(one) == name}
+        return {session_id: known.to_dict() for session_id, known in self.kept.get(name, {}).items()}
 
     def _compare(self, session: ProgramSession, known: Known) -> None:
         mark = known.watermark
@@ -207,8 +205,11 @@ class Watch:
 
     def _put(self, known: Known) -> None:
         session_id = known.watermark.session_id
-        self.kept[session_id] = known
+        self._piece_of(session_id)[session_id] = known
         self.unsaved.add(piece_of(session_id))
+
+    def _piece_of(self, session_id: str) -> dict[str, Known]:
+        return self.kept.setdefault(piece_of(session_id), {})
 
 
 def entry_of(change: Change) -> dict[str, Any]:
@@ -228,11 +229,11 @@ def _withheld(name: str, values: Mapping[str, Any]) -> bool:
     return name in PEOPLE or any(isinstance(value, dict) and "sha256" in value for value in values.values())
 
 
-def read_known(stored: Mapping[str, Any]) -> dict[str, Known]:
+def read_known(stored: Mapping[str, Any]) -> tuple[dict[str, Known], list[str]]:
     """
-    Return what stored pieces say, without what is not readable; the log says so.
+    Return what a stored piece says, and the sessions of which it says nothing that is readable.
 
-    :param stored: The pieces, merged: for each session what `Known.to_dict` wrote.
+    :param stored: The piece: for each session what `Known.to_dict` wrote.
     """
     known: dict[str, Known] = {}
     unreadable = []
@@ -241,10 +242,4 @@ def read_known(stored: Mapping[str, Any]) -> dict[str, Known]:
             known[session_id] = Known.from_dict(data)
         except ValueError:
             unreadable.append(session_id)
-    if unreadable:
-        log.warning(
-            "%d stored watermarks are not readable, such as that of %s: these sessions are watched from now on.",
-            len(unreadable),
-            unreadable[0],
-        )
-    return known
+    return known, unreadable

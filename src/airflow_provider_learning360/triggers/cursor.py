@@ -39,13 +39,23 @@ class Cursor:
         """
         everything = [f"{number:02d}" for number in range(PIECES)]
         pieces = everything if session_ids is None else sorted({piece_of(one) for one in session_ids})
-        stored: dict[str, Any] = {}
+        found: dict[str, Known] = {}
+        unreadable: list[str] = []
         for piece in pieces:
             # To go on without an answer would forget a watermark, and with it a change.
             while (answer := await self._tried(self._store.aget(_key(piece), {}))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
-            stored |= answer
-        return read_known(stored)
+            # Piece by piece: the other triggers get their turn in between.
+            known, broken = read_known(answer)
+            found |= known
+            unreadable += broken
+        if unreadable:
+            log.warning(
+                "%d stored watermarks are not readable, such as that of %s: these sessions are watched from now on.",
+                len(unreadable),
+                unreadable[0],
+            )
+        return found
 
     async def save(self, watch: Watch) -> None:
         """
