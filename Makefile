@@ -44,7 +44,7 @@ compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
 bench: .venv/ready ## Measure what the README claims, beside a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
-soak: .venv/ready ## Lose no change over 50 random kills (about 12 minutes)
+soak: .venv/ready ## Lose no change over 50 random kills (about 10 minutes)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
 
 clean: ## Remove all that was built

@@ -1,5 +1,6 @@
 """
-The demo: a real DAG on a real Airflow fetches a session, waits, notices its change and hands it to reminder jobs.
+The demo: a real DAG on a real Airflow fetches a session, waits, notices its change and hands it to reminder jobs; then
+mails tell the tutors of the new dates.
 
 With SESSION_ID, LEARNING360_COMPANY_ID and LEARNING360_API_KEY in the environment it talks to the real service (and
 LEARNING360_HOST, if that is not the EU one); without them, to the simulator on this machine.
@@ -17,6 +18,8 @@ import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import reminding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +43,8 @@ def simulated() -> Iterator[tuple[dict[str, str], str]]:
         moved = {"startDate": "2027-03-01T09:00:00.000Z", "endDate": "2027-03-19T16:00:00.000Z"}
         simulator.play(
             {
-                "when": {"path": f"/{session_id}/", "after_requests": 3},
+                # One to plan reminders, one to fetch, two to wait.
+                "when": {"path": f"/{session_id}/$", "after_requests": 4},
                 "do": {"edit": {"session": session_id, "fields": moved}},
             }
         )
@@ -78,7 +82,8 @@ def real() -> Iterator[tuple[dict[str, str], str]]:
     yield {"host": host, "login": company_id, "password": api_key}, session_id
 
 
-def run_dag(home: str, session_id: str, poke_interval: float) -> Any:
+def set_up(home: str) -> None:
+    """Make an Airflow in a fresh home."""
     os.environ.update(
         AIRFLOW_HOME=home,
         AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLES),
@@ -93,9 +98,12 @@ def run_dag(home: str, session_id: str, poke_interval: float) -> Any:
 
     initdb()
     say(f"  Airflow       {__version__}, in a fresh home")
-    say("  DAG           dags_examples/wait_then_act.py")
+    say("  DAGs          dags_examples/wait_then_act.py, dags_examples/reminders.py")
     say()
     sys.path.insert(0, str(EXAMPLES))
+
+
+def run_dag(session_id: str, poke_interval: float) -> Any:
     from wait_then_act import wait_then_act
 
     dag = wait_then_act()
@@ -131,15 +139,34 @@ def tell(run: Any) -> bool:
     return run.state == "success" and bool(sessions and changes and reminders)
 
 
+def tell_mails(inbox: reminding.Inbox) -> bool:
+    """Print the mails that arrived; true if there are any."""
+    for mail in inbox.mails:
+        say()
+        say(f"  mail to {mail['To']}: {mail['Subject']}")
+        for line in mail.get_body(("plain",)).get_content().strip().splitlines():
+            say(f"    {line}".rstrip())
+    return bool(inbox.mails)
+
+
 def main() -> int:
     started = time.monotonic()
     is_real = all(os.environ.get(name) for name in REAL)
     say("360Learning provider for Apache Airflow: wait for a change, then act")
     say()
-    with real() if is_real else simulated() as (connection, session_id), tempfile.TemporaryDirectory() as home:
+    with (
+        real() if is_real else simulated() as (connection, session_id),
+        reminding.mail_server() as inbox,
+        tempfile.TemporaryDirectory() as home,
+    ):
         os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps({"conn_type": "learning360", **connection})
-        run = run_dag(home, session_id, poke_interval=30 if is_real else 1)
+        set_up(home)
+        reminding.plan(session_id)
+        run = run_dag(session_id, poke_interval=30 if is_real else 1)
         done = tell(run)
+        if not is_real:  # nobody's tutors get mails from a demo
+            reminding.deliver(reminding.plan(session_id))
+            done = tell_mails(inbox) and done
     say()
     say(f"{'Done' if done else 'FAILED'} in {time.monotonic() - started:.1f} s: the DAG run ended in {run.state}.")
     return 0 if done else 1

@@ -16,7 +16,11 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
 # Files that hold other DAGs than one of their own name.
-DAGS = {"one_run_per_change": ("dispatch_changes", "react_to_one_session")}
+DAGS = {
+    "one_run_per_change": ("dispatch_changes", "react_to_one_session"),
+    "reminders": ("plan_reminders", "deliver_reminder"),
+    "reminders_with_approval": ("dag",),
+}
 
 
 def example(name: str, file: str | None = None) -> Any:
@@ -26,7 +30,8 @@ def example(name: str, file: str | None = None) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, name)()
+    found = getattr(module, name)
+    return found() if callable(found) else found
 
 
 def results(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
@@ -44,8 +49,11 @@ def test_there_are_examples() -> None:
         "any_route",
         "fetch_session",
         "many_sessions",
+        "one_reminder",
         "one_run_per_change",
         "react_to_changes",
+        "reminders",
+        "reminders_with_approval",
         "wait_then_act",
     ]
 
@@ -117,3 +125,30 @@ def test_a_run_that_no_change_started_does_nothing(name: str, file: str | None) 
     assert run.state == "success"
     assert results(run, "changed") == [[]]
     assert all(one.state == "skipped" for one in run.get_task_instances() if one.task_id != "changed")
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_one_reminder(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    start = datetime.now(tz=UTC) + timedelta(hours=2, seconds=2)
+    learning360_simulator.edit(session_id, startDate=start.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    run = example("one_reminder").test(run_conf={"session_id": session_id})
+    assert run.state == "success"
+    assert len(results(run, "open_the_room")) == 1
+
+
+# With mails, they run in the demo, which is a test too, and in tests/e2e/test_reminding.py.
+@pytest.mark.usefixtures("airflow_db")
+def test_reminders_of_which_none_is_due_start_no_delivery(learning360_simulator: Simulator) -> None:
+    for session_id in learning360_simulator.session_ids:
+        learning360_simulator.edit(session_id, startDate="2020-01-01T08:00:00.000Z", endDate="2020-02-01T08:00:00.000Z")
+    run = example("plan_reminders", "reminders").test()
+    assert run.state == "success"
+    assert results(run, "plan") == [[]]
+
+
+def test_an_approval_comes_before_the_mails() -> None:
+    dag = example("dag", "reminders_with_approval")
+    assert dag.get_task("approve").downstream_task_ids == {"send"}
+    (notifier,) = dag.get_task("send").on_success_callback
+    assert notifier.channel == "training"

@@ -10,7 +10,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-learning360",
         "name": "360Learning",
-        "description": "Read 360Learning program sessions, and wait until they change.",
+        "description": "Read 360Learning program sessions, act when they change, and remind people of them.",
         "integrations": [
             {
                 "integration-name": "360Learning",
@@ -30,13 +30,17 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_learning360.operators.program_session",
                     "airflow_provider_learning360.operators.changes",
+                    "airflow_provider_learning360.operators.reminders",
                 ],
             }
         ],
         "sensors": [
             {
                 "integration-name": "360Learning",
-                "python-modules": ["airflow_provider_learning360.sensors.program_session"],
+                "python-modules": [
+                    "airflow_provider_learning360.sensors.program_session",
+                    "airflow_provider_learning360.sensors.session_date",
+                ],
             }
         ],
         "triggers": [
@@ -44,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360Learning",
                 "python-modules": [
                     "airflow_provider_learning360.triggers.program_session",
+                    "airflow_provider_learning360.triggers.session_date",
                     "airflow_provider_learning360.triggers.watching",
                 ],
             }

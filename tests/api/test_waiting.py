@@ -17,7 +17,7 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.api.models import ProgramSession, write_date
-from airflow_provider_learning360.api.waiting import Wait
+from airflow_provider_learning360.api.waiting import ModificationWait
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 T0 = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -55,13 +55,13 @@ TIMELINES: dict[str, tuple[Watermark | None, tuple[str, ...], list[Any], int | N
 def test_a_change_is_found_at_the_look_that_shows_it(
     watermark: Watermark | None, watch: tuple[str, ...], looks: list[Any], found_at: int | None
 ) -> None:
-    wait = Wait(watermark, watch=watch)
+    wait = ModificationWait(watermark, watch=watch)
     found = [wait.judge(outcome) is not None for outcome in looks]
     assert found == [number == found_at for number in range(1, len(looks) + 1)]
 
 
 def test_the_watermark_is_that_of_the_first_look_and_stays() -> None:
-    wait = Wait(None, watch=("lang",))
+    wait = ModificationWait(None, watch=("lang",))
     wait.judge(look(0, lang="en"))
     wait.judge(look(1, lang="en"))
     assert wait.watermark == Watermark(ID, T0, {"lang": "en"}, ("lang",))
@@ -71,12 +71,12 @@ def test_the_watermark_is_that_of_the_first_look_and_stays() -> None:
 @pytest.mark.parametrize("on_missing", ["fail", "skip"])
 def test_what_cannot_pass_ends_the_wait_unchanged(error: LearningError, on_missing: Any) -> None:
     with pytest.raises(type(error)) as caught:
-        Wait(None, on_missing=on_missing).judge(error)
+        ModificationWait(None, on_missing=on_missing).judge(error)
     assert caught.value is error
 
 
 def test_a_session_that_is_gone_can_be_waited_for() -> None:
-    wait = Wait(None, on_missing="wait", max_failures=0)
+    wait = ModificationWait(None, on_missing="wait", max_failures=0)
     for _ in range(100):
         assert wait.judge(GONE) is None
         assert wait.trouble is GONE
@@ -87,12 +87,12 @@ def test_a_session_that_is_gone_can_be_waited_for() -> None:
 
 def test_to_wait_for_a_missing_session_excuses_nothing_else() -> None:
     with pytest.raises(UnauthorizedError):
-        Wait(None, on_missing="wait").judge(UnauthorizedError("no"))
+        ModificationWait(None, on_missing="wait").judge(UnauthorizedError("no"))
 
 
 @pytest.mark.parametrize("max_failures", [0, 1, 3])
 def test_so_many_looks_in_a_row_may_fail(max_failures: int) -> None:
-    wait = Wait(Watermark(ID, T0), max_failures=max_failures)
+    wait = ModificationWait(Watermark(ID, T0), max_failures=max_failures)
     for _ in range(max_failures):
         assert wait.judge(DOWN) is None
     with pytest.raises(UnavailableError) as caught:
@@ -103,7 +103,7 @@ def test_so_many_looks_in_a_row_may_fail(max_failures: int) -> None:
 
 @pytest.mark.parametrize("answer", [look(0), GONE], ids=["session", "gone"])
 def test_an_answer_starts_the_count_anew(answer: Any) -> None:
-    wait = Wait(Watermark(ID, T0), on_missing="wait", max_failures=1)
+    wait = ModificationWait(Watermark(ID, T0), on_missing="wait", max_failures=1)
     for _ in range(3):
         wait.judge(DOWN)
         assert wait.failures == 1
@@ -112,14 +112,14 @@ def test_an_answer_starts_the_count_anew(answer: Any) -> None:
 
 
 def test_the_count_goes_on_in_another_process() -> None:
-    wait = Wait(Watermark(ID, T0), max_failures=3, failures=2)
+    wait = ModificationWait(Watermark(ID, T0), max_failures=3, failures=2)
     wait.judge(DOWN)
     with pytest.raises(UnavailableError):
         wait.judge(DOWN)
 
 
 def test_the_delay_that_the_server_asks_for_is_kept_until_the_next_look() -> None:
-    wait = Wait(Watermark(ID, T0))
+    wait = ModificationWait(Watermark(ID, T0))
     limited = RateLimitedError("later", retry_after=30.0)
     wait.judge(limited)
     assert (wait.retry_after, wait.trouble) == (30.0, limited)
@@ -131,4 +131,4 @@ def test_the_delay_that_the_server_asks_for_is_kept_until_the_next_look() -> Non
 
 def test_a_session_without_modified_at_cannot_be_waited_for() -> None:
     with pytest.raises(ContractError, match="modifiedAt"):
-        Wait(None).judge(ProgramSession.model_validate({"_id": ID}))
+        ModificationWait(None).judge(ProgramSession.model_validate({"_id": ID}))

@@ -231,7 +231,8 @@ def test_what_airflow_loads() -> None:
     assert group.name == "learning360"
     commands = list(group.subcommands)
     assert all(isinstance(one, ActionCommand) for one in commands)
-    assert [one.name for one in commands] == ["get-session", "check", "simulate"]
+    names = ["get-session", "check", "simulate", "plan-reminders", "reminder-schema"]
+    assert [one.name for one in commands] == names
     assert all(one.help for one in commands)
 
 

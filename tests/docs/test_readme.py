@@ -123,10 +123,17 @@ def own_commands(readme: Any) -> list[list[str]]:
 
 @pytest.mark.learning360_simulator(sessions=1, learners=3)
 def test_the_commands_do_what_they_say(
-    readme: Any, learning360_simulator: Simulator, capsys: pytest.CaptureFixture[str]
+    readme: Any,
+    learning360_simulator: Simulator,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from airflow_provider_learning360.cli.__main__ import main
 
+    (policy,) = readme.blocks("yaml")
+    (tmp_path / "policy.yaml").write_text(policy)
+    monkeypatch.chdir(tmp_path)
     learning360_simulator.add(session_document(_id=ID))
     ran = set()
     for arguments in own_commands(readme):
@@ -134,7 +141,7 @@ def test_the_commands_do_what_they_say(
             main(arguments)
             ran.add(arguments[0])
 
-    assert ran == {"check", "get-session"}
+    assert ran == {"check", "get-session", "plan-reminders"}
     assert capsys.readouterr().err == ""
 
 

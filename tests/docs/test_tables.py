@@ -105,13 +105,14 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def own_kinds() -> dict[str, type]:
     """Every operator and sensor of ours, by its name."""
-    from airflow_provider_learning360.operators import changes
+    from airflow_provider_learning360.operators import changes, reminders
     from airflow_provider_learning360.operators import program_session as operators
     from airflow_provider_learning360.sensors import program_session as sensors
+    from airflow_provider_learning360.sensors import session_date
 
     return {
         name: one
-        for module in (operators, changes, sensors)
+        for module in (operators, changes, reminders, sensors, session_date)
         for name, one in inspect.getmembers(module, inspect.isclass)
         if one.__module__ == module.__name__ and name.endswith(("Operator", "Sensor"))
     }
@@ -129,6 +130,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "ProgramSessionModifiedSensor": operator("ProgramSessionModifiedSensor"),
     "ChangedProgramSessionsOperator": operator("ChangedProgramSessionsOperator"),
     "watched_program_sessions": watched_table,
+    "SessionDateSensor": operator("SessionDateSensor"),
+    "PlanSessionRemindersOperator": operator("PlanSessionRemindersOperator"),
+    "SendSessionReminderOperator": operator("SendSessionReminderOperator"),
 }
 
 

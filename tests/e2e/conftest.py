@@ -12,6 +12,7 @@ import pytest
 
 from far_simulator import FarSimulator
 from real_airflow import Airflow
+from smtp_server import Behaviour, FarSmtpServer
 
 DAGS = Path(__file__).resolve().parent / "dags"
 # How many sessions each use needs that watches sessions from the time a DAG is parsed.
@@ -38,13 +39,25 @@ def watched(unused: Iterator[str]) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
+def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSmtpServer]:
+    """Where the Airflow sends mails; slow enough for a task to be killed between two of them."""
+    log = tmp_path_factory.mktemp("smtp") / "mails.jsonl"
+    with FarSmtpServer(log, Behaviour(delay=0.3)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, simulator: FarSimulator, watched: dict[str, list[str]]
+    tmp_path_factory: pytest.TempPathFactory,
+    simulator: FarSimulator,
+    smtp: FarSmtpServer,
+    watched: dict[str, list[str]],
 ) -> Iterator[Airflow]:
     """A running Airflow with the DAGs beside this file."""
     home = tmp_path_factory.mktemp("airflow")
     connections = {
         "learning360_default": {**simulator.connection, "extra": {"requests_per_second": 100}},
+        "smtp_default": {**smtp.connection, "extra": {**smtp.connection["extra"], "from_email": "academy@example.com"}},
         # Under another name of the host: what this one is told to wait does not hold the others.
         "outage": {**simulator.connection, "host": simulator.url.replace("127.0.0.1", "localhost")},
     }

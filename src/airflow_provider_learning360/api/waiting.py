@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from airflow_provider_learning360.api.models import ProgramSession
 
 OnMissing = Literal["fail", "skip", "wait"]
+Found = TypeVar("Found")
 
 
-class Wait:
+class Wait(ABC, Generic[Found]):
     """
-    One wait for a modification, from look to look.
+    One wait, from look to look.
 
-    :param watermark: What was last known, or None: then the first look sets it.
-    :param watch: Names of the fields to watch.
     :param on_missing: What to do while there is no such session; to skip is for the caller.
     :param max_failures: Looks in a row that may get no answer.
     :param failures: How many already got none.
     """
 
-    def __init__(
-        self,
-        watermark: Watermark | None,
-        *,
-        watch: tuple[str, ...] = (),
-        on_missing: OnMissing = "fail",
-        max_failures: int = 10,
-        failures: int = 0,
-    ) -> None:
-        self.watermark = watermark
-        self.watch = watch
+    def __init__(self, *, on_missing: OnMissing = "fail", max_failures: int = 10, failures: int = 0) -> None:
         self.on_missing = on_missing
         self.max_failures = max_failures
         self.failures = failures
         self.retry_after = 0.0
         self.trouble: LearningError | None = None
 
-    def judge(self, outcome: ProgramSession | LearningError) -> Change | None:
+    @abstractmethod
+    def find(self, session: ProgramSession) -> Found | None:
         """
-        Return the modification that a look found, or None to look again.
+        Return what is waited for, if it is there.
+
+        :param session: The session as it is now.
+        """
+
+    def judge(self, outcome: ProgramSession | LearningError) -> Found | None:
+        """
+        Return what a look found, or None to look again.
 
         Afterwards `retry_after` holds the seconds that the server asked to wait, and `trouble` what kept the look from
         finding the session, if anything did.
@@ -54,9 +55,7 @@ class Wait:
         self.retry_after, self.trouble = 0.0, None
         if not isinstance(outcome, LearningError):
             self.failures = 0
-            if self.watermark is None:
-                self.watermark = Watermark.of(outcome, self.watch)
-            return find_change(outcome, self.watermark)
+            return self.find(outcome)
         self.trouble = outcome
         if isinstance(outcome, NotFoundError) and self.on_missing == "wait":
             self.failures = 0
@@ -70,3 +69,52 @@ class Wait:
                 f"Looks without an answer in a row: {self.failures} (max_failures is {self.max_failures})."
             )
         return None
+
+
+class ModificationWait(Wait[Change]):
+    """
+    A wait until a session is modified.
+
+    :param watermark: What was last known, or None: then the first look sets it.
+    :param watch: Names of the fields to watch.
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`.
+    """
+
+    def __init__(self, watermark: Watermark | None, *, watch: tuple[str, ...] = (), **patience: Any) -> None:
+        super().__init__(**patience)
+        self.watermark = watermark
+        self.watch = watch
+
+    def find(self, session: ProgramSession) -> Change | None:
+        """Return how the session was modified since the watermark, if it was."""
+        if self.watermark is None:
+            self.watermark = Watermark.of(session, self.watch)
+        return find_change(session, self.watermark)
+
+
+class DateWait(Wait["datetime"]):
+    """
+    A wait until a time before or after a date of a session, wherever that date moves.
+
+    :param due_of: Returns that time, or None as long as the date is not set.
+    :param now: The clock, with its zone.
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`.
+    """
+
+    def __init__(
+        self, due_of: Callable[[ProgramSession], datetime | None], now: Callable[[], datetime], **patience: Any
+    ) -> None:
+        super().__init__(**patience)
+        self._due_of = due_of
+        self._now = now
+        self.due: datetime | None = None
+
+    def find(self, session: ProgramSession) -> datetime | None:
+        """Return the time, if it has come."""
+        self.due = self._due_of(session)
+        return self.due if self.due is not None and self.due <= self._now() else None
+
+    @property
+    def left(self) -> float:
+        """Seconds until the time that was last seen comes; endless if there is none."""
+        return float("inf") if self.due is None else (self.due - self._now()).total_seconds()

@@ -31,6 +31,13 @@ SIMULATOR = (
     Arg(("--token-life",), help="seconds that a token lives (default: 3600)", type=float, default=3600.0),
     Arg(("--scenario",), help="JSON file with scenarios to play from the start"),
 )
+PLAN = (
+    Arg(("policy",), help="file with the reminder policy, in YAML or JSON"),
+    Arg(("--at",), help="time of the plan, such as 2026-03-01T08:00 on the policy's wall clock (default: now)"),
+    Arg(("--horizon",), help="days to look ahead (default: 7)", type=int, default=7),
+    Arg(("--session",), help="IDs of program sessions (default: all that there are)", nargs="+", metavar="ID"),
+    Arg(("--show-addresses",), help="show mail addresses in full", action="store_true"),
+)
 
 
 def get_learning360_cli_commands() -> list[GroupCommand]:
@@ -57,6 +64,18 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                     help="Start a simulator of the API on this machine",
                     func=lazy_load_command(f"{_HERE}.simulator.simulate"),
                     args=SIMULATOR,
+                ),
+                ActionCommand(
+                    name="plan-reminders",
+                    help="Print who would get which reminder when, and why not; nothing is sent",
+                    func=lazy_load_command(f"{_HERE}.reminders.plan_reminders"),
+                    args=(*PLAN, CONN_ID),
+                ),
+                ActionCommand(
+                    name="reminder-schema",
+                    help="Print the JSON Schema of a reminder policy",
+                    func=lazy_load_command(f"{_HERE}.reminders.reminder_schema"),
+                    args=(),
                 ),
             ),
         )

@@ -1,0 +1,90 @@
+"""What is wrong with a policy, in the words of its author: which rule, which field, what was given, what may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.errors import redact
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+MOST = 5  # problems that one message tells
+
+Place = tuple[int | str, ...]
+
+
+def did_you_mean(given: Any, known: Iterable[str]) -> str:
+    """
+    Return a question with the closest of the known words, or nothing.
+
+    :param given: What was given.
+    :param known: The known words.
+    """
+    close = get_close_matches(str(given), list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def problems_of(error: ValidationError, data: Mapping[str, Any], models: Mapping[str, type[BaseModel]]) -> str:
+    """
+    Return what is wrong, as sentences.
+
+    :param error: What pydantic found.
+    :param data: What it looked at.
+    :param models: The model under each field that holds one; under "" that of the whole.
+    """
+    details = error.errors(include_url=False)
+    problems = [f"{_where(one['loc'], data)}{_what(one, models)}".rstrip(".?") for one in details[:MOST]]
+    ends = ["?" if "did you mean" in one else "." for one in problems]
+    told = " ".join(f"{problem}{end}" for problem, end in zip(problems, ends, strict=True))
+    return told + (f" (And {len(details) - MOST} more.)" if len(details) > MOST else "")
+
+
+def _where(place: Place, data: Mapping[str, Any]) -> str:
+    """Return the rule and the field, in the author's words."""
+    rule = ""
+    if len(place) > 1 and place[0] == "rules" and isinstance(place[1], int):
+        rule, place = f"rule {_name_of(data['rules'][place[1]], place[1])}: ", place[2:]
+    path = ".".join(part for part in place if isinstance(part, str))
+    return rule + (f"{redact(path)}: " if path else "")
+
+
+def _name_of(rule: Any, place: int) -> str:
+    name = rule.get("name") if isinstance(rule, Mapping) else None
+    return redact(repr(name)) if isinstance(name, str) and name else f"number {place + 1}"
+
+
+def _what(detail: Any, models: Mapping[str, type[BaseModel]]) -> str:
+    """Return one problem: what was given, what may be, what was probably meant."""
+    kind, given = detail["type"], _shown(detail["input"])
+    if kind == "missing":
+        return "it is missing"
+    if kind == "extra_forbidden":
+        known = _fields(detail["loc"][:-1], models)
+        return f"there is no such field; known are {', '.join(known)}{did_you_mean(detail['loc'][-1], known)}"
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        return f"{given} is not one of {', '.join(allowed)}{did_you_mean(detail['input'], allowed)}"
+    if kind == "value_error":
+        told = str(detail["ctx"]["error"])
+        is_shown = isinstance(detail["input"], str | int | float) and detail["loc"][-1:] != ("to",)
+        return f"{given}: {told}" if is_shown else told
+    if kind in ("model_type", "model_attributes_type"):
+        return f"{given} are no fields; known are {', '.join(_fields(detail['loc'], models))}"
+    said = detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"{said}; {given} was given"
+
+
+def _shown(given: Any) -> str:
+    # An address may be in the wrong place.
+    return "an address" if "@" in repr(given) else redact(repr(given))
+
+
+def _fields(place: Place, models: Mapping[str, type[BaseModel]]) -> list[str]:
+    """Return the names of the fields that may be at a place."""
+    inner = [part for part in place if isinstance(part, str) and part in models]
+    model = models[inner[-1] if inner else ""]
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,178 @@
+"""What triggers have in common that look at one program session from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from abc import abstractmethod
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.retries import poll_wait
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_provider_learning360.api.waiting import OnMissing, Wait
+    from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+
+class LookingTrigger(BaseTrigger):
+    """
+    Look at a program session from time to time, and wake the sensor when it should look itself.
+
+    Its arguments and its event hold no secret and no person's data: the document is fetched by the worker.
+
+    :param session_id: ID of the session, 24 hexadecimal characters.
+    :param learning_conn_id: ID of the Airflow connection.
+    :param on_missing: What to do if there is no such session: `fail`, `skip` or `wait`.
+    :param max_failures: Looks in a row that may get no answer.
+    :param failures: How many already got none.
+    :param poke_interval: Seconds between looks; default 60.
+    :param exponential_backoff: Whether the waits grow; default False.
+    :param max_wait: Longest wait between looks, in seconds, where they grow; default no limit.
+    :param silent_fail: Whether to go on after errors that no repetition will help; default False.
+    :param deadline: ISO time at which the wait ends; None for never.
+    :param first_wait: Seconds before the first look at least, as the server asked for them; default 0.
+
+    Source: Airflow's `BaseTrigger`.
+    """
+
+    # What it takes beside that, by name.
+    own_arguments: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        session_id: str,
+        learning_conn_id: str,
+        on_missing: OnMissing = "fail",
+        max_failures: int = 10,
+        failures: int = 0,
+        poke_interval: float = 60.0,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
+        silent_fail: bool = False,
+        deadline: str | None = None,
+        first_wait: float = 0.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.session_id = session_id
+        self.learning_conn_id = learning_conn_id
+        self.on_missing = on_missing
+        self.max_failures = max_failures
+        self.failures = failures
+        self.poke_interval = poke_interval
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
+        self.silent_fail = silent_fail
+        self.deadline = deadline
+        self.first_wait = first_wait
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments, for the database."""
+        names = (
+            "session_id",
+            "learning_conn_id",
+            *self.own_arguments,
+            "on_missing",
+            "max_failures",
+            "failures",
+            "poke_interval",
+            "exponential_backoff",
+            "max_wait",
+            "silent_fail",
+            "deadline",
+            "first_wait",
+        )
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event: `look`, `timeout` or `error`."""
+        # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
+        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
+        async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
+            yield TriggerEvent({**await self._watch(hook), "deadline": self.deadline})
+
+    @abstractmethod
+    def new_wait(self) -> Wait[Any]:
+        """Return the wait at its beginning."""
+
+    def is_over(self, wait: Wait[Any], found: Any) -> bool:
+        """
+        Whether the worker should look.
+
+        :param wait: The wait after a look.
+        :param found: What the look found, or None.
+        """
+        return found is not None
+
+    def carried(self) -> dict[str, Any]:
+        """Return what the worker has to know beside that it should look."""
+        return {}
+
+    def due_in(self, wait: Wait[Any]) -> float:
+        """
+        Return the seconds until there is something to see at the latest; endless if that is not known.
+
+        :param wait: The wait.
+        """
+        return float("inf")
+
+    async def _watch(self, hook: LearningAsyncHook) -> dict[str, Any]:
+        wait = self.new_wait()
+        wait.retry_after = self.first_wait
+        looks = 0
+        while True:
+            looks += 1
+            if not await self._sleep(looks, wait):
+                return {"kind": "timeout"}
+            had_trouble = wait.trouble is not None
+            try:
+                outcome = await self._outcome(hook)
+                found = wait.judge(outcome)
+            except LearningError as error:
+                if not self.silent_fail:
+                    return {"kind": "error", "error": error.to_dict()}
+                self.log.error("Look failed: %s", error)
+                continue
+            if self.is_over(wait, found):
+                return {"kind": "look", **self.carried()}
+            self._tell(had_trouble, wait.trouble)
+
+    async def _outcome(self, hook: LearningAsyncHook) -> Any:
+        try:
+            return await hook.get_program_session(self.session_id)
+        except LearningError as error:
+            return error
+
+    async def _sleep(self, looks: int, wait: Wait[Any]) -> bool:
+        """Sleep until the next look; false if the deadline comes before a look is allowed."""
+        interval = poll_wait(
+            self.poke_interval,
+            looks,
+            exponential=self.exponential_backoff,
+            longest=self.max_wait,
+            jitter=random.random,
+        )
+        left = self._left()
+        if left <= 0 or wait.retry_after > left:
+            await asyncio.sleep(max(0.0, left))
+            return False
+        await asyncio.sleep(max(min(interval, left, self.due_in(wait)), wait.retry_after))
+        return True
+
+    def _left(self) -> float:
+        if self.deadline is None:
+            return float("inf")
+        return (datetime.fromisoformat(self.deadline) - datetime.now(tz=UTC)).total_seconds()
+
+    def _tell(self, had_trouble: bool, trouble: LearningError | None) -> None:
+        """Log a change of state once, not every look."""
+        if trouble is not None and not had_trouble:
+            self.log.warning("No look at the session for now: %s", trouble)
+        elif trouble is None and had_trouble:
+            self.log.info("360Learning answers again; still waiting for %s.", self.session_id)

@@ -1,0 +1,167 @@
+"""`plan-reminders`: who would get what, when, and why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_learning360.cli.__main__ import main
+from airflow_provider_learning360.testing.factories import learners, session_document, session_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+pytestmark = pytest.mark.learning360_simulator(sessions=2, learners=3)
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+AT = "2026-03-01T10:00"
+RULES: list[dict[str, Any]] = [
+    {"name": "start", "anchor": "startDate", "before": {"days": 1}, "audience": ["learners", "tutors"]},
+    {"name": "ending", "anchor": "endDate", "before": {"days": 3}, "audience": "not_completed"},
+    {"name": "digest", "anchor": "startDate", "before": {"days": 1}, "to": "ops@example.com", "message": "digest"},
+    {"name": "moved", "on": "date_changed", "audience": "learners"},
+]
+
+Plan = Any
+
+
+@pytest.fixture
+def planned(
+    learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Add a session of three learners, run the command; return exit status, standard output and standard error."""
+    people: Any = learners(4, names=True)
+    document = session_document(
+        _id=ID, name="Safety", users=people, tutors=["tom@example.com"],
+        startDate="2026-03-02T09:00:00.000Z", endDate="2026-03-10T09:00:00.000Z",
+    )  # fmt: skip
+    learning360_simulator.add(document)
+    path = tmp_path / "policy.yaml"
+
+    def run(*arguments: str, rules: Any = RULES, **fields: Any) -> tuple[int, str, str]:
+        path.write_text(yaml.safe_dump({"name": "course", "time_zone": "Europe/Paris", "rules": rules, **fields}))
+        status = 0
+        capfd.readouterr()
+        try:
+            main(["plan-reminders", str(path), "--at", AT, *arguments])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        captured = capfd.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_what_is_due_to_whom_and_what_is_not(planned: Plan) -> None:
+    status, out, err = planned("--session", ID)
+    assert (status, err) == (0, "")
+    first, blank, title, *rules = out.splitlines()
+    assert first == "course: from 2026-03-01T10:00+01:00 until 2026-03-08T10:00+01:00, Europe/Paris"
+    assert blank == ""
+    assert title == f"Safety ({ID}), starts 2026-03-02T10:00+01:00, ends 2026-03-10T10:00+01:00"
+    assert [line.split(" to ")[0] for line in rules] == [
+        "  start: due 2026-03-01T10:00+01:00 (now), message",
+        "  ending: due 2026-03-07T10:00+01:00, message",
+        "  digest: due 2026-03-01T10:00+01:00 (now), digest",
+        "  moved: no, a dry run does not know which dates were announced before",
+    ]
+    assert rules[0].count("@example.com") == 5
+    assert "4: " in rules[0]
+    assert "; no mail address: 1: " in rules[0]
+    assert rules[2].endswith(" to 1: o…@example.com")
+
+
+def test_addresses_are_shown_only_if_asked_for(planned: Plan) -> None:
+    names = [one["mail"] for one in learners(4)] + ["tom@example.com", "ops@example.com"]
+    short, full = planned("--session", ID)[1], planned("--session", ID, "--show-addresses")[1]
+    assert [one for one in names if one in short] == []
+    assert [one for one in names if one not in full] == []
+    assert "t…@example.com" in short
+
+
+def test_the_horizon(planned: Plan) -> None:
+    out = planned("--session", ID, "--horizon", "0")[1]
+    assert "ending: no, not due before 2026-03-07T10:00+01:00" in out
+    assert "start: due" in out
+    assert "ending: due" in planned("--session", ID, "--horizon", "6")[1]
+
+
+def test_all_sessions(planned: Plan, learning360_simulator: Simulator) -> None:
+    status, out, err = planned()
+    assert (status, err) == (0, "")
+    assert out.count("starts ") == 1
+    assert out.endswith("\nNothing for 2 other sessions; --session ID says why.\n")
+    # People are asked for where something is due, and nowhere else.
+    paths = [one.path for one in learning360_simulator.requests if one.path.endswith(("/users", "/stats"))]
+    assert {path.split("/")[-2] for path in paths} == {ID}
+    assert len(paths) == 2
+
+
+def test_the_time_is_on_the_clock_of_the_policy(planned: Plan) -> None:
+    for moment in ("2026-03-01T10:00", "2026-03-01T09:00Z", "2026-03-01T18:00+09:00"):
+        assert "start: due 2026-03-01T10:00+01:00 (now)" in planned("--session", ID, "--at", moment)[1]
+    assert "too late since 2026-03-01T16:00+01:00" in planned("--session", ID, "--at", "2026-03-01T16:01")[1]
+
+
+def test_nobody_is_left(planned: Plan, learning360_simulator: Simulator) -> None:
+    done = session_statistics(learners(3, names=True), finished=3)
+    path = f"/api/v1/programs/sessions/{ID}/stats"
+    learning360_simulator.play({"when": {"path": path}, "do": {"status": 200, "body": done}})
+    assert "ending: no, nobody is left who has not finished" in planned("--session", ID)[1]
+
+
+def test_repetitions_are_numbered(planned: Plan) -> None:
+    rule = {"name": "late", "anchor": "startDate", "after": {"days": 1}, "every": {"days": 1}, "at_most": 5,
+            "audience": "learners", "escalate_to_tutors_after": 1}  # fmt: skip
+    out = planned("--session", ID, "--at", "2026-03-04T10:00", rules=[rule])[1]
+    assert "late: due 2026-03-04T10:00+01:00 (now), message no. 2 to 4: " in out
+    assert "t…@example.com" in out
+
+
+def test_what_was_typed_does_not_reach_the_terminal_as_it_is(planned: Plan, learning360_simulator: Simulator) -> None:
+    learning360_simulator.edit(ID, name="Safety\x1b[31m", tutors=["tom\x07@example.com"])
+    out = planned("--session", ID, "--show-addresses")[1]
+    assert "Safety?[31m" in out
+    assert "tom?@example.com" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--at", "noon"], ["--at", "'noon'", "2026-03-01T08:00"]),
+        (["--at", "0001-01-01T00:00+14:00"], ["--at"]),
+        (["--horizon", "-1"], ["--horizon", "-1"]),
+        (["--session", "42"], ["'42'", "24 characters"]),
+        (["--session", "0" * 24], ["404", "Check the ID"]),
+        (["--learning-conn-id", "nowhere"], ["'nowhere' is not defined"]),
+    ],
+)
+def test_failures_are_told_in_a_line(planned: Plan, arguments: list[str], words: list[str]) -> None:
+    status, out, err = planned(*arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith("Error: ")
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1
+    assert [word for word in words if word not in err] == []
+
+
+def test_a_policy_that_is_none(planned: Plan) -> None:
+    status, out, err = planned(rules=[{**RULES[0], "audience": "learner"}])
+    assert (status, out) == (1, "")
+    assert "policy.yaml: rule 'start': audience: 'learner'" in err
+    assert "did you mean learners?" in err
+
+
+def test_the_schema(capfd: pytest.CaptureFixture[str]) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    main(["reminder-schema"])
+    captured = capfd.readouterr()
+    assert json.loads(captured.out) == ReminderPolicy.json_schema()
+    assert captured.err == ""

@@ -1,0 +1,312 @@
+"""Plan and send reminders: over a real SMTP server and the simulator, nobody twice, nobody named."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
+from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
+from airflow_provider_learning360.reminders import announced
+from airflow_provider_learning360.simulator import Simulator
+from smtp_server import SmtpServer
+
+POLICY: dict[str, Any] = {
+    "name": "academy",
+    "max_lateness": {"hours": 6},
+    "rules": [
+        {"name": "day_before", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"},
+        {"name": "ending", "anchor": "endDate", "before": {"days": 1}, "audience": "not_completed"},
+        {
+            "name": "digest",
+            "anchor": "startDate",
+            "before": {"days": 2},
+            "audience": "tutors",
+            "to": "office@example.com",
+            "message": "digest",
+        },
+        {"name": "moved", "on": "date_changed", "settle": {}, "audience": ["learners", "tutors"]},
+    ],
+}
+
+pytestmark = pytest.mark.learning360_simulator(sessions=2, learners=3)
+
+
+class Store(dict[str, Any]):
+    """The task state store of one run."""
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Airflow's variables."""
+    stored: dict[str, str] = {}
+
+    class Variable:
+        @staticmethod
+        def get(key: str, default: Any = None) -> Any:
+            return stored.get(key, default)
+
+        @staticmethod
+        def set(key: str, value: str) -> None:
+            stored[key] = value
+
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Variable", Variable, raising=False)
+    return stored
+
+
+@pytest.fixture
+def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        connection = server.connection
+        connection["extra"]["from_email"] = "Academy <academy@example.com>"
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield server
+
+
+def soon(**lead: int) -> str:
+    """A date for which a reminder with that lead became due a minute ago."""
+    moment = datetime.now(tz=UTC) + timedelta(**lead) - timedelta(minutes=1)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+@pytest.fixture
+def simulator(learning360_simulator: Simulator) -> Simulator:
+    """Sessions of which nothing is due, with learners who have addresses."""
+    far = (datetime.now(tz=UTC) + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    users = [{"_id": f"{number:024x}", "mail": f"learner{number}@example.com"} for number in range(3)]
+    for session_id in learning360_simulator.session_ids:
+        learning360_simulator.edit(session_id, startDate=far, endDate=far, users=users, tutors=["tutor@example.com"])
+    return learning360_simulator
+
+
+def plan(**arguments: Any) -> list[dict[str, Any]]:
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=POLICY, **arguments)
+    return operator.execute({})  # type: ignore[arg-type]
+
+
+class Delivery:
+    """A delivery run; it may be tried again, and cleared."""
+
+    def __init__(self, conf: dict[str, Any], **arguments: Any) -> None:
+        self.context: Any = {"dag_run": SimpleNamespace(conf=conf), "task_state_store": Store()}
+        self.arguments = {"policy": POLICY, **arguments}
+
+    def execute(self) -> dict[str, Any]:
+        return SendSessionReminderOperator(task_id="send", **self.arguments).execute(self.context)
+
+
+def only(items: list[dict[str, Any]], rule: str) -> dict[str, Any]:
+    (item,) = [one for one in items if one["conf"]["rule"] == rule]
+    return item["conf"]  # type: ignore[no-any-return]
+
+
+def mails_of(simulator: Simulator, session_id: str) -> set[str]:
+    return {user["mail"] for user in simulator.session(session_id)["users"]}
+
+
+def test_what_is_due_is_planned_under_the_same_key_in_every_sweep(simulator: Simulator) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    (item,) = plan()
+    assert item["trigger_run_id"].startswith(f"reminder__academy__day_before__{session_id}__")
+    assert plan() == plan(sessions=[session_id]) == plan(sessions=[{"_id": session_id}]) == [item]
+    assert plan(sessions=[simulator.session_ids[1]]) == []
+    assert "@" not in json.dumps(item)
+
+
+def test_a_session_that_is_gone_is_left_out(simulator: Simulator) -> None:
+    assert plan(sessions=["60b8d2956e20ae1a0f8e44f1"]) == []
+
+
+def test_who_has_finished_is_asked_only_where_it_matters(simulator: Simulator) -> None:
+    first, second = simulator.session_ids
+    simulator.edit(first, startDate=soon(days=1))
+    simulator.forget()
+    plan()
+    assert not any("/stats" in one.path for one in simulator.requests)
+    simulator.edit(second, endDate=soon(days=1))
+    for learner in simulator.statistics(second)["usersStats"]:
+        simulator.finish(second, learner["mail"])
+    assert "ending" not in [one["conf"]["rule"] for one in plan()]
+    assert [one.path for one in simulator.requests if "/stats" in one.path] == [
+        f"/api/v1/programs/sessions/{second}/stats"
+    ]
+
+
+def test_learners_get_it_once(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1), lang="fr")
+    delivery = Delivery(only(plan(), "day_before"))
+    result = delivery.execute()
+    assert result == {**result, "sent": 3, "already": 0, "refused": [], "unknown": [], "unmailable": []}
+    assert set(smtp.recipients) == mails_of(simulator, session_id)
+    assert delivery.execute()["already"] == 3  # cleared
+    assert len(smtp.mails) == 3
+    assert len({mail.message_id for mail in smtp.mails}) == 3
+    assert all(mail.sender == "academy@example.com" for mail in smtp.mails)
+
+
+def test_a_moved_session_drops_the_old_reminder_and_gets_a_new_one(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    old = only(plan(), "day_before")
+    simulator.edit(session_id, startDate=soon(days=31))
+    with pytest.raises(AirflowSkipException, match="startDate is .* by now"):
+        Delivery(old).execute()
+    (moved,) = plan()
+    assert moved["conf"]["rule"] == "moved"
+    assert plan() == [moved]  # still the same, for a while
+    result = Delivery(moved["conf"]).execute()
+    tutors = set(simulator.session(session_id)["tutors"])
+    assert set(smtp.recipients) == mails_of(simulator, session_id) | tutors
+    assert result["sent"] == len(set(smtp.recipients))
+    simulator.edit(session_id, startDate=soon(days=1, minutes=1))
+    keys = {one["trigger_run_id"] for one in plan()}
+    assert old["key"] not in keys
+    assert len(keys) == 2  # the reminder of the new date, and that it was moved again
+
+
+def test_only_who_has_not_finished_is_reminded(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, endDate=soon(days=1))
+    conf = only(plan(), "ending")
+    left = {one["mail"] for one in simulator.statistics(session_id)["usersStats"] if not one["deleted"]}
+    left -= {one["mail"] for one in simulator.statistics(session_id)["usersStats"] if one.get("endTime")}
+    finished = left.pop()
+    simulator.finish(session_id, finished)  # after it was planned
+    if left:
+        Delivery(conf).execute()
+    assert set(smtp.recipients) == left
+    for mail in left:
+        simulator.finish(session_id, mail)
+    with pytest.raises(AirflowSkipException, match="Nobody is left"):
+        Delivery(conf).execute()
+
+
+def test_tutors_get_a_digest(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=2), tutors=["first@example.com", "second@example.com"])
+    Delivery(only(plan(), "digest")).execute()
+    assert set(smtp.recipients) == {"first@example.com", "second@example.com", "office@example.com"}
+
+
+def test_a_refused_recipient_stops_nobody_and_is_named_by_a_hash(
+    simulator: Simulator, smtp: SmtpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    refused, *others = sorted(mails_of(simulator, session_id))
+    smtp.behaviour.refuse[refused] = 550
+    result = Delivery(only(plan(), "day_before")).execute()
+    assert result["sent"] == 2
+    assert len(result["refused"]) == 1
+    assert set(smtp.recipients) == set(others)
+    written = json.dumps(result) + caplog.text
+    assert not [mail for mail in (refused, *others) if mail in written or mail.partition("@")[0] in written]
+
+
+def test_a_mail_that_is_refused_for_now_fails_the_task_and_is_sent_by_the_retry(
+    simulator: Simulator, smtp: SmtpServer
+) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    later, *_ = sorted(mails_of(simulator, session_id))
+    smtp.behaviour.refuse[later] = 450
+    delivery = Delivery(only(plan(), "day_before"))
+    with pytest.raises(TryAgainError, match="1 mails for now"):
+        delivery.execute()
+    smtp.behaviour.refuse.clear()
+    assert delivery.execute()["sent"] == 1
+    assert sorted(smtp.recipients) == sorted(mails_of(simulator, session_id))
+
+
+def test_a_mail_server_that_is_down_is_tried_again(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    delivery = Delivery(only(plan(), "day_before"))
+    smtp.stop()
+    with pytest.raises(TryAgainError):
+        delivery.execute()
+    smtp.start()
+    assert delivery.execute()["sent"] == 3
+
+
+def test_a_login_that_is_no_address_is_counted_and_not_guessed(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=2), tutors=["jane#acme@example.com", "bob@example.com"])
+    result = Delivery(only(plan(), "digest")).execute()
+    assert set(smtp.recipients) == {"bob@example.com", "office@example.com"}
+    assert len(result["unmailable"]) == 1
+
+
+def test_too_late_is_too_late(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = only(plan(), "day_before")
+    conf["due"] = "2026-01-01T08:00:00.000Z"
+    with pytest.raises(AirflowSkipException, match="too late"):
+        Delivery(conf).execute()
+    assert smtp.mails == []
+
+
+def test_a_session_that_is_gone_is_no_failure(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = only(plan(), "day_before")
+    simulator.delete(simulator.session_ids[0])
+    with pytest.raises(AirflowSkipException, match="gone"):
+        Delivery(conf).execute()
+
+
+def test_a_run_that_a_person_started_says_what_to_do(simulator: Simulator, smtp: SmtpServer) -> None:
+    with pytest.raises(FixArgumentError, match="Let the planner start the delivery"):
+        Delivery({}).execute()
+
+
+def test_below_airflow_3_3_it_is_refused(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    delivery = Delivery(only(plan(), "day_before"))
+    del delivery.context["task_state_store"]
+    with pytest.raises(FixArgumentError, match="3.3"):
+        delivery.execute()
+
+
+def test_without_a_sender_nothing_is_sent(
+    simulator: Simulator, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(smtp.connection))
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = only(plan(), "day_before")
+    with pytest.raises(FixArgumentError, match="from_email"):
+        Delivery(conf).execute()
+    assert Delivery(conf, sender="me@example.com").execute()["sent"] == 3
+
+
+@pytest.mark.parametrize("kind", [PlanSessionRemindersOperator, SendSessionReminderOperator])
+def test_a_wrong_policy_is_refused_when_the_dag_is_parsed(kind: Any) -> None:
+    with pytest.raises(FixArgumentError, match="startDate"):
+        kind(task_id="x", policy={"name": "x", "rules": [{"name": "y", "anchor": "start", "before": {"days": 1}}]})
+    kind(task_id="x", policy="{{ params.policy }}")
+
+
+def test_what_was_announced_is_kept_for_sessions_that_there_are(variables: dict[str, str]) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    memory = announced.AnnouncedDates(ReminderPolicy.read(POLICY))
+    assert memory.load() == {}
+    memory.save({"a": {"announced": {}}, "b": {}}, {"a"})
+    assert memory.load() == {"a": {"announced": {}}}
+    variables[memory.name] = "spoiled"
+    assert memory.load() == {}
+    without = announced.AnnouncedDates(ReminderPolicy.read({**POLICY, "rules": POLICY["rules"][:1]}))
+    without.save({"a": {}}, {"a"})
+    assert variables == {memory.name: "spoiled"}

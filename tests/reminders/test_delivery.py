@@ -1,0 +1,465 @@
+"""Delivery over a real SMTP server: nobody twice, nobody forgotten, whatever breaks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import smtplib
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from email.message import EmailMessage
+from functools import partial
+from itertools import pairwise
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+
+import smtp_server
+from airflow_provider_learning360.api.errors import (
+    FixArgumentError,
+    FixConnectionError,
+    LearningError,
+    SettingsError,
+    TimedOutError,
+    TryAgainError,
+    UnreachableError,
+)
+from airflow_provider_learning360.reminders.delivery import DeliveryResult, Once, deliver
+from airflow_provider_learning360.reminders.ledger import BEGUN, ENTRY, TaskLedger
+from airflow_provider_learning360.reminders.mail import build
+from airflow_provider_learning360.reminders.messages import Message
+from airflow_provider_learning360.reminders.transport import SmtpTransport
+from ports import free_port
+from smtp_server import LOGIN, PASSWORD, FarSmtpServer, SmtpServer
+
+MESSAGE = Message("Reminder", "It starts soon.\n.\n", "<p>It starts soon.</p>\n")
+SENDER = "Academy <academy@example.com>"
+REMINDER = "reminder__session__day_before__20260329"
+BOTH: tuple[Once, ...] = ("record_after", "claim_before")
+
+
+class Store(dict[str, Any]):
+    """A task state store: it outlives what is made anew for each try."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.never_expire: set[bool] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
+        self.reads += 1
+        return super().get(key, default)
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        from airflow.sdk import NEVER_EXPIRE
+
+        self.never_expire.add(retention is NEVER_EXPIRE)
+        self[key] = value
+
+
+class Killed(BaseException):
+    """What ends a process; nothing in delivery may catch it."""
+
+
+class Dying(Store):
+    """A store whose process is killed at the n-th entry of a state, before it is written."""
+
+    def __init__(self, state: str, number: int) -> None:
+        super().__init__()
+        self.state, self.number = state, number
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        if value == self.state:
+            self.number -= 1
+            if self.number == 0:
+                raise Killed
+        super().set(key, value, retention=retention)
+
+
+def address(number: int) -> str:
+    return f"learner{number}@example.org"
+
+
+def mails(count: int, **special: str) -> Iterator[tuple[str, Callable[[], EmailMessage]]]:
+    """Yield who is to be mailed: keys `r0`, `r1` and so on, with addresses like theirs or special ones."""
+    for number in range(count):
+        key = f"r{number}"
+        recipient = special.get(key, address(number))
+        yield key, partial(build, MESSAGE, sender=SENDER, recipient=recipient, key=f"{REMINDER} {key}")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+    with SmtpServer() as one:
+        use(monkeypatch, one.connection)
+        yield one
+
+
+def use(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+
+
+def run(
+    store: Store,
+    once: Once = "record_after",
+    who: Iterable[tuple[str, Callable[[], EmailMessage]]] | int = 5,
+    **options: Any,
+) -> DeliveryResult:
+    """Deliver as one try of a task does, with nothing left of the tries before but the store."""
+    everybody = mails(who) if isinstance(who, int) else who
+    transport = SmtpTransport()
+    return deliver(REMINDER, everybody, ledger=TaskLedger(store), transport=transport, once=once, **options)
+
+
+@pytest.mark.parametrize("once", BOTH)
+def test_everybody_once(server: SmtpServer, once: Once) -> None:
+    store = Store()
+
+    assert run(store, once) == DeliveryResult(sent=5)
+    assert server.recipients == [address(number) for number in range(5)]
+    assert len({mail.message_id for mail in server.mails}) == 5
+    assert server.connections == 1
+    assert server.mails[0].raw.replace(b"\r\n", b"\n").count(b"\n.\n") == 1  # a lone dot ends nothing
+
+    assert run(store, once) == DeliveryResult(already=5)
+    assert run(store, once, 7) == DeliveryResult(already=5, sent=2)
+    assert len(server.mails) == 7
+    assert store.never_expire == {True}
+    assert {key for key in store if key != BEGUN} == {f"{ENTRY}r{number}" for number in range(7)}
+
+
+def test_no_connection_for_nobody(server: SmtpServer) -> None:
+    store = Store()
+    run(store, who=2)
+    server.stop()
+
+    assert run(store, who=2) == DeliveryResult(already=2)
+    assert run(store, who=0) == DeliveryResult()
+
+
+def test_somebody_listed_twice_is_mailed_once(server: SmtpServer) -> None:
+    assert run(Store(), who=[*mails(3), *mails(3)]) == DeliveryResult(sent=3, already=3)
+
+
+def test_a_first_try_asks_the_store_once(server: SmtpServer) -> None:
+    store = Store()
+    run(store)
+    assert store.reads == 1
+    run(store)
+    assert store.reads == 1 + 1 + 5
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_killed_between_the_servers_yes_and_the_entry(server: SmtpServer, number: int) -> None:
+    for once, repeats in (("record_after", 1), ("claim_before", 0)):
+        store = Dying("sent", number)
+        server.mails.clear()
+        with pytest.raises(Killed):
+            run(store, once)  # type: ignore[arg-type]
+        result = run(store, once)  # type: ignore[arg-type]
+
+        got = Counter(server.recipients)
+        assert set(got) == {address(one) for one in range(5)}
+        assert got[address(number - 1)] == 1 + repeats
+        assert sum(got.values()) == 5 + repeats
+        assert result.already == number - 1
+        assert result.unknown == ([] if repeats else [f"r{number - 1}"])
+        if repeats:
+            identities = Counter(mail.message_id for mail in server.mails)
+            assert sorted(identities.values()) == [1, 1, 1, 1, 2]
+
+
+def test_killed_before_the_claim_loses_nobody(server: SmtpServer) -> None:
+    store = Dying("claimed", 3)
+    with pytest.raises(Killed):
+        run(store, "claim_before")
+    assert len(server.mails) == 2
+
+    assert run(store, "claim_before") == DeliveryResult(sent=3, already=2)
+    assert Counter(server.recipients) == Counter(address(one) for one in range(5))
+
+
+@pytest.mark.parametrize("once", BOTH)
+@pytest.mark.parametrize("drop", ["after", "before"])
+def test_connection_dropped_after_data(server: SmtpServer, once: Once, drop: Any) -> None:
+    store = Store()
+    server.behaviour.drop, server.behaviour.drop_at = drop, 3
+
+    with pytest.raises(UnreachableError, match=f"{REMINDER}: 2 mails were sent before") as caught:
+        run(store, once)
+    again = run(store, once)
+
+    got = Counter(server.recipients)
+    others = {address(one) for one in range(5)} - {address(2)}
+    assert all(got[one] == 1 for one in others)
+    if once == "record_after":  # nobody is left out; a mail that was accepted without a yes comes twice
+        assert again == DeliveryResult(sent=3, already=2)
+        assert got[address(2)] == (2 if drop == "after" else 1)
+    else:  # nobody gets it twice; whether this one got it is for people to find out
+        assert again == DeliveryResult(sent=2, already=2, unknown=["r2"])
+        assert got[address(2)] == (1 if drop == "after" else 0)
+    assert caught.value.retryable
+    no_address(str(caught.value))
+
+
+@pytest.mark.parametrize("once", BOTH)
+def test_refused_recipients_stop_nobody_else(server: SmtpServer, once: Once, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    store = Store()
+    server.behaviour.refuse = {address(0): 550, address(2): 450}
+    server.behaviour.refuse_data = {address(3): 554, address(4): 451}
+
+    result = run(store, once, 6)
+    assert result == DeliveryResult(sent=2, refused=["r0", "r3"], failed=["r2", "r4"])
+    assert server.recipients == [address(1), address(5)]
+    no_address(caplog.text)
+
+    server.behaviour.refuse.clear()
+    server.behaviour.refuse_data.clear()
+    assert run(store, once, 6) == DeliveryResult(sent=4, already=2)
+    assert set(Counter(server.recipients).values()) == {1}
+    no_address(json.dumps(store))
+
+
+def test_unmailable_recipients_are_counted(server: SmtpServer) -> None:
+    who = mails(3, r1="first.last at example.org")
+
+    assert run(Store(), who=who) == DeliveryResult(sent=2, unmailable=1)
+
+
+def test_refused_sender_fails_at_once(server: SmtpServer) -> None:
+    for code, kind in ((553, FixConnectionError), (451, TryAgainError), (421, TryAgainError)):
+        server.behaviour.refuse_sender = code
+        with pytest.raises(kind, match=str(code)) as caught:
+            run(Store())
+        no_address(str(caught.value))
+    assert not server.mails
+
+
+def test_server_says_goodbye_instead_of_taking_a_recipient(server: SmtpServer) -> None:
+    store = Store()
+    server.behaviour.refuse = {address(2): 421}
+
+    with pytest.raises(TryAgainError):
+        run(store)
+    server.behaviour.refuse.clear()
+
+    assert run(store) == DeliveryResult(sent=3, already=2)
+    assert set(Counter(server.recipients).values()) == {1}
+
+
+@pytest.mark.parametrize("once", BOTH)
+def test_server_down_then_up(server: SmtpServer, once: Once) -> None:
+    store = Store()
+    server.stop()
+    with pytest.raises(UnreachableError, match="smtp_default"):
+        run(store, once)
+    server.start()
+
+    assert run(store, once) == DeliveryResult(sent=5)
+
+
+def test_slow_server(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = server.connection
+    connection["extra"]["timeout"] = 1
+    use(monkeypatch, connection)
+    server.behaviour.delay = 3
+
+    with pytest.raises(TimedOutError):
+        run(Store())
+
+
+def test_login(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.behaviour.login = True
+    use(monkeypatch, {**server.connection, "login": LOGIN, "password": "not-the-one"})
+    with pytest.raises(FixConnectionError, match="refused the login") as caught:
+        run(Store())
+    assert "not-the-one" not in str(caught.value)
+
+    use(monkeypatch, {**server.connection, "login": LOGIN, "password": PASSWORD})
+    assert run(Store()) == DeliveryResult(sent=5)
+    # Somebody who needs a login and gave none is refused as a sender.
+    use(monkeypatch, server.connection)
+    with pytest.raises(FixConnectionError, match="530"):
+        run(Store())
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ({"extra": {"disable_ssl": True}}, FixConnectionError, "STARTTLS"),
+        ({"extra": {"disable_tls": True}}, FixConnectionError, "disable_ssl"),
+        ({"extra": {"disable_ssl": True, "disable_tls": True, "auth_type": "oauth2"}}, SettingsError, "OAuth2"),
+        ({"login": LOGIN, "password": PASSWORD}, FixConnectionError, "Login or STARTTLS"),
+        ({"host": "mail.invalid"}, UnreachableError, "No connection"),
+        (None, SettingsError, "There is no Airflow connection"),
+    ],
+)
+def test_connections_that_need_fixing(
+    server: SmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any] | None,
+    kind: type[LearningError],
+    says: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    if change is None:
+        request.getfixturevalue("airflow_db")  # where Airflow looks next
+        monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT")
+    else:
+        use(monkeypatch, {**server.connection, **change})
+
+    with pytest.raises(kind, match=says):
+        run(Store())
+
+
+@contextmanager
+def talking(*replies: bytes) -> Iterator[int]:
+    """A server that says one thing to each command of a client, and closes; its port."""
+
+    def talk() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, client.makefile("rb") as commands:
+                    for reply in replies:
+                        client.sendall(reply)
+                        commands.readline()
+
+    with socket.create_server(("127.0.0.1", free_port())) as listener:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind", "says"),
+    [
+        ([], UnreachableError, "closes every connection"),
+        ([b"554 not today\r\n"], FixConnectionError, "refused \\(554\\)"),
+        ([b"421 too busy\r\n"], TryAgainError, "for now \\(421\\)"),
+        ([b"220 hi\r\n", b"250 hello\r\n", b"250 yes\r\n", b"what?\r\n"], UnreachableError, "broke off"),
+        ([b"220 hi\r\n", b"250 hello\r\n", b"299 yes?\r\n"], TryAgainError, "refused the sender for now"),
+    ],
+)
+def test_servers_that_talk_nonsense(
+    monkeypatch: pytest.MonkeyPatch, replies: list[bytes], kind: type[LearningError], says: str
+) -> None:
+    with talking(*replies) as port:
+        use(monkeypatch, smtp_server.connection(port))
+        with pytest.raises(kind, match=says):
+            run(Store())
+
+
+def test_no_smtp_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "airflow.providers.smtp.hooks.smtp", None)
+
+    with pytest.raises(FixArgumentError, match="install apache-airflow-providers-smtp"):
+        run(Store())
+
+
+def test_what_smtplib_raises_is_not_chained(server: SmtpServer) -> None:
+    server.behaviour.refuse_sender = 550
+    with pytest.raises(FixConnectionError) as caught:
+        run(Store())
+
+    seen: BaseException | None = caught.value
+    while seen is not None:
+        assert not isinstance(seen, smtplib.SMTPException)
+        seen = seen.__cause__ or seen.__context__
+
+
+def test_batches(server: SmtpServer) -> None:
+    store = Store()
+    run(store, who=3)
+    before = server.connections
+
+    assert run(store, who=10, batch_size=3) == DeliveryResult(sent=7, already=3)
+    assert server.connections - before == 3
+
+
+def test_rate(server: SmtpServer) -> None:
+    began = time.monotonic()
+    run(Store(), who=6, rate=20, batch_size=4)
+
+    assert time.monotonic() - began >= 5 / 20
+    times = [mail.at for mail in server.mails]
+    assert min(after - before for before, after in pairwise(times)) > 0.02
+
+
+@pytest.mark.parametrize("options", [{"rate": 0}, {"rate": -1.0}, {"batch_size": 0}])
+def test_options(options: dict[str, Any]) -> None:
+    with pytest.raises(FixArgumentError):
+        run(Store(), **options)
+
+
+def test_no_store_no_reminders() -> None:
+    with pytest.raises(FixArgumentError, match=r"Airflow 3\.3"):
+        TaskLedger(None)
+
+
+def test_ledger_that_is_not_kept_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    TaskLedger(Store())
+    assert not caplog.text
+    monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
+    TaskLedger(Store())
+    assert "clear_on_success" in caplog.text
+
+
+class Nowhere:
+    """A mail server that says yes at once and keeps nothing."""
+
+    def connect(self) -> AbstractContextManager[Nowhere]:
+        return nullcontext(self)
+
+    def offer(self, mail: EmailMessage) -> None: ...
+
+    def hand_over(self) -> None: ...
+
+
+def test_ten_thousand_mails_are_never_all_in_memory() -> None:
+    alive: WeakSet[EmailMessage] = WeakSet()
+    most = 0
+
+    def mail() -> EmailMessage:
+        nonlocal most
+        made = EmailMessage()
+        alive.add(made)
+        most = max(most, len(alive))
+        return made
+
+    everybody = ((f"r{number}", mail) for number in range(10_000))
+
+    result = deliver(REMINDER, everybody, ledger=TaskLedger(Store()), transport=Nowhere(), once="record_after")
+
+    assert result.sent == 10_000
+    assert most <= 3
+
+
+def test_server_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    store = Store()
+    with FarSmtpServer(tmp_path / "mails") as server:
+        use(monkeypatch, server.connection)
+        assert run(store, who=3) == DeliveryResult(sent=3)
+        server.stop()
+        with pytest.raises(UnreachableError):
+            run(store)
+        server.start()
+        assert run(store) == DeliveryResult(sent=2, already=3)
+        assert [mail["recipients"] for mail in server.mails] == [[address(number)] for number in range(5)]
+        assert len({mail["message_id"] for mail in server.mails}) == 5
+
+
+def no_address(text: str) -> None:
+    assert "example.org" not in text
+    assert "learner" not in text.replace("learning", "")

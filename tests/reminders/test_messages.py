@@ -1,0 +1,229 @@
+"""The words of a mail: both languages, names that strangers typed, and templates of the author."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
+from airflow_provider_learning360.reminders.language import base_code, language
+from airflow_provider_learning360.reminders.messages import OURS, Message, render, values_of
+
+PARIS = ZoneInfo("Europe/Paris")
+TEMPLATES = ("before_start", "before_end", "date_changed", "overdue", "tutors_digest")
+START = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)  # half an hour before Paris changes to summer time
+END = datetime(2026, 4, 1, 10, 5, tzinfo=UTC)
+LEARNERS = [{"mail": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace"}, {"mail": "nameless@example.com"}]
+
+
+def values(name: str | None = "Safety", **given: Any) -> dict[str, Any]:
+    document = {"_id": "5f8d0d55b54764421b7156c9", "name": name, "startDate": START, "endDate": END}
+    session = ProgramSession.model_validate({key: value for key, value in document.items() if key not in given})
+    options = {key: value for key, value in given.items() if key not in document}
+    return values_of(session, PARIS, **{"rule": "day_before", "first_name": "Zoé", **options})
+
+
+def everything(name: str | None = "Safety") -> dict[str, Any]:
+    statistics = {"registered": 3, "completed": 1, "usersStats": LEARNERS}
+    change = {"start": (START - timedelta(days=30), START), "end": (None, END)}
+    return values(name, change=change, statistics=SessionStatistics.model_validate(statistics))
+
+
+def nothing() -> dict[str, Any]:
+    return values(None, first_name=None, startDate=None, endDate=None)
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_built_in_templates(template: str, lang: str) -> None:
+    full, bare = render(template, lang, everything()), render(template, lang, nothing())
+
+    for message in (full, bare):
+        assert message.subject
+        assert "\n" not in message.subject
+        assert message.text.startswith("Hello" if lang == "en" else "Bonjour")
+        assert f'<html lang="{lang}">' in message.html
+        assert "None" not in "".join(message)
+        assert "\n\n\n" not in message.text
+        # Nothing is fetched when it is read.
+        assert not re.search(r"https?:|src=|url\(|<link|<script|@import", message.html)
+    assert "Zoé," in full.text
+    assert "Zoé," in full.html
+    assert "Safety" in full.subject
+    assert language(lang).unnamed in bare.subject + bare.text
+
+
+def test_dates_in_words() -> None:
+    english, french = (render("before_start", lang, everything()).text for lang in ("en", "fr"))
+
+    assert "Sunday 29 March 2026 at 01:30 (Paris time)" in english
+    assert "Wednesday 1 April 2026 at 12:05 (Paris time)" in english
+    assert "dimanche 29 mars 2026 à 1\u00a0h\u00a030 (heure de Paris)" in french
+    assert "mercredi 1er avril 2026 à 12\u00a0h\u00a005 (heure de Paris)" in french
+
+
+@pytest.mark.parametrize(
+    ("zone", "english", "french"),
+    [
+        (ZoneInfo("UTC"), "10:05 (UTC)", "(UTC)"),
+        (ZoneInfo("Etc/GMT+5"), "05:05 (UTC-05:00)", "(UTC-05:00)"),
+        (timezone(timedelta(hours=5, minutes=30)), "15:35 (UTC+05:30)", "(UTC+05:30)"),
+        (ZoneInfo("America/Argentina/Buenos_Aires"), "07:05 (Buenos Aires time)", "(heure de Buenos Aires)"),
+        (ZoneInfo("Africa/Abidjan"), "10:05 (Abidjan time)", "(heure d’Abidjan)"),
+    ],
+)
+def test_zones(zone: Any, english: str, french: str) -> None:
+    assert language("en").when(END.astimezone(zone)).endswith(english)
+    assert language("fr").when(END.astimezone(zone)).endswith(french)
+    assert language("de").when(END.astimezone(zone)).startswith("2026-04-01 ")
+
+
+@pytest.mark.parametrize(
+    ("lang", "base"),
+    [("fr", "fr"), ("fr-CA", "fr"), ("FR_ca", "fr"), ("", "en"), (None, "en"), ("../x", "en"), ("klingon", "en")],
+)
+def test_languages(lang: str | None, base: str) -> None:
+    assert base_code(lang) == base
+
+
+def test_other_languages_get_english() -> None:
+    assert render("overdue", "de-AT", everything()) == render("overdue", "en", everything())
+    assert render("overdue", None, everything()) == render("overdue", "en", everything())
+
+
+def test_names_that_strangers_typed() -> None:
+    name = ' <script>alert("x")</script>\r\nBcc: all@example.com\n\n{{ 7 * 7 }}\u2028\x00\ud800 '
+
+    message = render("before_start", "en", {**everything(name), "recipient": {"first_name": "<b>Zoé\n\nBoss</b>"}})
+
+    said = '<script>alert("x")</script> Bcc: all@example.com {{ 7 * 7 }}'
+    assert f"“{said}”" in message.subject
+    assert f"“{said}”" in message.text
+    assert "Hello <b>Zoé Boss</b>," in message.text
+    assert "<script>" not in message.html
+    assert "<b>" not in message.html
+    assert "".join(message).encode()
+
+
+def test_long_name_short_subject() -> None:
+    assert len(render("overdue", "en", everything("long " * 1000)).subject) <= 200
+
+
+def test_change() -> None:
+    message = render("date_changed", "en", everything())
+
+    assert "Start: Sunday 29 March 2026 at 01:30 (Paris time), instead of Friday 27 February 2026 at" in message.text
+    assert "End: Wednesday 1 April 2026 at 12:05 (Paris time)\n" in message.text
+    assert "End:" not in render("date_changed", "en", values(change={"start": (START, None)})).text
+    assert "Start: not set, instead of" in render("date_changed", "en", values(change={"start": (START, None)})).text
+
+
+def test_digest_names_people_and_shows_no_address() -> None:
+    message = render("tutors_digest", "en", everything())
+
+    assert "Registered: 3\nFinished: 1\nNot finished yet: 2\n- Ada Lovelace\n- and 1 more\n" in message.text
+    assert "<li>Ada Lovelace</li>" in message.html
+    assert "@" not in "".join(message)
+
+
+def test_digest_is_bounded() -> None:
+    users = [{"mail": f"{number}@example.com", "firstName": f"L{number}"} for number in range(2000)]
+    statistics = SessionStatistics.model_validate({"usersStats": users})
+
+    text = render("tutors_digest", "fr", values(statistics=statistics)).text
+
+    assert text.count("\n- ") == 51
+    assert "et 1950 de plus" in text
+
+
+def files(folder: Path, **contents: str) -> str:
+    for name, content in contents.items():
+        code, _, rest = name.partition("__")
+        file = folder / (f"{code}/{rest.replace('__', '.')}" if rest else f"{code}.html")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(content)
+    return str(folder)
+
+
+def test_templates_of_the_author_come_first(tmp_path: Path) -> None:
+    directory = files(
+        tmp_path,
+        en__overdue__txt="Dear {{ recipient.first_name }},\n\n{{ title }} <&> {{ session.end | when }}\n",
+        de__overdue__txt="Hallo {{ recipient.first_name }}: {{ session.end | when }}",
+        de__overdue__subject__txt="Offen: {{ title }}",
+        fr__before_end__subject__txt="Bientôt : {{ title }}",
+    )
+
+    english = render("overdue", "en", everything("A<b>"), directory=directory)
+    assert english.text.startswith("Dear Zoé,\n\n“A<b>” <&> Wednesday")
+    assert english.subject == render("overdue", "en", everything("A<b>")).subject
+    # The HTML is made out of the author's text, and is not our own.
+    assert "“A&lt;b&gt;” &lt;&amp;&gt; Wednesday" in english.html
+    assert "talk to your tutor" not in english.html
+    german = render("overdue", "de-AT", everything(), directory=directory)
+    assert german[:2] == ("Offen: “Safety”", "Hallo Zoé: 2026-04-01 12:05 (Paris)\n")
+    french = render("before_end", "fr", everything(), directory=directory)
+    assert french == render("before_end", "fr", everything())._replace(subject="Bientôt : « Safety »")
+
+
+def test_layout_of_the_author_is_put_around_ours(tmp_path: Path) -> None:
+    directory = files(tmp_path, layout="<h1>Academy</h1>{% block body %}{% endblock %}")
+
+    assert render("overdue", "fr", everything(), directory=directory).html.startswith("<h1>Academy</h1>")
+
+
+def test_a_changed_template_is_read_again(tmp_path: Path) -> None:
+    def said(text: str) -> str:
+        return render("overdue", "en", everything(), directory=files(tmp_path, en__overdue__txt=text)).text
+
+    assert [said("one"), said("two, longer")] == ["one\n", "two, longer\n"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{{ session.title }}", "UndefinedError: 'dict object' has no attribute 'title'"),
+        ("{{ secret }}", "UndefinedError: 'secret' is undefined"),
+        ("one\n{% if %}", "line 2"),
+        ("{{ ''.__class__.__mro__ }}", "SecurityError"),
+        ("{{ session.name | when }}", "AttributeError"),
+        ("{{ 1 + session.name }}", "TypeError"),
+        ("{% include '../../secret.txt' %}", "TemplateNotFound"),
+    ],
+)
+def test_templates_that_fail_say_where_and_show_no_value(tmp_path: Path, content: str, problem: str) -> None:
+    directory = files(tmp_path, en__own__txt=content, en__own__subject__txt="Subject")
+
+    with pytest.raises(FixArgumentError) as caught:
+        render("own", "fr", everything("Confidential"), directory=directory)
+
+    assert "en/own.txt" in str(caught.value)
+    assert problem in str(caught.value)
+    assert "Confidential" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("template", ["unknown", "../en/overdue", "layout", "overdue.subject", ""])
+def test_unknown_templates_are_named_with_those_that_are_known(template: str) -> None:
+    with pytest.raises(FixArgumentError, match="before_start, date_changed, overdue, tutors_digest"):
+        render(template, "en", everything())
+
+
+def test_missing_subject_or_folder(tmp_path: Path) -> None:
+    with pytest.raises(FixArgumentError, match=r"own\.subject\.txt"):
+        render("own", "en", everything(), directory=files(tmp_path, en__own__txt="text"))
+    with pytest.raises(FixArgumentError, match="no folder"):
+        render("overdue", "en", everything(), directory=str(tmp_path / "missing"))
+
+
+def test_every_language_has_every_file() -> None:
+    names = [{file.name for file in (OURS / code).iterdir()} for code in ("en", "fr")]
+
+    assert names[0] == names[1] == {f"{one}.{kind}" for one in TEMPLATES for kind in ("subject.txt", "txt", "html")}
+    assert isinstance(render("overdue", "en", everything()), Message)

@@ -1,0 +1,711 @@
+"""The planner, against a slow and simple reading of the same rules, over every zone and any course of events."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan, still_valid
+from airflow_provider_learning360.reminders.policy import DAYS, Duration, ReminderPolicy, ReminderRule
+from airflow_provider_learning360.reminders.reminder import LONGEST_KEY
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+STEADY = ["UTC", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Tokyo"]
+# Clocks that change by an hour, by half an hour, at midnight, on the other half of the Earth.
+CHANGING = ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Pacific/Chatham"]
+
+
+def session(**fields: Any) -> ProgramSession:
+    moments = {key: write_date(value) if isinstance(value, datetime) else value for key, value in fields.items()}
+    return ProgramSession.model_validate({"_id": ID, **moments})
+
+
+def policy_of(*rules: dict[str, Any], **fields: Any) -> ReminderPolicy:
+    complete = [{"name": f"rule{place}", "audience": "learners", **rule} for place, rule in enumerate(rules)]
+    return ReminderPolicy.read({"name": "test", "rules": complete, **fields})
+
+
+def due(found: Plan) -> list[str]:
+    return [one.rule for one in found.due]
+
+
+def reasons(found: Plan) -> dict[str, str]:
+    return {one.rule: one.reason for one in found.skipped}
+
+
+def at(text: str, zone: str = "UTC") -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+# A slow and simple reading of the rules, to compare with.
+
+
+def instants_of(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    """All instants at which the clock shows a time; if there is none, those to which the clocks around it lead."""
+    offsets = {(wall + hours * HOUR).replace(tzinfo=UTC).astimezone(zone).utcoffset() for hours in range(-40, 41, 8)}
+    candidates = [(wall - (offset or timedelta())).replace(tzinfo=UTC) for offset in offsets]
+    shown = [one for one in candidates if one.astimezone(zone).replace(tzinfo=None) == wall]
+    return shown or candidates
+
+
+def reference_due(policy: ReminderPolicy, rule: ReminderRule, anchor: datetime, number: int) -> datetime:
+    zone, before = ZoneInfo(policy.time_zone), rule.before is not None
+    every = rule.every or Duration()
+    days = rule.offset.days + number * every.days
+    elapsed = HOUR * (rule.offset.hours + number * every.hours) + MINUTE * (
+        rule.offset.minutes + number * every.minutes
+    )
+    sign, away = (-1, min) if before else (1, max)
+    moment = anchor
+    if days:
+        moment = away(instants_of(anchor.astimezone(zone).replace(tzinfo=None) + sign * days * DAY, zone))
+    moment += sign * elapsed
+    wanted = policy.shift or ("earlier" if before else "later")
+    shifted = reference_shift(policy, moment, wanted)
+    if before and shifted >= anchor:
+        return reference_shift(policy, moment, "earlier")
+    return reference_shift(policy, moment, "later") if not before and shifted < anchor else shifted
+
+
+def reference_shift(policy: ReminderPolicy, moment: datetime, direction: str) -> datetime:
+    zone = ZoneInfo(policy.time_zone)
+    wall = start = moment.astimezone(zone).replace(tzinfo=None)
+    step = 1 if direction == "later" else -1
+    if policy.quiet_hours and is_quiet(policy, wall.time()):
+        wall = wall.replace(second=0, microsecond=0)
+        while is_quiet(policy, wall.time()):
+            wall += step * MINUTE
+        if direction == "earlier":
+            wall += MINUTE - 15 * MINUTE
+    while DAYS[wall.weekday()] not in policy.working_days:
+        wall += step * DAY
+    if wall == start:
+        return moment
+    return (max if direction == "later" else min)(instants_of(wall, zone))
+
+
+def is_quiet(policy: ReminderPolicy, moment: time) -> bool:
+    quiet = policy.quiet_hours
+    assert quiet
+    if quiet.start < quiet.end:
+        return quiet.start <= moment < quiet.end
+    return not quiet.end <= moment < quiet.start
+
+
+def reference_rules(
+    policy: ReminderPolicy, current: ProgramSession, now: datetime, times_of: dict[Any, list[datetime]]
+) -> dict[str, int]:
+    """The rules that are due, each with the number of its repetition."""
+    expected = {}
+    for rule in policy.rules:
+        anchor = current.start_date if rule.anchor == "startDate" else current.end_date
+        assert anchor
+        if (rule.name, anchor) not in times_of:  # slow as it is
+            numbers = range(rule.at_most or 1)
+            times_of[rule.name, anchor] = [reference_due(policy, rule, anchor, number) for number in numbers]
+        times = times_of[rule.name, anchor]
+        begun = [number for number, moment in enumerate(times) if moment <= now]
+        if begun and now <= times[begun[-1]] + policy.max_lateness.total and (rule.before is None or now < anchor):
+            expected[rule.name] = begun[-1]
+    return expected
+
+
+DURATIONS = st.fixed_dictionaries(
+    {}, optional={"days": st.integers(0, 4), "hours": st.integers(0, 30), "minutes": st.integers(0, 90)}
+)
+LONGER = DURATIONS.filter(lambda one: any(one.values()))
+BEFORE = st.fixed_dictionaries({"before": LONGER})
+AFTER = st.fixed_dictionaries({"after": DURATIONS})
+REPEATED = st.fixed_dictionaries({"after": DURATIONS, "every": LONGER, "at_most": st.integers(1, 6)})
+RULE = st.builds(
+    lambda time_of_it, anchor, audience: {**time_of_it, "anchor": anchor, "audience": audience},
+    BEFORE | AFTER | REPEATED,
+    st.sampled_from(["startDate", "endDate"]),
+    st.lists(st.sampled_from(["learners", "not_completed", "tutors"]), min_size=1, unique=True),
+)
+TIMES = st.times().map(lambda one: f"{one:%H:%M}")
+QUIET = st.none() | st.sampled_from(
+    [{"from": "20:00", "to": "08:00"}, {"from": "00:10", "to": "07:30"}, {"from": "12:00", "to": "13:59"}]
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "quiet_hours": QUIET,
+        "working_days": st.lists(st.sampled_from(DAYS), min_size=1, unique=True),
+        "shift": st.sampled_from([None, "earlier", "later"]),
+        "max_lateness": st.sampled_from([{"minutes": 15}, {"hours": 6}, {"days": 3}]),
+    },
+)
+
+
+def policies(zones: list[str] = STEADY + CHANGING, several: str = "all") -> st.SearchStrategy[ReminderPolicy]:
+    return st.builds(
+        lambda rules, fields, zone: policy_of(*rules, **fields, time_zone=zone, when_several_are_due=several),
+        st.lists(RULE, min_size=1, max_size=4),
+        FIELDS,
+        st.sampled_from(zones),
+    )
+
+
+# Around the changes of clocks of the year on both halves of the Earth, to the second.
+MOMENTS = st.builds(
+    lambda day, seconds: datetime.combine(day, time(), UTC) + timedelta(seconds=seconds),
+    st.sampled_from([date(2026, 3, 8), date(2026, 3, 29), date(2026, 4, 5), date(2026, 9, 6), date(2026, 10, 25)]),
+    st.integers(-2 * 86400, 3 * 86400) | st.integers(-48, 72).map(lambda hours: hours * 3600),
+)
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> tuple[ReminderPolicy, list[tuple[datetime, ProgramSession]]]:
+    """A policy, and sweeps in the order of time, each with the session as it was then: moved there and back."""
+    policy = draw(policies())
+    start = draw(MOMENTS)
+    other = start + draw(st.integers(-5 * 24 * 60, 5 * 24 * 60).filter(bool)) * MINUTE
+    offsets = draw(st.lists(st.integers(-8 * 24 * 12, 12 * 24 * 12), min_size=1, max_size=8, unique=True))
+    sweeps = []
+    for offset in sorted(offsets):
+        begin = draw(st.sampled_from([start, other]))
+        current = session(startDate=begin, endDate=begin + 2 * DAY)
+        sweeps.append((start + offset * 5 * MINUTE, current))
+        for rule in policy.rules if draw(st.booleans()) else ():
+            # Random times would seldom fall into a window of a quarter of an hour.
+            anchor = current.start_date if rule.anchor == "startDate" else current.end_date
+            assert anchor
+            moment = reference_due(policy, rule, anchor, draw(st.integers(0, (rule.at_most or 1) - 1)))
+            edge = draw(st.sampled_from([timedelta(), policy.max_lateness.total]))
+            sweeps.append((moment + edge + draw(st.sampled_from([-1, 0, 1])) * timedelta(seconds=1), current))
+    return policy, sweeps
+
+
+@settings(max_examples=150, deadline=None)
+@given(courses())
+def test_exactly_what_is_due_is_in_every_sweep_of_its_window(
+    course: tuple[ReminderPolicy, list[tuple[datetime, ProgramSession]]],
+) -> None:
+    policy, sweeps = course
+    seen: dict[str, DueReminder] = {}
+    times_of: dict[Any, list[datetime]] = {}
+    for now, current in sweeps:
+        found = plan([current], policy, now)
+        assert {one.rule: one.occurrence or 0 for one in found.due} == reference_rules(policy, current, now, times_of)
+        assert [*due(found), *reasons(found)] == [*dict.fromkeys([*due(found), *reasons(found)])]
+        assert {*due(found), *reasons(found)} == {rule.name for rule in policy.rules}
+        for one in found.due:
+            anchor = current.start_date if one.anchor == "startDate" else current.end_date
+            assert anchor
+            assert one.anchor_at == write_date(anchor)
+            assert one.due <= now <= one.due + policy.max_lateness.total
+            assert now < anchor if policy.rule(one.rule).before else one.due >= anchor
+            assert seen.setdefault(one.key, one) == one
+        for skipped in found.skipped:
+            # What is said to come later, comes then.
+            assert skipped.due is None or skipped.rule in due(plan([current], policy, skipped.due))
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(STEADY), MOMENTS)
+def test_nothing_becomes_due_in_quiet_hours_or_on_days_off(policy: ReminderPolicy, start: datetime) -> None:
+    current = session(startDate=start, endDate=start + 2 * DAY)
+    for skipped in plan([current], policy, start - 30 * DAY).skipped:
+        assert skipped.due
+        wall = skipped.due.astimezone(policy.zone)
+        assert DAYS[wall.weekday()] in policy.working_days
+        assert policy.quiet_hours is None or not is_quiet(policy, wall.time())
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(several="closest"), MOMENTS, st.integers(-6 * 24, 8 * 24))
+def test_of_those_to_the_same_people_only_the_closest_is_due(
+    policy: ReminderPolicy, start: datetime, hours: int
+) -> None:
+    current, now = session(startDate=start, endDate=start + 2 * DAY), start + hours * HOUR
+    everything = plan([current], policy.model_copy(update={"when_several_are_due": "all"}), now)
+    found = plan([current], policy, now)
+    kept = {one.rule: one for one in found.due}
+    assert [one for one in everything.due if one.rule in kept] == found.due
+    dropped = {one.rule: reasons(found)[one.rule] for one in everything.due if one.rule not in kept}
+
+    def compete(one: ReminderRule, other: ReminderRule) -> bool:
+        people = [
+            {*rule.audience, *(["not_completed"] if "learners" in rule.audience else [])} for rule in (one, other)
+        ]
+        same = one.anchor == other.anchor and (one.before is None) == (other.before is None)
+        return same and bool(people[0] & people[1])
+
+    for name, reason in dropped.items():
+        loser, winner = policy.rule(name), policy.rule(reason.removeprefix("a closer reminder is due: "))
+        assert winner.name in kept
+        assert compete(loser, winner)
+        if loser.before:
+            assert winner.offset.total <= loser.offset.total
+    for one, other in pairwise(kept):
+        assert not compete(policy.rule(one), policy.rule(other))
+
+
+# Changes of clocks, by example.
+
+
+@pytest.mark.parametrize(
+    ("zone", "anchor", "before", "expected"),
+    [
+        ("Europe/Paris", "2026-03-29T10:00", {"days": 1}, "2026-03-28T09:00:00+00:00"),
+        ("Europe/Paris", "2026-03-29T10:00", {"hours": 24}, "2026-03-28T08:00:00+00:00"),
+        ("Europe/Paris", "2026-10-25T10:00", {"days": 1}, "2026-10-24T08:00:00+00:00"),
+        ("Europe/Paris", "2026-10-25T10:00", {"hours": 24}, "2026-10-24T09:00:00+00:00"),
+        # 02:30 does not exist on the 29th, and exists twice on the 25th: away from the anchor.
+        ("Europe/Paris", "2026-03-30T02:30", {"days": 1}, "2026-03-29T00:30:00+00:00"),
+        ("Europe/Paris", "2026-10-26T02:30", {"days": 1}, "2026-10-25T00:30:00+00:00"),
+        # The 30th was left out in Samoa: a day before is a day before all the same.
+        ("Pacific/Apia", "2011-12-31T10:00", {"days": 1}, "2011-12-29T20:00:00+00:00"),
+        ("Australia/Lord_Howe", "2026-04-05T10:00", {"days": 1}, "2026-04-03T23:00:00+00:00"),
+        ("Pacific/Kiritimati", "2026-03-01T09:00", {"days": 1, "hours": 2}, "2026-02-27T17:00:00+00:00"),
+        ("Pacific/Pago_Pago", "2026-03-01T09:00", {"days": 1, "minutes": 30}, "2026-02-28T19:30:00+00:00"),
+    ],
+)
+def test_days_count_on_the_wall_clock(zone: str, anchor: str, before: dict[str, int], expected: str) -> None:
+    policy = policy_of({"anchor": "startDate", "before": before}, time_zone=zone)
+    current, moment = session(startDate=at(anchor, zone)), datetime.fromisoformat(expected)
+    assert plan([current], policy, moment - MINUTE).skipped[0].due == moment
+    (found,) = plan([current], policy, moment).due
+    assert found.due == moment
+
+
+@pytest.mark.parametrize(
+    ("start", "shift", "expected"),
+    [
+        # Sunday evening: to Friday, or to Monday morning, which would be too late for the second.
+        ("2026-03-23T20:00", "later", "2026-03-23T08:00"),
+        ("2026-03-23T20:00", None, "2026-03-20T19:45"),
+        ("2026-03-23T08:00", "later", "2026-03-20T08:00"),
+        # Monday 03:00 is in the quiet of Sunday.
+        ("2026-03-24T03:00", "earlier", "2026-03-20T19:45"),
+        ("2026-03-24T03:00", "later", "2026-03-23T08:00"),
+        # Saturday at noon: the time of day stays.
+        ("2026-03-22T12:00", None, "2026-03-20T12:00"),
+    ],
+)
+def test_shifts(start: str, shift: str | None, expected: str) -> None:
+    policy = policy_of(
+        {"anchor": "startDate", "before": {"days": 1}},
+        time_zone="Europe/Paris",
+        quiet_hours={"from": "20:00", "to": "08:00"},
+        working_days=["mon", "tue", "wed", "thu", "fri"],
+        shift=shift,
+    )
+    (found,) = plan([session(startDate=at(start, "Europe/Paris"))], policy, at("2026-03-01T00:00")).skipped
+    assert found.due == at(expected, "Europe/Paris")
+
+
+def test_an_overdue_reminder_is_not_ahead_of_its_date() -> None:
+    rule = {"anchor": "endDate", "after": {"hours": 1}}
+    policy = policy_of(rule, quiet_hours={"from": "20:00", "to": "08:00"}, shift="earlier")
+    (found,) = plan([session(endDate=at("2026-03-02T20:30"))], policy, at("2026-03-01T00:00")).skipped
+    assert found.due == at("2026-03-03T08:00")
+
+
+# Repetition and escalation.
+
+OVERDUE = {
+    "anchor": "endDate", "after": {"days": 1}, "every": {"days": 2}, "at_most": 4, "escalate_to_tutors_after": 2,
+    "audience": "not_completed",
+}  # fmt: skip
+
+
+def test_repetitions_end_and_escalate() -> None:
+    policy, end = policy_of(OVERDUE), at("2026-03-02T09:00")
+    found = [plan([session(endDate=end)], policy, end + hours * HOUR) for hours in range(24 * 20)]
+    sent = {one.key: one for each in found for one in each.due}
+    assert [(one.due - end).days for one in sent.values()] == [1, 3, 5, 7]
+    assert [one.occurrence for one in sent.values()] == [0, 1, 2, 3]
+    assert [one.audience[-1] for one in sent.values()] == ["not_completed", "not_completed", "tutors", "tutors"]
+    assert reasons(found[24 * 4]) == {"rule0": "not due before 2026-03-07T09:00+00:00"}
+    assert reasons(found[-1]) == {"rule0": "too late since 2026-03-09T15:00+00:00"}
+
+
+def test_the_next_repetition_is_told_however_far_it_is() -> None:
+    policy, end = policy_of({**OVERDUE, "every": {"days": 30}}), at("2026-03-02T09:00")
+    (skipped,) = plan([session(endDate=end)], policy, end + 3 * DAY).skipped
+    assert skipped.due == end + 31 * DAY
+
+
+def test_after_a_weekend_only_the_latest_repetition_is_due() -> None:
+    policy = policy_of({**OVERDUE, "every": {"days": 1}}, working_days=["mon", "tue", "wed", "thu", "fri"])
+    (found,) = plan([session(endDate=at("2026-03-06T09:00"))], policy, at("2026-03-09T09:00")).due
+    assert found.occurrence == 2
+    assert found.key.endswith("__20260306T090000Z__2")
+
+
+# What else keeps a reminder from being due.
+
+START = at("2026-03-10T09:00")
+BEFORE_START = {"anchor": "startDate", "before": {"days": 1}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "reason"),
+    [
+        ({"startDate": START}, START - 2 * DAY, "not due before 2026-03-09T09:00+00:00"),
+        ({"startDate": START}, START - 17 * HOUR, "too late since 2026-03-09T15:00+00:00"),
+        ({"startDate": START}, START, "its startDate was 2026-03-10T09:00+00:00"),
+        ({"startDate": None}, START, "it has no startDate"),
+        ({}, START, "it has no startDate"),
+        ({"startDate": START, "automatedReminders": True}, START - DAY, "its automatedReminders is on"),
+        ({"startDate": "0001-01-01T00:00:00Z"}, START, "its startDate was 0001-01-01T00:00+00:00"),
+        ({"_id": "x/../y", "startDate": START}, START - DAY, "its ID is none of 360Learning"),
+        ({"_id": ID.upper(), "startDate": START}, START - DAY, "its ID is not as 360Learning writes it"),
+    ],
+)
+def test_reasons(fields: dict[str, Any], now: datetime, reason: str) -> None:
+    found = plan([session(**fields)], policy_of(BEFORE_START, skip_if_automated_reminders=True), now)
+    assert (due(found), reasons(found)) == ([], {"rule0": reason})
+
+
+def test_a_date_that_stands_for_never_holds_up_nothing() -> None:
+    rules = [BEFORE_START, {"anchor": "endDate", "after": {"days": 1}}, {"anchor": "endDate", "before": {"days": 1}}]
+    never = session(startDate=START, endDate="9999-12-31T23:59:59.999Z")
+    for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        found = plan([never], policy_of(*rules, time_zone=zone), START - DAY)
+        assert due(found) == ["rule0"]
+
+
+def test_automated_reminders_are_no_matter_by_default() -> None:
+    current = session(startDate=START, automatedReminders=True)
+    assert due(plan([current], policy_of(BEFORE_START), START - DAY)) == ["rule0"]
+
+
+@pytest.mark.parametrize(
+    ("users", "is_due"),
+    [([{"mail": "a@example.com", "progress": 100}], False), ([{"mail": "a@example.com"}], True), ([], False)],
+)
+def test_nobody_is_left(users: list[Any], is_due: bool) -> None:
+    statistics = {ID: SessionStatistics.model_validate({"usersStats": users})}
+    rules = [{**BEFORE_START, "audience": ["not_completed", "tutors"]}, {**BEFORE_START, "audience": "tutors"}]
+    policy = policy_of(*rules, when_several_are_due="all")
+    found = plan([session(startDate=START)], policy, START - DAY, statistics=statistics)
+    assert due(found) == (["rule0", "rule1"] if is_due else ["rule1"])
+    assert is_due or reasons(found) == {"rule0": "nobody is left who has not finished"}
+    assert due(plan([session(startDate=START)], policy, START - DAY)) == ["rule0", "rule1"]
+
+
+def test_a_time_needs_its_zone() -> None:
+    with pytest.raises(FixArgumentError, match="time zone"):
+        plan([], policy_of(BEFORE_START), datetime(2026, 3, 1))
+
+
+def test_a_closer_reminder() -> None:
+    rules = [{**BEFORE_START, "before": {"days": days}, "audience": one} for days in (7, 2, 1) for one in ("learners",)]
+    policy = policy_of(*rules, {**BEFORE_START, "before": {"days": 7}, "audience": "tutors"}, max_lateness={"days": 8})
+    found = plan([session(startDate=START)], policy, START - HOUR)
+    assert due(found) == ["rule2", "rule3"]
+    assert reasons(found) == dict.fromkeys(["rule0", "rule1"], "a closer reminder is due: rule2")
+
+
+def test_after_a_date_the_latest_is_the_closest() -> None:
+    rules = [{"anchor": "endDate", "after": {"days": days}} for days in (1, 3)]
+    policy, end = policy_of(*rules, max_lateness={"days": 4}), at("2026-03-02T09:00")
+    assert due(plan([session(endDate=end)], policy, end + 2 * DAY)) == ["rule0"]
+    assert due(plan([session(endDate=end)], policy, end + 4 * DAY)) == ["rule1"]
+    assert due(plan([session(endDate=end)], policy, end + 6 * DAY)) == ["rule1"]
+
+
+def test_the_same_fixed_address_is_the_same_people() -> None:
+    rules = [{**BEFORE_START, "before": {"days": days}, "audience": [], "to": to} for days, to in
+             ((2, "Ops@example.com"), (1, ["ops@example.com", "b@example.com"]), (2, "c@example.com"))]  # fmt: skip
+    policy = policy_of(*rules, max_lateness={"days": 2})
+    assert due(plan([session(startDate=START)], policy, START - HOUR)) == ["rule1", "rule2"]
+
+
+# Keys.
+
+
+def test_keys() -> None:
+    policy = policy_of(
+        {**BEFORE_START, "name": "day-before"},
+        {**OVERDUE, "name": "over_due"},
+        MOVED,
+        max_lateness={"days": 9},
+    )
+    known = {"announced": {"startDate": None, "endDate": None}, "change": None}
+    modified = START - 2 * DAY + timedelta(milliseconds=5)
+    current = session(startDate=START, endDate=START - 2 * DAY, modifiedAt=modified)
+    found = plan([current], policy, START - HOUR, memory={ID: known})
+    assert [one.key for one in found.due] == [
+        f"reminder__test__day___before__{ID}__20260310T090000Z",
+        f"reminder__test__over_due__{ID}__20260308T090000Z__0",
+        f"reminder__test__moved__{ID}__20260310T090000Z_20260308T090000Z__20260308T090000005Z",
+    ]
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*", fullmatch=True).filter(lambda name: len(name) <= 32)
+FEW_SIGNS = st.from_regex(r"[ab]([_-][ab]){0,3}", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS), st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS))
+def test_different_names_make_different_keys(one: tuple[str, str], other: tuple[str, str]) -> None:
+    keys = []
+    for policy_name, rule_name in (one, other):
+        policy = policy_of({**BEFORE_START, "name": rule_name}, name=policy_name)
+        keys.append(plan([session(startDate=START)], policy, START - DAY).due[0].key)
+    assert (keys[0] == keys[1]) == (one == other)
+    assert all(re.fullmatch(r"[A-Za-z0-9_]+", key) for key in keys)
+
+
+def test_the_longest_key_fits() -> None:
+    name = "-".join(["aa"] + ["a"] * 15)
+    assert len(name) == 32
+    policy = policy_of({"name": name, "on": "date_changed"}, name=name)
+    odd = timedelta(microseconds=1)
+    known = {ID: {"announced": {"startDate": None, "endDate": None}, "change": None}}
+    current = session(startDate=START + odd, endDate=START + DAY + odd, modifiedAt=START - DAY + odd)
+    (found,) = plan([current], policy, START - DAY + HOUR, memory=known).due
+    assert len(found.key) <= LONGEST_KEY
+
+
+# Dates that were moved.
+
+MOVED: dict[str, Any] = {"name": "moved", "on": "date_changed"}
+A, B, C = ({"startDate": START + days * DAY, "endDate": START + (days + 9) * DAY} for days in (0, 30, 60))
+T0 = at("2026-03-01T12:00")
+
+
+class Planner:
+    """Sweeps with a memory that goes through a database."""
+
+    def __init__(self, policy: ReminderPolicy) -> None:
+        self.policy = policy
+        self.memory: dict[str, Any] = {}
+        self.found = Plan()
+
+    def sweep(self, now: datetime, **fields: Any) -> list[DueReminder]:
+        self.found = plan([session(**fields)], self.policy, now, memory=self.memory)
+        self.memory = json.loads(json.dumps(self.found.memory))
+        return self.found.due
+
+
+def test_a_moved_session_is_announced_once() -> None:
+    planner = Planner(policy_of(MOVED))
+    assert planner.sweep(T0, **A, modifiedAt=T0 - DAY) == []
+    assert planner.found.skipped[0].reason == "its dates are seen for the first time"
+    assert planner.sweep(T0 + 5 * MINUTE, **A, modifiedAt=T0) == []
+    assert planner.found.skipped[0].reason == "its dates are those that are known"
+    moved = T0 + HOUR
+    assert planner.sweep(moved + 9 * MINUTE, **B, modifiedAt=moved) == []
+    assert "left alone for 10 minutes" in planner.found.skipped[0].reason
+    (first,) = planner.sweep(moved + 10 * MINUTE, **B, modifiedAt=moved)
+    assert first.change == {side: {key: write_date(one) for key, one in dates.items()}
+                            for side, dates in (("from", A), ("to", B))}  # fmt: skip
+    assert (first.anchor, first.anchor_at, first.due) == (None, None, moved + 10 * MINUTE)
+    # The same key in all sweeps of its window, even if something else was edited meanwhile.
+    assert planner.sweep(moved + 5 * HOUR, **B, modifiedAt=moved + 4 * HOUR) == [first]
+    assert planner.sweep(moved + 7 * HOUR, **B, modifiedAt=moved + 4 * HOUR) == []
+
+
+def test_a_session_that_was_moved_back_is_announced_again_under_another_key() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, **A, modifiedAt=T0 - DAY)
+    (there,) = planner.sweep(T0 + 10 * MINUTE, **B, modifiedAt=T0)
+    (back,) = planner.sweep(T0 + 2 * HOUR, **A, modifiedAt=T0 + HOUR)
+    (again,) = planner.sweep(T0 + 4 * HOUR, **B, modifiedAt=T0 + 3 * HOUR)
+    assert len({there.key, back.key, again.key}) == 3
+    assert back.change
+    assert there.change
+    assert (back.change["from"], back.change["to"]) == (there.change["to"], there.change["from"])
+
+
+def test_there_and_back_before_it_settled_is_nothing() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, **A, modifiedAt=T0 - DAY)
+    assert planner.sweep(T0 + 5 * MINUTE, **B, modifiedAt=T0) == []
+    assert planner.sweep(T0 + 20 * MINUTE, **A, modifiedAt=T0 + 6 * MINUTE) == []
+
+
+def test_there_and_back_in_the_quiet_of_one_night_is_nothing() -> None:
+    planner = Planner(policy_of(MOVED, quiet_hours={"from": "20:00", "to": "08:00"}))
+    night = at("2026-03-01T22:00")
+    planner.sweep(night, **A, modifiedAt=night - DAY)
+    assert planner.sweep(night + 20 * MINUTE, **B, modifiedAt=night) == []
+    assert planner.found.skipped[0].due == at("2026-03-02T08:00")
+    assert planner.sweep(night + 2 * HOUR, **A, modifiedAt=night + HOUR) == []
+    assert planner.memory[ID]["change"] is None
+    assert planner.sweep(at("2026-03-02T08:00"), **A, modifiedAt=night + HOUR) == []
+    # Moved on in the night: one notice, from what people know.
+    planner.sweep(night + DAY + 20 * MINUTE, **B, modifiedAt=night + DAY)
+    planner.sweep(night + DAY + 2 * HOUR, **C, modifiedAt=night + DAY + HOUR)
+    (found,) = planner.sweep(at("2026-03-03T08:00"), **C, modifiedAt=night + DAY + HOUR)
+    assert found.change
+    assert found.change["from"] == {key: write_date(one) for key, one in A.items()}
+
+
+def test_a_session_that_is_over_announces_nothing() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, **A, modifiedAt=T0 - DAY)
+    past = {"startDate": T0 - 9 * DAY, "endDate": T0 - DAY}
+    assert planner.sweep(T0 + HOUR, **past, modifiedAt=T0) == []
+    assert planner.found.skipped[0].reason == "it is over"
+    assert planner.memory[ID]["announced"] == {key: write_date(one) for key, one in past.items()}
+    # One that began and has no end is not over.
+    begun = {"startDate": T0 - DAY, "endDate": None}
+    assert len(planner.sweep(T0 + 3 * HOUR, **begun, modifiedAt=T0 + 2 * HOUR)) == 1
+
+
+def test_dates_that_are_taken_away_or_set_are_changes() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, modifiedAt=T0 - DAY)
+    (found,) = planner.sweep(T0 + HOUR, **A, modifiedAt=T0)
+    (taken,) = planner.sweep(T0 + 3 * HOUR, startDate=None, endDate=None, modifiedAt=T0 + 2 * HOUR)
+    assert taken.change
+    assert found.change
+    assert taken.change["to"] == found.change["from"] == {"startDate": None, "endDate": None}
+    assert "__none_none__" in taken.key
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        None,
+        5,
+        {},
+        {"announced": 3, "change": None},
+        {"announced": {"startDate": "x", "endDate": None}, "change": None},
+        {"announced": {"startDate": None, "endDate": None}, "change": {"at": 1}},
+    ],
+)
+def test_a_memory_that_is_lost_means_silence(memory: Any) -> None:
+    found = plan([session(**A, modifiedAt=T0 - DAY)], policy_of(MOVED), T0, memory={ID: memory})
+    assert found.due == []
+    assert found.memory[ID]["announced"] == {key: write_date(one) for key, one in A.items()}
+
+
+def test_without_modified_at_nothing_settles() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, **A)
+    assert planner.sweep(T0 + DAY, **B) == []
+    assert "no modifiedAt" in planner.found.skipped[0].reason
+
+
+def test_sessions_that_are_not_looked_at_are_remembered() -> None:
+    memory = {"other": {"announced": {}, "change": None}}
+    found = plan([session(**A, modifiedAt=T0)], policy_of(MOVED), T0, memory=memory)
+    assert set(found.memory) == {"other", ID}
+    assert set(memory) == {"other"}
+    assert plan([session(**A)], policy_of(BEFORE_START), T0, memory=memory).memory == memory
+
+
+def test_a_change_competes_with_nothing() -> None:
+    planner = Planner(policy_of(MOVED, BEFORE_START, max_lateness={"days": 40}))
+    planner.sweep(T0, **B, modifiedAt=T0 - DAY)
+    planner.sweep(START - DAY, **A, modifiedAt=START - DAY - HOUR)
+    assert due(planner.found) == ["moved", "rule1"]
+
+
+EVENTS = st.lists(
+    st.tuples(st.integers(1, 90), st.sampled_from(["A", "B", "C", "edit", "forget"])), min_size=1, max_size=8
+)
+
+
+def timeline(events: list[tuple[int, str]], forgets: bool) -> Iterator[tuple[datetime, dict[str, Any], datetime, bool]]:
+    """Sweeps every five minutes: the session as it is, when its dates were moved, whether the memory was just lost."""
+    changes, moment = [], T0
+    for minutes, event in events:
+        moment += minutes * MINUTE
+        changes.append((moment, event))
+    dates, modified, moved, now = A, T0 - DAY, T0 - DAY, T0
+    while now < moment + 3 * HOUR:
+        lost = False
+        while changes and changes[0][0] <= now:
+            when, event = changes.pop(0)
+            if event == "forget":
+                lost = forgets
+                continue
+            before, dates, modified = dates, {"A": A, "B": B, "C": C}.get(event, dates), when
+            moved = moved if dates is before else when
+        yield now, {**dates, "modifiedAt": modified}, moved, lost
+        now += 5 * MINUTE
+
+
+@settings(max_examples=150, deadline=None)
+@given(EVENTS, st.booleans(), st.booleans())
+def test_whatever_is_moved_people_know_the_dates_in_the_end(
+    events: list[tuple[int, str]], forgets: bool, quiet: bool
+) -> None:
+    hours = {"quiet_hours": {"from": "13:00", "to": "14:00"}} if quiet else {}
+    planner = Planner(policy_of(MOVED, **hours))
+    told: dict[str, DueReminder] = {}
+    known = {key: write_date(one) for key, one in A.items()}
+    for now, fields, moved, lost in timeline(events, forgets):
+        current = {key: write_date(fields[key]) for key in ("startDate", "endDate")}
+        if lost:
+            planner.memory = {}
+        found = planner.sweep(now, **fields)
+        if lost:
+            assert found == []
+            known = current
+        for one in found:
+            assert one.change
+            assert one.due <= now <= one.due + 6 * HOUR
+            assert one.change["to"] == current
+            if one.key not in told:
+                assert now >= moved + 10 * MINUTE
+                assert one.change["from"] == known != current
+                known = current
+            assert told.setdefault(one.key, one) == one
+    assert known == current
+    assert len(told) <= len([event for _, event in events if event in "ABC"])
+
+
+# What a delivery asks.
+
+
+def planned(policy: ReminderPolicy, now: datetime, **fields: Any) -> dict[str, Any]:
+    (found,) = plan([session(**fields)], policy, now).due
+    conf: dict[str, Any] = json.loads(json.dumps(found.to_conf()))
+    assert DueReminder.from_conf(conf | {"more": "that the delivery needs"}) == replace(found, to=())
+    return conf
+
+
+def test_a_reminder_is_valid_as_long_as_its_date_is() -> None:
+    policy = policy_of({**BEFORE_START, "to": "ops@example.com"}, skip_if_automated_reminders=True)
+    conf = planned(policy, START - DAY, startDate=START)
+    assert "@" not in json.dumps(conf)
+    assert still_valid(conf, session(startDate=START, name="new"), policy) is None
+    assert still_valid(conf, session(startDate=START), policy, now=START - MINUTE) is None
+    for reason, fields, other in [
+        ("startDate is 2026-03-10T09:01:00.000Z by now", {"startDate": START + MINUTE}, policy),
+        ("startDate is not set by now", {}, policy),
+        ("automatedReminders", {"startDate": START, "automatedReminders": True}, policy),
+        ("no rule 'rule0' any more", {"startDate": START}, policy_of({**BEFORE_START, "name": "other"})),
+        ("no rule 'rule0' any more", {"startDate": START}, policy_of(BEFORE_START, name="other")),
+        ("about session", {"_id": "0" * 24, "startDate": START}, policy),
+    ]:
+        assert reason in (still_valid(conf, session(**fields), other) or "")
+    assert "too late" in (still_valid(conf, session(startDate=START), policy, now=START) or "")
+
+
+def test_a_change_is_valid_as_long_as_the_dates_are_the_new_ones() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, **A, modifiedAt=T0 - DAY)
+    (found,) = planner.sweep(T0 + HOUR, **B, modifiedAt=T0)
+    conf = json.loads(json.dumps(found.to_conf()))
+    assert DueReminder.from_conf(conf) == found
+    assert still_valid(conf, session(**B, modifiedAt=T0 + HOUR), planner.policy) is None
+    assert still_valid(conf, session(**A), planner.policy) == "its dates were changed again"
+
+
+@pytest.mark.parametrize("conf", [{}, {"key": "x"}, {"due": 5}])
+def test_what_is_no_reminder(conf: dict[str, Any]) -> None:
+    with pytest.raises(FixArgumentError, match="no reminder"):
+        DueReminder.from_conf(conf)

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.reminders.policy import Duration, ReminderPolicy
+
+BEFORE: dict[str, Any] = {"name": "before", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
+OVERDUE: dict[str, Any] = {
+    "name": "overdue", "anchor": "endDate", "after": {"days": 1}, "every": {"days": 2}, "at_most": 5,
+    "escalate_to_tutors_after": 3, "audience": ["not_completed"],
+}  # fmt: skip
+MOVED: dict[str, Any] = {"name": "moved", "on": "date_changed", "audience": ["learners", "tutors"]}
+DIGEST: dict[str, Any] = {
+    **BEFORE,
+    "name": "digest",
+    "audience": "tutors",
+    "to": "ops@example.com",
+    "message": "digest",
+}
+FULL: dict[str, Any] = {
+    "name": "full",
+    "time_zone": "Europe/Paris",
+    "quiet_hours": {"from": "20:00", "to": "08:00"},
+    "working_days": ["mon", "tue"],
+    "shift": "later",
+    "max_lateness": {"hours": 3},
+    "when_several_are_due": "all",
+    "skip_if_automated_reminders": True,
+    "rules": [
+        BEFORE,
+        OVERDUE,
+        {**MOVED, "settle": {"minutes": 5}},
+        {**DIGEST, "once": "claim_before", "template": "t"},
+    ],
+}
+
+
+def policy(*rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"name": "test", "rules": list(rules or [BEFORE]), **fields}
+
+
+def read_error(source: Any) -> str:
+    with pytest.raises(FixArgumentError) as caught:
+        ReminderPolicy.read(source)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_policy_reads_the_same_from_every_source(tmp_path: Path) -> None:
+    expected = ReminderPolicy.read(FULL)
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(FULL))
+    (tmp_path / "policy.json").write_text(json.dumps(FULL, indent="\t"))
+    sources = [
+        expected, yaml.safe_dump(FULL), json.dumps(FULL), json.dumps(FULL, indent="\t"),
+        tmp_path / "policy.yaml", str(tmp_path / "policy.yaml"), str(tmp_path / "policy.json"),
+        expected.model_dump(mode="json", by_alias=True, exclude_unset=True),
+    ]  # fmt: skip
+    for source in sources:
+        assert ReminderPolicy.read(source) == expected
+
+
+def test_defaults() -> None:
+    read = ReminderPolicy.read(policy())
+    assert (read.time_zone, read.quiet_hours, len(read.working_days), read.shift) == ("UTC", None, 7, None)
+    assert (read.max_lateness, read.when_several_are_due) == (Duration(hours=6), "closest")
+    assert not read.skip_if_automated_reminders
+    (rule,) = read.rules
+    assert (rule.message, rule.once, rule.template, rule.to, rule.settle) == (
+        "each", "record_after", None, (), Duration(minutes=10),
+    )  # fmt: skip
+    assert rule.audience == ("learners",)
+
+
+def test_yaml_as_people_write_it() -> None:
+    # To YAML 1.1, `on` is true, 20:00 is 1200, and 08 is no number.
+    text = (
+        "name: test\nquiet_hours: {from: 20:00, to: 08:00}\nworking_days: mon\nrules:\n  - {name: moved, on: "
+        "date_changed, settle: {minutes: 8}, audience: learners}\n"
+    )
+    read = ReminderPolicy.read(text)
+    assert read.rules[0].on == "date_changed"
+    assert read.working_days == ("mon",)
+    assert read.quiet_hours
+    assert (read.quiet_hours.start.hour, read.quiet_hours.end.hour) == (20, 8)
+
+
+def test_what_another_reader_of_yaml_made_of_on() -> None:
+    other = yaml.safe_load("name: test\nrules:\n  - {name: moved, on: date_changed, audience: learners}\n")
+    assert True in other["rules"][0]
+    assert ReminderPolicy.read(other).rules[0].on == "date_changed"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (policy({**BEFORE, "anchor": "stratDate"}), ["rule 'before': anchor: 'stratDate'", "startDate, endDate",
+                                                     "did you mean startDate?"]),
+        (policy({**BEFORE, "before": {"day": 1}}), ["before.day", "no such field", "did you mean days?"]),
+        (policy({**BEFORE, "audience": "learner"}), ["audience: 'learner'", "did you mean learners?", "tutors"]),
+        (policy({**BEFORE, "audience": ["learners", 5]}), ["audience: 5 is not one of"]),
+        (policy({**BEFORE, "audiance": "learners"}), ["audiance", "did you mean audience?"]),
+        (policy({**BEFORE, "before": "2 days"}), ["before: '2 days' are no fields", "days, hours, minutes"]),
+        (policy({**BEFORE, "before": {"days": 1.5}}), ["before.days", "integer", "1.5 was given"]),
+        (policy({**BEFORE, "before": {"days": -1}}), ["before.days", "-1 was given"]),
+        (policy({**BEFORE, "before": {}}), ["before: must be longer"]),
+        (policy({**BEFORE, "after": {"days": 1}}), ["either `before` or `after`"]),
+        (policy({"name": "x", "audience": "learners"}), ["rule 'x'", "`anchor`", "`on: date_changed`"]),
+        (policy({**BEFORE, "on": "date_changed"}), ["anchor, before: of no use with `on: date_changed`"]),
+        (policy({**BEFORE, "on": "dates_changed"}), ["'dates_changed'", "did you mean date_changed?"]),
+        (policy({**BEFORE, "settle": {"minutes": 1}}), ["settle", "`on: date_changed` only"]),
+        (policy({**BEFORE, "every": {"days": 1}}), ["every", "`after` only"]),
+        (policy({**BEFORE, "at_most": 3}), ["at_most: of use with `every` only"]),
+        (policy({**OVERDUE, "at_most": None}), ["at_most: is missing", "1 to 50"]),
+        (policy({**OVERDUE, "at_most": 51}), ["at_most", "50", "51 was given"]),
+        (policy({**OVERDUE, "every": {}}), ["every: must be longer"]),
+        (policy({**OVERDUE, "escalate_to_tutors_after": 5}), ["escalate_to_tutors_after", "less than at_most"]),
+        (policy({**BEFORE, "audience": []}), ["audience: is missing", "learners, not_completed, tutors", "`to`"]),
+        (policy({**BEFORE, "message": "digest"}), ["digest is for `audience: tutors`"]),
+        (policy({**BEFORE, "message": "digests"}), ["did you mean digest?"]),
+        (policy({**BEFORE, "once": "never"}), ["record_after, claim_before"]),
+        (policy({**BEFORE, "name": "day before"}), ["name: 'day before'", "letters and digits"]),
+        (policy({**BEFORE, "name": "a__b"}), ["name: 'a__b'", "letters and digits"]),
+        (policy({**BEFORE, "name": "x" * 33}), ["at most 32"]),
+        (policy({**BEFORE, "name": None}, BEFORE), ["rule number 1: name"]),
+        (policy(BEFORE, {**OVERDUE, "name": "Before"}), ["two have the name 'before'"]),
+        (policy(MOVED, {**MOVED, "name": "other", "settle": {"hours": 1}}), ["settle: must be the same"]),
+        (policy(5), ["rule number 1: 5 are no fields; known are name, anchor"]),
+        (policy(time_zone="Europe/Pariss"), ["time_zone: 'Europe/Pariss'", "did you mean Europe/Paris?"]),
+        (policy(time_zone="../../etc/passwd"), ["time_zone", "no IANA time zone"]),
+        (policy(time_zone="Europe"), ["time_zone: 'Europe'"]),
+        (policy(quiet_hours={"from": 1200, "to": "08:00"}), ["quiet_hours.from: 1200", '"20:00"', "in quotes"]),
+        (policy(quiet_hours={"from": "20:00"}), ["quiet_hours.to: it is missing"]),
+        (policy(quiet_hours={"from": "08:00", "to": "08:00"}), ["at least one hour"]),
+        (policy(quiet_hours={"from": "08:30", "to": "08:00"}), ["at least one hour"]),
+        (policy(working_days=["monday"]), ["working_days: 'monday'", "did you mean mon?"]),
+        (policy(working_days=[]), ["working_days", "empty"]),
+        (policy(max_lateness={}), ["max_lateness: must be longer"]),
+        (policy(when_several_are_due="nearest"), ["closest, all"]),
+        (policy(rulez=[]), ["rulez", "did you mean rules?"]),
+        ({"name": "test", "rules": []}, ["rules: the list is empty"]),
+        ({"rules": [BEFORE]}, ["name: it is missing"]),
+        ("name: a\nname: b\n", ["line 2, column 1", "'name' is there twice"]),
+        ("a: [b\n", ["neither YAML nor JSON", "line 2"]),
+        ("- a\n- b\n", ["no policy", "`rules`"]),
+        ("a: \x00\n", ["neither YAML nor JSON"]),
+        ("nowhere/policy.yaml", ["nowhere/policy.yaml", "No such file"]),
+        (Path("/"), ["cannot be read"]),
+    ],
+    ids=lambda value: value[0][:40] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_errors_name_the_field_and_what_may_be(source: Any, words: list[str]) -> None:
+    message = read_error(source)
+    assert message.startswith("Reminder policy")
+    assert [word for word in words if word not in message] == []
+
+
+def test_an_error_tells_one_thing_once() -> None:
+    message = read_error(policy({**BEFORE, "anchor": "stratDate"}))
+    assert message == (
+        "Reminder policy 'test': rule 'before': anchor: 'stratDate' is not one of startDate, endDate; "
+        "did you mean startDate?"
+    )
+    rules = [{**BEFORE, "name": f"rule{place}", "once": "x"} for place in range(8)]
+    assert read_error(policy(*rules)).endswith("(And 3 more.)")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "ann.lee#acme@example.com",
+        "ann@lee@example.com",
+        "ann lee@example.com",
+        ["a@example.com", "nobody"],
+        "a,b@c.com",
+    ],
+)
+def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
+    message = read_error(policy({**BEFORE, "to": to}))
+    assert "rule 'before': to: " in message
+    assert f"position {2 if isinstance(to, list) else 1}" in message
+    assert "example" not in message
+    assert "ann" not in message
+    misplaced = read_error(policy({**BEFORE, "audience": to}))
+    assert "example" not in misplaced
+    assert "audience" in misplaced
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in read_error(tmp_path / "policy.yaml")
+
+
+def test_a_policy_shows_no_fixed_address() -> None:
+    assert "ops" not in repr(ReminderPolicy.read(FULL))
+
+
+def test_rules_by_name() -> None:
+    read = ReminderPolicy.read(FULL)
+    assert read.rule("moved") is read.rules[2]
+    with pytest.raises(FixArgumentError, match="no rule 'moves'; did you mean 'moved'"):
+        read.rule("moves")
+    with pytest.raises(FixArgumentError, match="It has: before, overdue, moved, digest"):
+        read.rule("x")
+
+
+def test_the_json_schema_accepts_what_is_accepted_and_says_why() -> None:
+    schema = json.loads(json.dumps(ReminderPolicy.json_schema()))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(FULL)
+    validator.validate(policy(working_days="mon"))
+    for wrong in (policy(colour="blue"), policy({**BEFORE, "audience": "all"}), policy({**BEFORE, "name": "a__b"}),
+                  policy(quiet_hours={"from": "8:00", "to": "9:00"}), {"name": "x", "rules": []}):  # fmt: skip
+        assert not validator.is_valid(wrong)
+    rule = schema["$defs"]["ReminderRule"]["properties"]
+    assert all(field.get("description") for field in [*rule.values(), *schema["properties"].values()])
+    assert ":param" not in json.dumps(schema)

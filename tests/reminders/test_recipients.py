@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+from airflow_provider_learning360.reminders.policy import ReminderRule
+from airflow_provider_learning360.reminders.recipients import Recipient, is_mailable, recipient_key, recipients_of
+from airflow_provider_learning360.testing.factories import learners, session_document, session_statistics
+
+ANN: Learner = {"_id": "1", "mail": "Ann@example.com", "firstName": "Ann", "lastName": "Lee"}
+BOB: Learner = {"_id": "2", "mail": "bob#acme@example.com", "firstName": "Bob"}
+SESSION = ProgramSession.model_validate(
+    {
+        "_id": "0" * 24,
+        "tutors": ["tom@example.com", "ANN@example.com"],
+        "users": [{"_id": "9", "mail": "z@example.com"}],
+    }
+)
+
+
+def rule(audience: Any, to: Any = ()) -> ReminderRule:
+    return ReminderRule.model_validate({"name": "x", "on": "date_changed", "audience": audience, "to": to})
+
+
+def statistics(*items: dict[str, Any]) -> SessionStatistics:
+    return SessionStatistics.model_validate({"usersStats": list(items)})
+
+
+def test_learners_come_from_the_list_or_else_from_the_session() -> None:
+    found = recipients_of(rule("learners"), SESSION, users=[ANN, BOB])
+    assert found.mailable == (Recipient("Ann@example.com", "Ann", "Lee", "1"),)
+    assert found.unmailable == (Recipient("bob#acme@example.com", "Bob", None, "2"),)
+    assert recipients_of(rule("learners"), SESSION).mailable == (Recipient("z@example.com", user_id="9"),)
+    assert recipients_of(rule("learners"), SESSION, users=[]).mailable == ()
+
+
+def test_who_has_not_completed_is_joined_with_the_list() -> None:
+    items = [
+        {"mail": "aNN@example.com"},
+        {"mail": "done@example.com", "progress": 100},
+        {"mail": "gone@example.com", "deleted": True},
+        {"mail": "new@example.com", "firstName": "New", "endTime": ""},
+        {"firstName": "No", "lastName": "Mail"},
+        {},
+    ]
+    found = recipients_of(rule("not_completed"), SESSION, statistics(*items), [ANN])
+    assert found.mailable == (
+        Recipient("aNN@example.com", "Ann", "Lee", "1"),
+        Recipient("new@example.com", "New"),
+    )
+    assert found.unmailable == (Recipient("", "No", "Mail"), Recipient(""))
+
+
+def test_who_has_not_completed_needs_statistics() -> None:
+    with pytest.raises(FixArgumentError, match=f"session {'0' * 24} is not known"):
+        recipients_of(rule("not_completed"), SESSION, None, [ANN])
+
+
+def test_nobody_gets_a_reminder_twice() -> None:
+    both = rule(["learners", "tutors"], ["tom@EXAMPLE.com", "ops@example.com"])
+    found = recipients_of(both, SESSION, users=[ANN, {"mail": "ann@EXAMPLE.com"}])
+    assert [(one.mail, one.role) for one in found.mailable] == [
+        ("Ann@example.com", "learner"),
+        ("tom@example.com", "tutor"),
+        ("ops@example.com", "fixed"),
+    ]
+
+
+def test_an_escalated_reminder_has_an_audience_of_its_own() -> None:
+    one = rule("learners")
+    assert len(recipients_of(one, SESSION, users=[ANN]).mailable) == 1
+    found = recipients_of(one, SESSION, users=[ANN], audience=("learners", "tutors"))
+    assert [one.mail for one in found.mailable] == ["Ann@example.com", "tom@example.com"]
+
+
+def test_what_the_factories_make() -> None:
+    session = ProgramSession.model_validate(session_document())
+    everyone: Any = learners(9, names=True)
+    done = SessionStatistics.model_validate(session_statistics(everyone, finished=2))
+    found = recipients_of(rule(["not_completed", "tutors"]), session, done, everyone)
+    assert {one.mail for one in found.mailable + found.unmailable} == {
+        *(one["mail"] for one in everyone[2:]),
+        *(session.tutors or []),
+    }
+    assert all("#" in one.mail for one in found.unmailable)
+    assert found.unmailable
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ann@example.com", "ann.lee+field@mail.example.co.uk", "zoë.müller@example.com", "o'neil_x-1@exämple.fr", "a@b"],
+)
+def test_addresses(address: str) -> None:
+    assert is_mailable(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        None, "", "ann", "ann@", "@example.com", "first.last#company@example.com", "ann@example.com#x", "a@b@c.com",
+        "ann lee@example.com", " ann@example.com", "ann@example.com\n", "ann@exa\u00a0mple.com", "ann\x00@example.com",
+        "ann\u200b@example.com", "ann@example.com\r\nBcc: x@example.com", "a,b@example.com", "<ann@example.com>",
+        '"ann"@example.com', "ann(x)@example.com", "x" * 65 + "@example.com", "ann@" + "x" * 255,
+    ],
+)  # fmt: skip
+def test_logins_and_whatever_else_is_no_address(address: str | None) -> None:
+    assert not is_mailable(address)
+
+
+def test_keys_of_recipients() -> None:
+    key = recipient_key("Ann@Example.com", "secret")
+    assert key == recipient_key("ann@example.com", b"secret")
+    assert len(key) == 32
+    assert set(key) <= set("0123456789abcdef")
+    assert len({key, recipient_key("ann@example.com", "other"), recipient_key("bob@example.com", "secret")}) == 3
+    with pytest.raises(FixArgumentError, match="secret"):
+        recipient_key("ann@example.com", "")

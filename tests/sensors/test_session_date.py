@@ -1,0 +1,173 @@
+"""Due or moved: the sensor follows a session's date in every mode."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
+from airflow_provider_learning360.sensors.session_date import SessionDateSensor
+from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
+
+pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=1, extra={"retry_attempts": 1})
+
+SOON = timedelta(seconds=0.6)
+
+
+class FakeTaskInstance:
+    """The part of a task instance that a sensor talks to."""
+
+    map_index = -1
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        raise AssertionError("nothing is pushed beside the document")
+
+
+def poke(sensor: Callable[[], SessionDateSensor]) -> Any:
+    return sensor().execute({"ti": FakeTaskInstance()})
+
+
+def deferred(sensor: Callable[[], SessionDateSensor]) -> Any:
+    context: Any = {"ti": FakeTaskInstance()}
+    try:
+        return sensor().execute(context)
+    except TaskDeferred as deferral:
+        waiting = deferral
+    while True:
+        _, stored = waiting.trigger.serialize()
+        trigger = SessionDateTrigger(**json.loads(json.dumps(stored)))
+        event = json.loads(json.dumps(asyncio.run(first_event(trigger))))
+        try:
+            return sensor().resume_execution(waiting.method_name, {"event": event}, context)
+        except TaskDeferred as deferral:
+            waiting = deferral
+
+
+async def first_event(trigger: SessionDateTrigger) -> Any:
+    async for event in trigger.run():
+        return event.payload
+    raise AssertionError("the trigger ended without an event")
+
+
+@pytest.fixture(params=[poke, deferred])
+def wait(request: pytest.FixtureRequest, learning360_simulator: Simulator) -> Callable[..., Any]:
+    """Wait for the simulator's session, in one of the modes."""
+    (session_id,) = learning360_simulator.session_ids
+
+    def run(**arguments: Any) -> Any:
+        chosen = {"poke_interval": 60, "timeout": 30, "deferrable": request.param is deferred, **arguments}
+        return request.param(lambda: SessionDateSensor(task_id="wait", session_id=session_id, **chosen))
+
+    return run
+
+
+def date(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def set_dates(simulator: Simulator, **dates: Any) -> None:
+    simulator.edit(simulator.session_ids[0], **dates)
+
+
+def test_it_wakes_when_the_time_comes_and_not_at_the_next_look(wait: Any, learning360_simulator: Simulator) -> None:
+    start = datetime.now(tz=UTC) + timedelta(hours=2) + SOON
+    set_dates(learning360_simulator, startDate=date(start))
+    document = wait(before={"hours": 2})  # with 60 s between looks
+    assert document["startDate"] == date(start)
+    assert datetime.now(tz=UTC) >= start - timedelta(hours=2, milliseconds=1)
+
+
+def test_a_time_that_is_over_ends_the_wait_at_once(wait: Any, learning360_simulator: Simulator) -> None:
+    set_dates(learning360_simulator, endDate=date(datetime.now(tz=UTC) - timedelta(days=1)))
+    assert wait(anchor="endDate", after={"hours": 1})
+    assert len(learning360_simulator.requests) == 1
+
+
+def test_a_date_that_moved_back_is_followed(wait: Any, learning360_simulator: Simulator) -> None:
+    (session_id,) = learning360_simulator.session_ids
+    first = datetime.now(tz=UTC) + SOON
+    second = first + SOON
+    set_dates(learning360_simulator, startDate=date(first))
+    learning360_simulator.play(
+        {"when": {"after_requests": 1}, "do": {"edit": {"session": session_id, "fields": {"startDate": date(second)}}}}
+    )
+    assert wait()["startDate"] == date(second)
+    assert datetime.now(tz=UTC) >= second - timedelta(milliseconds=1)
+
+
+def test_a_date_that_moved_ahead_is_seen_at_the_next_look(wait: Any, learning360_simulator: Simulator) -> None:
+    (session_id,) = learning360_simulator.session_ids
+    set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + timedelta(days=30)))
+    now = date(datetime.now(tz=UTC))
+    learning360_simulator.play(
+        {"when": {"after_requests": 2}, "do": {"edit": {"session": session_id, "fields": {"startDate": now}}}}
+    )
+    assert wait(poke_interval=0.05)["startDate"] == now
+
+
+def test_a_date_that_is_not_set_is_waited_for(wait: Any, learning360_simulator: Simulator) -> None:
+    (session_id,) = learning360_simulator.session_ids
+    set_dates(learning360_simulator, endDate=None)
+    now = date(datetime.now(tz=UTC))
+    learning360_simulator.play(
+        {"when": {"after_requests": 3}, "do": {"edit": {"session": session_id, "fields": {"endDate": now}}}}
+    )
+    assert wait(anchor="endDate", poke_interval=0.05)["endDate"] == now
+
+
+def test_an_outage_when_the_time_comes_is_waited_out_without_haste(wait: Any, learning360_simulator: Simulator) -> None:
+    set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + SOON))
+    learning360_simulator.play({"when": {"after_requests": 1, "times": 3}, "do": {"status": 503}})
+    assert wait(poke_interval=0.3)
+    times = [one.at for one in learning360_simulator.requests if one.status == 503]
+    assert len(times) == 3
+    assert times[2] - times[1] >= 0.29
+
+
+def test_it_times_out(wait: Any, learning360_simulator: Simulator) -> None:
+    set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + timedelta(days=30)))
+    with pytest.raises(AirflowSensorTimeout):
+        wait(timeout=0.3, poke_interval=0.1)
+
+
+def test_a_session_that_is_gone(wait: Any, learning360_simulator: Simulator) -> None:
+    learning360_simulator.delete(learning360_simulator.session_ids[0])
+    with pytest.raises(LearningError, match="404"):
+        wait()
+
+
+def test_days_count_on_the_wall_clock(learning360_simulator: Simulator) -> None:
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.reminders.offset import due_of
+
+    # Clocks in Paris went ahead on 29 March 2026, at two.
+    session = ProgramSession.model_validate({"_id": "0" * 24, "startDate": "2026-03-29T08:00:00.000Z"})
+    day, hours = ({"days": 1}, {"hours": 24})
+    assert due_of("startDate", day, None, "Europe/Paris")(session) == datetime(2026, 3, 28, 9, 0, tzinfo=UTC)
+    assert due_of("startDate", hours, None, "Europe/Paris")(session) == datetime(2026, 3, 28, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"anchor": "start_date"}, "startDate"),
+        ({"before": {"day": 1}}, "days"),
+        ({"before": {"days": 1}, "after": {"days": 1}}, "one of them"),
+        ({"time_zone": "Europe/Pari"}, "Europe/Paris"),
+    ],
+)
+def test_what_cannot_work_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(FixArgumentError, match=message):
+        SessionDateSensor(task_id="wait", session_id="60b8d2956e20ae1a0f8e44f1", **arguments)
+
+
+def test_templates_are_left_for_later() -> None:
+    SessionDateSensor(task_id="wait", session_id="{{ params.id }}", before={"days": "{{ params.days }}"})
