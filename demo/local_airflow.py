@@ -18,7 +18,7 @@ def main() -> int:
     from airflow_provider_learning360.simulator import Simulator
 
     port = os.environ.get("PORT", "8080")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, interrupt)
     HOME.mkdir(exist_ok=True)
     with Simulator(sessions=12, learners=20, log=sys.stderr) as simulator:
         connection = {
@@ -57,6 +57,11 @@ def main() -> int:
             return airflow.wait()
         except KeyboardInterrupt:
             return stop(airflow)
+
+
+def interrupt(*_: object) -> None:
+    """Treat SIGTERM like Ctrl-C, also where SIGINT is ignored, as in the background of a script."""
+    raise KeyboardInterrupt
 
 
 def stop(airflow: subprocess.Popen[bytes]) -> int:

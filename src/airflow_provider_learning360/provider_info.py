@@ -100,7 +100,7 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Requests per second",
                         "description": "Most requests that one triggerer sends through this connection, whoever waits "
                         "or watches there. Default: 10.0.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                        "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "verify": {
                         "label": "Verify TLS",

@@ -240,3 +240,12 @@ def test_form_and_parser_agree(name: str, good: Any, bad: Any) -> None:
 def test_a_proxy_that_is_none_is_refused(proxies: Any) -> None:
     with pytest.raises(SettingsError, match=r"proxies: .*http://proxy\.example\.com:3128"):
         LearningSettings.from_connection("mine", login="company", password="key", extra={"proxies": proxies})
+
+
+@pytest.mark.parametrize("field", ["login", "password"])
+@pytest.mark.parametrize("key", ["a\nb", "a\0b", "a\x7fb"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(field: str, key: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        LearningSettings.from_connection("here", **{"login": "company", "password": "key", field: key})
+    assert "line end" in str(raised.value)
+    assert key not in str(raised.value)

@@ -174,7 +174,7 @@ def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
     assert watch.miss(session_id(1))
     found = watch.report()
     assert found
-    assert found.payload() == {"sessions": [{"_id": session_id(1), "kind": "missing"}]}
+    assert found.payload() == {"sessions": [{"_id": session_id(1), "kind": "missing", "times": 1}]}
     assert not watch.miss(session_id(1))
     watch.confirm(found)
     again = Watch([session_id(1)], on_missing="event", kept=stored(watch))

@@ -106,6 +106,11 @@ def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
     assert len(hashes) == 2
 
 
+def test_a_field_may_be_named_without_a_list_and_a_host_in_capitals() -> None:
+    assert watched_program_session(ID, watch="startDate").uri == watched_program_session(ID, watch=["startDate"]).uri  # type: ignore[arg-type]
+    assert watched_program_session(ID, host="APP.360learning.com").name == watched_program_session(ID).name
+
+
 def test_the_order_of_ids_makes_no_new_trigger() -> None:
     other = ID.replace("60", "70")
     one, two = (watched_program_sessions("x", ids) for ids in ([ID, other], [other.upper(), ID, ID]))
@@ -116,11 +121,17 @@ def test_the_order_of_ids_makes_no_new_trigger() -> None:
     ("make", "message"),
     [
         (lambda: watched_program_session(ID, poll_interval=9.9), r"9.9 s is less than .* 10 s .*min_poll_interval"),
-        (lambda: watched_program_session(ID, poll_interval="60"), "poll_interval: '60'"),
+        (lambda: watched_program_session(ID, poll_interval="60"), "'60' is no number of seconds"),
+        (lambda: watched_program_session(ID, poll_interval=float("nan")), "nan is no number of seconds"),
+        (lambda: watched_program_session(ID, host="not a host"), "this is no host"),
         (lambda: watched_program_session(ID, poll="both"), "auto, single, list"),
         (lambda: watched_program_session(ID, on_missing="fail"), "ignore, event"),
         (lambda: watched_program_session(ID, watch=["start_date"]), "Did you mean startDate"),
         (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is no host"),
+        (
+            lambda: watched_program_session(ID, host="https://me:SECRET@app.360learning.com"),
+            r"^host: this is no host(?!.*SECRET)",
+        ),
         (lambda: watched_program_sessions("x", poll="single"), "the list has to be read"),
         (lambda: watched_program_sessions("x", []), "the list is empty"),
         (lambda: watched_program_sessions("x", ID), "watched_program_session for a single one"),

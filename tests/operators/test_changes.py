@@ -21,7 +21,7 @@ START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 def entry(number: int, minute: int, kind: str = "modified") -> dict[str, Any]:
     if kind == "missing":
-        return {"_id": f"{number:024x}", "kind": kind}
+        return {"_id": f"{number:024x}", "kind": kind, "times": minute}
     moved = {"from": "2026-01-01T00:00:00.000Z", "to": f"2026-03-01T08:{minute:02d}:00.000Z"}
     return {"_id": f"{number:024x}", "kind": kind, "modifiedAt": moved, "changes": {}}
 
@@ -198,3 +198,67 @@ def test_below_airflow_3_3_the_runs_own_events_are_read(airflow: Airflow) -> Non
 def test_an_unknown_kind_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(FixArgumentError, match="modified, missing, any"):
         ChangedProgramSessionsOperator(task_id="changed", kind="moved")  # type: ignore[arg-type]
+
+
+def test_no_more_than_airflow_can_map_over_and_the_rest_later(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
+    first = airflow.event(0, *(entry(number, 1) for number in range(4)))
+    second = airflow.event(1, entry(7, 1), entry(0, 1))
+    assert Run(first).execute() == [entry(number, 1) for number in range(3)]
+    assert Run(second).execute() == [entry(3, 1), entry(7, 1)]
+    assert Run(second).execute() == []
+
+
+def test_a_session_that_disappears_a_second_time(airflow: Airflow) -> None:
+    assert Run(airflow.event(0, entry(1, 1, "missing")), kind="missing").execute() == [entry(1, 1, "missing")]
+    repeated = airflow.event(1, entry(1, 1, "missing"))
+    assert Run(repeated, kind="missing").execute() == []
+    assert Run(airflow.event(2, entry(1, 2, "missing")), kind="missing").execute() == [entry(1, 2, "missing")]
+
+
+def test_a_triggerer_whose_clock_is_ahead_hides_nothing(airflow: Airflow) -> None:
+    ahead = airflow.event((datetime.now(tz=UTC) - START).total_seconds() + 3600, entry(1, 1))
+    assert Run(ahead).execute() == [entry(1, 1)]
+    airflow.events[0].timestamp = ahead.timestamp
+    now = airflow.event((datetime.now(tz=UTC) - START).total_seconds(), entry(2, 1))
+    assert Run(now).execute() == [entry(2, 1)]
+
+
+def test_a_run_that_waited_for_long_repeats_nothing_and_misses_nothing(airflow: Airflow) -> None:
+    waiting = airflow.event(0, entry(1, 1))
+    late = airflow.event(3600, entry(1, 2))
+    assert Run(waiting).execute() == [entry(1, 1), entry(1, 2)]
+    assert Run(airflow.event(7200, entry(1, 3))).execute() == [entry(1, 3)]
+    assert Run(late).execute() == []
+    behind = airflow.event(1800, entry(5, 1))  # stored by a triggerer whose clock is an hour behind
+    assert Run(behind).execute() == [entry(5, 1)]
+
+
+def test_clearing_an_old_run_does_not_make_later_ones_repeat(airflow: Airflow) -> None:
+    old = Run(airflow.event(0, entry(1, 1)))
+    assert old.execute() == [entry(1, 1)]
+    assert Run(airflow.event(1, entry(1, 2))).execute() == [entry(1, 2)]
+    assert old.execute() == [entry(1, 1)]
+    assert Run(airflow.event(2, entry(1, 2))).execute() == []
+
+
+@pytest.mark.parametrize("assets", ["other", ["other"]])
+def test_named_assets_are_read_and_no_others(airflow: Airflow, assets: Any) -> None:
+    assert Run(airflow.event(0, entry(1, 1)), assets=assets).execute() == []
+
+
+def test_assets_may_be_given_themselves(airflow: Airflow) -> None:
+    asset = Asset(name=NAME, uri="learning360://x/programs/sessions")
+    assert Run(airflow.event(0, entry(1, 1)), assets=[asset]).execute() == [entry(1, 1)]
+
+
+def test_what_is_no_asset_is_refused(airflow: Airflow) -> None:
+    with pytest.raises(FixArgumentError, match="assets"):
+        Run(assets=[5]).execute()
+
+
+@pytest.mark.parametrize("change", [{"_id": "x", "kind": "missing"}, {"_id": "0" * 24, "kind": "modified"}])
+def test_a_change_that_is_none_is_left_alone(airflow: Airflow, change: Any) -> None:
+    assert Run(airflow.event(0, change)).execute() == []

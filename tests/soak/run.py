@@ -43,7 +43,7 @@ LONGEST_DEATH = 4.0  # seconds that the killed stays dead
 # Many times what it takes; what is not there by then has stopped.
 WORKING = 90  # seconds until an edit is an event, everything being alive
 SETTLING = 240  # seconds until the last edits are acted on, and all runs have ended
-FULLY_TOLD = 5  # lost edits whose log lines are shown
+FULLY_TOLD = 5  # lost edits that are shown, with their log lines
 
 # How often each of them is killed, out of ten times.
 VICTIMS = {"triggerer": 4, "scheduler": 3, "simulator": 3}
@@ -343,10 +343,11 @@ def judge(soak: Soak) -> bool:
     )
     lost = [(edit, f"event of {asset}") for _, asset, told, _ in accounts for edit in told.lost]
     lost += [(edit, f"run of {dag_id} for {asset}") for dag_id, asset, _, told in accounts for edit in told.lost]
-    for number, (edit, what) in enumerate(lost):
+    for edit, what in lost[:FULLY_TOLD]:
         print(f"LOST: no {what} tells of {edit.session_id} as of {edit.moment.isoformat()}, edited {edit.at:%H:%M:%S}")
-        if number < FULLY_TOLD:
-            print(soak.log_lines(edit))
+        print(soak.log_lines(edit))
+    if lost[FULLY_TOLD:]:
+        print(f"LOST: {len(lost) - FULLY_TOLD} more")
     for trouble in soak.trouble:
         print(f"TROUBLE: {trouble}")
     too_often = any(one.overlapping > allowed for one in events) or any(one.repeated for one in runs)

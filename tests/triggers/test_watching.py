@@ -300,7 +300,7 @@ def test_a_session_that_disappears(
             document = simulator.session(first)
             simulator.delete(first)
             await one.until(lambda: one.events)
-            assert one.events == [("told", {"sessions": [{"_id": first, "kind": "missing"}]})]
+            assert one.events == [("told", {"sessions": [{"_id": first, "kind": "missing", "times": 1}]})]
             simulator.add(document)  # back as it was: no change
             seen = len(simulator.requests)
             await one.until(looks(simulator, seen + 3))
@@ -311,6 +311,24 @@ def test_a_session_that_disappears(
 
     asyncio.run(scenario())
     assert sum("does not know" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_session_that_disappears_again_is_told_again(learning360_simulator: Any, triggerer: Any) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, on_missing="event", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            for times in (1, 2):
+                await one.until(looks(simulator, len(simulator.requests) + 3))
+                document = simulator.session(session_id)
+                simulator.delete(session_id)
+                await one.until(lambda: len(one.events) == times)  # noqa: B023
+                assert one.events[-1][1]["sessions"] == [{"_id": session_id, "kind": "missing", "times": times}]
+                simulator.add(document)
+
+    asyncio.run(scenario())
 
 
 def test_a_list_without_dates_falls_back_and_says_so_once(
@@ -418,3 +436,120 @@ def test_watermarks_that_are_not_readable_are_told_once(
 
     asyncio.run(scenario())
     assert sum("4 stored watermarks are not readable" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_two_watchers_of_one_asset_keep_each_others_watermarks(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    # In the same piece of the store.
+    first, second = "60b8d2956e20ae1a0f8e4401", "70b8d2956e20ae1a0f8e4401"
+    for session_id in (first, second):
+        simulator.add({**simulator.session(simulator.session_ids[0]), "_id": session_id})
+    assets = [
+        watched_program_sessions("same", [first], poll_interval=0.05),
+        watched_program_sessions("same", [second], poll_interval=0.06),
+    ]
+
+    async def scenario() -> None:
+        async with triggerer(*assets) as one:
+            await one.until(lambda: set(store.watermarks("same")) == {first, second})
+        for session_id in (first, second):
+            simulator.edit(session_id, name="Moved while nobody looked")
+        async with triggerer(*assets) as two:
+            await two.until(lambda: two.changes(first) and two.changes(second))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["learning360://mine", "airflow://mine", "s3://bucket/key", "a name"])
+def test_a_name_is_a_name_whatever_it_looks_like(
+    name: str, learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    asset = watched_program_session(learning360_simulator.session_ids[0], name=name, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(name))
+            assert one.failed == []
+
+    asyncio.run(scenario())
+
+
+def test_a_mail_address_in_a_watched_value_stays_out_of_events_and_of_the_store(
+    learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, watch=["name", "sessionCustom"], **QUICK)
+
+    async def scenario() -> None:
+        simulator.edit(session_id, sessionCustom="ask before@example.com")
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+            simulator.edit(session_id, name="Onboarding of jane.doe@example.com", sessionCustom="nobody")
+            await one.until(lambda: one.events)
+            (change,) = one.events[0][1]["sessions"]
+            assert change["changes"] == {"name": {}, "sessionCustom": {}}
+            assert "@" not in str(one.events) + str(store.rows)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 403}])
+def test_one_session_in_trouble_does_not_slow_down_the_others(
+    trouble: Any, learning360_simulator: Any, triggerer: Any, store: Any
+) -> None:
+    simulator = learning360_simulator
+    broken, *others = simulator.session_ids
+    simulator.play({"when": {"path": broken}, "do": trouble})
+    asset = watched_program_sessions("some", simulator.session_ids, poll="single", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            # Slowed down, the waits would have grown to some 26 s by then.
+            await one.until(lambda: sum(others[-1] in seen.path for seen in simulator.requests) >= 10)
+
+    asyncio.run(scenario())
+
+
+def test_one_session_without_a_date_does_not_end_the_list_for_all(learning360_simulator: Any, triggerer: Any) -> None:
+    simulator = learning360_simulator
+    simulator.edit(simulator.session_ids[0], modifiedAt=...)
+    asset = watched_program_sessions("all", None, **QUICK)
+    some = watched_program_sessions("some", simulator.session_ids, poll_interval=0.06, poll="auto")
+
+    async def scenario() -> None:
+        async with triggerer(asset, some) as one:
+            await one.until(lambda: sum(seen.path.endswith("/sessions") for seen in simulator.requests) >= 5)
+
+    asyncio.run(scenario())
+    asked = {seen.path for seen in simulator.requests if not seen.path.endswith("/sessions")}
+    assert f"/api/v1/programs/sessions/{simulator.session_ids[0]}/" in asked
+
+
+def test_what_nobody_foresaw_ends_no_watch(
+    learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+    real, left = LearningAsyncHook.get_program_session, [3]
+
+    async def broken(self: Any, session_id: str) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise ZeroDivisionError("a mistake of ours")
+        return await real(self, session_id)
+
+    monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: store.watermarks(asset.name))
+            assert one.failed == []
+
+    asyncio.run(scenario())
+    assert left == [0]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, holds_mail, redact
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
@@ -216,9 +216,9 @@ def _watched(session: ProgramSession, watch: Sequence[str]) -> dict[str, Any]:
 
 
 def _storable(name: str, value: Any) -> Any:
-    """Return a value, or its fingerprint where it names people or is long."""
+    """Return a value, or its fingerprint where it names people, holds a mail address, or is long."""
     text = json.dumps(value, sort_keys=True)
-    if (name in PEOPLE and value is not None) or len(text) > LONGEST_VALUE:
+    if (name in PEOPLE and value is not None) or len(text) > LONGEST_VALUE or holds_mail(text):
         digest = hashlib.sha256(text.encode()).hexdigest()
         return {"sha256": digest, **({"items": len(value)} if isinstance(value, list) else {})}
     return value

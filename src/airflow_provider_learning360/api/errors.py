@@ -19,6 +19,11 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
 
 
+def holds_mail(text: str) -> bool:
+    """Whether a mail address is in a text."""
+    return _MAIL.search(text) is not None
+
+
 class LearningError(Exception):
     """
     Anything that went wrong between Airflow and 360Learning.

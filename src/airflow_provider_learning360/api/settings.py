@@ -64,7 +64,7 @@ class LearningSettings(BaseModel):
     )
     requests_per_second: float = Field(
         10.0,
-        gt=0,
+        ge=0.1,
         title="Requests per second",
         description="Most requests that one triggerer sends through this connection, whoever waits or watches there.",
     )
@@ -82,6 +82,14 @@ class LearningSettings(BaseModel):
         False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
     )
     connection: str = Field("the connection", exclude=True, repr=False)
+
+    @field_validator("company_id", "api_key")
+    @classmethod
+    def _check_characters(cls, key: str | SecretStr) -> str | SecretStr:
+        text = key.get_secret_value() if isinstance(key, SecretStr) else key
+        if not text.isprintable():
+            raise ValueError("it holds a character that is none to read, such as a line end")
+        return key
 
     @field_validator("proxies")
     @classmethod
@@ -128,7 +136,7 @@ class LearningSettings(BaseModel):
         if "verify" in values:
             values["verify"] = _switch_or_path(values["verify"])
         try:
-            settings = cls(**values, host=_base_url(host, schema, port, connection), connection=connection)
+            settings = cls(**values, host=base_url(host, schema, port, connection), connection=connection)
         except ValidationError as error:
             problem = _readable(error)
         else:
@@ -204,7 +212,16 @@ def _refuse_unknown(values: Mapping[str, Any], connection: str) -> None:
         )
 
 
-def _base_url(host: str | None, schema: str | None, port: int | None, connection: str) -> str:
+def base_url(host: str | None, schema: str | None, port: int | None, connection: str) -> str:
+    """
+    Return the base URL that a host means: scheme, name and port.
+
+    :param host: Host, with or without scheme; empty for the EU address.
+    :param schema: Scheme, where the host names none; default `https`.
+    :param port: Port, where the host names none.
+    :param connection: How to name it in an error.
+    :raises SettingsError: It is no host.
+    """
     host = (host or "").strip().rstrip("/") or EU_HOST
     if "://" not in host:
         host = f"{schema or 'https'}://{host}"

@@ -34,14 +34,16 @@ class Known:
 
     :param watermark: What it was when it was last reported, or first seen.
     :param gone: Whether it was found missing since.
+    :param times_gone: How often it was found missing, ever.
     """
 
     watermark: Watermark
     gone: bool = False
+    times_gone: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {**self.watermark.to_dict(), "gone": self.gone}
+        return {**self.watermark.to_dict(), "gone": self.gone, "times_gone": self.times_gone}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Known:
@@ -51,7 +53,7 @@ class Known:
         :raises ValueError: It is something else.
         """
         try:
-            return cls(Watermark.from_dict(data), bool(data["gone"]))
+            return cls(Watermark.from_dict(data), bool(data["gone"]), int(data["times_gone"]))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no watermark: {error}") from None
 
@@ -153,9 +155,10 @@ class Watch:
             return is_news
         if known.gone or len(self.findings.sessions) >= MOST_PER_EVENT:
             return False
-        gone = replace(known, gone=True)
+        gone = replace(known, gone=True, times_gone=known.times_gone + 1)
         if self.on_missing == "event":
-            self._report({"_id": session_id, "kind": "missing"}, gone)
+            # Counted, so that a second disappearance is told from a repeated event of the first.
+            self._report({"_id": session_id, "kind": "missing", "times": gone.times_gone}, gone)
         else:
             self._keep(gone)
         return True
@@ -190,9 +193,9 @@ class Watch:
                 self._keep(replace(known, watermark=mark))
         change = find_change(session, mark)
         if change is not None:
-            self._report(entry_of(change), Known(Watermark.of(session, self.watch)))
+            self._report(entry_of(change), replace(known, watermark=Watermark.of(session, self.watch), gone=False))
         elif known.gone:
-            self._keep(Known(mark))
+            self._keep(replace(known, watermark=mark, gone=False))
 
     def _report(self, entry: dict[str, Any], known: Known) -> None:
         session_id = known.watermark.session_id

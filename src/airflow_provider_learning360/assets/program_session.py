@@ -6,14 +6,15 @@ Needs Airflow 3.0; watermarks that survive a restart of the triggerer, and one p
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, get_args
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import checked_session_id, session_uri
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
 from airflow_provider_learning360.api.watching import OnGone
 
 try:
@@ -75,7 +76,8 @@ def watched_program_session(
     """
     checked = checked_session_id(session_id)
     return _watched(
-        _identity(session_uri(_base_url(host), checked), name, watch, on_missing),
+        session_uri(_base_url(host), checked),
+        name,
         [checked],
         learning_conn_id=learning_conn_id,
         poll_interval=poll_interval,
@@ -119,7 +121,8 @@ def watched_program_sessions(
     if isinstance(session_ids, str):
         raise FixArgumentError("session_ids: give a list of IDs, or watched_program_session for a single one.")
     return _watched(
-        _identity(session_uri(_base_url(host)), name, watch, on_missing),
+        session_uri(_base_url(host)),
+        name,
         None if session_ids is None else sorted({checked_session_id(one) for one in session_ids}),
         learning_conn_id=learning_conn_id,
         poll_interval=poll_interval,
@@ -129,7 +132,7 @@ def watched_program_sessions(
     )
 
 
-def _watched(identity: tuple[str, str], session_ids: list[str] | None, **arguments: Any) -> Asset:
+def _watched(uri: str, name: str | None, session_ids: list[str] | None, **arguments: Any) -> Asset:
     from airflow_provider_learning360.api.models import checked_fields
     from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
@@ -137,7 +140,7 @@ def _watched(identity: tuple[str, str], session_ids: list[str] | None, **argumen
     arguments["poll_interval"] = float(arguments["poll_interval"])
     arguments["watch"] = checked_fields(arguments["watch"], "watch")
     # The name among the arguments keeps the triggers of two assets apart, which Airflow would merge.
-    name, uri = identity
+    name, uri = _identity(uri, name, arguments["watch"], arguments["on_missing"])
     trigger = ProgramSessionsWatchTrigger(asset_name=name, session_ids=session_ids, **arguments)
     return Asset(name=name, uri=uri, watchers=[AssetWatcher(name=name, trigger=trigger)])
 
@@ -155,7 +158,9 @@ def _identity(uri: str, name: str | None, watch: list[str] | None, on_missing: s
 
 def _check(session_ids: list[str] | None, *, poll_interval: float, poll: str, on_missing: str, **_: Any) -> None:
     shortest = conf.getfloat("learning360", "min_poll_interval", fallback=10.0)
-    if not isinstance(poll_interval, int | float) or poll_interval < shortest:
+    if not isinstance(poll_interval, int | float) or not math.isfinite(poll_interval):
+        raise FixArgumentError(f"poll_interval: {poll_interval!r} is no number of seconds, such as 300.")
+    if poll_interval < shortest:
         raise FixArgumentError(
             f"poll_interval: {poll_interval!r} s is less than the shortest allowed, {shortest:g} s "
             "([learning360] min_poll_interval in Airflow's configuration)."
@@ -169,7 +174,12 @@ def _check(session_ids: list[str] | None, *, poll_interval: float, poll: str, on
 
 
 def _base_url(host: str) -> str:
-    url = host if "://" in host else f"https://{host}"
-    if not urlsplit(url).hostname or urlsplit(url).path.strip("/"):
-        raise FixArgumentError(f"host: {host!r} is no host. Give that of the connection, such as {EU}.")
-    return url
+    from airflow_provider_learning360.api.settings import base_url
+
+    try:
+        return base_url(host.lower(), None, None, "the asset")
+    except SettingsError:
+        # Not shown: somebody may have put a key into it, and the name of an asset is shown to all.
+        raise FixArgumentError(
+            f"host: this is no host. Give that of the connection, such as {EU}, without a path, a user or a password."
+        ) from None

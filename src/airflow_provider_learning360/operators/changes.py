@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
 from airflow_provider_learning360.api.watching import piece_of
 from airflow_provider_learning360.policies.retry import with_retry_policy
 
@@ -21,6 +22,8 @@ Kind = Literal["modified", "missing", "any"]
 
 # How much later than its time an event may appear in the database, with several triggerers writing at once.
 LATE = timedelta(minutes=5)
+# So many events are known by their ID to have been read; a run may wait for long while later ones are read.
+RECENT = 1000
 CHOSEN = "learning360_chosen"
 
 
@@ -31,10 +34,11 @@ class ChangedProgramSessionsOperator(BaseOperator):
     Each is a document: `_id`, `kind` (`modified` or `missing`), `modifiedAt` and `changes`, with values `from` and
     `to`. On Airflow 3.3 and later it reads, after the run's own events, those that earlier runs of this DAG did not
     get: Airflow 3.3 leaves events behind that come in a burst. What was returned to an earlier run is not returned
-    again, also if the triggerer repeated an event after a crash. Let one run of the DAG be active at a time
+    again, also if the triggerer repeated an event after a crash. It returns no more than Airflow can map over
+    (`[core] max_map_length`); the rest is for the next run. Let one run of the DAG be active at a time
     (`max_active_runs=1`): two at once may both return the same change. Below Airflow 3.3 it reads the run's own events.
 
-    :param assets: Names of the watched assets to read; default those whose events started this run.
+    :param assets: The watched assets to read, or their names; default those whose events started this run.
     :param kind: Which to return: `modified` (default), `missing` (of assets with `on_missing="event"`) or `any`.
     :returns: The changes, in the order in which they were found.
 
@@ -44,7 +48,7 @@ class ChangedProgramSessionsOperator(BaseOperator):
     template_fields: Sequence[str] = ("assets",)
     ui_color = "#e8f3f1"
 
-    def __init__(self, *, assets: list[str] | None = None, kind: Kind = "modified", **kwargs: Any) -> None:
+    def __init__(self, *, assets: list[Any] | str | None = None, kind: Kind = "modified", **kwargs: Any) -> None:
         super().__init__(**with_retry_policy(kwargs))
         self.assets = assets
         self.kind = kind
@@ -60,17 +64,23 @@ class ChangedProgramSessionsOperator(BaseOperator):
         else:
             entries = self._chosen(memory, own)
         wanted = [entry for entry in entries if self.kind in ("any", entry["kind"])]
-        self.log.info("Program sessions to act on: %s.", ", ".join(entry["_id"] for entry in wanted) or "none")
+        first = ", ".join(entry["_id"] for entry in wanted[:5])
+        self.log.info("%d changes to act on: %s%s", len(wanted), first or "none", ", …" * (len(wanted) > 5))
         return wanted
 
     def _chosen(self, memory: Any, own: dict[str, list[Any]]) -> list[dict[str, Any]]:
         """Return what was chosen for this run before, or choose: a retry, or a cleared task, acts on the same."""
         chosen = memory.get(CHOSEN)
-        ledgers = [Ledger(name, f"{self.dag_id}.{self.task_id}") for name in sorted({*own, *(self.assets or ())})]
+        names = sorted(own) if self.assets is None else _names(self.assets)
+        ledgers = [Ledger(name, f"{self.dag_id}.{self.task_id}") for name in names]
         if chosen is None:
             chosen = {}
+            left = conf.getint("core", "max_map_length", fallback=1024)
             for ledger in ledgers:
-                chosen[ledger.asset_name] = ledger.unread(own.get(ledger.asset_name, []))
+                chosen[ledger.asset_name] = ledger.unread(own.get(ledger.asset_name, []), left)
+                left -= len(chosen[ledger.asset_name]["entries"])
+            if left == 0:
+                self.log.warning("There may be more changes: no more fit into one run, the next one returns them.")
             # Before the ledgers move: if this task dies in between, its retry finds its choice here.
             memory.set(CHOSEN, chosen)
         for ledger in ledgers:
@@ -98,58 +108,75 @@ class Ledger:
         # The run's context gives both for declared inlets only; an author need not repeat the schedule there.
         self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
         self._inlets, self._asset = InletEventsAccessors, asset
+        self._read: dict[str, dict[str, Any]] = {}
 
-    def unread(self, own: list[Any]) -> dict[str, Any]:
+    def unread(self, own: list[Any], most: int) -> dict[str, Any]:
         """
         Return the changes that nobody has read yet, and what to note about them.
 
         :param own: The events that started this run.
+        :param most: How many changes may be returned; the rest stays unread.
         """
         position = self._store.get(self._key)
         since = _moment(position["since"]) if position else _first(own)
         if since is None:
             return {"entries": []}  # nothing was read before, so that nothing can have been left behind
         floor = max(since, _moment(position["until"]) - LATE) if position else since
+        own_times = {event.timestamp for event in own}
         read = set(position["recent"]) if position else set()
-        events = list(self._inlets([self._asset])[self._asset].after(floor.isoformat()))
-        until = max([event.timestamp for event in events], default=floor)
+        events = [
+            event
+            for event in self._inlets([self._asset])[self._asset].after(min({floor, *own_times}).isoformat())
+            if event.id not in read and (event.timestamp >= floor or event.timestamp in own_times)
+        ]
+        entries, taken = self._first_of(events, most)
+        until = max([event.timestamp for event in taken], default=floor)
         return {
-            "entries": self._not_acted_on(
-                entry for event in events if event.id not in read for entry in _entries(event)
-            ),
+            "entries": entries,
             "position": {
+                "turn": position["turn"] + 1 if position else 1,
                 "since": since.isoformat(),
-                "until": until.isoformat(),
-                "recent": [event.id for event in events if event.timestamp >= until - LATE],
+                # A triggerer whose clock is ahead must not hide what the others write.
+                "until": min(until, datetime.now(tz=UTC)).isoformat(),
+                "recent": [*(position["recent"] if position else ()), *(event.id for event in taken)][-RECENT:],
             },
         }
 
     def take(self, chosen: dict[str, Any]) -> None:
         """
-        Note that changes have been chosen.
+        Note that changes have been chosen; does nothing the second time.
 
         :param chosen: What `unread` returned.
         """
-        after = chosen.get("position")
-        if after is None:
+        after, before = chosen.get("position"), self._store.get(self._key)
+        if after is None or (before is not None and before["turn"] >= after["turn"]):
             return
         for piece, latest in _by_piece(chosen["entries"]).items():
             key = f"{self._key}_{piece}"
             self._store.set(key, {**self._store.get(key, {}), **latest})
-        before = self._store.get(self._key)
-        if before is None or _moment(before["until"]) <= _moment(after["until"]):
-            self._store.set(self._key, after)
+        self._store.set(self._key, after)
+
+    def _first_of(self, events: list[Any], most: int) -> tuple[list[dict[str, Any]], list[Any]]:
+        """Return the first changes that were not acted on, and the events of which all is returned."""
+        entries: list[dict[str, Any]] = []
+        taken = []
+        for event in events:
+            fresh = self._not_acted_on(_once([*entries, *_entries(event)])[len(entries) :])
+            entries += fresh[: most - len(entries)]
+            if len(fresh) and entries[-1:] != fresh[-1:]:
+                break  # the rest of this event is for the next run
+            taken.append(event)
+        return entries, taken
 
     def _not_acted_on(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        known: dict[str, dict[str, Any]] = {}
-        fresh = []
-        for entry in _once(entries):
-            piece = piece_of(entry["_id"])
-            if piece not in known:
-                known[piece] = self._store.get(f"{self._key}_{piece}", {})
-            if known[piece].get(entry["_id"]) != _mark(entry):
-                fresh.append(entry)
-        return fresh
+        return [entry for entry in entries if self._marks(entry).get(entry["_id"]) != _mark(entry)]
+
+    def _marks(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """Return the last marks of the sessions that are stored with this one."""
+        piece = piece_of(entry["_id"])
+        if piece not in self._read:
+            self._read[piece] = self._store.get(f"{self._key}_{piece}", {})
+        return self._read[piece]
 
 
 def _own_events(context: Context) -> dict[str, list[Any]]:
@@ -170,7 +197,24 @@ def _entries(event: Any) -> list[dict[str, Any]]:
     """Return the changes that an event tells of; none if it is not one of our watchers'."""
     payload = (event.extra or {}).get("payload")
     sessions = payload.get("sessions") if isinstance(payload, dict) else None
-    return [one for one in sessions or [] if isinstance(one, dict) and "_id" in one and "kind" in one]
+    return [one for one in sessions if _is_change(one)] if isinstance(sessions, list) else []
+
+
+def _is_change(one: Any) -> bool:
+    try:
+        checked_session_id(one["_id"])
+        return one["kind"] == "missing" or (one["kind"] == "modified" and "to" in one["modifiedAt"])
+    except (KeyError, TypeError, InvalidIdError):
+        return False
+
+
+def _names(assets: Any) -> list[str]:
+    """Return the names of the assets that an argument names."""
+    listed = [assets] if isinstance(assets, str) or hasattr(assets, "uri") else assets
+    names = [getattr(one, "name", one) for one in listed]
+    if not all(isinstance(name, str) and name for name in names):
+        raise FixArgumentError("assets: give watched assets, or their names.")
+    return sorted(set(names))
 
 
 def _once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,8 +226,8 @@ def _once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _mark(entry: dict[str, Any]) -> str:
-    """Return what tells two changes of a session apart: until when, or that it is gone."""
-    return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else str(entry["kind"])
+    """Return what tells two changes of a session apart: until when, or how often it is gone."""
+    return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else f"missing {entry.get('times', 1)}"
 
 
 def _by_piece(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:

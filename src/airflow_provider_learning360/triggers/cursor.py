@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider_learning360.api.watching import PIECES, Known, Watch, piece_of, read_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 log = logging.getLogger(__name__)
 
@@ -65,24 +66,37 @@ class Cursor:
         """
         for piece in sorted(watch.unsaved):
             watch.unsaved.discard(piece)
-            if await self._tried(self._stored(piece, watch.piece(piece))) is None:
+            if await self._tried(self._stored(piece, watch)) is None:
                 watch.unsaved.add(piece)
 
-    async def _stored(self, piece: str, value: Mapping[str, Any]) -> bool:
-        await self._store.aset(_key(piece), value)
+    async def _stored(self, piece: str, watch: Watch) -> bool:
+        # Another watcher of the same asset may have sessions of its own in this piece.
+        async with _one_at_a_time():
+            others = await self._store.aget(_key(piece), {})
+            kept = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
+            await self._store.aset(_key(piece), {**kept, **watch.piece(piece)})
         return True
 
     async def _tried(self, attempt: Any) -> Any:
         """Return what the store answers, or None if it does not; the log says so once."""
         try:
             answer = await attempt
-        except AirflowRuntimeError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, raising it would end all watchers of the stream
             if not self._trouble:
-                log.warning("Airflow's asset state store does not answer (%s); trying again.", error.error.error.value)
+                said = error.error.error.value if isinstance(error, AirflowRuntimeError) else type(error).__name__
+                log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
             self._trouble = True
             return None
         self._trouble = False
         return answer
+
+
+_LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _one_at_a_time() -> asyncio.Lock:
+    """Return the lock of this event loop."""
+    return _LOCKS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 def _key(piece: str) -> str:

@@ -8,13 +8,14 @@ import random
 import time
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
+    ForbiddenError,
     LearningError,
     NotFoundError,
     TryAgainError,
@@ -41,6 +42,8 @@ SETTLE = 1.0
 SOON = 10.0
 # Errors in a row after which the rest of the sessions is left for the next look.
 ENOUGH = 3
+# Seconds of work after which other triggers get their turn.
+LONG = 0.005
 
 
 @dataclass
@@ -64,7 +67,9 @@ class Poller:
     _failures: int = field(default=0, init=False)
     _trouble: LearningError | None = field(default=None, init=False)
     _trouble_since: float = field(default=0.0, init=False)
+    _answered: int = field(default=0, init=False)
     _list_is_bare: bool = field(default=False, init=False)
+    _bare_told: bool = field(default=False, init=False)
     _last_in_row: dict[str, int] = field(default_factory=dict, init=False)
 
     async def looks(self) -> AsyncIterator[Look]:
@@ -86,7 +91,7 @@ class Poller:
                     yield look
                 for subscription in self.subscriptions:
                     await subscription.save()
-                await self._sleep(started, watch_wait(self.poll_interval, error, self._failures, random.random))
+                await self._sleep(started, self._wait_after(error))
         finally:
             if hook is not None:
                 await hook.close()
@@ -101,8 +106,9 @@ class Poller:
     async def _look(self, hook: LearningAsyncHook) -> LearningError | None:
         """Look at all sessions that somebody watches; return what kept it from seeing some, if anything did."""
         self._looks += 1
+        self._answered = 0
         self.subscriptions.joined.clear()  # whoever joined until now is looked at now
-        index = _Index(self.subscriptions)
+        index = await _Index.of(self.subscriptions)
         by_list = self.poll == "list" or (
             self.poll == "auto" and (index.has_everything or (len(index.ids) > FEW and not self._list_is_bare))
         )
@@ -114,6 +120,8 @@ class Poller:
             error = TryAgainError(
                 f"Airflow cannot say what connection {self.learning_conn_id!r} is ({trouble.error.error.value})."
             )
+        except Exception as trouble:  # noqa: BLE001 - raising it would end all watchers, which Airflow starts again at once
+            error = ContractError(f"a look failed in a way that nobody foresaw ({type(trouble).__name__}).")
         index.tell(log)
         return error
 
@@ -121,7 +129,9 @@ class Poller:
         error: LearningError | None = None
         bare: set[str] = set()
         unseen = set(index.ids)
+        turn = Turn()
         async for item in hook.stream_program_sessions():
+            await turn.give()
             session_id = str(item.get("_id", "")).lower()
             unseen.discard(session_id)
             if not index.watches(session_id):
@@ -129,11 +139,15 @@ class Poller:
             if item.get("modifiedAt") is None:
                 bare.add(session_id)
                 continue
-            error = index.see(session_id, item) or error
+            trouble = index.see(session_id, item)
+            error = error or trouble
+            self._answered += trouble is None
         # Only a list that came to its end says who is not in it.
         for session_id in unseen:
             index.miss(session_id)
         if bare:
+            # If it is all of them, it is the platform, and the list need not be asked again.
+            self._list_is_bare = not self._answered
             error = await self._without_dates(hook, index, bare) or error
         return error
 
@@ -144,12 +158,12 @@ class Poller:
                 f"The list of program sessions does not say when {len(bare)} of the watched ones were modified, such "
                 f"as {min(bare)}. Use poll='auto' or 'single' for them."
             )
-        if not self._list_is_bare:
+        if not self._bare_told:
             log.warning(
                 "The list of program sessions does not say when they were modified; %d are asked for one by one.",
                 len(bare),
             )
-        self._list_is_bare = True
+        self._bare_told = True
         return await self._look_at_each(hook, index, bare)
 
     async def _look_at_each(self, hook: LearningAsyncHook, index: _Index, ids: set[str]) -> LearningError | None:
@@ -161,9 +175,11 @@ class Poller:
             try:
                 session = await hook.get_program_session(session_id)
                 error = index.see_session(session_id, session)
+                self._answered += error is None
             except NotFoundError:
                 index.miss(session_id)
                 error = None
+                self._answered += 1
             except LearningError as trouble:
                 error = trouble
             in_row = in_row + 1 if error else 0
@@ -171,6 +187,12 @@ class Poller:
             if error and (_of_the_connection(error) or in_row >= ENOUGH):
                 break
         return first_error
+
+    def _wait_after(self, error: LearningError | None) -> float:
+        """Return the seconds until the next look: trouble with single sessions does not slow down the others."""
+        if error is not None and self._answered and error.retry_after is None:
+            return watch_wait(self.poll_interval, None, 0, random.random)
+        return watch_wait(self.poll_interval, error, self._failures, random.random)
 
     def _harvest(self) -> Look | None:
         found = {one: findings for one in self.subscriptions if (findings := one.watch.report()) is not None}
@@ -216,22 +238,35 @@ class Poller:
 class _Index:
     """Who watches which session, for one look, and what there is to tell of it."""
 
-    def __init__(self, subscriptions: Subscriptions) -> None:
+    def __init__(self) -> None:
         self._by_id: dict[str, list[Watch]] = {}
         self._of_everything: list[Watch] = []
         self.ids: set[str] = set()
         self._first_seen: list[str] = []
         self._gone: list[str] = []
+
+    @classmethod
+    async def of(cls, subscriptions: Subscriptions) -> Self:
+        """Return the index of those who watch now; other triggers get their turn meanwhile."""
+        index, turn = cls(), Turn()
         for subscription in subscriptions:
-            watch = subscription.watch
-            if watch.session_ids is None:
-                self._of_everything.append(watch)
-                self.ids.update(watch.now)
-            else:
-                self.ids |= watch.session_ids
-                for session_id in watch.session_ids:
-                    self._by_id.setdefault(session_id, []).append(watch)
-        self.has_everything = bool(self._of_everything)
+            index._add(subscription.watch)
+            await turn.give()
+        return index
+
+    def _add(self, watch: Watch) -> None:
+        if watch.session_ids is None:
+            self._of_everything.append(watch)
+            self.ids.update(watch.now)
+            return
+        self.ids |= watch.session_ids
+        for session_id in watch.session_ids:
+            self._by_id.setdefault(session_id, []).append(watch)
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether somebody watches all sessions of the platform."""
+        return bool(self._of_everything)
 
     def watches(self, session_id: str) -> bool:
         """Whether anybody watches this session."""
@@ -277,14 +312,28 @@ class _Index:
         return [*self._by_id.get(session_id, ()), *self._of_everything]
 
 
+class Turn:
+    """Lets the other triggers of the event loop have their turn, after a while of work."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def give(self) -> None:
+        """Let the others have their turn, if it has been long."""
+        if time.monotonic() - self._since > LONG:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
+
+
 def _some(session_ids: list[str]) -> str:
     named = ", ".join(session_ids[:3])
     return f"{len(session_ids)} program session{'s' * (len(session_ids) > 1)} ({named}{', …' * (len(session_ids) > 3)})"
 
 
 def _of_the_connection(error: LearningError) -> bool:
-    """Whether the next request would meet the same error."""
-    return not isinstance(error, ContractError) and error.status not in range(500, 600)
+    """Whether the next request would meet the same error; otherwise it may be this session's alone."""
+    alone = isinstance(error, ContractError | ForbiddenError) or error.status in range(500, 600)
+    return not alone
 
 
 def _state(error: LearningError) -> str:

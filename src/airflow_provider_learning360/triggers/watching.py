@@ -156,7 +156,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
 
         try:
             # By name: with several assets the short form of the store does not know which one is meant.
-            cursor = Cursor(stores[Asset(self.asset_name)])
+            cursor = Cursor(stores[Asset.ref(name=self.asset_name)])
         except KeyError:
             raise FixArgumentError(
                 f"asset_name: {self.asset_name!r} is not the name of the asset that this trigger watches for. "
