@@ -553,3 +553,24 @@ def test_what_nobody_foresaw_ends_no_watch(
 
     asyncio.run(scenario())
     assert left == [0]
+
+
+def test_a_cancellation_that_nobody_asked_for_is_no_silent_end(
+    learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_learning360.triggers.poller import Poller
+
+    asset = watched_program_session(learning360_simulator.session_ids[0], **QUICK)
+
+    async def broken_off(self: Any, hook: Any) -> Any:
+        raise asyncio.CancelledError("Reader loop exited")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Poller, "_look", broken_off)
+            async with triggerer(asset) as one:
+                await one.until(lambda: one.failed)  # Airflow starts it anew
+        async with triggerer(asset) as two:
+            await two.until(lambda: store.watermarks(asset.name))
+
+    asyncio.run(scenario())

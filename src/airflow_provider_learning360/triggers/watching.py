@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,8 +45,16 @@ class WatchedSessionsProducer(SharedStreamProducer):
 
     async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
         """Yield each look that found something, for the watchers and for `advance`."""
-        async for look in self.poller.looks():
-            yield look, look
+        try:
+            async for look in self.poller.looks():
+                yield look, look
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # A broken-off answer of Airflow's comes as this too. Airflow would take it for the end of the stream, and
+            # leave its watchers waiting for ever; as an error, it starts them anew.
+            raise RuntimeError("the poller was cancelled by nobody") from None
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """
