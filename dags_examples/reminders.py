@@ -29,7 +29,7 @@ with DAG(
     tags=["360learning", "example"],
     doc_md=__doc__,
 ) as plan_reminders:
-    plan = PlanSessionRemindersOperator(task_id="plan", policy=POLICY)
+    plan = PlanSessionRemindersOperator(task_id="plan", policy=POLICY, delivery_dag_id="deliver_reminder")
     TriggerDagRunOperator.partial(
         task_id="start_delivery", trigger_dag_id="deliver_reminder", skip_when_already_exists=True
     ).expand_kwargs(plan.output)

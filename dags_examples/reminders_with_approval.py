@@ -1,8 +1,9 @@
 """
 ### Reminders that somebody approves
 
-Like `deliver_reminder`, but Airflow asks first (*Required Actions*), and goes on by itself if nobody answers within two hours.
-Afterwards a Slack channel is told. Start it from `plan_reminders` with `trigger_dag_id="approve_reminder"`.
+Like `deliver_reminder`, but Airflow asks first (*Required Actions*), and goes on by itself if nobody answers within half an
+hour. Afterwards a Slack channel is told. Use it instead of `deliver_reminder`, from the beginning: a reminder is delivered once
+by each DAG.
 
 Needs Airflow 3.3, and `apache-airflow-providers-slack` with a connection `slack_api_default`; any other notifier does as well.
 """
@@ -26,7 +27,7 @@ with DAG("approve_reminder", schedule=None, catchup=False, tags=["360learning", 
         subject="Send {{ dag_run.conf['rule'] }} of session {{ dag_run.conf['session_id'] }}?",
         body="Due since {{ dag_run.conf['due'] }}.",
         defaults="Approve",
-        response_timeout=timedelta(hours=2),
+        response_timeout=timedelta(minutes=30),
     )
     send = SendSessionReminderOperator(
         task_id="send",

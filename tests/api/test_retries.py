@@ -205,7 +205,7 @@ def test_an_endless_poller_keeps_its_interval_while_all_is_well() -> None:
 )
 def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: LearningError, longest: float) -> None:
     waits = [watch_wait(10, error, failures, lambda: 0.0) for failures in range(1, 100)]
-    assert waits[:3] == [10, 20, 40]
+    assert waits[:2] == [10, 20]
     assert waits == sorted(waits)
     assert waits[-1] == longest
     assert watch_wait(900, error, 50, lambda: 0.0) == 900

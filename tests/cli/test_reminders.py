@@ -118,7 +118,7 @@ def test_nobody_is_left(planned: Plan, learning360_simulator: Simulator) -> None
 
 def test_repetitions_are_numbered(planned: Plan) -> None:
     rule = {"name": "late", "anchor": "startDate", "after": {"days": 1}, "every": {"days": 1}, "at_most": 5,
-            "audience": "learners", "escalate_to_tutors_after": 1}  # fmt: skip
+            "audience": "learners", "escalate_to_tutors_after": 1, "template": "own"}  # fmt: skip
     out = planned("--session", ID, "--at", "2026-03-04T10:00", rules=[rule])[1]
     assert "late: due 2026-03-04T10:00+01:00 (now), message no. 2 to 4: " in out
     assert "t…@example.com" in out

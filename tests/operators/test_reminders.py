@@ -13,7 +13,12 @@ import pytest
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
+from airflow_provider_learning360.api.errors import (
+    FixArgumentError,
+    FixConnectionError,
+    SettingsError,
+    TryAgainError,
+)
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders import announced
 from airflow_provider_learning360.simulator import Simulator
@@ -99,7 +104,8 @@ class Delivery:
     """A delivery run; it may be tried again, and cleared."""
 
     def __init__(self, conf: dict[str, Any], **arguments: Any) -> None:
-        self.context: Any = {"dag_run": SimpleNamespace(conf=conf), "task_state_store": Store()}
+        run = SimpleNamespace(conf=conf, run_id=conf.get("key"))
+        self.context: Any = {"dag_run": run, "task_state_store": Store()}
         self.arguments = {"policy": POLICY, **arguments}
 
     def execute(self) -> dict[str, Any]:
@@ -295,18 +301,149 @@ def test_without_a_sender_nothing_is_sent(
 def test_a_wrong_policy_is_refused_when_the_dag_is_parsed(kind: Any) -> None:
     with pytest.raises(FixArgumentError, match="startDate"):
         kind(task_id="x", policy={"name": "x", "rules": [{"name": "y", "anchor": "start", "before": {"days": 1}}]})
-    kind(task_id="x", policy="{{ params.policy }}")
 
 
 def test_what_was_announced_is_kept_for_sessions_that_there_are(variables: dict[str, str]) -> None:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
-    memory = announced.AnnouncedDates(ReminderPolicy.read(POLICY))
+    memory = announced.AnnouncedDates(ReminderPolicy.read(POLICY), "here")
     assert memory.load() == {}
-    memory.save({"a": {"announced": {}}, "b": {}}, {"a"})
+    memory.save({"a": {"announced": {}}, "b": {}}, {"b"})
     assert memory.load() == {"a": {"announced": {}}}
     variables[memory.name] = "spoiled"
     assert memory.load() == {}
-    without = announced.AnnouncedDates(ReminderPolicy.read({**POLICY, "rules": POLICY["rules"][:1]}))
-    without.save({"a": {}}, {"a"})
+    without = announced.AnnouncedDates(ReminderPolicy.read({**POLICY, "rules": POLICY["rules"][:1]}), "here")
+    without.save({"a": {}}, ())
     assert variables == {memory.name: "spoiled"}
+
+
+def test_a_plan_of_some_sessions_forgets_nothing_of_the_others(simulator: Simulator) -> None:
+    first, second = simulator.session_ids
+    plan()
+    plan(sessions=[first])
+    simulator.edit(second, startDate=soon(days=60))
+    (item,) = plan()
+    assert (item["conf"]["rule"], item["conf"]["session_id"]) == ("moved", second)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_session_whose_statistics_fail_stops_no_other(simulator: Simulator, status: int) -> None:
+    first, second = simulator.session_ids
+    simulator.edit(first, endDate=soon(days=1))
+    simulator.edit(second, startDate=soon(days=1))
+    simulator.play({"when": {"path": f"{first}/stats"}, "do": {"status": status}})
+    assert {one["conf"]["rule"] for one in plan()} == {"ending", "day_before"}
+
+
+def test_no_more_than_airflow_can_map_over_and_none_that_is_delivered(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "1")
+    first, second = simulator.session_ids
+    simulator.edit(first, startDate=soon(days=1, minutes=-5))
+    simulator.edit(second, startDate=soon(days=1))
+    (item,) = plan()
+    assert item["conf"]["session_id"] == first
+    delivered = {item["trigger_run_id"]}
+
+    class TaskInstance:
+        def get_dr_count(self, dag_id: str, run_ids: list[str]) -> int:
+            assert dag_id == "deliver"
+            return len(delivered.intersection(run_ids))
+
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=POLICY, delivery_dag_id="deliver")
+    (item,) = operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+    assert item["conf"]["session_id"] == second
+
+
+def test_a_second_run_with_the_same_reminder_is_refused(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    delivery = Delivery(only(plan(), "day_before"))
+    delivery.context["dag_run"].run_id = "manual__2026-03-01"
+    with pytest.raises(FixArgumentError, match="its ID has to be that key"):
+        delivery.execute()
+    assert smtp.mails == []
+
+
+def test_a_server_that_refuses_everybody_is_a_failure(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    smtp.behaviour.refuse.update(dict.fromkeys(mails_of(simulator, session_id), 550))
+    with pytest.raises(FixConnectionError, match="refused all of 3"):
+        Delivery(only(plan(), "day_before")).execute()
+
+
+def test_who_is_left_of_a_delivery_that_had_begun_gets_it_however_late(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    later, *_ = sorted(mails_of(simulator, session_id))
+    smtp.behaviour.refuse[later] = 450
+    conf = only(plan(), "day_before")
+    delivery = Delivery(conf)
+    with pytest.raises(TryAgainError):
+        delivery.execute()
+    conf["due"] = "2026-01-01T08:00:00.000Z"
+    smtp.behaviour.refuse.clear()
+    assert delivery.execute()["sent"] == 1
+
+
+def test_tutors_are_not_told_that_they_have_not_finished(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    overdue = {
+        "name": "overdue",
+        "anchor": "endDate",
+        "after": {"hours": 1},
+        "every": {"days": 1},
+        "at_most": 3,
+        "escalate_to_tutors_after": 1,
+        "audience": "not_completed",
+    }
+    policy = {"name": "late", "rules": [overdue]}
+    simulator.edit(session_id, endDate=soon(days=-1, hours=-1))
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=policy)
+    (item,) = operator.execute({})  # type: ignore[typeddict-item]
+    Delivery(item["conf"], policy=policy).execute()
+    subjects = {mail.recipients[0]: mail.subject for mail in smtp.mails}
+    assert "tutor@example.com" in subjects
+    assert len({subject for to, subject in subjects.items() if to != "tutor@example.com"}) == 1
+    assert subjects["tutor@example.com"] != subjects["learner0@example.com"]
+
+
+def test_what_the_policy_says_at_delivery_counts(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = only(plan(), "day_before")
+    rule = {"name": "day_before", "anchor": "startDate", "before": {"days": 1}, "audience": "tutors"}
+    Delivery(conf, policy={**POLICY, "rules": [rule]}).execute()
+    assert smtp.recipients == ["tutor@example.com"]
+    other = {"name": "day_before", "anchor": "endDate", "before": {"days": 1}, "audience": "learners"}
+    with pytest.raises(AirflowSkipException, match="another one"):
+        Delivery(conf, policy={**POLICY, "rules": [other]}).execute()
+
+
+def test_a_name_is_no_way_into_a_header(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    trick = "=?utf-8?q?x=0D=0ABcc:_evil@example.com=0D=0A=0D=0AInjected?="
+    users = [{"_id": "f" * 24, "mail": "ann@example.com", "firstName": trick, "lastName": trick}]
+    simulator.edit(session_id, startDate=soon(days=1), users=users, name=trick)
+    Delivery(only(plan(), "day_before")).execute()
+    (mail,) = smtp.mails
+    head = mail.raw.split(b"\r\n\r\n")[0].lower()
+    assert b"\nbcc:" not in head
+    assert mail.recipients == ["ann@example.com"]
+
+
+def test_who_is_not_in_the_statistics_has_not_finished(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, endDate=soon(days=1))
+    known = {"mail": "learner0@example.com", "progress": 100, "endTime": "2026-03-01T08:00:00.000Z"}
+    gone = {"mail": "gone@example.com", "progress": 5}
+    body = {"registered": 3, "completed": 1, "usersStats": [known, gone]}
+    simulator.play({"when": {"path": "/stats"}, "do": {"status": 200, "body": body}})
+    Delivery(only(plan(), "ending")).execute()
+    assert set(smtp.recipients) == {"learner1@example.com", "learner2@example.com"}
+
+
+def test_without_an_smtp_connection_it_says_so(simulator: Simulator) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    with pytest.raises(SettingsError, match="smtp_default"):
+        Delivery(only(plan(), "day_before")).execute()

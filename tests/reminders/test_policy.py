@@ -141,7 +141,7 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy(quiet_hours={"from": "08:30", "to": "08:00"}), ["at least one hour"]),
         (policy(working_days=["monday"]), ["working_days: 'monday'", "did you mean mon?"]),
         (policy(working_days=[]), ["working_days", "empty"]),
-        (policy(max_lateness={}), ["max_lateness: must be longer"]),
+        (policy(max_lateness={}), ["max_lateness: must be 30 minutes or more"]),
         (policy(when_several_are_due="nearest"), ["closest, all"]),
         (policy(rulez=[]), ["rulez", "did you mean rules?"]),
         ({"name": "test", "rules": []}, ["rules: the list is empty"]),

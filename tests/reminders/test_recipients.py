@@ -43,15 +43,20 @@ def test_who_has_not_completed_is_joined_with_the_list() -> None:
         {"mail": "done@example.com", "progress": 100},
         {"mail": "gone@example.com", "deleted": True},
         {"mail": "new@example.com", "firstName": "New", "endTime": ""},
+        {"mail": "left@example.com", "progress": 5},
         {"firstName": "No", "lastName": "Mail"},
         {},
     ]
-    found = recipients_of(rule("not_completed"), SESSION, statistics(*items), [ANN])
+    names = ("done", "gone", "new", "sparse")
+    enrolled: list[Any] = [ANN, *({"mail": f"{name}@example.com"} for name in names)]
+    found = recipients_of(rule("not_completed"), SESSION, statistics(*items), enrolled)
+    # Who has left is in the statistics still; who is not in them has not finished.
     assert found.mailable == (
-        Recipient("aNN@example.com", "Ann", "Lee", "1"),
+        Recipient("Ann@example.com", "Ann", "Lee", "1"),
         Recipient("new@example.com", "New"),
+        Recipient("sparse@example.com"),
     )
-    assert found.unmailable == (Recipient("", "No", "Mail"), Recipient(""))
+    assert found.unmailable == ()
 
 
 def test_who_has_not_completed_needs_statistics() -> None:
@@ -91,7 +96,7 @@ def test_what_the_factories_make() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["ann@example.com", "ann.lee+field@mail.example.co.uk", "zoë.müller@example.com", "o'neil_x-1@exämple.fr", "a@b"],
+    ["ann@example.com", "ann.lee+field@mail.example.co.uk", "o'neil_x-1@exämple.fr", "a@b"],
 )
 def test_addresses(address: str) -> None:
     assert is_mailable(address)
@@ -100,7 +105,7 @@ def test_addresses(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        None, "", "ann", "ann@", "@example.com", "first.last#company@example.com", "ann@example.com#x", "a@b@c.com",
+        None, "", "ann", "zoë.müller@example.com", "a..b@example.com", ".a@example.com", "ann@", "@example.com", "first.last#company@example.com", "ann@example.com#x", "a@b@c.com",
         "ann lee@example.com", " ann@example.com", "ann@example.com\n", "ann@exa\u00a0mple.com", "ann\x00@example.com",
         "ann\u200b@example.com", "ann@example.com\r\nBcc: x@example.com", "a,b@example.com", "<ann@example.com>",
         '"ann"@example.com', "ann(x)@example.com", "x" * 65 + "@example.com", "ann@" + "x" * 255,

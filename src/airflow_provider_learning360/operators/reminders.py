@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowNotFoundException,
+    AirflowSkipException,
+    BaseHook,
+    BaseOperator,
+    conf,
+)
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import session_id_of
-from airflow_provider_learning360.api.errors import FixArgumentError, NotFoundError, TryAgainError
+from airflow_provider_learning360.api.errors import (
+    FixArgumentError,
+    FixConnectionError,
+    LearningError,
+    NotFoundError,
+    SettingsError,
+    TryAgainError,
+)
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
 
 if TYPE_CHECKING:
@@ -22,9 +36,14 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.reminders.delivery import DeliveryResult
+    from airflow_provider_learning360.reminders.ledger import TaskLedger
     from airflow_provider_learning360.reminders.policy import ReminderPolicy, ReminderRule
     from airflow_provider_learning360.reminders.recipients import Recipient, Recipients
     from airflow_provider_learning360.reminders.reminder import DueReminder
+
+
+# Hashed keys in a result: with thousands of them it would be too large for XCom.
+MOST_KEYS = 100
 
 
 class PlanSessionRemindersOperator(BaseOperator):
@@ -36,27 +55,33 @@ class PlanSessionRemindersOperator(BaseOperator):
     Run this every quarter of an hour, with `max_active_runs=1`.
 
     :param policy: The reminder policy: a mapping, YAML or JSON text, or the path of a file.
+    :param delivery_dag_id: ID of the DAG that delivers: reminders that have a run of it are left out. Default: all that
+        are due are returned in every sweep, and the mapped task skips those that have a run.
     :param sessions: IDs of sessions, or documents of them, as `ListProgramSessionsOperator` returns them. Default: all
         of the platform.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :returns: A list of `trigger_run_id` and `conf`; no person's data is in it.
+    :returns: A list of `trigger_run_id` and `conf`, the earliest first, and no more than Airflow can map over; no
+        person's data is in it.
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions` and `.../stats`; Airflow's `TriggerDagRunOperator`.
     """
 
-    template_fields: Sequence[str] = ("policy", "sessions", "learning_conn_id")
+    # Not the policy: Airflow shows rendered fields, and addresses may be in it.
+    template_fields: Sequence[str] = ("sessions", "learning_conn_id")
     ui_color = "#e8f3f1"
 
     def __init__(
         self,
         *,
         policy: str | dict[str, Any],
+        delivery_dag_id: str | None = None,
         sessions: list[str | dict[str, Any]] | None = None,
         learning_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
         self.policy = policy
+        self.delivery_dag_id = delivery_dag_id
         self.sessions = sessions
         self.learning_conn_id = learning_conn_id
         check_policy(policy)
@@ -76,30 +101,56 @@ class PlanSessionRemindersOperator(BaseOperator):
 
         with failing_fast():
             policy = ReminderPolicy.read(self.policy)
-            announced = AnnouncedDates(policy)
-            memory, sessions, now = announced.load(), self._sessions(), datetime.now(tz=UTC)
+            announced = AnnouncedDates(policy, self.learning_conn_id)
+            memory, now = announced.load(), datetime.now(tz=UTC)
+            sessions, gone = self._sessions(memory)
             planned = plan(sessions, policy, now, memory=memory)
             # One request a session, so only for those of which it matters who has finished.
             unfinished = sorted({due.session_id for due in planned.due if "not_completed" in due.audience})
             if unfinished:
-                statistics = {one: self.hook.get_program_session_stats(one) for one in unfinished}
-                planned = plan(sessions, policy, now, memory=memory, statistics=statistics)
+                planned = plan(sessions, policy, now, memory=memory, statistics=self._statistics(unfinished))
             # Before anything is triggered: what was announced stays due for a while, under the same key.
-            announced.save(planned.memory, {session.id for session in sessions})
-            self.log.info("%d reminders of %d sessions are due.", len(planned.due), len(sessions))
-            return [{"trigger_run_id": due.key, "conf": due.to_conf()} for due in planned.due]
+            announced.save(planned.memory, gone)
+            return self._items(context, planned.due, len(sessions))
 
-    def _sessions(self) -> list[ProgramSession]:
+    def _items(self, context: Context, due: list[DueReminder], sessions: int) -> list[dict[str, Any]]:
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        fresh = [one for one in sorted(due, key=lambda one: one.due) if not self._is_delivered(context, one)]
+        self.log.info("%d reminders of %d sessions are due, %d of them new.", len(due), sessions, len(fresh))
+        if len(fresh) > most:
+            self.log.warning("Only the first %d: Airflow maps over no more. The next sweep returns others.", most)
+        return [{"trigger_run_id": one.key, "conf": one.to_conf()} for one in fresh[:most]]
+
+    def _is_delivered(self, context: Context, reminder: DueReminder) -> bool:
+        """Whether there is a delivery run already; only to save work, since the database refuses a second one."""
+        if self.delivery_dag_id is None:
+            return False
+        return bool(context["ti"].get_dr_count(dag_id=self.delivery_dag_id, run_ids=[reminder.key]))
+
+    def _statistics(self, session_ids: list[str]) -> dict[str, SessionStatistics]:
+        """Return what can be had: without statistics a reminder stays due, and its delivery asks again."""
+        found = {}
+        for session_id in session_ids:
+            try:
+                found[session_id] = self.hook.get_program_session_stats(session_id)
+            except LearningError as error:
+                self.log.warning("Who has finished is not known: %s", error)
+        return found
+
+    def _sessions(self, memory: dict[str, Any]) -> tuple[list[ProgramSession], set[str]]:
+        """Return the sessions, and the IDs of those that were known and are no more."""
         if self.sessions is None:
-            return self.hook.list_program_sessions()
-        found = []
+            sessions = self.hook.list_program_sessions()
+            return sessions, memory.keys() - {session.id for session in sessions}
+        found, gone = [], set()
         for one in self.sessions:
             try:
                 # Read anew: a document from another task may be older than a date that was moved, and lacks fields.
                 found.append(self.hook.get_program_session(session_id_of(one)))
             except NotFoundError as error:
+                gone.add(session_id_of(one))
                 self.log.warning("No reminders of a session that is gone: %s", error)
-        return found
+        return found, gone
 
 
 class SendSessionReminderOperator(BaseOperator):
@@ -125,8 +176,8 @@ class SendSessionReminderOperator(BaseOperator):
     Source: 360Learning API v1; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
     """
 
+    # Not the policy: Airflow shows rendered fields, and addresses may be in it.
     template_fields: Sequence[str] = (
-        "policy",
         "reminder",
         "learning_conn_id",
         "smtp_conn_id",
@@ -179,15 +230,18 @@ class SendSessionReminderOperator(BaseOperator):
 
         with failing_fast():
             policy = ReminderPolicy.read(self.policy)
-            reminder = DueReminder.from_conf(self.reminder or context["dag_run"].conf or {})
+            reminder = DueReminder.from_conf(self.reminder or self._conf_of_run(context))
             ledger = TaskLedger(context.get("task_state_store"))
-            session = self._session(reminder, policy)
+            session = self._session(reminder, policy, ledger)
             rule = next(one for one in policy.rules if one.name == reminder.rule)
-            statistics = self._statistics(reminder)
+            # What the policy says now counts, as it does for everything else.
+            audience = rule.audience_of(reminder.occurrence or 0)
+            reminder = replace(reminder, audience=audience, message=rule.message, template=rule.template)
+            statistics = self._statistics(reminder, rule)
             recipients = self._recipients(rule, reminder, session, statistics)
             result = deliver(
                 reminder.key,
-                self._mails(policy, reminder, session, statistics, recipients),
+                self._mails(policy, reminder, session, statistics, recipients.mailable),
                 ledger=ledger,
                 transport=SmtpTransport(self.smtp_conn_id),
                 once=rule.once,
@@ -196,24 +250,37 @@ class SendSessionReminderOperator(BaseOperator):
             )
             return self._told(reminder, recipients, result)
 
-    def _session(self, reminder: DueReminder, policy: ReminderPolicy) -> ProgramSession:
+    def _conf_of_run(self, context: Context) -> dict[str, Any]:
+        """Return the reminder of the run, if the run is the one that delivers it: a second one would mail all again."""
+        run: Any = context["dag_run"]
+        given = dict(run.conf or {})
+        if given.get("key") not in (None, run.run_id):
+            raise FixArgumentError(
+                f"This run is not the one that delivers {given['key']}: its ID has to be that key, so that nobody is "
+                "mailed twice. Let the planner start it, or delete the run that has the key and plan again."
+            )
+        return given
+
+    def _session(self, reminder: DueReminder, policy: ReminderPolicy, ledger: TaskLedger) -> ProgramSession:
         """Return the session as it is now, if the reminder is still right."""
         from airflow_provider_learning360.reminders.planner import still_valid
 
         now = datetime.now(tz=UTC)
-        if now > reminder.due + policy.max_lateness.total:
+        # Who is left of a delivery that had begun gets it however late: half of them have it.
+        if now > reminder.due + policy.max_lateness.total and not ledger.has_begun:
             raise AirflowSkipException(f"It was due at {reminder.due.isoformat()}, and is too late by now.")
         try:
             session = self.hook.get_program_session(reminder.session_id)
         except NotFoundError as error:
             raise AirflowSkipException(f"The session is gone. {error}") from error
-        reason = still_valid(reminder.to_conf(), session, policy, now=now)
+        reason = still_valid(reminder.to_conf(), session, policy, now=now) or other_rule(reminder, policy)
         if reason is not None:
             raise AirflowSkipException(f"Nothing is sent: {reason}.")
         return session
 
-    def _statistics(self, reminder: DueReminder) -> SessionStatistics | None:
-        if "not_completed" in reminder.audience or reminder.message == "digest":
+    def _statistics(self, reminder: DueReminder, rule: ReminderRule) -> SessionStatistics | None:
+        for_digest = reminder.anchor == "endDate" and ("tutors" in reminder.audience or rule.to)
+        if "not_completed" in reminder.audience or reminder.message == "digest" or for_digest:
             return self.hook.get_program_session_stats(reminder.session_id)
         return None
 
@@ -240,26 +307,25 @@ class SendSessionReminderOperator(BaseOperator):
         reminder: DueReminder,
         session: ProgramSession,
         statistics: SessionStatistics | None,
-        recipients: Recipients,
+        recipients: Sequence[Recipient],
     ) -> Iterator[tuple[str, Callable[[], EmailMessage]]]:
         """Yield for each recipient the key, and what builds the mail; none is built before its turn."""
         from airflow_provider_learning360.reminders.mail import build, mailbox
         from airflow_provider_learning360.reminders.messages import render, values_of
 
         sender = self.sender or self._sender_of_connection()
-        template = template_of(reminder, policy)
         change = changed_dates(reminder)
         # Once: a digest counts all learners.
         common = values_of(session, policy.zone, rule=reminder.rule, change=change, statistics=statistics)
 
         def mail(one: Recipient, key: str) -> EmailMessage:
             values = {**common, "recipient": {"first_name": one.first_name}}
-            message = render(template, session.lang, values, directory=self.templates)
+            message = render(template_of(reminder, one.role), session.lang, values, directory=self.templates)
             name = " ".join(filter(None, (one.first_name, one.last_name)))
             to = mailbox(one.mail, name)
             return build(message, sender=sender, recipient=to, key=f"{reminder.key}:{key}", reply_to=self.reply_to)
 
-        for one in recipients.mailable:
+        for one in recipients:
             key = self._key_of(one)
             yield key, lambda one=one, key=key: mail(one, key)  # type: ignore[misc]
 
@@ -271,7 +337,12 @@ class SendSessionReminderOperator(BaseOperator):
 
     def _sender_of_connection(self) -> str:
         # Not through the hook, which would open a connection to the mail server for it.
-        sender = BaseHook.get_connection(self.smtp_conn_id).extra_dejson.get("from_email")
+        try:
+            sender = BaseHook.get_connection(self.smtp_conn_id).extra_dejson.get("from_email")
+        except AirflowNotFoundException:
+            raise SettingsError(
+                f"There is no Airflow connection {self.smtp_conn_id!r}. Add one of type smtp."
+            ) from None
         if not sender:
             raise FixArgumentError(
                 f"sender: there is none. Name one, or set from_email in connection {self.smtp_conn_id!r}."
@@ -286,6 +357,11 @@ class SendSessionReminderOperator(BaseOperator):
             *(reminder.key, result.sent, result.already, len(result.refused)),
             *(len(recipients.unmailable) + result.unmailable, len(result.unknown)),
         )
+        if result.refused and not (result.sent or result.already):
+            raise FixConnectionError(
+                f"{reminder.key}: the mail server refused all of {len(result.refused)} mails. Check what the login of "
+                f"connection {self.smtp_conn_id!r} may send, to whom and how much; then clear the task."
+            )
         if result.failed:
             raise TryAgainError(
                 f"{reminder.key}: the mail server refused {len(result.failed)} mails for now; a retry sends them."
@@ -294,9 +370,10 @@ class SendSessionReminderOperator(BaseOperator):
             "reminder": reminder.key,
             "sent": result.sent,
             "already": result.already,
-            "refused": result.refused,
-            "unknown": result.unknown,
-            "unmailable": unmailable,
+            "refused": result.refused[:MOST_KEYS],
+            "unknown": result.unknown[:MOST_KEYS],
+            "unmailable": unmailable[:MOST_KEYS],
+            "counts": {"refused": len(result.refused), "unknown": len(result.unknown), "unmailable": len(unmailable)},
         }
 
 
@@ -309,17 +386,15 @@ def check_policy(policy: str | dict[str, Any]) -> None:
     """
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
-    if "{{" not in str(policy):
-        ReminderPolicy.read(policy)
+    ReminderPolicy.read(policy)
 
 
-def template_of(reminder: DueReminder, policy: ReminderPolicy) -> str:
+def template_of(reminder: DueReminder, role: str) -> str:
     """
-    Return the name of the template of a reminder: its own, or the built-in one of its kind.
+    Return the name of the template for a recipient: that of the rule, or the built-in one of its kind.
 
     :param reminder: The reminder.
-    :param policy: Its policy.
-    :raises FixArgumentError: There is no built-in one of this kind.
+    :param role: What the recipient is: `learner`, `tutor` or `fixed`.
     """
     if reminder.template:
         return reminder.template
@@ -327,12 +402,23 @@ def template_of(reminder: DueReminder, policy: ReminderPolicy) -> str:
         return "date_changed"
     if reminder.message == "digest":
         return "tutors_digest"
+    if reminder.anchor == "startDate":
+        return "before_start"
+    if role != "learner":
+        return "tutors_digest"  # who is late is no news to a tutor as "you have not finished"
+    return "before_end" if datetime.fromisoformat(reminder.anchor_at or "") > reminder.due else "overdue"
+
+
+def other_rule(reminder: DueReminder, policy: ReminderPolicy) -> str | None:
+    """
+    Return why a rule is not the one that a reminder was planned by, although it has the same name; or None.
+
+    :param reminder: The reminder.
+    :param policy: The policy as it is now.
+    """
     rule = next(one for one in policy.rules if one.name == reminder.rule)
-    if rule.before is not None:
-        return "before_start" if reminder.anchor == "startDate" else "before_end"
-    if reminder.anchor == "endDate":
-        return "overdue"
-    raise FixArgumentError(f"Rule {reminder.rule!r}: there is no built-in template for `after` startDate; name one.")
+    same = rule.anchor == reminder.anchor and (rule.every is None) == (reminder.occurrence is None)
+    return None if same else f"rule {rule.name!r} was made another one since it was planned"
 
 
 def changed_dates(reminder: DueReminder) -> dict[str, tuple[datetime | None, datetime | None]]:

@@ -22,12 +22,13 @@ class AnnouncedDates:
     all the same, dates are taken as announced: that costs a notice, and never sends a needless one.
 
     :param policy: The policy.
+    :param learning_conn_id: ID of the connection to 360Learning; the same policy may serve several.
 
     Source: Airflow's `Variable`.
     """
 
-    def __init__(self, policy: ReminderPolicy) -> None:
-        self.name = f"learning360_reminders_{policy.name}"
+    def __init__(self, policy: ReminderPolicy, learning_conn_id: str) -> None:
+        self.name = f"learning360_reminders_{policy.name}_{learning_conn_id}"
         self._is_needed = any(rule.on for rule in policy.rules)
         self._loaded: dict[str, Any] = {}
 
@@ -48,14 +49,14 @@ class AnnouncedDates:
         self._loaded = loaded
         return dict(loaded)
 
-    def save(self, memory: Mapping[str, Any], session_ids: Collection[str]) -> None:
+    def save(self, memory: Mapping[str, Any], gone: Collection[str]) -> None:
         """
         Save what is to be remembered, if it is anything else than before.
 
-        :param memory: For each session what was announced.
-        :param session_ids: The sessions that there are; of others nothing is kept.
+        :param memory: For each session what was announced; also for those that this sweep did not look at.
+        :param gone: IDs of sessions that are no more.
         """
-        kept = {session_id: one for session_id, one in memory.items() if session_id in session_ids}
+        kept = {session_id: one for session_id, one in memory.items() if session_id not in gone}
         if self._is_needed and kept != self._loaded:
             from airflow.providers.common.compat.sdk import Variable
 

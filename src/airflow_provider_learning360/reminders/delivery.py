@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -43,7 +44,7 @@ class RefusedError(Exception):
 class Line(Protocol):
     """An open connection to a mail server."""
 
-    def offer(self, mail: EmailMessage) -> None:
+    def offer(self, mail: EmailMessage, content: bytes) -> None:
         """Name sender and recipient; nothing is sent yet. Raises `RefusedError`."""
 
     def hand_over(self) -> None:
@@ -148,8 +149,13 @@ def _left(
 
 def _mail_one(key: str, mail: EmailMessage, line: Line, ledger: Ledger, once: Once, result: DeliveryResult) -> None:
     try:
+        content = mail.as_bytes()
+    except (MessageError, ValueError):
+        result.unmailable += 1  # a name or subject that no header can carry
+        return
+    try:
         # A claim is made as late as can be: once the server has agreed to this sender and this recipient.
-        line.offer(mail)
+        line.offer(mail, content)
         if once == "claim_before":
             ledger.record(key, CLAIMED)
         line.hand_over()

@@ -54,6 +54,11 @@ class TaskLedger:
         self._blank = task_state_store.get(BEGUN) is None
         self._recorded: dict[str, str] = {}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was recorded by an earlier try."""
+        return not self._blank
+
     def seen(self, key: str) -> str | None:
         """
         Return the state that was recorded of a recipient, or None.

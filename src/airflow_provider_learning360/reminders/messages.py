@@ -120,8 +120,10 @@ def render(template: str, language: str | None, values: Mapping[str, Any], *, di
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, without what is no character to read."""
-    return " ".join("".join(" " if unicodedata.category(one) in ("Cc", "Cs") else one for one in text).split())
+    """Return a text on one line, without what is no character to read, and without what mail headers decode."""
+    line = " ".join("".join(" " if unicodedata.category(one) in ("Cc", "Cs") else one for one in text).split())
+    # The start of an encoded word (RFC 2047): what it hides would be decoded after it was looked at, line ends and all.
+    return line.replace("=?", "= ?")
 
 
 def _folders(directory: str | None) -> tuple[Path, ...]:

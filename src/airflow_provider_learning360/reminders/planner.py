@@ -209,7 +209,14 @@ class _Sweep:
 
     def _is_needless(self, rule: ReminderRule, session: ProgramSession) -> bool:
         statistics = self.statistics.get(session.id) if "not_completed" in rule.audience else None
-        return statistics is not None and not statistics.not_completed()
+        # Statistics may be sparse: only if they know all of them, nobody is left.
+        known = len(statistics.users_stats or []) if statistics is not None else 0
+        return (
+            statistics is not None
+            and statistics.users_stats is not None
+            and known >= (statistics.registered or 0)
+            and not statistics.not_completed()
+        )
 
     def _reminder(
         self, rule: ReminderRule, session: ProgramSession, anchor: datetime, occurrence: int, due: datetime

@@ -41,6 +41,7 @@ DAYS: tuple[Day, ...] = get_args(Day)
 # still finds it in time.
 AHEAD_OF_QUIET = timedelta(minutes=15)
 _SHORTEST_DAY = timedelta(hours=1)
+SHORTEST_LATENESS = timedelta(minutes=30)
 
 # Words joined by single signs: in a key, two underscores separate, and three stand for a "-".
 _NAME = r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*"
@@ -234,6 +235,8 @@ class ReminderRule(_Choice):
             )
         if "settle" in self.model_fields_set:
             return "settle: of use with `on: date_changed` only"
+        if self.after is not None and self.anchor == "startDate" and self.template is None:
+            return "template: is missing; there is no built-in message for `after` startDate"
         if self.before is not None and not self.before.total:
             return "before: must be longer than nothing; use `after: {}` for the date itself"
         return None
@@ -255,6 +258,8 @@ class ReminderRule(_Choice):
     def _problem_of_the_audience(self) -> str | None:
         if not self.audience and not self.to:
             return f"audience: is missing; use one or several of {', '.join(get_args(Audience))}, or addresses in `to`"
+        if self.message == "digest" and self.on is not None:
+            return "message: a change of dates has no digest"
         if self.message == "digest" and (set(self.audience) - {"tutors"} or self.escalate_to_tutors_after):
             # A digest names who is late.
             return "message: a digest is for `audience: tutors` and for addresses in `to` only"
@@ -316,8 +321,8 @@ class ReminderPolicy(_Choice):
     @field_validator("max_lateness")
     @classmethod
     def _check_lateness(cls, lateness: Duration) -> Duration:
-        if not lateness.total:
-            raise ValueError("must be longer than the time between two sweeps, or nothing would ever be due")
+        if lateness.total < SHORTEST_LATENESS:
+            raise ValueError("must be 30 minutes or more, longer than the time between two sweeps")
         return lateness
 
     @model_validator(mode="after")

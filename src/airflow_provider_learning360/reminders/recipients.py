@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     from airflow_provider_learning360.api.models import Learner, LearnerStatistics, ProgramSession, SessionStatistics
     from airflow_provider_learning360.reminders.policy import ReminderRule
@@ -31,7 +32,13 @@ def is_mailable(address: str | None) -> bool:
     :param address: What 360Learning calls a mail; sometimes a login such as `first.last#company@example.com`.
     """
     text = address or ""
-    return len(text) <= _LONGEST and text.isprintable() and _ADDRESS.fullmatch(text) is not None
+    if len(text) > _LONGEST or not text.isprintable() or _ADDRESS.fullmatch(text) is None:
+        return False
+    try:
+        mailbox(text, "")
+    except UnmailableError:
+        return False
+    return True
 
 
 def recipient_key(mail: str, secret: str | bytes) -> str:
@@ -127,16 +134,17 @@ def _not_completed(
             f"Who has not finished program session {session.id} is not known: its statistics are missing. "
             "Read them with get_program_session_stats first."
         )
-    by_mail = {one.mail.lower(): one for one in learners if one.mail}
-    return (_joined(item, by_mail) for item in statistics.not_completed())
+    items = {(item.get("mail") or "").lower(): item for item in statistics.users_stats or []}
+    done = items.keys() - {(item.get("mail") or "").lower() for item in statistics.not_completed()}
+    # Who is enrolled and not known to have finished: statistics are sparse, and name some who have left.
+    return (_joined(one, items.get(one.mail.lower())) for one in learners if one.mail.lower() not in done)
 
 
-def _joined(item: LearnerStatistics, by_mail: Mapping[str, Recipient]) -> Recipient:
-    """Return a learner of the statistics, with what only the list of learners says."""
-    mail = item.get("mail") or ""
-    known = by_mail.get(mail.lower(), Recipient(mail))
-    first, last = item.get("firstName") or known.first_name, item.get("lastName") or known.last_name
-    return Recipient(mail, first, last, known.user_id)
+def _joined(learner: Recipient, item: LearnerStatistics | None) -> Recipient:
+    """Return a learner, with the name that only the statistics know."""
+    known = item or {}
+    first, last = learner.first_name or known.get("firstName"), learner.last_name or known.get("lastName")
+    return replace(learner, first_name=first, last_name=last)
 
 
 def _each_once(people: Iterable[Recipient]) -> Iterator[Recipient]:

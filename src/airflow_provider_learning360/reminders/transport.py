@@ -107,15 +107,17 @@ class SmtpLine:
         self._conn_id = smtp_conn_id
         self._content = b""
 
-    def offer(self, mail: EmailMessage) -> None:
+    def offer(self, mail: EmailMessage, content: bytes) -> None:
         """
         Name sender and recipient of a mail; nothing of it is sent yet.
 
         :param mail: The mail.
+        :param content: The same as it is sent.
         :raises RefusedError: The server does not take mail to this recipient.
         :raises FixConnectionError: The server does not take mail from this sender.
         :raises TryAgainError: The connection broke, or the server is in trouble.
         """
+        self._content = content
         self._tried(lambda: self._offer(mail))
 
     def hand_over(self) -> None:
@@ -136,7 +138,6 @@ class SmtpLine:
         raise error
 
     def _offer(self, mail: EmailMessage) -> None:
-        self._content = mail.as_bytes()
         self._client.ehlo_or_helo_if_needed()
         options = [f"size={len(self._content)}"] if self._client.has_extn("size") else []
         code, _ = self._client.mail(mail["From"].addresses[0].addr_spec, options)
