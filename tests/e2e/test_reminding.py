@@ -31,7 +31,9 @@ POLICY = {policy!r}
 COMMON = {{"schedule": None, "catchup": False, "is_paused_upon_creation": False}}
 
 with DAG("plan_{name}", max_active_runs=1, **COMMON) as plan:
-    planned = PlanSessionRemindersOperator(task_id="plan", policy=POLICY, sessions={sessions!r})
+    planned = PlanSessionRemindersOperator(
+        task_id="plan", policy=POLICY, sessions={sessions!r}, delivery_dag_id={delivery_dag_id!r}
+    )
     TriggerDagRunOperator.partial(
         task_id="start", trigger_dag_id="deliver_{name}", skip_when_already_exists=True
     ).expand_kwargs(planned.output)
@@ -146,10 +148,11 @@ def reminding(airflow: Any, simulator: Any, smtp: Any, request: pytest.FixtureRe
     """Make DAGs for sessions, for as long as the test takes."""
     files = []
 
-    def make(name: str, sessions: list[dict[str, Any]]) -> Reminding:
+    def make(name: str, sessions: list[dict[str, Any]], delivery_dag_id: str | None = None) -> Reminding:
         ids = [simulator.add(one) for one in sessions]
         files.append(f"{name}.py")
-        airflow.put_dag(files[-1], DAGS.format(name=name, policy=policy(name), sessions=ids))
+        source = DAGS.format(name=name, policy=policy(name), sessions=ids, delivery_dag_id=delivery_dag_id)
+        airflow.put_dag(files[-1], source)
         return Reminding(airflow, smtp, name)
 
     yield make
@@ -205,7 +208,7 @@ def test_each_recipient_has_each_mail_once(airflow: Any, simulator: Any, remindi
 
 def test_a_session_that_moves_takes_its_reminder_along(airflow: Any, simulator: Any, reminding: Any) -> None:
     leaving, coming = session(9001, startDate=after(hours=23.5)), session(9002, startDate=after(days=30))
-    it = reminding("moved", [leaving, coming])
+    it = reminding("moved", [leaving, coming], delivery_dag_id="deliver_moved")
     # Dates that are known, and not announced as changed; what is due of the first is not delivered before it moves.
     airflow.until_parsed("deliver_moved")
     airflow.command("dags", "pause", "deliver_moved", "--yes")
