@@ -447,3 +447,16 @@ def test_without_an_smtp_connection_it_says_so(simulator: Simulator) -> None:
     simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
     with pytest.raises(SettingsError, match="smtp_default"):
         Delivery(only(plan(), "day_before")).execute()
+
+
+def test_a_template_that_is_not_there_is_refused_when_the_dag_is_parsed(tmp_path: Any) -> None:
+    rule = {**POLICY["rules"][0], "template": "tomorrow"}
+    policy = {**POLICY, "rules": [rule]}
+    with pytest.raises(FixArgumentError, match="no mail template 'tomorrow'. Known: before_end"):
+        SendSessionReminderOperator(task_id="send", policy=policy)
+    with pytest.raises(FixArgumentError, match="no folder"):
+        SendSessionReminderOperator(task_id="send", policy=policy, templates="nowhere")
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "tomorrow.txt").write_text("Tomorrow.")
+    SendSessionReminderOperator(task_id="send", policy=policy, templates=str(tmp_path))
+    SendSessionReminderOperator(task_id="send", policy=policy, templates="{{ params.mails }}")

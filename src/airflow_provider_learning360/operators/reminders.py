@@ -212,6 +212,7 @@ class SendSessionReminderOperator(BaseOperator):
         self.rate = rate
         self.batch_size = batch_size
         check_policy(policy)
+        self._check_templates()
 
     @cached_property
     def hook(self) -> LearningHook:
@@ -249,6 +250,17 @@ class SendSessionReminderOperator(BaseOperator):
                 batch_size=self.batch_size,
             )
             return self._told(reminder, recipients, result)
+
+    def _check_templates(self) -> None:
+        """Refuse when the DAG is parsed what would fail in the middle of the night."""
+        from airflow_provider_learning360.reminders.messages import check_template
+        from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+        if "{{" in str(self.templates):
+            return
+        for rule in ReminderPolicy.read(self.policy).rules:
+            if rule.template:
+                check_template(rule.template, self.templates)
 
     def _conf_of_run(self, context: Context) -> dict[str, Any]:
         """Return the reminder of the run, if the run is the one that delivers it: a second one would mail all again."""

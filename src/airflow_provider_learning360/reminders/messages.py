@@ -115,8 +115,25 @@ def render(template: str, language: str | None, values: Mapping[str, Any], *, di
         for folder in folders if _NAME.fullmatch(template) else ():
             if any(_file(folder, code, template, kind).is_file() for kind in ("txt", "html")):
                 return _rendered(folder, code, template, _cleaned(values), folders)
+    raise _unknown(template, folders)
+
+
+def check_template(template: str, directory: str | None = None) -> None:
+    """
+    Refuse a template that is there in no language.
+
+    :param template: Its name.
+    :param directory: Folder with the author's templates; default none.
+    :raises FixArgumentError: There is no such template, or no such folder.
+    """
+    folders = _folders(directory)
+    if template not in {file.name.removesuffix(".txt") for file in _texts(folders)}:
+        raise _unknown(template, folders)
+
+
+def _unknown(template: str, folders: tuple[Path, ...]) -> FixArgumentError:
     known = sorted({file.name.removesuffix(".txt") for file in _texts(folders)})
-    raise FixArgumentError(f"There is no mail template {template!r}. Known: {', '.join(known)}.")
+    return FixArgumentError(f"There is no mail template {template!r}. Known: {', '.join(known)}.")
 
 
 def one_line(text: str) -> str:

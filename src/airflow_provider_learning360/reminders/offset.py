@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.errors import FixArgumentError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
@@ -27,8 +29,14 @@ def due_of(
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
     offset = {"before": before} if before else {"after": after or {}}
-    rule = {"name": "date", "anchor": anchor, **offset, "audience": "tutors"}
-    policy = ReminderPolicy.read({"name": "sensor", "time_zone": time_zone, "rules": [rule]})
+    # What a rule needs beside the time does not matter here.
+    rule = {"name": "date", "anchor": anchor, **offset, "audience": "tutors", "template": "none"}
+    try:
+        policy = ReminderPolicy.read({"name": "sensor", "time_zone": time_zone, "rules": [rule]})
+    except FixArgumentError as error:
+        # The author of a sensor wrote no policy.
+        message = str(error).replace("Reminder policy 'sensor': ", "").replace("rule 'date': ", "")
+        raise FixArgumentError(message) from None
     calendar = Calendar(policy)
 
     def due(session: ProgramSession) -> datetime | None:
