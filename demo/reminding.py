@@ -65,6 +65,9 @@ def deliver(planned: list[dict[str, Any]]) -> None:
     """Run the DAG that delivers, for each reminder."""
     from reminders import deliver_reminder
 
+    send = deliver_reminder.get_task("send")
+    send.policy = POLICY
     for reminder in planned:
-        deliver_reminder.get_task("send").policy = POLICY
-        deliver_reminder.test(run_conf=reminder["conf"])
+        # Not as the configuration of the run: that has to be the one whose ID is the reminder's key.
+        send.reminder = reminder["conf"]
+        deliver_reminder.test()
