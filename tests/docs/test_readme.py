@@ -146,6 +146,8 @@ def test_the_commands_do_what_they_say(
 
 
 def test_the_simulator_takes_the_arguments_shown(readme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Imported before it is replaced, or the replacement would stay there.
+    import airflow_provider_learning360.cli.simulator  # noqa: F401
     from airflow_provider_learning360.cli.__main__ import main as commands
     from airflow_provider_learning360.simulator import __main__ as command
 
