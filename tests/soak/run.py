@@ -250,11 +250,6 @@ class Soak:
         """Return how many runs of a DAG ended how."""
         return Counter(run.state for run in self._ask(lambda: self.airflow.runs(dag_id)))
 
-    def tried_again(self, dag_id: str) -> int:
-        """Return how many tries of tasks did not come to their end, most likely killed with their scheduler."""
-        ((count,),) = self._query("select count(*) from task_instance_history where dag_id = ?", dag_id)
-        return int(count)
-
     def log_lines(self, edit: Edit) -> str:
         """Return what the services said of the session, or found worrying, from the edit on."""
         return "\n".join(

@@ -118,7 +118,10 @@ class PlanSessionRemindersOperator(BaseOperator):
         fresh = [one for one in sorted(due, key=lambda one: one.due) if not self._is_delivered(context, one)]
         self.log.info("%d reminders of %d sessions are due, %d of them new.", len(due), sessions, len(fresh))
         if len(fresh) > most:
-            self.log.warning("Only the first %d: Airflow maps over no more. The next sweep returns others.", most)
+            others = (
+                "The next sweep returns others" if self.delivery_dag_id else "Set delivery_dag_id to get to the others"
+            )
+            self.log.warning("Only the first %d are returned: Airflow maps over no more. %s.", most, others)
         return [{"trigger_run_id": one.key, "conf": one.to_conf()} for one in fresh[:most]]
 
     def _is_delivered(self, context: Context, reminder: DueReminder) -> bool:
@@ -211,8 +214,7 @@ class SendSessionReminderOperator(BaseOperator):
         self.templates = templates
         self.rate = rate
         self.batch_size = batch_size
-        check_policy(policy)
-        self._check_templates()
+        self._check_templates(check_policy(policy))
 
     @cached_property
     def hook(self) -> LearningHook:
@@ -251,14 +253,13 @@ class SendSessionReminderOperator(BaseOperator):
             )
             return self._told(reminder, recipients, result)
 
-    def _check_templates(self) -> None:
+    def _check_templates(self, policy: ReminderPolicy) -> None:
         """Refuse when the DAG is parsed what would fail in the middle of the night."""
         from airflow_provider_learning360.reminders.messages import check_template
-        from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
         if "{{" in str(self.templates):
             return
-        for rule in ReminderPolicy.read(self.policy).rules:
+        for rule in policy.rules:
             if rule.template:
                 check_template(rule.template, self.templates)
 
@@ -389,16 +390,16 @@ class SendSessionReminderOperator(BaseOperator):
         }
 
 
-def check_policy(policy: str | dict[str, Any]) -> None:
+def check_policy(policy: str | dict[str, Any]) -> ReminderPolicy:
     """
-    Refuse a policy that is not valid when the DAG is parsed; templates are left for later.
+    Return a policy, or refuse it when the DAG is parsed.
 
     :param policy: The argument of an operator.
     :raises FixArgumentError: It is not valid; names rule and field.
     """
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
-    ReminderPolicy.read(policy)
+    return ReminderPolicy.read(policy)
 
 
 def template_of(reminder: DueReminder, role: str) -> str:

@@ -121,7 +121,7 @@ class Poller:
                 f"Airflow cannot say what connection {self.learning_conn_id!r} is ({trouble.error.error.value})."
             )
         except Exception as trouble:  # noqa: BLE001 - raising it would end all watchers, which Airflow starts again at once
-            error = ContractError(f"a look failed in a way that nobody foresaw ({type(trouble).__name__}).")
+            error = ContractError(f"{type(trouble).__name__}, which nobody foresaw. Report it with this line.")
         index.tell(log)
         return error
 
@@ -206,7 +206,7 @@ class Poller:
     async def _sleep(self, started: float, seconds: float) -> None:
         """Sleep until the next look; less if somebody joins, unless there is trouble to wait out."""
         due = started + seconds
-        soon = due if self._trouble else min(due, started + max(SOON, SETTLE))
+        soon = due if self._trouble else min(due, started + SOON)
         try:
             async with asyncio.timeout(max(0.0, due - time.monotonic())):
                 await self.subscriptions.joined.wait()
