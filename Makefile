@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 CONSTRAINTS := constraints/airflow-3.3.2.txt
 BIN := .venv/bin
+# One of the tools that the tests try reports each run to its makers unless it is told not to.
+export DO_NOT_TRACK := True
 
 .PHONY: help demo test lint airflow compat bench soak clean
 .DEFAULT_GOAL := help

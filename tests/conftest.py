@@ -23,6 +23,7 @@ os.environ.update(
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=f"{HOME}/logs",
+    AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY="False",
 )
 for name in [one for one in os.environ if one.startswith("AIRFLOW_CONN_")]:
     del os.environ[name]

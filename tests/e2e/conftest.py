@@ -69,8 +69,7 @@ def airflow(
     }
     with Airflow.running(home, connections, DAGS, extra) as airflow:
         yield airflow
-    if not __import__("os").environ.get("KEEP"):
-        shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,18 +65,49 @@ class Stream:
         self.run(self.hook.close())
         self._loop.close()
 
+    def first(self) -> dict[str, Any]:
+        async def first() -> dict[str, Any]:
+            async with aclosing(self.hook.stream_program_sessions()) as sessions:
+                return await anext(sessions)
+
+        return self.run(first())
+
     async def _read(self) -> None:
         async for session in self.hook.stream_program_sessions():
             self.seen.append(session)
 
 
-@pytest.fixture
-def stream(connect: Callable[..., str]) -> Iterator[Callable[..., Stream]]:
+class StreamWithoutCoroutines:
+    """The same of the other hook."""
+
+    def __init__(self, conn_id: str) -> None:
+        self.hook = LearningHook(conn_id)
+        self.seen: list[dict[str, Any]] = []
+
+    def __call__(self) -> list[dict[str, Any]]:
+        self.seen = []
+        for session in self.hook.stream_program_sessions():
+            self.seen.append(session)
+        return self.seen
+
+    def run(self, result: Any) -> Any:
+        return result
+
+    def first(self) -> dict[str, Any]:
+        with closing(self.hook.stream_program_sessions()) as sessions:
+            return next(sessions)
+
+    def close(self) -> None:
+        self.hook._session.close()
+
+
+@pytest.fixture(params=[Stream, StreamWithoutCoroutines], ids=["async", "sync"])
+def stream(connect: Callable[..., str], request: pytest.FixtureRequest) -> Iterator[Callable[..., Stream]]:
     """Open a stream to a simulator or a URL; keyword arguments are settings of the extra."""
     opened: list[Stream] = []
 
     def open_stream(target: Simulator | str, *, password: str = "demo-key", **extra: Any) -> Stream:
-        opened.append(Stream(connect(host=getattr(target, "url", target), password=password, extra=extra)))
+        opened.append(request.param(connect(host=getattr(target, "url", target), password=password, extra=extra)))
         return opened[-1]
 
     yield open_stream
@@ -284,13 +315,8 @@ def test_a_success_that_is_none(
 
 def test_who_stops_early_leaves_a_hook_that_works(stream: Callable[..., Stream], simulator: Simulator) -> None:
     opened = stream(simulator)
-
-    async def first() -> dict[str, Any]:
-        async with aclosing(opened.hook.stream_program_sessions()) as sessions:
-            return await anext(sessions)
-
     for _ in range(3):
-        assert opened.run(first()) == expected(simulator)[0]
+        assert opened.first() == expected(simulator)[0]
     assert opened() == expected(simulator)
     # What had not been read was not read to the end, only to keep a connection.
     assert simulator.connections == 4
@@ -326,8 +352,13 @@ def saying(raw: bytes) -> Answering:
     return answering
 
 
-async def read_from(answering: Answering, connect: Callable[..., str], **extra: Any) -> list[dict[str, Any]]:
+async def read_from(
+    answering: Answering, connect: Callable[..., str], *, coroutines: bool = True, **extra: Any
+) -> list[dict[str, Any]]:
     async with host(answering) as url:
+        if not coroutines:
+            conn_id = connect(host=url, password=CANARY, extra={"auth": "query", **extra})
+            return await asyncio.to_thread(lambda: list(LearningHook(conn_id).stream_program_sessions()))
         hook = LearningAsyncHook(connect(host=url, password=CANARY, extra={"auth": "query", **extra}))
         async with hook, aclosing(hook.stream_program_sessions()) as sessions:
             return [session async for session in sessions]
@@ -348,16 +379,18 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2c\r\n" + ONE + b"\r\n"
     ],
     ids=["chunks", "length", "no length", "no length, whole item", "no gzip"],
 )
+@pytest.mark.parametrize("coroutines", [True, False], ids=["async", "sync"])
 def test_a_body_that_breaks_in_the_middle(
-    connect: Callable[..., str], waits: list[float], raw: bytes, kind: type[LearningError]
+    connect: Callable[..., str], waits: list[float], raw: bytes, kind: type[LearningError], coroutines: bool
 ) -> None:
     with pytest.raises(kind) as caught:
-        asyncio.run(read_from(saying(raw), connect))
+        asyncio.run(read_from(saying(raw), connect, coroutines=coroutines))
     assert caught.value.path == LIST
     assert_told_alone(caught.value)
 
 
-def test_a_body_that_comes_to_a_halt(connect: Callable[..., str], waits: list[float]) -> None:
+@pytest.mark.parametrize("coroutines", [True, False], ids=["async", "sync"])
+def test_a_body_that_comes_to_a_halt(connect: Callable[..., str], waits: list[float], coroutines: bool) -> None:
     stop = asyncio.Event()
 
     async def halting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -365,7 +398,7 @@ def test_a_body_that_comes_to_a_halt(connect: Callable[..., str], waits: list[fl
         await stop.wait()
 
     with pytest.raises(TimedOutError, match="timeout of connection 'here'") as caught:
-        asyncio.run(read_from(halting, connect, timeout=0.2))
+        asyncio.run(read_from(halting, connect, coroutines=coroutines, timeout=0.2))
     assert_told_alone(caught.value)
 
 

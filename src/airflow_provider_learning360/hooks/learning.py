@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -42,7 +43,7 @@ from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
     from types import TracebackType
 
     import aiohttp
@@ -122,6 +123,25 @@ class LearningHook(HttpHook):
         sessions = self._carry_out(endpoints.list_program_sessions())
         self._add_lineage()
         return sessions
+
+    def stream_program_sessions(self) -> Iterator[dict[str, Any]]:
+        """
+        Yield each program session of the company as the API sent it, while the list is still on its way.
+
+        The list is never held whole. Trouble before the body begins is repeated as in any other call, trouble inside
+        of it is not. Who stops early should call `close`, or use `contextlib.closing`.
+
+        :raises LearningError: By what to do next; also after some sessions were yielded.
+
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        """
+        stream = self._carry_out(endpoints.stream_program_sessions(), options={"stream": True})
+        self._add_lineage()
+        with closing(stream.response.native):
+            pieces = stream.response.native.iter_content(PIECE)
+            while piece := _next_part(stream.response.request, pieces, self.settings):
+                yield from stream.feed(piece)
+            stream.close()
 
     def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -272,7 +292,6 @@ class LearningHook(HttpHook):
             options.get("cert"),
         )
         unsent = requests.Request(request.method, url, headers, params=request.query, data=request.body)
-        timed_out = False
         try:
             prepared = unsent.prepare()
             # Not the session's own `send`: what it hides from its users is read here, and told without secrets.
@@ -287,12 +306,11 @@ class LearningHook(HttpHook):
             body = b"" if sending["stream"] and native.ok else native.content
         except (requests.RequestException, HTTPError) as error:  # the latter for a host name that cannot be one
             trouble: Exception = error
-            timed_out = isinstance(error, requests.Timeout)
         else:
             lowered = {name.lower(): value for name, value in native.headers.items()}
             return Response(request, native.status_code, lowered, body, native)
         # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
-        return no_answer(request, trouble, timed_out=timed_out, connection=self.settings.connection)
+        return no_answer(request, trouble, timed_out=_timed_out(trouble), connection=self.settings.connection)
 
     def _add_lineage(self, session_id: str = "") -> None:
         uri = endpoints.session_uri(self.settings.host, session_id)
@@ -529,6 +547,21 @@ class LearningAsyncHook(BaseHook):
 
 def _accepted(settings: LearningSettings, seconds: float) -> str:
     return f"{settings.host} accepted company ID and API key in {seconds * 1000:.0f} ms."
+
+
+def _next_part(request: Request, pieces: Iterator[bytes], settings: LearningSettings) -> bytes:
+    """Return the next bytes of a streamed answer, none at its end."""
+    try:
+        return next(pieces, b"")
+    except (requests.RequestException, HTTPError, OSError) as error:
+        trouble: Exception = error
+    # Outside of the handler, as above.
+    raise no_answer(request, trouble, timed_out=_timed_out(trouble), connection=settings.connection)
+
+
+def _timed_out(error: Exception) -> bool:
+    # Inside of a body, `requests` hides a time-out in an error of the connection.
+    return isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
 
 
 async def _next_piece(response: Response, settings: LearningSettings) -> bytes:
