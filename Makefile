@@ -3,10 +3,11 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 CONSTRAINTS := constraints/airflow-3.3.2.txt
 BIN := .venv/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # One of the tools that the tests try reports each run to its makers unless it is told not to.
 export DO_NOT_TRACK := True
 
-.PHONY: help demo test lint airflow compat bench soak clean
+.PHONY: help demo test browser lint airflow compat bench soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -29,6 +30,11 @@ test: .venv/ready ## Run every test, with the coverage gate
 	@$(BIN)/coverage run -m pytest -q $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=95
+
+browser: ## Install Chromium for the tests of the page (Debian, Ubuntu)
+	@echo "==> Chromium"
+	@$(SUDO) apt-get update -qq
+	@$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null
 
 lint: .venv/ready ## Check style and types
 	@echo "==> ruff"

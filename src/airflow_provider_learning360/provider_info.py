@@ -147,7 +147,14 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "float",
                         "example": None,
                         "default": "10",
-                    }
+                    },
+                    "page": {
+                        "description": "Whether Airflow 3 has the page 360Learning.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                 },
             }
         },

@@ -231,7 +231,7 @@ def test_what_airflow_loads() -> None:
     assert group.name == "learning360"
     commands = list(group.subcommands)
     assert all(isinstance(one, ActionCommand) for one in commands)
-    names = ["get-session", "check", "simulate", "plan-reminders", "reminder-schema"]
+    names = ["get-session", "check", "simulate", "plan-reminders", "reminder-schema", "schema"]
     assert [one.name for one in commands] == names
     assert all(one.help for one in commands)
 

@@ -38,6 +38,7 @@ PLAN = (
     Arg(("--session",), help="IDs of program sessions (default: all that there are)", nargs="+", metavar="ID"),
     Arg(("--show-addresses",), help="show mail addresses in full", action="store_true"),
 )
+OUTPUT = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
 
 
 def get_learning360_cli_commands() -> list[GroupCommand]:
@@ -76,6 +77,12 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                     help="Print the JSON Schema of a reminder policy",
                     func=lazy_load_command(f"{_HERE}.reminders.reminder_schema"),
                     args=(),
+                ),
+                ActionCommand(
+                    name="schema",
+                    help="Print the JSON Schema of DAG files in YAML, for editors",
+                    func=lazy_load_command(f"{_HERE}.schema.schema"),
+                    args=(OUTPUT,),
                 ),
             ),
         )

@@ -1,0 +1,12 @@
+"""
+Builds a DAG of each `*.dag.yaml` in this folder. A new file is there as soon as Airflow reads this one again.
+
+One file with a mistake stops all of this loader's DAGs, and is shown as an import error: so reminders have a folder, and a
+loader, of their own.
+"""
+
+from __future__ import annotations
+
+from blueprint import build_all_airflow_dags
+
+build_all_airflow_dags()

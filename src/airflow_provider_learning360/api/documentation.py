@@ -1,0 +1,112 @@
+"""What each documented field of a program session means, and which fields are about people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.changes import PEOPLE
+from airflow_provider_learning360.api.errors import holds_mail
+from airflow_provider_learning360.api.models import Learner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class FieldDoc:
+    """
+    What a documented field is.
+
+    :param type: Its type in words, such as `date` or `list of texts`; `any` where the documentation gives none.
+    :param meaning: What it means to who uses the API, in one sentence.
+    :param people: Whether what it holds names or describes people, or may.
+    """
+
+    type: str
+    meaning: str
+    people: bool = False
+
+
+# In the order of the models. A path names what is inside: `users[].mail`, `requirements.courses`.
+DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
+    "_id": FieldDoc("text", "ID of the session, the one field that is always sent."),
+    "name": FieldDoc("text", "Name of the session; blanks and line ends around it are common."),
+    "author": FieldDoc("text", "Mail of the author: a login, and not always a real address.", people=True),
+    "description": FieldDoc("text", "Description of the session as HTML; it can be long, or an empty text."),
+    "startDate": FieldDoc("date", "When the session starts, in UTC."),
+    "endDate": FieldDoc("date", "When the session ends, in UTC; null, or an empty text, where no end is set."),
+    "modifiedAt": FieldDoc("date", "When the session was last modified, in UTC; what counts is not documented."),
+    "lang": FieldDoc("text", "Language of the session as a code, such as en."),
+    "hasUserLimit": FieldDoc("true/false", "Whether the number of learners is limited."),
+    "userLimit": FieldDoc("number", "The most learners that the session takes; sent only where there is a limit."),
+    "programDuration": FieldDoc("number", "How long the program takes, in hours; null where that is not set."),
+    "programDurationType": FieldDoc("text", "Unit of the duration: hour; absent where no duration is set."),
+    "programTemplate": FieldDoc("text", "ID of the program template that the session runs."),
+    "automatedReminders": FieldDoc("true/false", "Whether 360Learning sends learners reminders of its own."),
+    "sessionCustom": FieldDoc("text", "Free text about the session; an empty text where there is none."),
+    "templateCustom": FieldDoc("text", "Free text about the program template; an empty text where there is none."),
+    "tutors": FieldDoc("list of texts", "Mails (logins) of the tutors; the author need not be one.", people=True),
+    "modules": FieldDoc("list of objects", "The modules that make up the session."),
+    "modules[]._id": FieldDoc("text", "ID of the module."),
+    "modules[].type": FieldDoc("text", "Kind of the module: course, webinar or classroom."),
+    "groups": FieldDoc("list of texts", "IDs of the session's groups."),
+    "customFields": FieldDoc("list of objects", "The custom fields of the session, with their values."),
+    "customFields[]._id": FieldDoc("text", "ID of the custom field; sent under this name or as customFieldId."),
+    "customFields[].customFieldId": FieldDoc("text", "ID of the custom field; sent under this name or as _id."),
+    "customFields[].name": FieldDoc("text", "Name of the custom field; it may be missing."),
+    "customFields[].value": FieldDoc("any", "Value of the custom field: anything, people included.", people=True),
+    "requirements": FieldDoc("object", "What a learner must have done before; how it looks inside is not documented."),
+    "requirements.courses": FieldDoc("list", "The courses to have done before, most likely as IDs."),
+    "requirements.programs": FieldDoc("list", "The programs to have done before, most likely as IDs."),
+    "requirements.paths": FieldDoc("list", "The paths to have done before, most likely as IDs."),
+    "users": FieldDoc("list of objects", "The learners; maybe without those that come with a group.", people=True),
+    "users[]._id": FieldDoc("text", "ID of the learner.", people=True),
+    "users[].mail": FieldDoc("text", "Mail of the learner: a login, and not always a real address.", people=True),
+    "users[].firstName": FieldDoc("text", "First name of the learner; a session mostly comes without it.", people=True),
+    "users[].lastName": FieldDoc("text", "Last name of the learner; a session mostly comes without it.", people=True),
+    "skills": FieldDoc("list of texts", "IDs of the session's skills; known from the changelog only."),
+    "validateRegistrations": FieldDoc("true/false", "Not documented; maybe whether registrations need approval."),
+})  # fmt: skip
+
+# What holds documented fields of its own: `""` is the session, `users[]` a learner.
+PARENTS = frozenset(path.rpartition(".")[0] for path in DOCUMENTATION)
+
+_WITH_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
+# An object with one of these keys is about a person, wherever it stands.
+_NAMING = PEOPLE | (Learner.__annotations__.keys() - {"_id"})
+
+
+def about_people(path: str, value: Any) -> bool:
+    """
+    Whether a field is about people: by its documentation, or else by what it holds.
+
+    It holds people's data if a mail address is in it, or an object with a field that names people. A name in a free
+    text cannot be told from other words.
+
+    :param path: The field, as in `DOCUMENTATION`; one that is not there is unknown.
+    :param value: What it holds.
+    """
+    doc = DOCUMENTATION.get(path)
+    # What is new among people's data is people's data.
+    known = path.split(".")[0].split("[")[0] in PEOPLE if doc is None else doc.people
+    field = {path.rpartition(".")[2]: value}
+    return known or (path not in _WITH_PARTS and (holds_mail(path) or _names_people(field)))
+
+
+def _names_people(value: Any) -> bool:
+    # Without recursion: how deep it goes is up to the API.
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as text:
+                if holds_mail(text):
+                    return True
+            case list() as items:
+                left += items
+            case dict() as fields:
+                if not _NAMING.isdisjoint(fields):
+                    return True
+                left += [*fields, *fields.values()]
+    return False

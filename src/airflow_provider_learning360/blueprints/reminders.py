@@ -1,0 +1,150 @@
+"""Templates that plan reminders of program sessions, and that deliver them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from blueprint import Blueprint
+from pydantic import AfterValidator, Field
+
+from airflow.providers.common.compat.sdk import TaskGroup
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.blueprints.earlier_step import output_of
+from airflow_provider_learning360.dag_files import found_beside_dags
+from airflow_provider_learning360.expressions import is_expression, left_to_the_run
+from airflow_provider_learning360.forms import CONN_ID, Form, Length, Period, SessionIds, arguments_of
+from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
+from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
+from airflow_provider_learning360.reminders.messages import check_template
+from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+
+def _valid_policy(path: str) -> str:
+    """Return the absolute path of a policy that makes sense."""
+    found = found_beside_dags(path, "policy")
+    ReminderPolicy.read(found)
+    return found
+
+
+class PolicyForm(Form):
+    """What all steps are told that have to do with reminders."""
+
+    # A path and no text: Airflow shows what the YAML says, and a policy may hold addresses.
+    policy: Annotated[str, AfterValidator(_valid_policy)] = Field(
+        description="Path of the file with the reminder policy: absolute, or relative to the folder of DAGs.",
+        examples=["reminders.yaml"],
+    )
+
+
+class PlanRemindersForm(
+    PolicyForm,
+    title="learning360_plan_reminders",
+    json_schema_extra={"not": {"required": ["sessions", "sessions_step"]}},
+):
+    """Which reminders to plan, and who delivers them."""
+
+    delivery_dag_id: str = Field(
+        pattern=r"^[\w.-]+$",
+        max_length=250,
+        description="ID of the DAG that delivers: one with a step learning360_deliver_reminders.",
+        examples=["deliver_reminder"],
+    )
+    sessions: SessionIds = Field(None, description="IDs of the program sessions; default all of the platform.")
+    sessions_step: str | None = Field(
+        None,
+        min_length=1,
+        description="An earlier step learning360_list_sessions: the sessions that it lists.",
+        examples=["onboardings"],
+    )
+    learning_conn_id: str = CONN_ID
+
+    def check(self) -> None:
+        """Refuse what does not say which sessions."""
+        if self.sessions is not None and self.sessions_step is not None:
+            raise ValueError("sessions: give it or sessions_step, not both")
+        if self.sessions == []:
+            raise ValueError("sessions: the list is empty; leave it out for all sessions of the platform")
+
+
+class PlanReminders(Blueprint[PlanRemindersForm]):
+    """Start a delivery for each reminder that is due; run it every quarter of an hour."""
+
+    name = "learning360_plan_reminders"
+    version = 1
+
+    def render(self, config: PlanRemindersForm) -> TaskGroup:
+        """Return the group: plan, and start_delivery for each reminder that is due."""
+        from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+        with TaskGroup(self.step_id) as group:
+            plan = PlanSessionRemindersOperator(task_id="plan", **arguments_of(config, leave_out="sessions_step"))
+            TriggerDagRunOperator.partial(
+                task_id="start_delivery", trigger_dag_id=config.delivery_dag_id, skip_when_already_exists=True
+            ).expand_kwargs(plan.output)
+        if config.sessions_step is not None:
+            listed = output_of(config.sessions_step, "sessions_step", plan, ListProgramSessionsOperator)
+            left_to_the_run(plan, {"sessions": listed})
+        return group
+
+
+class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
+    """How a reminder is mailed."""
+
+    learning_conn_id: str = CONN_ID
+    smtp_conn_id: str = Field(
+        "smtp_default",
+        min_length=1,
+        description="ID of the connection to the mail server.",
+        examples=["smtp_default"],
+    )
+    sender: str | None = Field(
+        None,
+        min_length=1,
+        description="Who the mails are from; default from_email of the connection to the mail server.",
+        examples=["Academy <academy@example.com>"],
+    )
+    reply_to: str | None = Field(
+        None, min_length=1, description="Where answers go; default to the sender.", examples=["help@example.com"]
+    )
+    templates: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder with mail templates of your own: absolute, or relative to the folder of DAGs.",
+        examples=["mail_templates"],
+    )
+    rate: float | None = Field(20, gt=0, description="Mails per second at most.", examples=[20])
+    batch_size: int = Field(100, ge=1, description="Mails over one connection to the mail server.", examples=[100])
+    retries: int = Field(
+        5, ge=0, description="How often to try again; only who has no mail yet gets one.", examples=[5]
+    )
+    retry_delay: Length = Field(
+        Period(minutes=1), description="Time before the first retry; it doubles with each.", examples=[{"minutes": 1}]
+    )
+
+    def check(self) -> None:
+        """Refuse what would fail when a mail is written."""
+        if is_expression(self.templates):
+            return
+        folder = None if self.templates is None else found_beside_dags(self.templates, "templates")
+        for rule in ReminderPolicy.read(self.policy).rules:
+            if rule.template is not None:
+                try:
+                    check_template(rule.template, folder)
+                except FixArgumentError as error:
+                    raise FixArgumentError(f"policy: rule {rule.name!r}, template: {error}") from None
+
+
+class DeliverReminders(Blueprint[DeliverRemindersForm]):
+    """Mail the reminder that a DAG run is about, to each recipient once."""
+
+    name = "learning360_deliver_reminders"
+    version = 1
+
+    def render(self, config: DeliverRemindersForm) -> SendSessionReminderOperator:
+        """Return the task."""
+        arguments = arguments_of(config)
+        if config.templates is not None and not is_expression(config.templates):
+            arguments["templates"] = found_beside_dags(config.templates, "templates")
+        arguments["retry_delay"] = config.retry_delay.length
+        return SendSessionReminderOperator(task_id=self.step_id, retry_exponential_backoff=True, **arguments)

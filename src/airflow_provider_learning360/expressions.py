@@ -1,0 +1,54 @@
+"""
+Templates of Jinja that YAML needs.
+
+They are here and not in `blueprints/`: airflow-blueprint shows the source of its templates in Airflow, as a template.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+APPROVAL_SUBJECT = "Send {{ dag_run.conf['rule'] }} of session {{ dag_run.conf['session_id'] }}?"
+APPROVAL_BODY = "Due since {{ dag_run.conf['due'] }}."
+
+
+def is_expression(value: Any) -> bool:
+    """
+    Return whether a value is known only when a task runs.
+
+    :param value: What somebody wrote.
+    """
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def of_form(step: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return for each field of a step a template of what the trigger form holds: a text, or a list with commas.
+
+    :param step: Name of the step.
+    :param values: What the YAML says. What is a template there stays as it is: in the form it would be a mere text.
+    """
+    return {
+        name: value if is_expression(value) else _OF_FORM.replace("PARAM", repr(f"{step}__{name}"))
+        for name, value in values.items()
+    }
+
+
+def left_to_the_run(task: BaseOperator, values: Mapping[str, Any]) -> None:
+    """
+    Set arguments of a task that are known only when it runs.
+
+    :param task: The task, made with arguments that can be checked now.
+    :param values: Templates, or what other tasks push; the task then comes after those.
+    """
+    task.template_fields = tuple(dict.fromkeys([*task.template_fields, *values]))
+    for name, value in values.items():
+        setattr(task, name, value)
+
+
+_OF_FORM = "{{ params[PARAM] if params[PARAM] is string else (params[PARAM] or []) | join(',') }}"

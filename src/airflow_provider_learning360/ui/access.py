@@ -1,0 +1,90 @@
+"""Who may do what on the page: Airflow's login, Airflow's rights, and no request from another site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fastapi import Depends, HTTPException, Request, status
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import requires_access_asset, requires_access_connection
+from airflow.providers.common.compat.sdk import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+# Airflow's own checks, which know of teams. They read `connection_id` from the path.
+MAY_USE_CONNECTION = Depends(requires_access_connection(method="GET"))
+MAY_READ_ASSETS = Depends(requires_access_asset(method="GET"))
+
+
+def may_edit(connection_id: str, user: BaseUser) -> bool:
+    """
+    Return whether the user may edit a connection.
+
+    :param connection_id: ID of the connection.
+    :param user: The user.
+    """
+    return connection_id in permitted([connection_id], user, "PUT")
+
+
+def may_create(user: BaseUser) -> bool:
+    """
+    Return whether the user may create connections.
+
+    :param user: The user.
+    """
+    return get_auth_manager().is_authorized_connection(method="POST", user=user)
+
+
+def permitted(connection_ids: Iterable[str], user: BaseUser, method: ResourceMethod) -> set[str]:
+    """
+    Return the connections among these that the user has a right to.
+
+    :param connection_ids: IDs of connections, stored in the database or not.
+    :param user: The user.
+    :param method: `GET` to read and use them, `PUT` to edit them.
+    """
+    from airflow.models import Connection
+
+    team_of = getattr(Connection, "get_team_name", lambda _: None)  # teams came with Airflow 3.1
+    found: set[str] = set()
+    for connection_id in connection_ids:
+        team = team_of(connection_id)
+        found |= get_auth_manager().filter_authorized_connections(
+            conn_ids={connection_id}, user=user, method=method, **({"team_name": team} if team else {})
+        )
+    return found
+
+
+def from_here(request: Request) -> None:
+    """
+    Refuse what a page of another site sends with the user's cookie.
+
+    :param request: The request.
+    :raises HTTPException: 403, it does not come from this Airflow; 415, it is no JSON.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, "Send JSON, as the page does.")
+    if not _is_from_here(request):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "This request does not come from this Airflow's own page.")
+
+
+def _is_from_here(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("origin")
+    if origin is None:
+        # No browser. A token in a header was put there on purpose; a cookie may have come by itself.
+        return "authorization" in request.headers
+    # A proxy may have changed the host; what the users see is in the configuration.
+    here = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
+    return urlsplit(origin).netloc in here - {""}
+
+
+FROM_HERE = Depends(from_here)

@@ -1,0 +1,176 @@
+"""The page's HTTP side: its files, and what its script asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.api_fastapi.logging.decorators import action_logging
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_learning360.api.errors import FixArgumentError, FixIdError, LearningError, SettingsError
+from airflow_provider_learning360.ui.access import (
+    FROM_HERE,
+    MAY_READ_ASSETS,
+    MAY_USE_CONNECTION,
+    may_edit,
+)
+from airflow_provider_learning360.ui.connections import PageHook, listed, tested
+from airflow_provider_learning360.ui.request import tried
+from airflow_provider_learning360.ui.session_list import SessionLists, now
+from airflow_provider_learning360.ui.watched import watched
+from airflow_provider_learning360.ui.workflow import workflows
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
+
+UNPROCESSABLE = 422  # its name depends on the version of FastAPI
+STATIC = Path(__file__).with_name("static")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # What the page shows is for whoever is logged in now; its files are asked for anew when a new version is installed.
+    "Cache-Control": "no-cache",
+}
+
+# Words for the refusals that Airflow's own checks make.
+WORDS = {
+    status.HTTP_401_UNAUTHORIZED: "You are not logged in to Airflow. Log in, and come back.",
+    status.HTTP_403_FORBIDDEN: "Your user of Airflow has no right to this. Ask who looks after this Airflow.",
+}
+AIRFLOWS_WORDS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JWT token")
+
+Text = Annotated[str, Body(embed=True, max_length=200)]
+Reveal = Annotated[bool, Body(embed=True)]
+
+router = APIRouter(dependencies=[Depends(get_user)])
+actions = APIRouter(prefix="/api/connections/{connection_id}", dependencies=[FROM_HERE, MAY_USE_CONNECTION])
+lists = SessionLists()
+
+
+@router.get("/")
+def page() -> FileResponse:
+    """Serve the page."""
+    return FileResponse(STATIC / "page.html")
+
+
+@router.get("/static/{name}")
+def static(name: str) -> FileResponse:
+    """Serve its script and its style."""
+    files = {path.name: path for path in STATIC.iterdir()}
+    if name not in files:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"The page has no file {name!r}.")
+    return FileResponse(files[name])
+
+
+@router.get("/api/connections")
+def list_connections(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
+    """List the connections that the user may use."""
+    return listed(user, session)
+
+
+@router.get("/api/watched", dependencies=[MAY_READ_ASSETS])
+def list_watched(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
+    """List the watched assets."""
+    return watched(user, session)
+
+
+@actions.post("/test")
+def test(connection_id: str, session: SessionDep) -> dict[str, Any]:
+    """Test a connection."""
+    return tested(PageHook(connection_id, session))
+
+
+@actions.post("/sessions")
+def find_sessions(connection_id: str, session: SessionDep, text: Text = "") -> dict[str, Any]:
+    """Find sessions by their name."""
+    hook = PageHook(connection_id, session)
+    platform = (connection_id, hook.settings.host, hook.settings.company_id)
+    return lists.of(platform, hook.stream_program_sessions).search(text, now())
+
+
+# Who looked at what is in Airflow's audit log.
+@actions.post("/request", dependencies=[Depends(action_logging(event="learning360_test_request"))])
+def try_request(
+    connection_id: str, user: GetUserDep, session: SessionDep, session_id: Text, reveal: Reveal = False
+) -> dict[str, Any]:
+    """Read a session and tell what came back."""
+    allowed = may_edit(connection_id, user)
+    if reveal and not allowed:
+        raise HTTPException(
+            status.HTTP_403_FORBIDDEN, "People's data is shown to users who may edit this connection only."
+        )
+    answer = tried(PageHook(connection_id, session), session_id, reveal=reveal)
+    return {**answer, "people": {"hidden": not reveal, "may_reveal": allowed}}
+
+
+@actions.post("/workflows")
+def list_workflows(connection_id: str, session: SessionDep, session_id: Text, title: Text = "") -> dict[str, Any]:
+    """Write workflows for a session, ready to paste."""
+    return {"workflows": workflows(session_id, connection_id, PageHook(connection_id, session).settings.host, title)}
+
+
+def create_app() -> FastAPI:
+    """Return the application that Airflow mounts."""
+    app = FastAPI(title="360Learning", docs_url=None, redoc_url=None, openapi_url=None)
+    router.include_router(actions)
+    app.include_router(router)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=_guarded)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    return app
+
+
+async def _guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await answer(request)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
+    said = WORDS.get(error.status_code) if error.detail in AIRFLOWS_WORDS else None
+    return _error(error.status_code, said or error.detail)
+
+
+def _not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+    # Without the values: what somebody typed by mistake is not sent back.
+    problems = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+    return _error(UNPROCESSABLE, "; ".join(problems))
+
+
+def _not_found(_: Request, __: AirflowNotFoundException) -> JSONResponse:
+    return _error(status.HTTP_404_NOT_FOUND, "There is no connection of type 360Learning with this ID.")
+
+
+def _in_trouble(_: Request, error: LearningError) -> JSONResponse:
+    ours = isinstance(error, FixIdError | FixArgumentError | SettingsError)
+    return _error(UNPROCESSABLE if ours else status.HTTP_502_BAD_GATEWAY, str(error))
+
+
+_HANDLERS: dict[type[Exception], Any] = {
+    StarletteHTTPException: _refused,
+    RequestValidationError: _not_understood,
+    AirflowNotFoundException: _not_found,
+    LearningError: _in_trouble,
+}
+
+
+def _error(code: int, words: str) -> JSONResponse:
+    return JSONResponse({"error": words}, status_code=code)

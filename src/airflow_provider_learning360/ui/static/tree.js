@@ -1,0 +1,235 @@
+/**
+ * The document as a tree: a treegrid, of which only the open rows exist.
+ *
+ * @typedef {import("./api.js").Field} Field
+ */
+
+import { element, fill } from "./element.js";
+import { counted, date, number } from "./words.js";
+
+const HEADS = ["Field", "Value", "Type", "State", "What it means"];
+const MASK = "•••";
+/** Characters of a text that are shown at once. */
+const LONG = 160;
+const PREVIEW = 120;
+
+export class Tree {
+  #table;
+  /** @type {Field[]} */
+  #fields = [];
+  /** Paths that the reader opened. */
+  #open = new Set();
+  /** @type {WeakMap<Element, Field>} */
+  #fieldOf = new WeakMap();
+
+  /** @param {HTMLTableElement} table has role=treegrid */
+  constructor(table) {
+    this.#table = table;
+    table.addEventListener("keydown", (event) => this.#onKey(event));
+    table.addEventListener("focusin", (event) => this.#moveStop(event.target.closest("tbody tr")));
+  }
+
+  /** @param {Field[]} fields */
+  show(fields) {
+    this.#fields = fields;
+    const heads = HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head));
+    fill(
+      this.#table,
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
+      element("tbody", { role: "rowgroup" }, ...this.#rows(fields, 1)),
+    );
+    this.#moveStop(this.#body.firstElementChild);
+  }
+
+  /** Fold everything again: another session. */
+  forget() {
+    this.#open.clear();
+  }
+
+  expandAll() {
+    for (const path of containers(this.#fields)) this.#open.add(path);
+    this.show(this.#fields);
+  }
+
+  get #body() {
+    return this.#table.tBodies[0];
+  }
+
+  /** @returns {HTMLTableRowElement[]} the rows of these fields, and those inside the open ones */
+  #rows(fields, level) {
+    return fields.flatMap((field) => [
+      this.#row(field, level),
+      ...(isContainer(field) && this.#open.has(field.path) ? this.#inside(field, level) : []),
+    ]);
+  }
+
+  #inside(field, level) {
+    return [...this.#rows(field.items, level + 1), ...(field.more ? [moreRow(field.more, level + 1)] : [])];
+  }
+
+  /** @param {Field} field @param {number} level */
+  #row(field, level) {
+    const opens = isContainer(field);
+    const row = element(
+      "tr",
+      {
+        role: "row",
+        tabindex: "-1",
+        "data-path": field.path,
+        "data-state": field.state,
+        "data-people": field.people,
+        "aria-level": level,
+        "aria-expanded": opens ? String(this.#open.has(field.path)) : null,
+      },
+      nameCell(field, opens),
+      cell(1, shownValue(field), "tree-value"),
+      cell(2, typeOf(field), "tree-type"),
+      cell(3, element("span", { class: "badge", "data-state": field.state }, field.state)),
+      cell(4, meaning(field), "tree-meaning"),
+    );
+    if (opens) row.querySelector(".tree-name").addEventListener("click", () => this.#toggle(row, field));
+    this.#fieldOf.set(row, field);
+    return row;
+  }
+
+  #toggle(row, field) {
+    const open = !this.#open.has(field.path);
+    row.setAttribute("aria-expanded", String(open));
+    if (open) {
+      this.#open.add(field.path);
+      row.after(...this.#inside(field, level(row)));
+      return;
+    }
+    this.#open.delete(field.path);
+    while (row.nextElementSibling && level(row.nextElementSibling) > level(row)) row.nextElementSibling.remove();
+    this.#moveStop(row);
+  }
+
+  /** The one row that the Tab key reaches. */
+  #moveStop(row) {
+    if (!row) return;
+    for (const other of this.#body.querySelectorAll("tr[tabindex='0']")) other.tabIndex = -1;
+    row.tabIndex = 0;
+  }
+
+  #onKey(event) {
+    const row = event.target;
+    if (!(row instanceof HTMLTableRowElement) || event.altKey || event.ctrlKey || event.metaKey) return;
+    const opened = row.getAttribute("aria-expanded");
+    const toggle = () => this.#toggle(row, this.#fieldOf.get(row));
+    const actions = {
+      ArrowDown: () => row.nextElementSibling?.focus(),
+      ArrowUp: () => row.previousElementSibling?.focus(),
+      ArrowRight: () => (opened === "false" ? toggle() : opened && row.nextElementSibling?.focus()),
+      ArrowLeft: () => (opened === "true" ? toggle() : parentOf(row)?.focus()),
+      Home: () => this.#body.firstElementChild.focus(),
+      End: () => this.#body.lastElementChild.focus(),
+      Enter: () => opened && toggle(),
+    };
+    if (!actions[event.key]) return;
+    event.preventDefault();
+    actions[event.key]();
+  }
+}
+
+function level(row) {
+  return Number(row.getAttribute("aria-level"));
+}
+
+function parentOf(row) {
+  let above = row.previousElementSibling;
+  while (above && level(above) >= level(row)) above = above.previousElementSibling;
+  return above;
+}
+
+/** @param {Field} field */
+function isContainer(field) {
+  return Boolean(field.items?.length);
+}
+
+/** @returns {Generator<string>} the paths of all that can be opened */
+function* containers(fields) {
+  for (const field of fields.filter(isContainer)) {
+    yield field.path;
+    yield* containers(field.items);
+  }
+}
+
+function cell(column, content, className = "") {
+  return element("td", { role: "gridcell", class: className, "data-head": HEADS[column] }, content ?? "");
+}
+
+/** @param {Field} field @param {boolean} opens */
+function nameCell({ name, path }, opens) {
+  const mark = element("span", { class: opens ? "twist" : "twist none", "aria-hidden": "true" });
+  return element("td", { role: "gridcell", class: "tree-name", title: path }, mark, element("code", {}, name));
+}
+
+/** @param {Field} field */
+function typeOf({ type, count }) {
+  return count === undefined ? type : `${type} · ${number(count)}`;
+}
+
+/** @param {Field} field */
+function meaning({ meaning: text, note }) {
+  return element("span", {}, text, note && element("span", { class: "tree-note" }, note));
+}
+
+/** @param {Field} field */
+function shownValue(field) {
+  if (field.state === "missing") return element("span", { class: "quiet" }, "not sent");
+  if (field.items) return element("span", { class: "preview" }, preview(field));
+  const { value } = field;
+  if (value === MASK) return element("span", { class: "masked", "aria-label": "hidden" }, MASK);
+  if (typeof value !== "string") return element("code", { class: "code-word" }, String(value));
+  if (field.type === "date" && !Number.isNaN(Date.parse(value))) return dateValue(value);
+  if (value === "") return element("span", { class: "quiet" }, "empty text");
+  return value.length > LONG ? longText(value) : element("span", { class: "text" }, value);
+}
+
+/** @param {string} value what was sent, and what it is on the reader's clock */
+function dateValue(value) {
+  const local = element("span", { class: "tree-note quiet" }, date(value));
+  return element("span", {}, element("span", { class: "text" }, value), local);
+}
+
+/** @param {string} value */
+function longText(value) {
+  const start = element("summary", {}, `${value.slice(0, LONG)}…`);
+  return element("details", { class: "long" }, start, element("span", { class: "text" }, value));
+}
+
+/** @param {number} more @param {number} level */
+function moreRow(more, level) {
+  const text = `${counted(more, "more element")} ${more === 1 ? "is" : "are"} not shown`;
+  return element(
+    "tr",
+    { role: "row", tabindex: "-1", "aria-level": level },
+    element("td", { role: "gridcell", colspan: HEADS.length, class: "tree-name quiet" }, text),
+  );
+}
+
+/**
+ * What is inside a folded field, in one line.
+ * @param {Field} field
+ */
+function preview(field) {
+  const text = inside(field, 2);
+  return text.length > PREVIEW ? `${text.slice(0, PREVIEW)}…` : text;
+}
+
+/** @param {Field} field @param {number} depth levels that are written out */
+function inside({ items, count, more = 0 }, depth) {
+  const list = count !== undefined;
+  const [before, after] = list ? "[]" : "{}";
+  const sent = items.filter(({ state }) => state !== "missing");
+  const parts = sent.slice(0, depth > 0 ? 6 : 0).map((item) => (list ? "" : `${item.name}: `) + brief(item, depth));
+  if (sent.length + more > parts.length) parts.push("…");
+  return before + parts.join(", ") + after;
+}
+
+/** @param {Field} field @param {number} depth */
+function brief(field, depth) {
+  if (field.items) return inside(field, depth - 1);
+  return field.value === MASK ? MASK : JSON.stringify(field.value);
+}

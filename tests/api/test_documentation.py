@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import types
+from dataclasses import FrozenInstanceError
+from datetime import datetime
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+from airflow_provider_learning360.api.changes import PEOPLE
+from airflow_provider_learning360.api.contract import drift_of
+from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, about_people
+from airflow_provider_learning360.api.models import (
+    DURATION_TYPES,
+    MODULE_TYPES,
+    CustomField,
+    Learner,
+    Module,
+    ProgramSession,
+    Requirements,
+)
+
+PARTS: dict[str, type] = {
+    "modules[]": Module,
+    "customFields[]": CustomField,
+    "requirements": Requirements,
+    "users[]": Learner,
+}
+SCALARS = {str: "text", bool: "true/false", datetime: "date"}
+
+
+def in_words(hint: Any) -> str:
+    """What the documentation is to call a type of the models."""
+    if get_origin(hint) in (Annotated, NotRequired):
+        return in_words(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        options = set(get_args(hint)) - {type(None)}
+        return "number" if options == {int, float} else in_words(*options)
+    if get_origin(hint) is list:
+        inside = in_words(*get_args(hint))
+        return "list" if inside == "any" else f"list of {inside}s"
+    if hint in PARTS.values():
+        return "object"
+    return "any" if hint is Any else SCALARS[hint]
+
+
+def fields_of_the_models() -> dict[str, str]:
+    hints = get_type_hints(ProgramSession, include_extras=True)
+    fields = {field.alias or name: in_words(hints[name]) for name, field in ProgramSession.model_fields.items()}
+    for parent, part in PARTS.items():
+        hints = get_type_hints(part, include_extras=True)
+        fields |= {f"{parent}.{name}": in_words(hint) for name, hint in hints.items()}
+    return fields
+
+
+def test_it_covers_what_the_models_know_and_nothing_else_with_the_same_types() -> None:
+    assert {path: doc.type for path, doc in DOCUMENTATION.items()} == fields_of_the_models()
+    assert {"", *PARTS} == PARENTS
+
+
+def test_it_has_the_order_of_the_models() -> None:
+    assert [path for path in DOCUMENTATION if "." not in path] == ProgramSession.field_names()
+    for parent, part in PARTS.items():
+        names = [path.removeprefix(f"{parent}.") for path in DOCUMENTATION if path.startswith(f"{parent}.")]
+        assert names == list(part.__annotations__)
+
+
+def test_nobody_changes_it() -> None:
+    with pytest.raises(TypeError):
+        DOCUMENTATION["name"] = DOCUMENTATION["author"]  # type: ignore[index]
+    with pytest.raises(FrozenInstanceError):
+        DOCUMENTATION["name"].people = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("path", DOCUMENTATION)
+def test_a_meaning_is_one_short_sentence(path: str) -> None:
+    meaning = DOCUMENTATION[path].meaning
+    assert meaning[0].isupper() or meaning.startswith("360")
+    assert meaning.endswith(".")
+    assert ". " not in meaning
+    assert 10 < len(meaning) < 100
+
+
+def test_a_meaning_is_given_once() -> None:
+    assert len({doc.meaning for doc in DOCUMENTATION.values()}) == len(DOCUMENTATION)
+
+
+def test_enumerations_are_spelled_out() -> None:
+    assert [word for word in MODULE_TYPES if word not in DOCUMENTATION["modules[].type"].meaning] == []
+    assert [word for word in DURATION_TYPES if word not in DOCUMENTATION["programDurationType"].meaning] == []
+
+
+def test_the_fields_about_people_are_those_that_are_never_stored() -> None:
+    assert {path.split("[")[0] for path, doc in DOCUMENTATION.items() if doc.people} == PEOPLE
+
+
+def test_all_of_a_learner_is_about_people() -> None:
+    learner = [doc.people for path, doc in DOCUMENTATION.items() if path.split("[")[0] == "users"]
+    assert learner == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        # Documented.
+        ("author", "x"),
+        ("tutors", []),
+        ("users", None),
+        ("users[].mail", "ann.login"),
+        ("customFields[].value", 3),
+        # New, among people's data.
+        ("users[].badge", 1),
+        ("customFields[].label", "x"),
+        # By what is inside.
+        ("name", "Coaching of ann@example.com"),
+        ("description", '<a href="mailto:ann%40example.com">Ann</a>'),
+        ("customFields[].name", "ann#acme@example.com"),
+        ("groups", ["1", "ann@example.com"]),
+        ("requirements.courses", [{"by": "ann@example.com"}]),
+        ("color", {"a": [{"b": {"ann@example.com": 1}}]}),
+        ("referents", [{"_id": "1"}, {"_id": "2", "firstName": "Ann"}]),
+        ("coach", {"mail": "ann.login"}),
+        ("sessions", [{"tutors": ["ann.login"]}]),
+        ("firstName", "Ann"),
+        ("modules[].author", "ann.login"),
+        ("ann@example.com", 1),
+        ("modules[].ann@example.com", 1),
+    ],
+    ids=repr,
+)
+def test_what_is_about_people(path: str, value: Any) -> None:
+    assert about_people(path, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("name", "Onboarding @ Lyon"),
+        ("description", "<p>Hi</p>"),
+        ("groups", ["1"]),
+        ("customFields[]._id", "1"),
+        ("customFields[].name", "Cost centre"),
+        ("modules[].title", "x"),
+        ("color", {"shade": ["light", None, 3, True, 1.5]}),
+        ("usersCount", 3),
+        # Their fields are looked at one by one.
+        ("customFields", [{"value": "ann@example.com"}]),
+        ("modules", [{"title": "ann@example.com"}]),
+        ("requirements", {"courses": ["ann@example.com"]}),
+    ],
+    ids=repr,
+)
+def test_what_is_not(path: str, value: Any) -> None:
+    assert not about_people(path, value)
+
+
+def test_it_looks_as_deep_as_it_must() -> None:
+    value: Any = "ann@example.com"
+    for _ in range(20_000):
+        value = [value]
+    assert about_people("color", value)
+
+
+def test_what_it_knows_is_no_drift() -> None:
+    document: dict[str, Any] = dict.fromkeys(ProgramSession.field_names())
+    for parent, part in PARTS.items():
+        inside = dict.fromkeys(part.__annotations__)
+        document[parent.removesuffix("[]")] = [inside] if parent.endswith("[]") else inside
+    assert not drift_of(ProgramSession.model_validate({**document, "_id": "1"}))

@@ -1,0 +1,89 @@
+"""What the page costs Airflow, and whoever opens it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from chromium import browser, chromium
+from far_simulator import FarSimulator
+from real_airflow import Airflow
+
+DAGS = Path(__file__).resolve().parents[1] / "browser" / "dags"
+START_UP = """
+import time
+import airflow.api_fastapi.app, airflow.plugins_manager
+from importlib.metadata import entry_points
+(entry,) = (one for one in entry_points(group="airflow.plugins") if one.name == "learning360")
+from fastapi import FastAPI
+airflow_itself = FastAPI()
+before = time.perf_counter()
+plugin = entry.load()()
+for one in plugin.fastapi_apps:
+    airflow_itself.mount(one["url_prefix"], one["app"])
+print(time.perf_counter() - before)
+"""
+
+
+def test_start_up(benchmark: Any, measuring: bool, figure: Callable[..., None]) -> None:
+    """What the plugin adds to the start of an API server: loading it, and mounting what it brings."""
+
+    def started() -> float:
+        answer = subprocess.run([sys.executable, "-c", START_UP], capture_output=True, text=True, check=True)
+        return float(answer.stdout.splitlines()[-1]) * 1000
+
+    taken = benchmark.pedantic(lambda: [started() for _ in range(5 if measuring else 1)], rounds=1)
+    figure("start of the API server through the plugin", f"{median(taken):.1f} ms", "< 50 ms")
+
+
+def test_opening_and_finding(benchmark: Any, measuring: bool, figure: Callable[..., None], tmp_path: Path) -> None:
+    """From opening the page until it can be used, and from a word until the first of 10,000 sessions."""
+    if not measuring:
+        pytest.skip("tests/browser opens the page; here it is timed")
+    if chromium() is None:
+        pytest.skip("no browser on this machine")
+    with FarSimulator(sessions=10_000, learners=60) as simulator:
+        airflow = Airflow(tmp_path / "home", {"learning360_default": simulator.connection}, DAGS)
+        airflow.command("db", "migrate")
+        try:
+            airflow.start("api-server")
+            airflow.until_alive("api-server")
+            opened, size, found, again = benchmark.pedantic(_visit, args=(airflow,), rounds=1)
+        finally:
+            airflow.end()
+        lists = [one for one in simulator.requests if one["path"] == "/api/v1/programs/sessions"]
+    figure(
+        "page until it can be used, warm API server", f"{opened * 1000:.0f} ms, {size / 1000:.0f} kB", "< 1 s, < 150 kB"
+    )
+    figure("first results among 10,000 sessions", f"{found:.1f} s; then {again * 1000:.0f} ms", "< 2 s")
+    figure("requests for the list in that minute", str(len(lists)), "1")
+
+
+def _visit(airflow: Airflow) -> tuple[float, int, float, float]:
+    address = f"http://127.0.0.1:{airflow.port}/learning360/"
+    with browser() as one:
+        times = []
+        for _ in range(4):
+            page = one.new_context().new_page()
+            sizes: list[int] = []
+            page.on("response", lambda answer: sizes.append(len(answer.body())))  # noqa: B023 - of this visit
+            page.goto(address)
+            page.wait_for_selector("html[data-ready=true]")
+            times.append(page.evaluate("performance.now()") / 1000)
+        results = page.locator("#results")
+        begun = time.perf_counter()
+        page.locator("#search").fill("onboarding")
+        results.get_by_text("nboarding").first.wait_for()
+        found = time.perf_counter() - begun
+        page.locator("#search-state").get_by_text("10,000").first.wait_for()
+        begun = time.perf_counter()
+        page.locator("#search").fill("safety")
+        results.get_by_text("afety").first.wait_for()
+        return median(times[1:]), sum(sizes), found, time.perf_counter() - begun

@@ -1,0 +1,7 @@
+from blueprint import BlueprintDagArgs
+
+from airflow_provider_learning360.blueprint_args import LearningDagArgs, LearningDagArgsConfig
+
+
+class DagArgs(LearningDagArgs, BlueprintDagArgs[LearningDagArgsConfig]):
+    """What the YAML files of this folder may say about their DAGs."""

@@ -1,0 +1,375 @@
+"""The templates of `blueprints/`: found by their entry point, they build and run what the YAML says."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+import airflow_provider_learning360
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_learning360.simulator import Simulator
+
+PACKAGE = Path(airflow_provider_learning360.__file__).parent
+MODULES = sorted((PACKAGE / "blueprints").glob("*.py"))
+SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
+NAMES = [
+    "learning360_ask_before_sending",
+    "learning360_changed_sessions",
+    "learning360_deliver_reminders",
+    "learning360_get_session",
+    "learning360_list_sessions",
+    "learning360_plan_reminders",
+    "learning360_wait_for_change",
+]
+POLICY = "{name: academy, rules: [{name: day_before, anchor: startDate, before: {days: 1}, audience: learners}]}"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Any:
+    from blueprint import BlueprintRegistry
+
+    found = BlueprintRegistry(template_dirs=[])
+    found.discover()
+    return found
+
+
+@pytest.fixture
+def build(tmp_path: Path, registry: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Build a DAG of steps in YAML, in a DAG bundle."""
+    how = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(tmp_path)}}
+    bundles = json.dumps([{"name": "yaml", **how}])
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "loader.py").write_text("from blueprint import build_all_airflow_dags\n\nbuild_all_airflow_dags()\n")
+
+    def built(steps: str) -> Any:
+        from blueprint.builder import Builder
+
+        path = tmp_path / "dag.dag.yaml"
+        path.write_text(f"dag_id: in_yaml\nsteps:\n{steps}")
+        return Builder(registry).build_from_yaml(path)
+
+    return built
+
+
+def forms_in(form: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield form
+    for field in form.model_fields.values():
+        kind = field.annotation
+        for one in (kind, *getattr(kind, "__args__", ())):
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                yield from forms_in(one)
+
+
+def all_forms(registry: Any) -> list[type[BaseModel]]:
+    from airflow_provider_learning360.blueprint_args import LearningDagArgsConfig
+
+    tops = [registry.get(name).get_config_type() for name in NAMES]
+    return [form for top in [*tops, LearningDagArgsConfig] for form in forms_in(top)]
+
+
+def results(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key)
+    with create_session() as session:
+        return [XComModel.deserialize_value(row) for row in session.scalars(query)]
+
+
+def test_they_are_found_by_the_entry_point(registry: Any) -> None:
+    (entry,) = importlib.metadata.entry_points(group="airflow_blueprint.blueprints", name="learning360")
+    assert entry.value == "airflow_provider_learning360.blueprints"
+    ours = [one for one in registry.list_blueprints() if "airflow_provider_learning360" in str(one["locations"])]
+    assert [one["name"] for one in ours] == NAMES
+    assert all(one["versions"] == [1] for one in ours)
+
+
+def test_no_class_of_ours_rules_over_the_dags_of_others(registry: Any) -> None:
+    assert registry.list_dag_args() == []
+    bases = [
+        getattr(base, "id", getattr(getattr(base, "value", None), "id", None))
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    ]
+    assert "Blueprint" in bases
+    assert "BlueprintDagArgs" not in bases
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_their_source_is_no_template(module: Path) -> None:
+    assert not [sign for sign in ("{{", "{%", "{#") if sign in module.read_text()]
+
+
+def test_every_field_is_described(registry: Any) -> None:
+    for form in all_forms(registry):
+        assert form.model_config["extra"] == "forbid"
+        assert not [name for name, field in form.model_fields.items() if not field.description], form
+
+
+def test_examples_are_valid(registry: Any) -> None:
+    from pydantic import create_model
+
+    from airflow_provider_learning360.forms import Form
+
+    tried = 0
+    for form in all_forms(registry):
+        for name, field in form.model_fields.items():
+            if name in ("fields", "exclude", "watch", "policy") or not field.examples:
+                continue  # a choice for Airflow's form, what needs others beside it, and a file
+            alone = create_model("alone", __base__=Form, **{name: (field.annotation, field)})  # type: ignore[call-overload]
+            for example in field.examples:
+                alone(**{name: example})
+                tried += 1
+    assert tried > 30
+
+
+def test_get_session(build: Callable[[str], Any]) -> None:
+    dag = build(f"  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}, exclude: [users]}}\n")
+    task = dag.get_task("session")
+    assert type(task).__name__ == "GetProgramSessionOperator"
+    assert list(dag.params) == [
+        f"session__{name}" for name in ("session_id", "learning_conn_id", "fields", "exclude", "contract")
+    ]
+    assert dag.params["session__session_id"] == SESSION_ID
+    assert dag.params["session__exclude"] == ["users"]
+
+
+@pytest.mark.parametrize("given", ["", "42", SESSION_ID + "0"])
+def test_the_trigger_form_refuses_what_is_no_id(build: Callable[[str], Any], given: str) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    dag = build(f"  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}\n")
+    with pytest.raises(ParamValidationError):
+        dag.params["session__session_id"] = given
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("step", ["session", "read-it"])
+def test_a_fetch_of_what_the_form_says(
+    build: Callable[[str], Any], learning360_simulator: Simulator, step: str
+) -> None:
+    ours, theirs = learning360_simulator.session_ids[:2]
+    dag = build(f"  {step}: {{blueprint: learning360_get_session, session_id: {ours}, fields: [_id, name]}}\n")
+    run = dag.test()
+    assert run.state == "success"
+    assert results(run, step) == [{name: learning360_simulator.session(ours)[name] for name in ("_id", "name")}]
+    learning360_simulator.play({"do": {"drift": {"add": {"colour": "blue"}}}})
+    form = {f"{step}__session_id": theirs, f"{step}__fields": None, f"{step}__exclude": ["users", "tutors"]}
+    run = dag.test(run_conf=form)
+    sent = learning360_simulator.session(theirs)
+    (document,) = results(run, step)
+    assert document == {key: value for key, value in sent.items() if key not in ("users", "tutors")} | {
+        "colour": "blue"
+    }
+    assert dag.test(run_conf={f"{step}__contract": "strict"}).state == "failed"
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_an_id_that_the_run_knows(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+    expression = "{{ context.dag_run.conf.id }}"
+    dag = build(f'  session: {{blueprint: learning360_get_session, session_id: "{expression}", fields: [_id]}}\n')
+    session_id = learning360_simulator.session_ids[1]
+    run = dag.test(run_conf={"id": session_id})
+    assert run.state == "success"
+    assert results(run, "session") == [{"_id": session_id}]
+
+
+def test_list_sessions(build: Callable[[str], Any]) -> None:
+    steps = "  list: {blueprint: learning360_list_sessions, name_pattern: 'On*', starts_after: 2026-03-01}\n"
+    task = build(steps).get_task("list")
+    assert type(task).__name__ == "ListProgramSessionsOperator"
+    assert (task.name_pattern, task.starts_after, task.ends_after) == ("On*", "2026-03-01", None)
+
+
+def test_wait_for_change(build: Callable[[str], Any]) -> None:
+    dag = build(
+        f"""
+  changed:
+    blueprint: learning360_wait_for_change
+    session_id: {SESSION_ID.upper()}
+    watch: [startDate]
+    poke_interval: {{minutes: 2, seconds: 30}}
+    timeout: {{hours: 1}}
+    on_missing: skip
+"""
+    )
+    task = dag.get_task("changed")
+    assert type(task).__name__ == "ProgramSessionModifiedSensor"
+    assert (task.session_id, task.since, task.watch) == (SESSION_ID, None, ["startDate"])
+    assert (task.poke_interval, task.timeout, task.on_missing, task.deferrable) == (150, 3600, "skip", True)
+
+
+def test_a_wait_begins_with_what_an_earlier_step_read(build: Callable[[str], Any]) -> None:
+    dag = build(
+        f"""
+  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}
+  first: {{blueprint: learning360_wait_for_change, since_step: session}}
+  second: {{blueprint: learning360_wait_for_change, since_step: first, session_id: {SESSION_ID}}}
+"""
+    )
+    first, second = dag.get_task("first"), dag.get_task("second")
+    assert first.upstream_task_ids == {"session"}
+    assert first.since == first.session_id == dag.get_task("session").output
+    assert second.upstream_task_ids == {"first"}
+    assert (second.since, second.session_id) == (first.output, SESSION_ID)
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_wait(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    moved = {"startDate": "2031-05-05T08:00:00.000Z"}
+    learning360_simulator.play(
+        {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
+    )
+    dag = build(
+        f"""
+  session: {{blueprint: learning360_get_session, session_id: {session_id}}}
+  changed:
+    blueprint: learning360_wait_for_change
+    since_step: session
+    watch: [startDate, endDate]
+    poke_interval: {{seconds: 1}}
+"""
+    )
+    run = dag.test()
+    assert run.state == "success"
+    (changes,) = results(run, "changed", "changes")
+    assert list(changes) == ["modifiedAt", "startDate"]
+    (document,) = results(run, "changed")
+    assert document["startDate"] == moved["startDate"]
+
+
+def test_changed_sessions(build: Callable[[str], Any]) -> None:
+    dag = build("  new: {blueprint: learning360_changed_sessions, fields: [_id, name]}\n")
+    changed, mapped = dag.get_task("new.changed"), dag.get_task("new.get_session")
+    assert type(changed).__name__ == "ChangedProgramSessionsOperator"
+    assert mapped.operator_class.__name__ == "GetProgramSessionOperator"
+    assert mapped.partial_kwargs["fields"] == ["_id", "name"]
+    assert mapped.expand_input.value == {"session_id": changed.output}
+
+
+@pytest.mark.usefixtures("airflow_db", "learning360_simulator")
+def test_a_run_that_no_change_started_does_nothing(build: Callable[[str], Any]) -> None:
+    run = build("  new: {blueprint: learning360_changed_sessions}\n").test()
+    assert run.state == "success"
+    assert results(run, "new.changed") == [[]]
+
+
+def test_plan_reminders(build: Callable[[str], Any], tmp_path: Path) -> None:
+    dag = build(
+        f"""
+  plan:
+    blueprint: learning360_plan_reminders
+    policy: policy.yaml
+    delivery_dag_id: deliver
+    sessions: [{SESSION_ID}]
+"""
+    )
+    plan, mapped = dag.get_task("plan.plan"), dag.get_task("plan.start_delivery")
+    assert (plan.policy, plan.delivery_dag_id) == (str(tmp_path / "policy.yaml"), "deliver")
+    assert plan.sessions == [SESSION_ID]
+    assert mapped.operator_class.__name__ == "TriggerDagRunOperator"
+    assert mapped.partial_kwargs["trigger_dag_id"] == "deliver"
+    assert mapped.partial_kwargs["skip_when_already_exists"] is True
+    assert mapped.upstream_task_ids == {"plan.plan"}
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_reminders_of_listed_sessions(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+    for session_id in learning360_simulator.session_ids:
+        learning360_simulator.edit(session_id, startDate="2020-01-01T08:00:00.000Z", endDate="2020-02-01T08:00:00.000Z")
+    dag = build(
+        """
+  old: {blueprint: learning360_list_sessions, starts_before: "2021-01-01T00:00:00Z"}
+  plan:
+    {blueprint: learning360_plan_reminders, policy: policy.yaml, delivery_dag_id: deliver, sessions_step: old}
+"""
+    )
+    assert dag.get_task("plan.plan").upstream_task_ids == {"old"}
+    run = dag.test()
+    assert run.state == "success"
+    assert len(results(run, "old")[0]) == len(learning360_simulator.session_ids)
+    assert results(run, "plan.plan") == [[]]
+
+
+def test_deliver_reminders_when_somebody_approved(build: Callable[[str], Any], tmp_path: Path) -> None:
+    (tmp_path / "mails").mkdir()
+    dag = build(
+        """
+  ask: {blueprint: learning360_ask_before_sending, defaults: Reject, response_timeout: {hours: 1}}
+  send:
+    blueprint: learning360_deliver_reminders
+    depends_on: [ask]
+    policy: policy.yaml
+    templates: mails
+    sender: Academy <academy@example.com>
+"""
+    )
+    ask, send = dag.get_task("ask"), dag.get_task("send")
+    assert type(ask).__name__ == "ApprovalOperator"
+    assert (ask.defaults, ask.response_timeout) == (["Reject"], timedelta(hours=1))
+    assert "dag_run.conf" in ask.subject
+    assert type(send).__name__ == "SendSessionReminderOperator"
+    assert send.upstream_task_ids == {"ask"}
+    assert (send.policy, send.templates) == (str(tmp_path / "policy.yaml"), str(tmp_path / "mails"))
+    assert (send.rate, send.batch_size, send.retries) == (20, 100, 5)
+    assert (send.retry_delay, send.retry_exponential_backoff) == (timedelta(minutes=1), True)
+
+
+def test_a_policy_in_a_bundle(build: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "theirs.yaml").write_text(POLICY)
+    monkeypatch.syspath_prepend(str(bundle))
+    dag = build("  send: {blueprint: learning360_deliver_reminders, policy: theirs.yaml}\n")
+    assert dag.get_task("send").policy == str(bundle / "theirs.yaml")
+
+
+def test_the_tool_lints_and_describes(tmp_path: Path) -> None:
+    from blueprint.cli import cli
+    from click.testing import CliRunner
+
+    good = tmp_path / "good.dag.yaml"
+    good.write_text(f"dag_id: good\nsteps:\n  one: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}\n")
+    result = CliRunner().invoke(cli, ["lint", str(good), "--template-dir", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "PASS" in result.output
+    listed = CliRunner().invoke(cli, ["list", "--template-dir", str(tmp_path)]).output
+    assert not [name for name in NAMES if name not in listed]
+    for name in NAMES:
+        described = CliRunner().invoke(cli, ["describe", name, "--template-dir", str(tmp_path)])
+        assert described.exit_code == 0
+        assert "Parameters" in described.output
+
+
+def test_only_they_need_the_tool() -> None:
+    program = """
+import importlib, pkgutil, sys
+sys.modules["blueprint"] = None
+import airflow_provider_learning360 as ours
+from airflow_provider_learning360.cli.__main__ import main
+need = "airflow_provider_learning360.blueprint"
+for found in pkgutil.walk_packages(ours.__path__, "airflow_provider_learning360."):
+    if not found.name.startswith((need, "airflow_provider_learning360.testing.")) and "__main__" not in found.name:
+        importlib.import_module(found.name)
+main(["schema"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert '"learning360_get_session"' in done.stdout

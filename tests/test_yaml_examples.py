@@ -1,0 +1,471 @@
+"""The YAML examples, in every dialect: each is built, and run, with the tool that reads it."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from airflow.providers.common.compat.sdk import BaseOperator, ParamValidationError
+
+from airflow_provider_learning360.simulator import Simulator
+from smtp_server import SmtpServer
+from test_examples import EXAMPLES, results
+
+BLUEPRINTS = ("blueprint", "blueprint_reminders")
+BLUEPRINT_FILES = sorted(path for folder in BLUEPRINTS for path in (EXAMPLES / folder).glob("*.dag.yaml"))
+NATIVE = sorted((EXAMPLES / "native_yaml").glob("*.yaml"))
+DAG_FACTORY = EXAMPLES / "dag_factory"
+IMPORTER = "airflow.sdk.importers.yaml_importer.YamlDagImporter"
+SCENARIOS = ("fetch_session", "react_to_changes", "reminders")
+
+
+@pytest.fixture
+def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+    """A mail server, and the connection to it."""
+    with SmtpServer() as server:
+        connection = {**server.connection, "extra": {**server.connection["extra"], "from_email": "a@example.com"}}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield server
+
+
+def dags_of(loader: Path) -> dict[str, Any]:
+    """Load a loader afresh, as Airflow does; its DAGs by their ID."""
+    from airflow.sdk import DAG
+
+    spec = importlib.util.spec_from_file_location(f"loaded_{loader.parent.name}_{loader.stem}", loader)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {one.dag_id: one for one in vars(module).values() if isinstance(one, DAG)}
+
+
+def states(run: Any) -> dict[str, str]:
+    return {one.task_id: one.state for one in run.get_task_instances()}
+
+
+def hours_ahead(hours: float) -> str:
+    return (datetime.now(tz=UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def at_any_hour(policy: str) -> str:
+    """The policy of an example, without what would let the result depend on the time of the test."""
+    text = policy if "\n" in policy else Path(policy).read_text("utf-8")
+    changed, times = re.subn(r"^(quiet_hours|working_days): .*\n", "", text, flags=re.MULTILINE)
+    assert times == 2
+    return changed
+
+
+def runs_of(dag_id: str) -> dict[str, Any]:
+    """The `conf` of a DAG's runs, by their ID."""
+    from airflow.models import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return {run.run_id: run.conf for run in session.query(DagRun).filter(DagRun.dag_id == dag_id)}
+
+
+def fetch(dag: Any, simulator: Simulator, act: str = "show_dates") -> None:
+    """Run a DAG that fetches a session, and see that what comes after it has it."""
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, name='Safety "first"; echo {{ 7 * 7 }} $HOME')
+    run = dag.test(run_conf={"session_id": session_id})
+    assert run.state == "success"
+    (document,) = results(run, "get_session")
+    assert document["_id"] == session_id
+    assert not {"users", "tutors", "author"} & set(document)
+    assert results(run, act) == [f"{document['name']}: {document['startDate']} to {document['endDate']}"]
+
+
+def remind(
+    plan: Any, deliver: Any, simulator: Simulator, smtp: SmtpServer, *, group: str = "", at_once: int | None = None
+) -> None:
+    """Plan what is due, deliver it, and see that nobody got anything twice, and that it is not planned again."""
+    learners = remindable(simulator)
+    planning, sending = plan.get_task(f"{group}plan"), deliver.get_task("send")
+    assert planning.policy == sending.policy
+    planning.policy = sending.policy = at_any_hour(planning.policy)
+    sessions = len(simulator.session_ids)
+    planned: dict[str, Any] = {}
+    for _ in range(0, sessions, at_once or sessions):
+        run = plan.test()
+        assert run.state == "success"
+        (items,) = results(run, f"{group}plan")
+        planned |= {item["trigger_run_id"]: item["conf"] for item in items}
+    assert len(planned) == sessions
+    assert runs_of(deliver.dag_id) == planned
+
+    for conf in planned.values():
+        # Not as the configuration of the run: that has to be the one whose ID is the reminder's key.
+        sending.reminder = conf
+        assert deliver.test().state == "success"
+    assert sorted(smtp.recipients) == sorted(learners)
+
+    run = plan.test()
+    assert run.state == "success"
+    assert results(run, f"{group}plan") == [[]]
+    assert states(run)[f"{group}start_delivery"] == "skipped"
+
+
+def remindable(simulator: Simulator) -> list[str]:
+    """Make something due for every session; who is to get it."""
+    learners = []
+    for number, session_id in enumerate(simulator.session_ids):
+        users = [{"_id": f"{number * 100 + one:024x}", "mail": f"s{number}.r{one}@example.com"} for one in range(2)]
+        simulator.edit(session_id, startDate=hours_ahead(23), endDate=hours_ahead(2000), users=users)
+        learners += [user["mail"] for user in users]
+    return learners
+
+
+# --- dag-factory ---
+
+
+@pytest.fixture
+def _dag_factory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool, kept from telling its makers of every run."""
+    from dagfactory import settings
+
+    monkeypatch.setattr(settings, "enable_telemetry", False)
+
+
+def dag_factory(stem: str) -> dict[str, Any]:
+    return dags_of(DAG_FACTORY / f"{stem}.py")
+
+
+def changes_of(*session_ids: str) -> list[dict[str, Any]]:
+    """Changes, as a watched asset tells of them."""
+    return [{"_id": one, "kind": "modified", "modifiedAt": {"from": None, "to": "2026"}} for one in session_ids]
+
+
+def react(dag: Any, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a DAG as if a change of every session had started it."""
+    for number, session_id in enumerate(simulator.session_ids):
+        simulator.edit(session_id, name=f"Session {number}")
+    changes = changes_of(*simulator.session_ids)
+    kind = "airflow_provider_learning360.operators.changes.ChangedProgramSessionsOperator"
+    monkeypatch.setattr(f"{kind}.execute", lambda *_, **__: changes)
+    run = dag.test()
+    assert run.state == "success"
+    return run
+
+
+def test_dag_factory_has_one_loader_for_each_file() -> None:
+    assert sorted(path.stem for path in DAG_FACTORY.glob("*.yaml")) == list(SCENARIOS)
+    assert sorted(path.stem for path in DAG_FACTORY.glob("*.py")) == list(SCENARIOS)
+
+
+@pytest.mark.usefixtures("_dag_factory")
+@pytest.mark.parametrize("stem", SCENARIOS)
+def test_dag_factory_shows_an_error_where_there_is_one(stem: str, tmp_path: Path) -> None:
+    loader, text = DAG_FACTORY / f"{stem}.py", (DAG_FACTORY / f"{stem}.yaml").read_text("utf-8")
+    shutil.copy(loader, tmp_path)
+    (tmp_path / f"{stem}.yaml").write_text(re.sub(r"(?m)^(\s+operator: .*)Operator$", r"\1Operatr", text), "utf-8")
+    with pytest.raises(ImportError, match="Operatr"):
+        dags_of(tmp_path / loader.name)
+
+
+@pytest.mark.usefixtures("_dag_factory")
+@pytest.mark.parametrize("stem", SCENARIOS)
+def test_dag_factory_takes_every_key_of_the_dag(stem: str) -> None:
+    # It drops those that it does not know without a word.
+    from dagfactory import dagbuilder
+
+    known = set(re.findall(r'dag_params(?:\.get\(\s*|\[)"(\w+)"', inspect.getsource(dagbuilder))) | {"schedule"}
+    text = re.sub(r"__type__: \S+", "", (DAG_FACTORY / f"{stem}.yaml").read_text("utf-8"))
+    for document in yaml.safe_load(text).values():
+        assert set(document) <= known
+
+
+@pytest.mark.usefixtures("_dag_factory", "airflow_db")
+def test_dag_factory_fetch(learning360_simulator: Simulator) -> None:
+    dag = dag_factory("fetch_session")["dag_factory_fetch_session"]
+    fetch(dag, learning360_simulator)
+    with pytest.raises(ParamValidationError):
+        dag.test(run_conf={"session_id": "no ID"})
+
+
+@pytest.mark.usefixtures("_dag_factory", "airflow_db")
+@pytest.mark.learning360_simulator(sessions=2)
+def test_dag_factory_reaction(learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = dag_factory("react_to_changes")["dag_factory_react_to_changes"]
+    trigger = dag.timetable.asset_condition.objects[0].watchers[0].trigger
+    assert (trigger.watch, trigger.poll_interval, trigger.session_ids) == (["startDate", "endDate"], 60.0, None)
+    assert dag.max_active_runs == 1
+
+    run = dag.test()
+    assert run.state == "success"
+    assert states(run) == {"changed": "success", "get_session": "skipped", "tell": "skipped"}
+
+    run = react(dag, learning360_simulator, monkeypatch)
+    sent = [learning360_simulator.session(one) for one in learning360_simulator.session_ids]
+    told = [f"{one['name']} now starts {one['startDate']} and ends {one['endDate']}" for one in sent]
+    assert results(run, "tell") == told
+
+
+@pytest.mark.usefixtures("_dag_factory", "airflow_db")
+@pytest.mark.learning360_simulator(sessions=3)
+def test_dag_factory_reminders(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
+    dags = dag_factory("reminders")
+    plan, deliver = dags["dag_factory_plan_reminders"], dags["dag_factory_deliver_reminder"]
+    remind(plan, deliver, learning360_simulator, smtp)
+
+
+# --- Airflow's own YAML, from 3.4 on ---
+
+
+def native_documents() -> list[tuple[str, dict[str, Any]]]:
+    return [(path.name, document) for path in NATIVE for document in yaml.safe_load_all(path.read_text("utf-8"))]
+
+
+def native_tasks() -> list[Any]:
+    """Every task, with what it extends."""
+    found = []
+    for name, document in native_documents():
+        for task in document["tasks"]:
+            template = document.get("templates", {}).get(task.get("extends"), {})
+            merged = {**template, **task, "with": {**template.get("with", {}), **task.get("with", {})}}
+            found.append(pytest.param(merged, id=f"{name}:{document['dag_id']}.{task['id']}"))
+    return found
+
+
+def operator_of(task: dict[str, Any]) -> type[BaseOperator]:
+    module, _, name = task["uses"].rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    assert issubclass(kind, BaseOperator)
+    return kind  # type: ignore[no-any-return]
+
+
+def parameters(kind: type) -> set[str]:
+    """The names that a constructor and those that it passes the rest on to take."""
+    inits = [vars(one)["__init__"] for one in kind.__mro__ if "__init__" in vars(one)]
+    named = [one for init in inits for one in inspect.signature(init).parameters.values()]
+    return {one.name for one in named if one.kind is one.KEYWORD_ONLY or one.kind is one.POSITIONAL_OR_KEYWORD}
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a value is rendered, wholly or in part."""
+    if isinstance(value, dict):
+        return bool({"$t", "$x", "$f"} & set(value)) or any(map(is_marked, value.values()))
+    return isinstance(value, list) and any(map(is_marked, value))
+
+
+def test_native_examples_are_there() -> None:
+    assert [path.stem for path in NATIVE] == list(SCENARIOS)
+    assert {document["$schema"] for _, document in native_documents()} == {
+        "https://airflow.apache.org/schemas/dag/2026-10-30.json"
+    }
+
+
+@pytest.mark.parametrize("task", native_tasks())
+def test_native_tasks_give_operators_what_they_take(task: dict[str, Any]) -> None:
+    kind = operator_of(task)
+    base = parameters(BaseOperator)
+    given = set(task["with"])
+    assert given <= parameters(kind) - base
+    assert set(task) - {"id", "uses", "with", "needs", "extends"} <= base - {"task_id", "dag", "default_args"}
+    assert {name for name, value in task["with"].items() if is_marked(value)} <= set(kind.template_fields)
+    # What stands in a text and looks like a template is none, without a mark.
+    assert not [one for one in task["with"].values() if isinstance(one, str) and "{{" in one]
+
+
+def lowered(value: Any) -> Any:
+    """A value as an operator gets it; what is rendered, as a template."""
+    if isinstance(value, dict):
+        if "$x" in value:
+            return f"{{{{ ti.xcom_pull('{value['$x']}') }}}}"
+        return value["$t"] if "$t" in value else {name: lowered(one) for name, one in value.items()}
+    return [lowered(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("task", native_tasks())
+def test_native_tasks_can_be_made(task: dict[str, Any]) -> None:
+    operator_of(task)(task_id=task["id"], **lowered(task["with"]))
+
+
+def test_native_reminders_have_one_policy() -> None:
+    tasks = [task for name, one in native_documents() if name == "reminders.yaml" for task in one["tasks"]]
+    policies = [task["with"]["policy"] for task in tasks if "policy" in task["with"]]
+    assert len(policies) == 2
+    assert policies[0] == policies[1]
+
+
+@pytest.mark.parametrize(("name", "document"), native_documents(), ids=lambda one: one if isinstance(one, str) else "")
+def test_native_tasks_refer_to_tasks_that_are_there(name: str, document: dict[str, Any]) -> None:
+    ids = [task["id"] for task in document["tasks"]]
+    assert len(ids) == len(set(ids))
+    for task in document["tasks"]:
+        assert set(task.get("needs", ())) <= set(ids)
+
+
+@pytest.fixture
+def _native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An Airflow that reads YAML by itself, switched on as docs/no-code.md says."""
+    pytest.importorskip("airflow.sdk.importers.yaml_importer", reason="Airflow reads YAML by itself from 3.4 on")
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_IMPORTER_CONFIGS", json.dumps([{"classpath": IMPORTER}]))
+
+
+def native(stem: str) -> dict[str, Any]:
+    """The DAGs that Airflow's own importer makes of an example."""
+    from airflow.sdk.importers import yaml_importer as importers
+    from airflow.sdk.importers.base import FilesystemDagDefinition
+
+    path = EXAMPLES / "native_yaml" / f"{stem}.yaml"
+    definition = FilesystemDagDefinition(path=path)
+    importer = importers.YamlDagImporter()
+    assert importer.might_contain_dag(definition, safe_mode=True)
+    result = importer.import_definition(definition, SimpleNamespace(name="examples", path=path.parent))
+    assert result.errors == []
+    return {one.dag_id: one for one in result.dags}
+
+
+@pytest.mark.usefixtures("_native", "airflow_db")
+def test_native_fetch(learning360_simulator: Simulator) -> None:
+    fetch(native("fetch_session")["native_fetch_session"], learning360_simulator)
+
+
+@pytest.mark.usefixtures("_native", "airflow_db")
+def test_native_wait(learning360_simulator: Simulator) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    moved = {"startDate": "2031-05-05T08:00:00.000Z"}
+    learning360_simulator.play(
+        {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
+    )
+    dag = native("react_to_changes")["native_react_to_changes"]
+    dag.get_task("wait_for_change").poke_interval = 0.1
+    run = dag.test(run_conf={"session_id": session_id})
+    assert run.state == "success"
+    assert "now starts 2031-05-05T08:00:00.000Z" in results(run, "tell")[0]
+
+
+@pytest.mark.usefixtures("_native", "airflow_db")
+@pytest.mark.learning360_simulator(sessions=2)
+def test_native_reminders(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
+    dags = native("reminders")
+    plan, deliver = dags["native_plan_reminders"], dags["native_deliver_reminder"]
+    remind(plan, deliver, learning360_simulator, smtp, at_once=1)
+
+
+# --- blueprint ---
+
+
+def blueprint(folder: str, dag_id: str) -> Any:
+    return dags_of(EXAMPLES / folder / "loader.py")[dag_id]
+
+
+def test_blueprint_has_the_three() -> None:
+    names = [path.name for folder in BLUEPRINTS for path in sorted((EXAMPLES / folder).glob("*.dag.yaml"))]
+    assert names == [
+        *("fetch_session.dag.yaml", "react_to_changes.dag.yaml"),
+        *("deliver_reminder.dag.yaml", "plan_reminders.dag.yaml"),
+    ]
+
+
+@pytest.mark.parametrize("path", BLUEPRINT_FILES, ids=lambda path: path.name)
+def test_blueprint_files_are_those_of_the_schema_that_they_name(path: Path) -> None:
+    text = path.read_text("utf-8")
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert named
+    schema = json.loads((path.parent / named[1]).read_text("utf-8"))
+    jsonschema.validate(yaml.safe_load(text), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text.replace("    blueprint:", "    typo: 1\n    blueprint:", 1)), schema)
+
+
+@pytest.mark.parametrize("folder", BLUEPRINTS)
+def test_blueprint_finds_nothing_to_say(folder: str) -> None:
+    tool = [sys.executable, "-m", "blueprint.cli", "lint", "--template-dir", "."]
+    done = subprocess.run(tool, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_new_file_is_there_without_a_restart(tmp_path: Path) -> None:
+    folder = shutil.copytree(EXAMPLES / "blueprint", tmp_path / "blueprint")
+    before = dags_of(folder / "loader.py")
+    text = (folder / "fetch_session.dag.yaml").read_text("utf-8")
+    text = text.replace("blueprint_fetch_session", "one_more")
+    (folder / "one_more.dag.yaml").write_text(text, "utf-8")
+    assert set(dags_of(folder / "loader.py")) == {*before, "one_more"}
+
+    (folder / "one_more.dag.yaml").write_text(text.replace("get_session\n", "get_sessoin\n"), "utf-8")
+    with pytest.raises(Exception, match="get_sessoin"):
+        dags_of(folder / "loader.py")
+    assert len(dags_of(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_blueprint_fetch(learning360_simulator: Simulator) -> None:
+    dag = blueprint("blueprint", "blueprint_fetch_session")
+    session_id = learning360_simulator.session_ids[0]
+    run = dag.test(run_conf={"get_session__session_id": session_id})
+    assert run.state == "success"
+    (document,) = results(run, "get_session")
+    assert document["_id"] == session_id
+    assert not {"users", "tutors", "author"} & set(document)
+    with pytest.raises(ParamValidationError):
+        dag.test(run_conf={"get_session__session_id": "no ID"})
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.learning360_simulator(sessions=2)
+def test_blueprint_reaction(learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = blueprint("blueprint", "blueprint_react_to_changes")
+    trigger = dag.timetable.asset_condition.objects[0].watchers[0].trigger
+    assert (trigger.watch, trigger.poll_interval, trigger.session_ids) == (["startDate", "endDate"], 60.0, None)
+    assert dag.max_active_runs == 1
+    run = react(dag, learning360_simulator, monkeypatch)
+    read = [one["_id"] for one in results(run, "session.get_session")]
+    assert read == list(learning360_simulator.session_ids)
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.learning360_simulator(sessions=3)
+def test_blueprint_reminders(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
+    plan = blueprint("blueprint_reminders", "blueprint_plan_reminders")
+    deliver = blueprint("blueprint_reminders", "blueprint_deliver_reminder")
+    assert plan.max_active_runs == 1
+    remind(plan, deliver, learning360_simulator, smtp, group="reminders.")
+
+
+# --- all of them side by side ---
+
+
+@pytest.mark.usefixtures("_dag_factory")
+def test_airflow_shows_all_of_them_side_by_side() -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    found = DagBag(EXAMPLES)
+    assert found.import_errors == {}
+    ids = sorted(found.dags) + [document["dag_id"] for _, document in native_documents()]
+    assert len(ids) == len(set(ids))
+    for dialect in ("dag_factory", "blueprint", "native"):
+        assert len([one for one in ids if one.startswith(f"{dialect}_")]) == 4
+    watched = [
+        asset.name
+        for dag in found.dags.values()
+        for asset in getattr(getattr(dag.timetable, "asset_condition", None), "objects", ())
+        if asset.watchers
+    ]
+    assert len(watched) == len(set(watched)) == 4
+
+
+def test_the_page_says_what_was_tried() -> None:
+    page = (EXAMPLES.parent / "docs" / "no-code.md").read_text("utf-8")
+    for tool in ("airflow-blueprint", "dag-factory"):
+        assert f"{tool} {version(tool)}, Airflow 3.3" in page
+    assert f"DAG_IMPORTER_CONFIGS='{json.dumps([{'classpath': IMPORTER}])}'" in page
+    assert yaml.safe_load("on: 20:00") == {True: 1200}

@@ -1,0 +1,79 @@
+"""Airflow's own application with the page in it, and users of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from airflow_provider_learning360.simulator import Simulator
+
+USERS = {"ada": ("ADMIN", None), "otto": ("OP", ["blue"]), "olga": ("OP", ["red"]), "vera": ("VIEWER", ["blue"])}
+
+
+@pytest.fixture(scope="session")
+def airflow_app(airflow_db: None) -> Any:
+    """Airflow's application, as the API server makes it."""
+    from airflow.api_fastapi.app import create_app
+
+    return create_app(apps="core")
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A running simulator that no connection points to yet."""
+    with Simulator() as one:
+        yield one
+
+
+@pytest.fixture
+def login(airflow_app: Any) -> Callable[[str | None], TestClient]:
+    """Return a browser of a user: with the cookie of a login, and what browsers send along; None for nobody."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    def log_in(name: str | None) -> TestClient:
+        client = TestClient(airflow_app, base_url="http://airflow.example.com", raise_server_exceptions=False)
+        client.headers["Sec-Fetch-Site"] = "same-origin"
+        if name is not None:
+            role, teams = USERS[name]
+            user = SimpleAuthManagerUser(username=name, role=role, teams=teams)
+            client.cookies.set("_token", get_auth_manager().generate_jwt(user))
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def stored(airflow_db: None) -> Iterator[Callable[..., str]]:
+    """Store a connection in Airflow's database; it is gone after the test."""
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+
+    names: list[str] = []
+
+    def store(conn_id: str = "stored", conn_type: str = "learning360", **fields: Any) -> str:
+        with create_session() as session:
+            session.add(Connection(conn_id=conn_id, conn_type=conn_type, **fields))
+        names.append(conn_id)
+        return conn_id
+
+    yield store
+    with create_session() as session:
+        session.query(Connection).filter(Connection.conn_id.in_(names)).delete()
+
+
+@pytest.fixture
+def teams(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An Airflow with teams, blue and red."""
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    with create_session() as session:
+        session.add_all([Team(name="blue"), Team(name="red")])
+    yield
+    with create_session() as session:
+        session.query(Team).delete()

@@ -1,0 +1,210 @@
+"""Every workflow that the page offers is built, with the tool that reads it, whatever session and connection are."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import airflow_provider_learning360
+from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
+from airflow_provider_learning360.ui.workflow import WORKFLOWS, workflows
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+ONLY_DIGITS = "123456789012345678901234"  # which YAML takes for a number, unless it is quoted
+CONN_ID = r"training.#1:(eu)\x"
+HOST = "https://app.us.360learning.com"
+NASTY = '''""" ' # coding: latin-1 {{ 1/0 }} {% raw %} {# $HOME ${HOME} $$ <b> --- 한글''' + "\n\r\u2028\x85\x00\\ "
+KINDS = [one.kind for one in WORKFLOWS]
+LANGUAGES = ["python", "blueprint", "dag_factory"]
+SCHEMA = Path(airflow_provider_learning360.__file__).with_name("schemas") / "dag.schema.json"
+COMPANION = re.compile(r"^# --- (?:Once, b|B)eside it: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
+
+every_snippet = pytest.mark.parametrize(
+    ("kind", "language"), [(kind, language) for kind in KINDS for language in LANGUAGES]
+)
+
+
+def snippet(kind: str, language: str, session_id: str = ID, **arguments: Any) -> dict[str, Any]:
+    offered = workflows(session_id, **{"learning_conn_id": CONN_ID, "host": HOST, "title": NASTY} | arguments)
+    (workflow,) = [one for one in offered if one["kind"] == kind]
+    (found,) = [one for one in workflow["snippets"] if one["language"] == language]
+    return found  # type: ignore[no-any-return]
+
+
+def files_of(one: dict[str, Any]) -> dict[str, str]:
+    """The file, and those that stand in its comments, as a person would write them."""
+    files = {path: re.sub(r"(?m)^# ?", "", text) for path, text in COMPANION.findall(one["text"])}
+    return {one["file"]: one["text"], **files}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with an empty folder of DAGs."""
+    (tmp_path / "dags").mkdir()
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path / "dags"))
+    return tmp_path
+
+
+def build(one: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Put a snippet where it says, and let Airflow find it; its DAGs by their ID."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    for path, text in files_of(one).items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text, encoding="utf-8")
+    found = DagBag(home / "dags", safe_mode=True)
+    assert found.import_errors == {}
+    return dict(found.dags)
+
+
+def told(task: Any, name: str) -> Any:
+    """What a task, mapped or not, was told; by the form as it is offered, where it asks that."""
+    value = getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None))
+    asked = re.match(r"\{\{ params(?:\.|\[')(\w+)", value) if isinstance(value, str) else None
+    return task.dag.params[asked[1]] if asked else value
+
+
+def test_there_are_four_in_three_languages() -> None:
+    offered = workflows(ID, CONN_ID)
+    assert [one["kind"] for one in offered] == ["fetch", "wait", "events", "reminders"]
+    for workflow in offered:
+        assert set(workflow) == {"kind", "title", "text", "snippets"}
+        assert [one["language"] for one in workflow["snippets"]] == LANGUAGES
+        for one in workflow["snippets"]:
+            assert set(one) == {"language", "label", "file", "text", "note"}
+            assert one["file"].startswith("dags/")
+    assert json.loads(json.dumps(offered)) == offered
+
+
+@every_snippet
+@pytest.mark.parametrize("session_id", [ID, ONLY_DIGITS])
+def test_it_is_built(kind: str, language: str, session_id: str, home: Path) -> None:
+    dags = build(snippet(kind, language, session_id), home)
+    assert len(dags) == (2 if kind == "reminders" else 1)
+    tasks = [task for dag in dags.values() for task in dag.tasks]
+    ours = [task for task in tasks if told(task, "learning_conn_id") is not None]
+    assert ours
+    assert {told(task, "learning_conn_id") for task in ours} == {CONN_ID}
+    if kind in ("fetch", "wait"):
+        # One step may get it from another.
+        assert {one for task in ours if isinstance(one := told(task, "session_id"), str)} == {session_id}
+    assert all(session_id in dag_id for dag_id in dags)
+    assert {"360learning"} <= set.union(*(set(dag.tags) for dag in dags.values()))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_form_asks_for_the_session(language: str, home: Path) -> None:
+    (dag,) = build(snippet("fetch", language), home).values()
+    (name,) = [name for name in dag.params if name.endswith("session_id")]
+    assert dag.params[name] == ID
+    assert dag.params.get_param(name).schema["type"] == "string"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_wait_starts_a_watch_of_its_dates(language: str, home: Path) -> None:
+    (dag,) = build(snippet("wait", language), home).values()
+    sensor = dag.get_task("wait_for_change")
+    assert sensor.deferrable
+    assert (sensor.watch, sensor.poke_interval, sensor.timeout) == (["startDate", "endDate"], 60, 604800)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_change_of_this_session_starts_the_dag(language: str, home: Path) -> None:
+    (dag,) = build(snippet("events", language), home).values()
+    (asset,) = dag.timetable.asset_condition.objects
+    (watcher,) = asset.watchers
+    assert watcher.trigger.session_ids == [ID]
+    assert watcher.trigger.learning_conn_id == CONN_ID
+    assert (watcher.trigger.watch, watcher.trigger.poll_interval) == (["startDate", "endDate"], 300.0)
+    assert asset.uri.startswith("learning360://app.us.360learning.com/programs/sessions/" + ID)
+    assert dag.max_active_runs == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reminders_are_planned_and_delivered_by_one_policy(language: str, home: Path) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    dags = build(snippet("reminders", language), home)
+    plan, deliver = dags[f"plan_reminders_of_{ID}"], dags[f"deliver_reminders_of_{ID}"]
+    (planning,) = [task for task in plan.tasks if told(task, "sessions")]
+    (starting,) = [task for task in plan.tasks if told(task, "trigger_dag_id")]
+    (sending,) = [task for task in deliver.tasks if told(task, "policy")]
+    assert planning.sessions == [ID]
+    assert planning.delivery_dag_id == told(starting, "trigger_dag_id") == deliver.dag_id
+    assert told(starting, "skip_when_already_exists") is True
+    assert ReminderPolicy.read(planning.policy) == ReminderPolicy.read(sending.policy)
+    assert plan.max_active_runs == 1
+    assert sending.retries == 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blueprints_are_those_of_the_schema(kind: str) -> None:
+    for path, text in files_of(snippet(kind, "blueprint")).items():
+        if path.endswith(".dag.yaml"):
+            jsonschema.validate(yaml.safe_load(text), json.loads(SCHEMA.read_text("utf-8")))
+
+
+def meaning(text: str, language: str) -> Any:
+    """What a file says to the tool that reads it, without what it says to people."""
+    if language == "python":
+        tree = ast.parse(text.encode("utf-8"))  # bytes: a comment may name another encoding
+        assert ast.get_docstring(tree)
+        return ast.dump(ast.Module(tree.body[1:], []))
+    if language == "dag_factory":
+        text = os.path.expandvars(text)
+    else:
+        assert not {"{{", "{%", "{#"} & {text[i : i + 2] for i in range(len(text))}  # blueprint renders its files
+    return yaml.safe_load(text)
+
+
+@every_snippet
+@settings(deadline=None, max_examples=50)
+@given(title=st.text())
+@example(NASTY)
+def test_a_name_changes_nothing(kind: str, language: str, title: str) -> None:
+    named, plain = snippet(kind, language, title=title), snippet(kind, language, title="")
+    assert meaning(named["text"], language) == meaning(plain["text"], language)
+    assert len(named["text"].splitlines()) == len(plain["text"].splitlines())
+    assert {path: text for path, text in files_of(named).items() if path != named["file"]} == {
+        path: text for path, text in files_of(plain).items() if path != plain["file"]
+    }
+
+
+def test_a_name_can_be_read() -> None:
+    assert "Sécurité - 한글 हिन्दी, 2." in snippet("fetch", "python", title=" Sécurité - 한글\n हिन्दी, 2. ")["text"]
+    assert f"{'x' * 59}… ({ID})" in snippet("fetch", "python", title="x" * 500)["text"]
+
+
+@every_snippet
+@settings(deadline=None, max_examples=50)
+@given(conn_id=st.from_regex(r"[\w#!()\-.:/\\]{1,50}", fullmatch=True))
+@example("\\")
+@example("#")
+def test_every_connection_that_airflow_allows_is_quoted(kind: str, language: str, conn_id: str) -> None:
+    text = snippet(kind, language, learning_conn_id=conn_id)["text"]
+    found = re.findall(r'(?:learning_conn_id"?(?:=|: ))("(?:[^"\\]|\\.)*")', text)
+    assert found
+    for quoted in found:
+        assert ast.literal_eval(quoted) == yaml.safe_load(quoted) == conn_id
+
+
+@pytest.mark.parametrize("conn_id", ["", "a\n", 'a"', "a b", "{{ x }}", "$HOME"])
+def test_other_connections_are_refused(conn_id: str) -> None:
+    with pytest.raises(FixArgumentError, match="connection"):
+        workflows(ID, conn_id)
+
+
+def test_other_sessions_are_refused() -> None:
+    with pytest.raises(InvalidIdError):
+        workflows("../../etc/passwd", CONN_ID)
