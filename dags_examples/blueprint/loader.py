@@ -7,6 +7,6 @@ loader, of their own.
 
 from __future__ import annotations
 
-from blueprint import build_all_airflow_dags
+from airflow_provider_learning360.dag_yaml.loader import build_airflow_dags
 
-build_all_airflow_dags()
+build_airflow_dags(globals())

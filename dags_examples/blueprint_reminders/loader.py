@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from blueprint import build_all_airflow_dags
+from airflow_provider_learning360.dag_yaml.loader import build_airflow_dags
 
-build_all_airflow_dags()
+build_airflow_dags(globals())

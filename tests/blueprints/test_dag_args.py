@@ -117,7 +117,7 @@ def test_the_dags_of_others(build: Callable[..., Any], tmp_path: Path, watched: 
 
 
 def test_the_docstring_shows_the_file_to_write() -> None:
-    from airflow_provider_learning360.blueprint_args import LearningDagArgs
+    from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs
 
     shown = " ".join((LearningDagArgs.__doc__ or "").split())
     code = [line.strip() for line in (BROKEN / "dag_args.py").read_text().splitlines()]

@@ -17,9 +17,9 @@ import yaml
 
 import airflow_provider_learning360
 from airflow_provider_learning360.cli.__main__ import main
-from airflow_provider_learning360.schema import dag_schema, shipped_schema
+from airflow_provider_learning360.dag_yaml.schema import dag_schema, shipped_schema
 
-SHIPPED = Path(airflow_provider_learning360.__file__).parent / "schemas" / "dag.schema.json"
+SHIPPED = Path(airflow_provider_learning360.__file__).parent / "dag_yaml" / "dag.schema.json"
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROKEN = Path(__file__).resolve().parent / "broken"
 EXAMPLES = sorted((REPOSITORY / "dags_examples").rglob("*.dag.yaml"))

@@ -53,7 +53,9 @@ def build(tmp_path: Path, registry: Any, monkeypatch: pytest.MonkeyPatch) -> Cal
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
     (tmp_path / "policy.yaml").write_text(POLICY)
-    (tmp_path / "loader.py").write_text("from blueprint import build_all_airflow_dags\n\nbuild_all_airflow_dags()\n")
+    (tmp_path / "loader.py").write_text(
+        "from airflow_provider_learning360.dag_yaml.loader import build_airflow_dags\n\nbuild_airflow_dags(globals())\n"
+    )
 
     def built(steps: str) -> Any:
         from blueprint.builder import Builder
@@ -75,7 +77,7 @@ def forms_in(form: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def all_forms(registry: Any) -> list[type[BaseModel]]:
-    from airflow_provider_learning360.blueprint_args import LearningDagArgsConfig
+    from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgsConfig
 
     tops = [registry.get(name).get_config_type() for name in NAMES]
     return [form for top in [*tops, LearningDagArgsConfig] for form in forms_in(top)]
@@ -125,7 +127,7 @@ def test_every_field_is_described(registry: Any) -> None:
 def test_examples_are_valid(registry: Any) -> None:
     from pydantic import create_model
 
-    from airflow_provider_learning360.forms import Form
+    from airflow_provider_learning360.dag_yaml.forms import Form
 
     tried = 0
     for form in all_forms(registry):
@@ -364,9 +366,9 @@ import importlib, pkgutil, sys
 sys.modules["blueprint"] = None
 import airflow_provider_learning360 as ours
 from airflow_provider_learning360.cli.__main__ import main
-need = "airflow_provider_learning360.blueprint"
+need = ("airflow_provider_learning360.blueprints", "airflow_provider_learning360.dag_yaml.arguments")
 for found in pkgutil.walk_packages(ours.__path__, "airflow_provider_learning360."):
-    if not found.name.startswith((need, "airflow_provider_learning360.testing.")) and "__main__" not in found.name:
+    if not found.name.startswith((*need, "airflow_provider_learning360.testing.")) and "__main__" not in found.name:
         importlib.import_module(found.name)
 main(["schema"])
 """

@@ -28,7 +28,7 @@ RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": da
 # oldest Airflow that shows it.
 ONLY = {"3.1.8": ["promises/test_watching.py", "promises/test_page.py"]}
 # Examples for tools that a DAG author installs besides.
-TOOLS = ("blueprint", "dag_factory", "native_yaml")
+TOOLS = ("blueprint*", "dag_factory", "native_yaml")
 # Long enough for what was released together with an Airflow, short enough for nothing that breaks it.
 GRACE = timedelta(days=10)
 PATIENCE = 120  # seconds for one step, many times what it takes

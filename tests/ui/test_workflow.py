@@ -27,7 +27,7 @@ HOST = "https://app.us.360learning.com"
 NASTY = '''""" ' # coding: latin-1 {{ 1/0 }} {% raw %} {# $HOME ${HOME} $$ <b> --- 한글''' + "\n\r\u2028\x85\x00\\ "
 KINDS = [one.kind for one in WORKFLOWS]
 LANGUAGES = ["python", "blueprint", "dag_factory"]
-SCHEMA = Path(airflow_provider_learning360.__file__).with_name("schemas") / "dag.schema.json"
+SCHEMA = Path(airflow_provider_learning360.__file__).with_name("dag_yaml") / "dag.schema.json"
 COMPANION = re.compile(r"^# --- (?:Once, b|B)eside it: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
 
 every_snippet = pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from blueprint import Blueprint
 from pydantic import Field
 
-from airflow_provider_learning360.expressions import APPROVAL_BODY, APPROVAL_SUBJECT
-from airflow_provider_learning360.forms import Form, Length, Period, arguments_of
+from airflow_provider_learning360.dag_yaml.expressions import APPROVAL_BODY, APPROVAL_SUBJECT
+from airflow_provider_learning360.dag_yaml.forms import Form, Length, Period, arguments_of
 
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import ApprovalOperator

@@ -13,8 +13,8 @@ from airflow_provider_learning360.api.changes import watermark_since
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.blueprints.earlier_step import output_of
-from airflow_provider_learning360.expressions import is_expression, left_to_the_run
-from airflow_provider_learning360.forms import (
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
+from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
     EXCLUDE,

@@ -6,8 +6,8 @@ from blueprint import Blueprint
 from pydantic import Field
 
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
-from airflow_provider_learning360.expressions import left_to_the_run, of_form
-from airflow_provider_learning360.forms import (
+from airflow_provider_learning360.dag_yaml.expressions import left_to_the_run, of_form
+from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
     EXCLUDE,

@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.blueprints.earlier_step import output_of
-from airflow_provider_learning360.dag_files import found_beside_dags
-from airflow_provider_learning360.expressions import is_expression, left_to_the_run
-from airflow_provider_learning360.forms import CONN_ID, Form, Length, Period, SessionIds, arguments_of
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
+from airflow_provider_learning360.dag_yaml.files import found_beside_dags
+from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, Length, Period, SessionIds, arguments_of
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders.messages import check_template

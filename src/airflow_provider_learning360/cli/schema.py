@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.failure import told_in_one_line
-from airflow_provider_learning360.schema import shipped_schema
+from airflow_provider_learning360.dag_yaml.schema import shipped_schema
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -1,6 +1,6 @@
 from blueprint import BlueprintDagArgs
 
-from airflow_provider_learning360.blueprint_args import LearningDagArgs, LearningDagArgsConfig
+from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs, LearningDagArgsConfig
 
 
 class DagArgs(LearningDagArgs, BlueprintDagArgs[LearningDagArgsConfig]):

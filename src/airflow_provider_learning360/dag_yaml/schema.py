@@ -15,18 +15,18 @@ DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors know best
 
 def shipped_schema() -> str:
     """Return the schema of DAG files, as it is in this package; nothing has to be installed for it."""
-    return (files(__package__) / "schemas" / "dag.schema.json").read_text(encoding="utf-8")
+    return (files(__package__) / "dag.schema.json").read_text(encoding="utf-8")
 
 
 def dag_schema() -> dict[str, Any]:
     """
-    Return the schema of DAG files, made of the templates of `blueprints/` and of the fields of `blueprint_args.py`.
+    Return the schema of DAG files, made of the templates of `blueprints/` and of the fields of `dag_yaml/arguments.py`.
 
     :raises ImportError: airflow-blueprint is not installed.
 
     Source: JSON Schema draft-07; airflow-blueprint's `DAGConfig` and `StepConfig`.
     """
-    from airflow_provider_learning360.blueprint_args import LearningDagArgs
+    from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs
 
     forms, of_dag = _forms(), _plain(LearningDagArgs.get_schema())
     return {

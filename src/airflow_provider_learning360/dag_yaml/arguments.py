@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from airflow_provider_learning360.api.changes import read_moment
 from airflow_provider_learning360.api.watching import OnGone  # noqa: TC001 - pydantic reads it
-from airflow_provider_learning360.forms import (
+from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     FieldNames,
     Form,
@@ -148,7 +148,7 @@ class LearningDagArgs(BlueprintDagArgs[LearningDagArgsConfig]):
 
         from blueprint import BlueprintDagArgs
 
-        from airflow_provider_learning360.blueprint_args import LearningDagArgs, LearningDagArgsConfig
+        from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs, LearningDagArgsConfig
 
         class DagArgs(LearningDagArgs, BlueprintDagArgs[LearningDagArgsConfig]):
             pass

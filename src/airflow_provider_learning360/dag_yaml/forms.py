@@ -26,7 +26,7 @@ from airflow_provider_learning360.api.changes import read_moment
 from airflow_provider_learning360.api.endpoints import checked_session_id
 from airflow_provider_learning360.api.errors import LearningError, redact
 from airflow_provider_learning360.api.models import ProgramSession, checked_fields
-from airflow_provider_learning360.expressions import is_expression
+from airflow_provider_learning360.dag_yaml.expressions import is_expression
 from airflow_provider_learning360.reminders.problems import did_you_mean
 
 if TYPE_CHECKING:
