@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "dags_examples"
 
@@ -112,6 +113,22 @@ def test_an_edit_starts_a_run_that_sees_it_and_no_edit_starts_none(
     runs = until_acted_on(airflow, "edited", session_id, second)
     assert [len(run) for run in runs] == [1, 1]
     assert runs[1][0]["modifiedAt"] == {"from": first, "to": second}
+
+
+def test_the_page_shows_what_was_seen(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> None:
+    (session_id,) = watched["edited"]
+    moved = simulator.edit(session_id, name="Third")["modifiedAt"]
+    until_acted_on(airflow, "edited", session_id, moved)
+    until_watched(airflow, simulator, "edited", session_id)
+    with requests.Session() as client:
+        client.trust_env = False
+        answer = client.get(f"http://127.0.0.1:{airflow.port}/learning360/api/watched", timeout=10)
+    (row,) = [one for one in answer.json()["watched"] if one["name"] == "edited"]
+    assert (row["last_seen"], row["last_change"]) == (moved, "name")
+    assert datetime.fromisoformat(row["last_event"]) == airflow.events("edited")[-1].at
+    assert (row["sessions"], row["active"]) == (1, True)
+    assert row["dags"] == [{"id": "edited", "url": "dags/edited"}]
+    assert "Third" not in answer.text
 
 
 def test_a_change_while_the_dag_is_paused_arrives_when_it_goes_on(

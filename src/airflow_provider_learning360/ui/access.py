@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, HTTPException, Request, status
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
 from airflow.api_fastapi.core_api.security import requires_access_asset, requires_access_connection
 from airflow.providers.common.compat.sdk import conf
 
@@ -51,14 +52,14 @@ def permitted(connection_ids: Iterable[str], user: BaseUser, method: ResourceMet
     """
     from airflow.models import Connection
 
-    team_of = getattr(Connection, "get_team_name", lambda _: None)  # teams came with Airflow 3.1
-    found: set[str] = set()
-    for connection_id in connection_ids:
-        team = team_of(connection_id)
-        found |= get_auth_manager().filter_authorized_connections(
-            conn_ids={connection_id}, user=user, method=method, **({"team_name": team} if team else {})
-        )
-    return found
+    team_of = getattr(Connection, "get_team_name", lambda _: None)  # Airflow has teams since 3.1
+
+    def is_permitted(connection_id: str) -> bool:
+        team = {"team_name": name} if (name := team_of(connection_id)) else {}
+        details = ConnectionDetails(conn_id=connection_id, **team)
+        return get_auth_manager().is_authorized_connection(method=method, details=details, user=user)
+
+    return {connection_id for connection_id in connection_ids if is_permitted(connection_id)}
 
 
 def from_here(request: Request) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import selectinload
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.models.asset import AssetEvent, AssetModel, AssetWatcherModel
+from airflow.models.asset import AssetEvent, AssetModel
+
+from airflow_provider_learning360.api.models import write_date
+from airflow_provider_learning360.api.watching import read_known
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
+_EVER = datetime.min.replace(tzinfo=UTC)
+# From Airflow 3.2 on, there is a watcher between an asset and a trigger.
+_WATCHERS: Any = getattr(AssetModel, "watchers", None)
+TRIGGERS: Any = (
+    selectinload(_WATCHERS).selectinload(_WATCHERS.property.entity.class_.trigger)
+    if _WATCHERS
+    else selectinload(AssetModel.triggers)  # type: ignore[arg-type]
+)
+
 
 def watched(user: BaseUser, session: Session) -> dict[str, Any]:
     """
@@ -31,19 +44,14 @@ def watched(user: BaseUser, session: Session) -> dict[str, Any]:
     """
     statement = (
         select(AssetModel)
-        .where(AssetModel.uri.like("learning360://%"), or_(AssetModel.watchers.any(), AssetModel.scheduled_dags.any()))
-        .options(
-            selectinload(AssetModel.watchers).selectinload(AssetWatcherModel.trigger),
-            selectinload(AssetModel.scheduled_dags),
-        )
+        .where(AssetModel.uri.like("learning360://%"), or_(AssetModel.triggers.any(), AssetModel.scheduled_dags.any()))
+        .options(TRIGGERS, selectinload(AssetModel.scheduled_dags))
         .order_by(AssetModel.name)
     )
     assets = list(session.scalars(statement))
     readable = get_auth_manager().get_authorized_dag_ids(user=user)
     seen, events = _last_seen(assets, session), _last_events(assets, session)
-    return {
-        "watched": [_row(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets],
-    }
+    return {"watched": [_row(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets]}
 
 
 def _row(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable: set[str]) -> dict[str, Any]:
@@ -56,7 +64,7 @@ def _row(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable
         "last_event": event.timestamp.isoformat() if event else None,
         "last_change": _change(event),
         # Airflow watches for DAGs that are switched on.
-        "active": bool(asset.watchers),
+        "active": bool(asset.triggers),
         "dags": [{"id": dag_id, "url": f"dags/{dag_id}"} for dag_id in listening],
     }
 
@@ -64,8 +72,8 @@ def _row(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable
 def _sessions(asset: AssetModel) -> int | str | None:
     """Return how many sessions the asset watches, or `all`; None as long as Airflow watches none."""
     watched_ids: set[str] = set()
-    for watcher in asset.watchers:
-        session_ids = watcher.trigger.kwargs.get("session_ids")
+    for trigger in asset.triggers:
+        session_ids = trigger.kwargs.get("session_ids")
         if session_ids is None:
             return "all"
         watched_ids.update(session_ids)
@@ -80,13 +88,19 @@ def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
         AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
         AssetStateStoreModel.key.like("learning360_watermarks_%"),
     )
-    latest: dict[int, str] = {}
+    latest: dict[int, datetime] = {}
     for asset_id, value in session.execute(pieces):
-        for known in json.loads(value).values():
-            moment = known.get("modifiedAt") if isinstance(known, dict) else None
-            if moment and moment > latest.get(asset_id, ""):
-                latest[asset_id] = moment
-    return latest
+        known, _ = read_known(_decoded(value))
+        moments = [one.watermark.modified_at for one in known.values()]
+        latest[asset_id] = max([*moments, latest.get(asset_id, _EVER)])
+    return {asset_id: write_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
+
+
+def _decoded(value: Any) -> Any:
+    # What a trigger stores is written as JSON by the Task SDK, and by the database once more.
+    while isinstance(value, str):
+        value = json.loads(value)
+    return value
 
 
 def _last_events(assets: list[AssetModel], session: Session) -> dict[int, AssetEvent]:
