@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from playwright.sync_api import Response
 
 from chromium import browser, chromium
 from far_simulator import FarSimulator
@@ -55,35 +56,36 @@ def test_opening_and_finding(benchmark: Any, measuring: bool, figure: Callable[.
         try:
             airflow.start("api-server")
             airflow.until_alive("api-server")
-            opened, size, found, again = benchmark.pedantic(_visit, args=(airflow,), rounds=1)
+            times, size, found, again = benchmark.pedantic(_visit, args=(airflow,), rounds=1)
         finally:
             airflow.end()
         lists = [one for one in simulator.requests if one["path"] == "/api/v1/programs/sessions"]
-    figure(
-        "page until it can be used, warm API server", f"{opened * 1000:.0f} ms, {size / 1000:.0f} kB", "< 1 s, < 150 kB"
-    )
+    opened = f"{median(times[1:]) * 1000:.0f} ms, {size / 1000:.0f} kB (the first time: {times[0] * 1000:.0f} ms)"
+    figure("page until it can be used, warm API server", opened, "< 1 s, < 150 kB")
     figure("first results among 10,000 sessions", f"{found:.1f} s; then {again * 1000:.0f} ms", "< 2 s")
     figure("requests for the list in that minute", str(len(lists)), "1")
 
 
-def _visit(airflow: Airflow) -> tuple[float, int, float, float]:
-    address = f"http://127.0.0.1:{airflow.port}/learning360/"
+def _visit(airflow: Airflow) -> tuple[list[float], int, float, float]:
+    """Open the page several times, of which the first is the first of this API server; then search."""
+    times, size, found = [], 0, 0.0
     with browser() as one:
-        times = []
-        for _ in range(4):
+        for visit in range(4):
             page = one.new_context().new_page()
-            sizes: list[int] = []
-            page.on("response", lambda answer: sizes.append(len(answer.body())))  # noqa: B023 - of this visit
-            page.goto(address)
+            answers: list[Response] = []
+            page.on("response", lambda one, noted=answers: noted.append(one))
+            page.goto(f"http://127.0.0.1:{airflow.port}/learning360/")
             page.wait_for_selector("html[data-ready=true]")
             times.append(page.evaluate("performance.now()") / 1000)
-        results = page.locator("#results")
+            if visit == 0:  # nobody has read the list yet
+                page.locator("#search").fill("safety")
+                page.locator("#results").get_by_text("afety").first.wait_for()
+                found = page.evaluate("performance.now()") / 1000 - times[0]
+                page.locator("#search-state").get_by_text("10,000").first.wait_for()
+            size = sum(
+                len(answer.body()) for answer in answers if "/static/" in answer.url or answer.url.endswith("0/")
+            )
         begun = time.perf_counter()
         page.locator("#search").fill("onboarding")
-        results.get_by_text("nboarding").first.wait_for()
-        found = time.perf_counter() - begun
-        page.locator("#search-state").get_by_text("10,000").first.wait_for()
-        begun = time.perf_counter()
-        page.locator("#search").fill("safety")
-        results.get_by_text("afety").first.wait_for()
-        return median(times[1:]), sum(sizes), found, time.perf_counter() - begun
+        page.locator("#results").get_by_text("nboarding").first.wait_for()
+        return times, size, found, time.perf_counter() - begun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.ui.app import STATIC
 
 Login = Callable[[str | None], TestClient]
 
@@ -185,14 +187,21 @@ def test_the_page_is_small_and_asks_nobody_else(login: Login) -> None:
     client = login("ada")
     page = client.get(PAGE)
     assert page.headers["content-type"].startswith("text/html")
-    sizes = [len(client.get(PAGE + path).content) for path in ("", "static/page.js", "static/page.css")]
-    assert sum(sizes) < 150_000
-    for path in ("", "static/page.js", "static/page.css"):
+    paths = [f"static/{path.name}" for path in STATIC.iterdir() if path.suffix != ".html"]
+    assert sum(len(client.get(PAGE + path).content) for path in ["", *paths]) < 150_000
+    for path in ("", *paths):
         text = client.get(PAGE + path).text
         assert "<script>" not in text
         assert "style=" not in text
         assert [word for word in ("http://", "https://", "//cdn", "@import") if word in text.replace(
             "http://www.w3.org/2000/svg", "")] == []  # fmt: skip
+
+
+def test_all_of_the_script_is_asked_for_at_once(login: Login) -> None:
+    """Otherwise each module would be asked for only when the one that imports it has arrived."""
+    page = login("ada").get(PAGE).text
+    assert {path.name for path in STATIC.glob("*.js") if f'"static/{path.name}"' not in page} == set()
+    assert {name for name in re.findall(r'"static/([\w.]+)"', page) if not (STATIC / name).is_file()} == set()
 
 
 # --- connections ---
