@@ -21,6 +21,12 @@ def airflow_app(airflow_db: None) -> Any:
     return create_app(apps="core")
 
 
+@pytest.fixture(autouse=True)
+def _connections_may_lead_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow allows that only if it is told to; a stored connection to a simulator needs it."""
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+
+
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """A running simulator that no connection points to yet."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Callable
+from threading import BoundedSemaphore, Thread
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 
 from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.ui import access, app
 from airflow_provider_learning360.ui.app import STATIC
 
 Login = Callable[[str | None], TestClient]
@@ -17,7 +22,7 @@ Login = Callable[[str | None], TestClient]
 PAGE = "/learning360/"
 API = "/learning360/api"
 KEY = "key-5d1f-canary"
-GETS = ["", "static/page.js", "static/page.css", "api/connections", "api/watched"]
+GETS = ["static/page.js", "static/page.css", "api/connections", "api/watched"]
 POSTS: dict[str, dict[str, Any]] = {
     "test": {},
     "sessions": {"text": ""},
@@ -45,6 +50,16 @@ def test_nobody_reads_without_a_login(login: Login, path: str) -> None:
     answer = login(None).get(PAGE + path)
     assert answer.status_code == 401
     assert answer.json() == {"error": "You are not logged in to Airflow. Log in, and come back."}
+
+
+def test_nobody_sees_the_page_without_a_login_and_is_led_to_it(login: Login) -> None:
+    answer = login(None).get(PAGE, follow_redirects=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "../api/v2/auth/login?next=%2Flearning360%2F"
+    assert "360Learning" not in answer.text
+    login_page = login(None).get(PAGE)
+    assert login_page.url.path == "/auth/login"
+    assert login_page.url.params["next"] == "/learning360/"
 
 
 @pytest.mark.parametrize("action", POSTS)
@@ -172,15 +187,24 @@ def test_actions_are_posts(login: Login, connection: str, action: str) -> None:
 # --- how ---
 
 
-@pytest.mark.parametrize("path", [*GETS, "nothing/here", "static/..%2Fapp.py", "static/app.py"])
+@pytest.mark.parametrize("path", ["", *GETS, "nothing/here", "static/..%2Fapp.py", "static/app.py"])
 def test_every_answer_is_kept_in_its_place(login: Login, path: str) -> None:
     answer = login("ada").get(PAGE + path)
+    assert answer.headers["cache-control"] == ("no-cache" if path.startswith("static/") else "no-store")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'self'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.status_code == (200 if path in GETS else 404)
+    assert answer.status_code == (200 if path in ("", *GETS) else 404)
+
+
+def test_an_error_of_ours_is_kept_in_its_place_too(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "watched", lambda *_: 1 / 0)
+    answer = login("ada").get(f"{API}/watched")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "Something went wrong; the log of the API server says what."}
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 def test_the_page_is_small_and_asks_nobody_else(login: Login) -> None:
@@ -255,7 +279,113 @@ def test_a_connection_that_is_not_usable(login: Login, stored: Callable[..., str
         assert KEY not in answer.text
 
 
+@pytest.mark.parametrize(
+    "host", ["https://robot:hunter2@app.360learning.com", "hunter2 @ home", "https://a.example/hunter2"]
+)
+def test_a_host_that_is_none_is_not_shown(login: Login, stored: Callable[..., str], host: str) -> None:
+    stored(host=host, login="company", password=KEY)
+    answer = login("otto").get(f"{API}/connections")
+    assert answer.json()["connections"][0]["host"] is None
+    assert "hunter2" not in answer.text
+
+
+def test_what_is_listed_is_what_is_used(
+    login: Login, stored: Callable[..., str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored("Upper", host="https://shown.example.com", login="company", password=KEY)
+    stored("web", host="https://shown.example.com", login="company", password=KEY)
+    variable = {"conn_type": "learning360", "host": simulator.url, "login": simulator.company_id}
+    monkeypatch.setenv("AIRFLOW_CONN_UPPER", json.dumps({**variable, "password": simulator.api_key}))
+    monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://somewhere.example.com")
+    client = login("otto")
+    (listed,) = client.get(f"{API}/connections").json()["connections"]
+    assert (listed["id"], listed["host"], listed["source"]) == ("Upper", simulator.url, "environment")
+    assert post(client, "Upper", "test").json()["ok"] is True
+    assert post(client, "web", "test").status_code == 404
+
+
+@pytest.mark.parametrize("conn_id", ["a/b", "with.dot", "hash#1"])
+def test_ids_of_all_sorts(login: Login, stored: Callable[..., str], simulator: Simulator, conn_id: str) -> None:
+    stored(conn_id, host=simulator.url, login=simulator.company_id, password=simulator.api_key)
+    assert post(login("otto"), quote(conn_id, safe=""), "test").json()["ok"] is True
+
+
+def test_a_connection_that_once_had_a_team(login: Login, stored: Callable[..., str], teams: None,
+                                           simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    one = simulator
+    stored("of_blue", host=one.url, login=one.company_id, password=one.api_key, team_name="blue")
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
+    # For a DAG too, there is no such connection now.
+    assert post(login("ada"), "of_blue", "test").status_code == 404
+
+
+VENDOR_ONLY = "does not lead to https://app.360learning.com or https://app.us.360learning.com with TLS verified"
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"host": "https://elsewhere.example.com"}, True),
+        ({"host": "http://127.0.0.1:9"}, True),
+        ({"host": "https://app.360learning.com:8443"}, True),
+        ({"host": "https://app.360learning.com", "extra": '{"verify": false}'}, True),
+        ({"host": "https://app.360learning.com"}, False),
+        ({"host": ""}, False),
+        ({"host": "app.us.360learning.com"}, False),
+    ],
+)
+def test_who_edits_a_connection_gets_no_key_out_unless_airflow_lets_them(
+    login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], refused: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
+    connection = stored(login="company", password=KEY, **fields)
+    # Writing workflows asks nobody anything, but is refused alike.
+    answer = post(login("otto"), connection, "workflows")
+    assert answer.status_code == (422 if refused else 200)
+    assert (VENDOR_ONLY in answer.text) is refused
+    if refused:
+        for action in ("test", "request"):
+            assert VENDOR_ONLY in post(login("otto"), connection, action).text
+
+
+def test_a_connection_of_the_environment_may_lead_anywhere(
+    login: Login, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
+    assert post(login("otto"), "learning360_default", "test").json()["ok"] is True
+
+
+def test_who_waits_holds_no_connection_to_the_database(login: Login, connection: str, simulator: Simulator) -> None:
+    from airflow import settings
+
+    simulator.play({"do": {"delay": 3}})
+    waiting = [Thread(target=post, args=(login("otto"), connection, "test"), daemon=True) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    until(lambda: len(simulator.requests) == 4)
+    until(lambda: settings.engine.pool.checkedout() == 0)
+    simulator.calm()
+
+
+def test_so_many_wait_and_no_more(login: Login, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_TURNS", BoundedSemaphore(1))
+    assert post(login("otto"), connection, "test").json()["ok"] is True
+    access._TURNS.acquire()
+    answer = post(login("otto"), connection, "test")
+    assert answer.status_code == 503
+    assert "Try again" in answer.json()["error"]
+    access._TURNS.release()
+    assert post(login("otto"), connection, "test").json()["ok"] is True
+
+
 # --- find ---
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def until_complete(client: TestClient, connection: str, text: str) -> dict[str, Any]:
@@ -376,7 +506,12 @@ def test_the_audit_log_says_who_asked_for_what(login: Login, connection: str, si
 def test_what_is_not_understood(login: Login, connection: str, body: dict[str, Any]) -> None:
     answer = login("otto").post(f"{API}/connections/{connection}/request", json=body)
     assert answer.status_code == 422
-    assert "session_id" in answer.json()["error"] or "reveal" in answer.json()["error"]
+    assert "does not understand" in answer.json()["error"]
+
+
+def test_what_is_too_large_is_not_even_logged(login: Login, connection: str) -> None:
+    answer = login("otto").post(f"{API}/connections/{connection}/request", json={"session_id": "x" * 20_000})
+    assert answer.status_code == 413
 
 
 # --- workflows ---

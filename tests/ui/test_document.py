@@ -146,7 +146,11 @@ def test_a_name_that_looks_like_a_path_is_unknown() -> None:
 def test_a_new_value_is_noted_where_it_stands() -> None:
     answer = shown(modules=[{"type": "course"}, {"type": "quiz"}], programDurationType="day", color="quiz")
     notes = {path: node["note"] for path, node in by_path(answer).items() if node["note"]}
-    assert notes == {"modules[1].type": "new value: quiz", "programDurationType": "new value: day"}
+    assert notes == {
+        "modules[1].type": "new value: quiz",
+        "programDurationType": "new value: day",
+        "color": "may be about people",
+    }
     assert answer["drift"]["new_values"] == ["modules[].type quiz", "programDurationType day"]
 
 
@@ -156,6 +160,7 @@ def test_the_drift_is_the_one_of_the_contract(fields: dict[str, Any]) -> None:
     drift = drift_of(one)
     assert inspected(one, reveal=False)["drift"] == {
         "unknown": list(drift.unknown),
+        "more": 0,
         "missing": list(drift.missing),
         "new_values": list(drift.new_values),
     }
@@ -167,6 +172,24 @@ def test_markup_stays_text() -> None:
 
 
 # --- people ---
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"manager": "Jane Doe"},
+        {"attendance": {"jane.doe": True}},
+        {"participants": [{"name": "Jane Doe"}]},
+        {"modules": [{"type": "course", "teacher": "Jane Doe"}]},
+        {"phone": ["+33 6 12 34 56"]},
+    ],
+    ids=str,
+)
+def test_what_nobody_documented_is_hidden_until_it_is_asked_for(fields: dict[str, Any]) -> None:
+    words = re.compile("jane|doe|33 6", re.IGNORECASE)
+    hidden = inspected(session(**fields), reveal=False)
+    assert words.search(sent({"fields": hidden["fields"], "document": hidden["document"]}).decode()) is None
+    assert words.search(sent(inspected(session(**fields), reveal=True)).decode())
 
 
 def test_revealed_it_is_the_document() -> None:
@@ -317,13 +340,14 @@ def test_no_more_than_that_is_looked_at() -> None:
 
 def test_an_unknown_object_is_cut_and_so_are_unknown_fields() -> None:
     many = {f"k{number}": number for number in range(ELEMENTS + 20)}
-    answer = shown(color=many)
+    answer = shown(color=many, reveal=True)
     assert by_path(answer)["color"]["more"] == 20
     assert answer["document"]["color"] == {**{f"k{number}": number for number in range(ELEMENTS)}, "…": "20 more"}
     answer = shown(**many)
     assert len(answer["fields"]) == len(ProgramSession.field_names()) + ELEMENTS
     assert answer["document"]["…"] == "20 more"
-    assert len(answer["drift"]["unknown"]) == ELEMENTS + 20
+    assert len(answer["drift"]["unknown"]) == ELEMENTS
+    assert answer["drift"]["more"] == 20
 
 
 @pytest.mark.parametrize("reveal", [True, False])
@@ -334,7 +358,8 @@ def test_a_long_text_is_cut_and_says_so(reveal: bool) -> None:
     assert nodes["description"]["note"] == "the first 2,000 of 30,000 characters"
     (name,) = answer["document"]["color"]
     assert len(name) == LONGEST + 1
-    assert answer["document"]["color"][name] == ["z" * LONGEST + "…", "y" * LONGEST]
+    texts = ["z" * LONGEST + "…", "y" * LONGEST]
+    assert answer["document"]["color"][name] == (texts if reveal else [HIDDEN, HIDDEN])
 
 
 @pytest.mark.parametrize("inside", ["x", "ann@example.com"])
@@ -342,10 +367,10 @@ def test_what_is_nested_too_deeply_is_left_out(inside: str) -> None:
     value: Any = inside
     for _ in range(500):
         value = {"k": [value]}
-    nodes = list(walk([shown(color=value)["fields"][-1]]))
-    assert len(nodes) == DEPTH
-    expected = ("…", "nested too deeply to show") if inside == "x" else (HIDDEN, None)
-    assert (nodes[-1]["value"], nodes[-1]["note"]) == expected
+    for reveal, expected in ((True, ("…", "nested too deeply to show")), (False, (HIDDEN, None))):
+        nodes = list(walk([shown(color=value, reveal=reveal)["fields"][-1]]))
+        assert len(nodes) == DEPTH
+        assert (nodes[-1]["value"], nodes[-1]["note"]) == expected
 
 
 def test_the_whole_is_limited_and_every_field_is_still_there() -> None:
@@ -355,7 +380,7 @@ def test_the_whole_is_limited_and_every_field_is_still_there() -> None:
     answer = shown(zone=wide, color="red", users=learners(1000))
     nodes = by_path(answer)
     assert len(nodes) < NODES + 2 * ELEMENTS
-    assert nodes["color"]["value"] == "red"
+    assert nodes["color"]["value"] == HIDDEN
     assert nodes["users"]["more"] == 900
     assert any(node["note"] == "the document is too large to show more" for node in nodes.values())
     assert len(sent(answer)) < 2_000_000
@@ -382,5 +407,5 @@ def test_what_the_wire_or_the_browser_cannot_hold_is_text(text: str, value: Any)
 
 
 def test_half_a_character_in_a_name() -> None:
-    answer = shown(color={"\ud83d": 1})
+    answer = shown(color={"\ud83d": 1}, reveal=True)
     assert json.loads(sent(answer))["document"]["color"] == {"?": 1}

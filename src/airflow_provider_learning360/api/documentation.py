@@ -80,17 +80,16 @@ _NAMING = PEOPLE | (Learner.__annotations__.keys() - {"_id"})
 
 def about_people(path: str, value: Any) -> bool:
     """
-    Whether a field is about people: by its documentation, or else by what it holds.
+    Whether a field is about people, or may be: by its documentation, or by what it holds.
 
-    It holds people's data if a mail address is in it, or an object with a field that names people. A name in a free
-    text cannot be told from other words.
+    What is not documented may be. What is documented as something else is about people if a mail address is in it, or
+    an object with a field that names people. A name in a free text cannot be told from other words.
 
     :param path: The field, as in `DOCUMENTATION`; one that is not there is unknown.
     :param value: What it holds.
     """
     doc = DOCUMENTATION.get(path)
-    # What is new among people's data is people's data.
-    known = path.split(".")[0].split("[")[0] in PEOPLE if doc is None else doc.people
+    known = doc is None or doc.people
     field = {path.rpartition(".")[2]: value}
     return known or (path not in _WITH_PARTS and (holds_mail(path) or _names_people(field)))
 

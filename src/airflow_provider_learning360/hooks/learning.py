@@ -43,7 +43,7 @@ from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Generator, Iterator
     from types import TracebackType
 
     import aiohttp
@@ -124,7 +124,7 @@ class LearningHook(HttpHook):
         self._add_lineage()
         return sessions
 
-    def stream_program_sessions(self) -> Iterator[dict[str, Any]]:
+    def stream_program_sessions(self) -> Generator[dict[str, Any], None, None]:
         """
         Yield each program session of the company as the API sent it, while the list is still on its way.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,10 +14,12 @@ from airflow.api_fastapi.core_api.security import requires_access_asset, require
 from airflow.providers.common.compat.sdk import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+LARGEST = 10_000  # bytes of a request; the audit log keeps it
 
 # Airflow's own checks, which know of teams. They read `connection_id` from the path.
 MAY_USE_CONNECTION = Depends(requires_access_connection(method="GET"))
@@ -67,8 +70,10 @@ def from_here(request: Request) -> None:
     Refuse what a page of another site sends with the user's cookie.
 
     :param request: The request.
-    :raises HTTPException: 403, it does not come from this Airflow; 415, it is no JSON.
+    :raises HTTPException: 403, it does not come from this Airflow; 413, it is too large; 415, it is no JSON.
     """
+    if int(request.headers.get("content-length") or 0) > LARGEST:
+        raise HTTPException(413, "The page never sends that much.")
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, "Send JSON, as the page does.")
     if not _is_from_here(request):
@@ -88,4 +93,23 @@ def _is_from_here(request: Request) -> bool:
     return urlsplit(origin).netloc in here - {""}
 
 
+def in_turn() -> Iterator[None]:
+    """
+    Let so many at a time wait for 360Learning: each takes a thread, of which Airflow has few.
+
+    :raises HTTPException: 503, there are as many already.
+    """
+    if not _TURNS.acquire(blocking=False):
+        raise HTTPException(
+            status.HTTP_503_SERVICE_UNAVAILABLE, "As many requests as may be are waiting for 360Learning. Try again."
+        )
+    try:
+        yield
+    finally:
+        _TURNS.release()
+
+
+_TURNS = BoundedSemaphore(8)
+
 FROM_HERE = Depends(from_here)
+IN_TURN = Depends(in_turn)

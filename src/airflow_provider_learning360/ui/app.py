@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.base import BaseHTTPMiddleware
 
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
@@ -19,20 +21,20 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_learning360.api.errors import FixArgumentError, FixIdError, LearningError, SettingsError
 from airflow_provider_learning360.ui.access import (
     FROM_HERE,
+    IN_TURN,
     MAY_READ_ASSETS,
     MAY_USE_CONNECTION,
     may_edit,
 )
 from airflow_provider_learning360.ui.connections import PageHook, listed, tested
+from airflow_provider_learning360.ui.plugin import PREFIX
 from airflow_provider_learning360.ui.request import tried
 from airflow_provider_learning360.ui.session_list import SessionLists, now
 from airflow_provider_learning360.ui.watched import watched
 from airflow_provider_learning360.ui.workflow import workflows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 UNPROCESSABLE = 422  # its name depends on the version of FastAPI
 STATIC = Path(__file__).with_name("static")
@@ -46,8 +48,6 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # What the page shows is for whoever is logged in now; its files are asked for anew when a new version is installed.
-    "Cache-Control": "no-cache",
 }
 
 # Words for the refusals that Airflow's own checks make.
@@ -61,7 +61,7 @@ Text = Annotated[str, Body(embed=True, max_length=200)]
 Reveal = Annotated[bool, Body(embed=True)]
 
 router = APIRouter(dependencies=[Depends(get_user)])
-actions = APIRouter(prefix="/api/connections/{connection_id}", dependencies=[FROM_HERE, MAY_USE_CONNECTION])
+actions = APIRouter(prefix="/api/connections/{connection_id:path}", dependencies=[FROM_HERE, MAY_USE_CONNECTION])
 lists = SessionLists()
 
 
@@ -92,76 +92,92 @@ def list_watched(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
     return watched(user, session)
 
 
-@actions.post("/test")
-def test(connection_id: str, session: SessionDep) -> dict[str, Any]:
+@actions.post("/test", dependencies=[IN_TURN])
+def test(connection_id: str) -> dict[str, Any]:
     """Test a connection."""
-    return tested(PageHook(connection_id, session))
+    return tested(PageHook(connection_id))
 
 
 @actions.post("/sessions")
-def find_sessions(connection_id: str, session: SessionDep, text: Text = "") -> dict[str, Any]:
+def find_sessions(connection_id: str, text: Text = "") -> dict[str, Any]:
     """Find sessions by their name."""
-    hook = PageHook(connection_id, session)
-    platform = (connection_id, hook.settings.host, hook.settings.company_id)
-    return lists.of(platform, hook.stream_program_sessions).search(text, now())
+    hook = PageHook(connection_id)
+    key = sha256(hook.settings.api_key.get_secret_value().encode()).digest()
+    asked = (connection_id, hook.settings.host, hook.settings.company_id, key)
+    return lists.of(asked, hook.stream_program_sessions).search(text, now())
 
 
-# Who looked at what is in Airflow's audit log.
-@actions.post("/request", dependencies=[Depends(action_logging(event="learning360_test_request"))])
-def try_request(
-    connection_id: str, user: GetUserDep, session: SessionDep, session_id: Text, reveal: Reveal = False
-) -> dict[str, Any]:
+# Who asked for what is in Airflow's audit log, also if it was refused.
+@actions.post("/request", dependencies=[IN_TURN, Depends(action_logging(event="learning360_test_request"))])
+def try_request(connection_id: str, user: GetUserDep, session_id: Text, reveal: Reveal = False) -> dict[str, Any]:
     """Read a session and tell what came back."""
     allowed = may_edit(connection_id, user)
     if reveal and not allowed:
         raise HTTPException(
             status.HTTP_403_FORBIDDEN, "People's data is shown to users who may edit this connection only."
         )
-    answer = tried(PageHook(connection_id, session), session_id, reveal=reveal)
+    answer = tried(PageHook(connection_id), session_id, reveal=reveal)
     return {**answer, "people": {"hidden": not reveal, "may_reveal": allowed}}
 
 
 @actions.post("/workflows")
-def list_workflows(connection_id: str, session: SessionDep, session_id: Text, title: Text = "") -> dict[str, Any]:
+def list_workflows(connection_id: str, session_id: Text, title: Text = "") -> dict[str, Any]:
     """Write workflows for a session, ready to paste."""
-    return {"workflows": workflows(session_id, connection_id, PageHook(connection_id, session).settings.host, title)}
+    return {"workflows": workflows(session_id, connection_id, PageHook(connection_id).settings.host, title)}
 
 
-def create_app() -> FastAPI:
+router.include_router(actions)
+
+
+def create_app() -> ASGIApp:
     """Return the application that Airflow mounts."""
     app = FastAPI(title="360Learning", docs_url=None, redoc_url=None, openapi_url=None)
-    router.include_router(actions)
     app.include_router(router)
-    app.add_middleware(BaseHTTPMiddleware, dispatch=_guarded)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    return app
+    return _guarded(app)
 
 
-async def _guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await answer(request)
-    response.headers.update(HEADERS)
-    return response
+def _guarded(app: ASGIApp) -> ASGIApp:
+    """Return the application with our headers on every answer, also on that to an error of its own."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                # A new version is there at once; and what is about people is in no cache, not even for "back".
+                headers["Cache-Control"] = "no-cache" if "/static/" in scope["path"] else "no-store"
+            await send(message)
+
+        await app(scope, receive, with_headers)
+
+    return guarded
 
 
-def _refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
+def _refused(request: Request, error: StarletteHTTPException) -> Response:
+    path = request.url.path
+    if error.status_code == status.HTTP_401_UNAUTHORIZED and path.endswith(PREFIX + "/"):
+        return RedirectResponse(f"../api/v2/auth/login?{urlencode({'next': path})}")
     said = WORDS.get(error.status_code) if error.detail in AIRFLOWS_WORDS else None
     return _error(error.status_code, said or error.detail)
 
 
-def _not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
-    # Without the values: what somebody typed by mistake is not sent back.
-    problems = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-    return _error(UNPROCESSABLE, "; ".join(problems))
+def _not_understood(_: Request, __: RequestValidationError) -> Response:
+    return _error(UNPROCESSABLE, "The page sent something that this version does not understand. Reload it.")
 
 
-def _not_found(_: Request, __: AirflowNotFoundException) -> JSONResponse:
+def _not_found(_: Request, __: AirflowNotFoundException) -> Response:
     return _error(status.HTTP_404_NOT_FOUND, "There is no connection of type 360Learning with this ID.")
 
 
-def _in_trouble(_: Request, error: LearningError) -> JSONResponse:
+def _in_trouble(_: Request, error: LearningError) -> Response:
     ours = isinstance(error, FixIdError | FixArgumentError | SettingsError)
     return _error(UNPROCESSABLE if ours else status.HTTP_502_BAD_GATEWAY, str(error))
+
+
+def _failed(_: Request, __: Exception) -> Response:
+    return _error(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong; the log of the API server says what.")
 
 
 _HANDLERS: dict[type[Exception], Any] = {
@@ -169,8 +185,9 @@ _HANDLERS: dict[type[Exception], Any] = {
     RequestValidationError: _not_understood,
     AirflowNotFoundException: _not_found,
     LearningError: _in_trouble,
+    Exception: _failed,
 }
 
 
-def _error(code: int, words: str) -> JSONResponse:
+def _error(code: int, words: str) -> Response:
     return JSONResponse({"error": words}, status_code=code)

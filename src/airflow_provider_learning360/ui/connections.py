@@ -6,27 +6,35 @@ import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sqlalchemy import select
 
 from airflow.models import Connection
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
+from airflow.secrets.environment_variables import CONN_ENV_PREFIX, EnvironmentVariablesBackend
+from airflow.utils.session import create_session
 
-from airflow_provider_learning360.api.settings import EU_HOST
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.settings import EU_HOST, US_HOST, base_url
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.ui.access import may_create, permitted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_provider_learning360.api.settings import LearningSettings
 
-_VARIABLE = "AIRFLOW_CONN_"
+VENDOR = (EU_HOST, US_HOST)
 # Somebody sits in front of the page: what fails is shown, not tried again for a minute.
-_PATIENCE = {"retry_attempts": 1, "max_rate_limit_wait": 0.0}
+PATIENCE = {"retry_attempts": 1, "max_rate_limit_wait": 0.0}
+LONGEST = 20.0  # seconds without an answer
+
+Source = Literal["database", "environment"]
 
 
 @dataclass(frozen=True)
@@ -35,15 +43,24 @@ class Listed:
     A connection, as it is offered.
 
     :param id: Its ID.
-    :param host: Address of 360Learning.
+    :param host: Address of 360Learning; None if the connection has none that is valid.
     :param description: What its author wrote of it.
     :param source: Where it is kept.
     """
 
     id: str
-    host: str
+    host: str | None
     description: str | None
-    source: Literal["database", "environment"]
+    source: Source
+
+    @classmethod
+    def of(cls, conn_id: str, connection: Any, source: Source) -> Self:
+        """Return it out of a connection, or a row of one."""
+        try:
+            host = base_url(connection.host, connection.schema, connection.port, conn_id)
+        except SettingsError:
+            host = None  # it may be anything, also a password
+        return cls(conn_id, host, connection.description, source)
 
 
 class PageHook(LearningHook):
@@ -51,13 +68,18 @@ class PageHook(LearningHook):
     A hook for one connection that the user has been found to have a right to, and for no other.
 
     :param connection_id: ID of the connection.
-    :param session: Database session of the request.
     :raises AirflowNotFoundException: There is none of this ID, or it is of another type.
     """
 
-    def __init__(self, connection_id: str, session: Session) -> None:
+    def __init__(self, connection_id: str) -> None:
         super().__init__(connection_id)
-        self._connection = _resolved(connection_id, session)
+        # Nothing of the database is held while 360Learning is waited for: Airflow has few connections to it.
+        with create_session() as session:
+            team = _team(connection_id, session)
+        self._connection = Connection.get_connection_from_secrets(connection_id, **team)
+        if self._connection.conn_type != self.conn_type:
+            raise AirflowNotFoundException(f"The connection {connection_id!r} is not of type 360Learning.")
+        self._stored = _in_environment(connection_id, team) is None
 
     def get_connection(self, conn_id: str) -> Any:  # type: ignore[override]
         """Return the connection that was looked up, whichever is asked for."""
@@ -65,8 +87,15 @@ class PageHook(LearningHook):
 
     @cached_property
     def settings(self) -> LearningSettings:
-        """The settings of the connection, with little patience."""
-        return super().settings.model_copy(update=_PATIENCE)
+        """
+        The settings of the connection, with little patience.
+
+        :raises SettingsError: They are not usable, or not from this page.
+        """
+        settings = super().settings
+        if self._stored and not _may_go_anywhere():
+            _refuse_elsewhere(settings)
+        return settings.model_copy(update={**PATIENCE, "timeout": min(settings.timeout, LONGEST)})
 
 
 def listed(user: BaseUser, session: Session) -> dict[str, Any]:
@@ -76,7 +105,7 @@ def listed(user: BaseUser, session: Session) -> dict[str, Any]:
     :param user: The user.
     :param session: Database session.
     """
-    found = {one.id: one for one in (*_stored(session), *_in_environment())}
+    found = {one.id: one for one in _all(session)}
     usable, editable = permitted(found, user, "GET"), permitted(found, user, "PUT")
     return {
         "connections": [
@@ -98,40 +127,52 @@ def tested(hook: LearningHook) -> dict[str, Any]:
     return {"ok": ok, "message": message, "milliseconds": round((time.monotonic() - started) * 1000)}
 
 
-def _stored(session: Session) -> list[Listed]:
+def _may_go_anywhere() -> bool:
+    return str(conf.get("core", "test_connection", fallback="Disabled")).strip().lower() == "enabled"
+
+
+def _refuse_elsewhere(settings: LearningSettings) -> None:
+    """Refuse what Airflow refuses too: who may edit a connection, and not see its key, could have it sent anywhere."""
+    if settings.host in VENDOR and settings.verify is not False:
+        return
+    raise SettingsError(
+        f"{settings.connection} does not lead to {' or '.join(VENDOR)} with TLS verified. For other hosts, this page "
+        "needs [core] test_connection = Enabled, or a connection that is set in the environment of the API server."
+    )
+
+
+def _all(session: Session) -> Iterator[Listed]:
     # Columns and not objects: passwords are not even read.
-    columns = (Connection.conn_id, Connection.host, Connection.description)
-    rows = session.execute(select(*columns).where(Connection.conn_type == LearningHook.conn_type))
-    return [Listed(conn_id, host or EU_HOST, description, "database") for conn_id, host, description in rows]
+    columns = (Connection.conn_id, Connection.host, Connection.schema, Connection.port, Connection.description)
+    variables = {name.removeprefix(CONN_ENV_PREFIX) for name in os.environ if name.startswith(CONN_ENV_PREFIX)}
+    for row in session.execute(select(*columns).where(Connection.conn_type == LearningHook.conn_type)).all():
+        variables.discard(row.conn_id.upper())
+        yield from _offered(row.conn_id, row, _team(row.conn_id, session))
+    # Airflow's own list of connections has none of these.
+    for name in variables:
+        yield from _offered(name.lower(), None, {})
 
 
-def _in_environment() -> list[Listed]:
-    # Airflow's own list of connections does not have them, but they win over those of the database.
-    found = []
-    for variable in os.environ:
-        conn_id = variable.removeprefix(_VARIABLE).lower()
-        if variable.startswith(_VARIABLE) and (connection := _from_environment(conn_id)):
-            found.append(Listed(conn_id, connection.host or EU_HOST, connection.description, "environment"))
+def _offered(conn_id: str, row: Any, team: dict[str, str]) -> Iterator[Listed]:
+    """Yield the connection that a DAG would get: a variable of the environment wins over a row of the database."""
+    connection = _in_environment(conn_id, team)
+    if connection is None:
+        yield from [] if row is None else [Listed.of(conn_id, row, "database")]
+    elif connection.conn_type == LearningHook.conn_type:
+        yield Listed.of(conn_id, connection, "environment")
+
+
+def _in_environment(conn_id: str, team: dict[str, str]) -> Connection | None:
+    try:
+        found: Connection | None = EnvironmentVariablesBackend().get_connection(conn_id, **team)
+    except Exception:  # noqa: BLE001 - whatever a variable of somebody else holds, it is none of ours
+        return None
     return found
 
 
-def _from_environment(conn_id: str) -> Connection | None:
-    from airflow.secrets.environment_variables import EnvironmentVariablesBackend
-
-    try:
-        connection = EnvironmentVariablesBackend().get_connection(conn_id)
-    except Exception:  # noqa: BLE001 - whatever a variable of somebody else holds, it is none of ours
-        return None
-    return connection if connection is not None and connection.conn_type == LearningHook.conn_type else None
-
-
-def _resolved(connection_id: str, session: Session) -> Connection:
-    """Return the connection as a DAG of its team would find it: environment first, then other backends, then here."""
-    team = session.scalar(select(Connection.team_name).where(Connection.conn_id == connection_id)) if _TEAMS else None
-    connection = Connection.get_connection_from_secrets(connection_id, **({"team_name": team} if team else {}))
-    if connection.conn_type != LearningHook.conn_type:
-        raise AirflowNotFoundException(f"The connection {connection_id!r} is not of type 360Learning.")
-    return connection
-
-
-_TEAMS = hasattr(Connection, "team_name")  # Airflow 3.1
+def _team(conn_id: str, session: Session) -> dict[str, str]:
+    """Return the team of a stored connection, as an argument."""
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return {}
+    name = session.scalar(select(Connection.team_name).where(Connection.conn_id == conn_id))
+    return {"team_name": name} if name else {}

@@ -45,7 +45,8 @@ def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
         "document": _object([node for node in fields if node["state"] != "missing"], more),
         # An unknown name, or a new value, may be anything.
         "drift": {
-            "unknown": [_clean(redact(name)) for name in drift.unknown],
+            "unknown": [_clean(redact(name)) for name in drift.unknown[:ELEMENTS]],
+            "more": len(drift.unknown[ELEMENTS:]),
             "missing": list(drift.missing),
             "new_values": [_clean(redact(value)) for value in drift.new_values],
         },

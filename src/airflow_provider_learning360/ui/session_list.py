@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.errors import LearningError, redact
+from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.errors import InvalidIdError, LearningError, redact
 from airflow_provider_learning360.api.models import read_date, write_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Generator, Hashable
 
 FRESH = 60.0  # seconds for which a list is used
-FAILED = 10.0  # seconds before a list that could not be read is asked for again
+FAILED = 2.0  # seconds before a list that could not be read is asked for again
+LONGEST = 120.0  # seconds that reading a list may take
+MOST = 100_000  # sessions
 SHOWN = 50
 
 
@@ -42,8 +46,10 @@ class Found:
     @classmethod
     def of(cls, item: dict[str, Any]) -> Found | None:
         """Return it out of an item of the API's list, or None if that is no session."""
-        session_id, name, template = item.get("_id"), item.get("name"), item.get("programTemplate")
-        if not isinstance(session_id, str):
+        name, template = item.get("name"), item.get("programTemplate")
+        try:
+            session_id = checked_session_id(item.get("_id"))
+        except InvalidIdError:
             return None
         return cls(
             session_id,
@@ -59,24 +65,30 @@ class SessionList:
     The sessions of one connection, while they are read and afterwards.
 
     :param sessions: Those read so far.
+    :param begun: When reading began, on the monotonic clock.
     :param finished: When reading ended, on the monotonic clock; None before.
     :param error: Why it could not be read to its end.
     """
 
     sessions: list[Found] = field(default_factory=list)
+    begun: float = field(default_factory=lambda: time.monotonic())
     finished: float | None = None
     error: str | None = None
 
-    def read(self, items: Callable[[], Iterator[dict[str, Any]]]) -> None:
+    def read(self, items: Callable[[], Generator[dict[str, Any], None, None]]) -> None:
         """
         Read the list; what goes wrong is kept for who asks.
 
         :param items: Opens the list.
         """
         try:
-            for item in items():
-                if found := Found.of(item):
-                    self.sessions.append(found)
+            with closing(items()) as listed:
+                for item in listed:
+                    if found := Found.of(item):
+                        self.sessions.append(found)
+                    if len(self.sessions) >= MOST or self._takes_too_long():
+                        self.error = f"The list is too long for this page, which read {len(self.sessions):,} sessions."
+                        break
         except LearningError as error:
             self.error = str(error)
         except BaseException:
@@ -87,7 +99,12 @@ class SessionList:
 
     def is_usable(self, now: float) -> bool:
         """Whether nobody needs to ask for it again."""
-        return self.finished is None or now - self.finished < (FAILED if self.error else FRESH)
+        if self.finished is None:
+            return now - self.begun < LONGEST
+        return now - self.finished < (FAILED if self.error else FRESH)
+
+    def _takes_too_long(self) -> bool:
+        return time.monotonic() - self.begun > LONGEST
 
     def search(self, text: str, now: datetime) -> dict[str, Any]:
         """
@@ -110,37 +127,29 @@ class SessionList:
 
 
 class SessionLists:
-    """The lists of all connections, each read in a thread of its own; while one is read again, the last one is used."""
+    """The lists of all connections, each read in a thread of its own."""
 
     def __init__(self) -> None:
-        self._complete: dict[Hashable, SessionList] = {}
-        self._reading: dict[Hashable, SessionList] = {}
+        self._lists: dict[Hashable, SessionList] = {}
         self._guard = threading.Lock()
 
-    def of(self, connection: Hashable, items: Callable[[], Iterator[dict[str, Any]]]) -> SessionList:
+    def of(self, connection: Hashable, items: Callable[[], Generator[dict[str, Any], None, None]]) -> SessionList:
         """
-        Return the list of a connection, and see to it that a fresh one is on its way.
+        Return the list of a connection: that of the last minute, or a fresh one that begins to be read.
 
-        :param connection: What tells this platform from others.
+        :param connection: What tells this platform, and who asks it, from others.
         :param items: Opens the list.
         """
         now = time.monotonic()
         with self._guard:
-            for key in [key for key, one in self._reading.items() if one.finished is not None]:
-                self._complete[key] = self._reading.pop(key)
             # What nobody looks at any more is not kept.
-            self._complete = {
-                key: one for key, one in self._complete.items() if key == connection or one.is_usable(now)
-            }
-            last = self._complete.get(connection)
-            if last is not None and last.is_usable(now):
-                return last
-            if connection not in self._reading:
-                self._reading[connection] = _begun(items)
-            return last if last is not None and last.error is None else self._reading[connection]
+            self._lists = {key: one for key, one in self._lists.items() if one.is_usable(now)}
+            if connection not in self._lists:
+                self._lists[connection] = _begun(items)
+            return self._lists[connection]
 
 
-def _begun(items: Callable[[], Iterator[dict[str, Any]]]) -> SessionList:
+def _begun(items: Callable[[], Generator[dict[str, Any], None, None]]) -> SessionList:
     one = SessionList()
     threading.Thread(target=one.read, args=(items,), name="learning360-sessions", daemon=True).start()
     return one

@@ -12,7 +12,7 @@ from sqlalchemy.orm import selectinload
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.models.asset import AssetEvent, AssetModel
 
-from airflow_provider_learning360.api.models import write_date
+from airflow_provider_learning360.api.models import ProgramSession, write_date
 from airflow_provider_learning360.api.watching import read_known
 
 try:
@@ -51,7 +51,10 @@ def watched(user: BaseUser, session: Session) -> dict[str, Any]:
     assets = list(session.scalars(statement))
     readable = get_auth_manager().get_authorized_dag_ids(user=user)
     seen, events = _last_seen(assets, session), _last_events(assets, session)
-    return {"watched": [_row(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets]}
+    return {
+        "kept": AssetStateStoreModel is not None,
+        "watched": [_row(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets],
+    }
 
 
 def _row(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable: set[str]) -> dict[str, Any]:
@@ -90,7 +93,8 @@ def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
     )
     latest: dict[int, datetime] = {}
     for asset_id, value in session.execute(pieces):
-        known, _ = read_known(_decoded(value))
+        stored = _decoded(value)
+        known, _ = read_known(stored if isinstance(stored, dict) else {})
         moments = [one.watermark.modified_at for one in known.values()]
         latest[asset_id] = max([*moments, latest.get(asset_id, _EVER)])
     return {asset_id: write_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
@@ -118,6 +122,8 @@ def _change(event: AssetEvent | None) -> str | None:
     sessions = payload.get("sessions") if isinstance(payload, dict) else None
     if not isinstance(sessions, list):
         return None
-    names = {str(name) for one in sessions if isinstance(one, dict) for name in one.get("changes") or ()}
+    changes = [one.get("changes") for one in sessions if isinstance(one, dict)]
+    # Anybody who may create events can write anything into one.
+    names = {name for one in changes if isinstance(one, dict) for name in one if name in ProgramSession.field_names()}
     gone = any(isinstance(one, dict) and one.get("kind") == "missing" for one in sessions)
     return ", ".join([*sorted(names), *(["missing"] if gone else [])]) or "modifiedAt"

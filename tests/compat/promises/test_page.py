@@ -32,7 +32,8 @@ def test_the_page_answers_who_is_logged_in(learning360_simulator: Simulator) -> 
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     client = TestClient(create_app(apps="core"), base_url="http://airflow.example.com")
-    assert client.get("/learning360/").status_code == 401
+    assert client.get("/learning360/", follow_redirects=False).status_code == 307
+    assert client.get("/learning360/api/connections").status_code == 401
     token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="ada", role="ADMIN"))
     client.headers["Authorization"] = f"Bearer {token}"
     assert "360Learning" in client.get("/learning360/").text

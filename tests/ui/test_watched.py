@@ -1,0 +1,74 @@
+"""What the page tells of watched assets, whatever somebody has put into the database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.utils.session import create_session
+
+from airflow_provider_learning360.ui import watched
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        (None, None),
+        ({}, None),
+        ({"payload": 5}, None),
+        ({"payload": {"sessions": 5}}, None),
+        ({"payload": {"sessions": [5, None]}}, "modifiedAt"),
+        ({"payload": {"sessions": [{"changes": 5}]}}, "modifiedAt"),
+        ({"payload": {"sessions": [{"changes": ["Jane Doe"]}]}}, "modifiedAt"),
+        ({"payload": {"sessions": [{"changes": {"jane.doe@example.com": {}, "endDate": {}}}]}}, "endDate"),
+        ({"payload": {"sessions": [{"changes": {"tutors": {}}}, {"changes": {"name": {}}}]}}, "name, tutors"),
+        ({"payload": {"sessions": [{"kind": "missing"}]}}, "missing"),
+    ],
+    ids=str,
+)
+def test_an_event_tells_names_of_fields_and_nothing_else(extra: Any, told: str | None) -> None:
+    assert watched._change(AssetEvent(extra=extra)) == told
+
+
+def test_no_event_tells_nothing() -> None:
+    assert watched._change(None) is None
+
+
+KNOWN = {
+    "session_id": "60b8d2956e20ae1a0f8e44f1",
+    "modified_at": "2026-03-01T08:00:00+00:00",
+    "watched": {},
+    "watch": [],
+    "gone": False,
+    "times_gone": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [
+        ([], None),
+        ([{}], None),
+        ([[1, 2]], None),
+        ([{"60b8d2956e20ae1a0f8e44f1": "broken"}], None),
+        ([{"60b8d2956e20ae1a0f8e44f1": KNOWN}], "2026-03-01T08:00:00.000Z"),
+        ([{"a": KNOWN}, {"b": {**KNOWN, "modified_at": "2027-03-01T08:00:00+00:00"}}], "2027-03-01T08:00:00.000Z"),
+    ],
+    ids=str,
+)
+def test_the_latest_change_that_was_seen(airflow_db: None, stored: list[Any], seen: str | None) -> None:
+    with create_session() as session:
+        asset = AssetModel(name="seen", uri="learning360://app.360learning.com/programs/sessions?name=seen")
+        session.add(asset)
+        session.flush()
+        for number, value in enumerate(stored):
+            key = f"learning360_watermarks_{number:02d}"
+            row = AssetStateStoreModel(asset_id=asset.id, key=key, value=json.dumps(json.dumps(value)))
+            session.add(row)
+        session.flush()
+        assert watched._last_seen([asset], session).get(asset.id) == seen
+        session.rollback()
