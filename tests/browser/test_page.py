@@ -262,3 +262,43 @@ def test_the_pictures_of_the_readme(visitor: Visitor, simulator: FarSimulator, t
         frame.locator("#session-title").evaluate("one => one.scrollIntoView()")
     visitor.shoot(f"readme-{theme}", whole=False)
     assert [one for one in visitor.complaints if "learning360" in one] == []
+
+
+def test_the_tree_is_opened_and_folded_in_its_own_place(visitor: Visitor, session_id: str) -> None:
+    page = visitor.open()
+    request(page, session_id)
+    height, rows = page.evaluate("document.documentElement.scrollHeight"), page.locator("#tree [role=row]").count()
+    page.locator("#expand-all").click()
+    assert page.locator("#tree [role=row]").count() > rows
+    assert page.evaluate("document.documentElement.scrollHeight") == height
+    expect(page.locator("#expand-all")).to_have_text("Fold all")
+    page.locator("#expand-all").click()
+    assert page.locator("#tree [role=row]").count() == rows
+
+
+def test_enter_before_the_answer_is_there_is_not_lost(visitor: Visitor, session_id: str) -> None:
+    page = visitor.open()
+    page.locator("#search").focus()
+    page.keyboard.type("safety")
+    page.keyboard.press("Enter")
+    expect(page.locator("#results button").first).to_be_focused()
+
+
+def test_a_name_that_is_long_and_odd_still_gives_workflows(visitor: Visitor, simulator: FarSimulator) -> None:
+    odd = simulator.session_ids[2]
+    simulator.edit(odd, name="x" * 59 + "😀" * 100)
+    page = visitor.open(f"#connection=learning360_default&session={odd}")
+    page.locator("#search").fill(odd)
+    page.locator("#results button").first.click()
+    expect(page.locator("#snippet")).to_contain_text(odd)
+    expect(page.locator("#workflows-trouble")).to_be_empty()
+
+
+def test_a_page_that_is_busy_says_so(visitor: Visitor, session_id: str) -> None:
+    page = visitor.open()
+    choose(page, session_id)
+    busy = {"status": 503, "json": {"error": "As many requests as may be are waiting for 360Learning. Try again."}}
+    page.route("**/api/connections/*/request", lambda route: route.fulfill(**busy))
+    page.locator("#test-request").click()
+    expect(page.locator("#request-trouble")).to_contain_text("As many requests as may be")
+    expect(page.locator("#request-trouble").get_by_role("button")).to_be_visible()

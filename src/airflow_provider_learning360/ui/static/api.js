@@ -1,7 +1,8 @@
 /**
  * The page's questions to the server, and the shapes of its answers.
  *
- * @typedef {{id: string, host: string, description: string | null, may_edit: boolean, source: string}} Connection
+ * @typedef {{id: string, host: string | null, description: string | null, may_edit: boolean, source: string}} Connection
+ *   host null: it has none that is valid
  * @typedef {{connections: Connection[], may_create: boolean, create_url: string}} Connections
  * @typedef {{ok: boolean, message: string, milliseconds: number}} ConnectionTest
  * @typedef {{id: string, name: string | null, template: string | null, start: string | null, end: string | null,
@@ -11,7 +12,8 @@
  * @typedef {{name: string, path: string, type: string, state: "documented" | "unknown" | "missing",
  *   meaning: string | null, note: string | null, people: boolean, value?: string | number | boolean | null,
  *   items?: Field[], count?: number, more?: number}} Field
- * @typedef {{unknown: string[], missing: string[], new_values: string[]}} Drift
+ * @typedef {{unknown: string[], missing: string[], new_values: string[], more: number}} Drift
+ *   more: unknown names that are left out
  * @typedef {{ok: boolean, request: string | null, status: number | null, milliseconds: number, bytes?: number,
  *   title?: string, people?: {hidden: boolean, may_reveal: boolean}, drift?: Drift, fields?: Field[], document?: any,
  *   error?: string, action?: string}} RequestTest
@@ -19,7 +21,11 @@
  * @typedef {{kind: string, title: string, text: string, snippets: Snippet[]}} Workflow
  * @typedef {{name: string, uri: string, sessions: number | "all" | null, last_seen: string | null, last_event: string | null,
  *   last_change: string | null, active: boolean, dags: {id: string, url: string}[]}} Watched
+ * @typedef {{watched: Watched[], kept: boolean}} WatchedAnswer kept false: this Airflow does not keep what was seen last
  */
+
+/** Characters of a session's name that a workflow has room for: whole ones, as half an emoji is no text. */
+const TITLE = 60;
 
 /** Why there is no answer; the text is for the reader. */
 export class Problem extends Error {
@@ -64,12 +70,12 @@ export const findSessions = (id, text, signal) => call(route(id, "sessions"), si
 export const testRequest = (id, session, reveal, signal) =>
   call(route(id, "request"), signal, { session_id: session, reveal });
 
-/** @param {string} id @param {string} session @param {AbortSignal} signal
+/** @param {string} id @param {string} session @param {string} name @param {AbortSignal} signal
  *  @returns {Promise<{workflows: Workflow[]}>} */
 export const listWorkflows = (id, session, name, signal) =>
-  call(route(id, "workflows"), signal, { session_id: session, title: name.slice(0, 200) });
+  call(route(id, "workflows"), signal, { session_id: session, title: [...name].slice(0, TITLE).join("") });
 
-/** @param {AbortSignal} signal @returns {Promise<{watched: Watched[]}>} */
+/** @param {AbortSignal} signal @returns {Promise<WatchedAnswer>} */
 export const listWatched = (signal) => call("api/watched", signal);
 
 /**

@@ -105,7 +105,7 @@ function offerCreation(may, url, first) {
 /** @param {import("./api.js").Connection} connection */
 function about({ host, description, source }) {
   return [
-    element("code", {}, host),
+    host ? element("code", {}, host) : element("span", { class: "badge", "data-kind": "warning" }, "no valid host"),
     source === "environment" && element("span", { class: "badge" }, "set in the environment"),
     description && element("span", {}, description),
   ];

@@ -15,11 +15,12 @@ const VIEWS = [
   { id: "json", label: "JSON", panel: "view-json" },
 ];
 
-const HIDDEN = "People’s data is hidden.";
-const NOT_FOR_YOU = "People’s data is hidden. It is shown to those who may edit this connection in Airflow.";
+const HIDDEN =
+  "People’s data, and what is not documented, is hidden. Free text such as the description may still name somebody.";
+const NOT_FOR_YOU = `${HIDDEN} What is hidden is shown to those who may edit this connection in Airflow.`;
 const SHOWN = "People’s data is shown; Airflow’s audit log has a line that you looked at this session.";
 
-/** Differences that are named above the tree; all are in it. */
+/** Differences of one kind that are named above the tree. */
 const NAMED = 12;
 
 export class RequestTrial {
@@ -27,7 +28,7 @@ export class RequestTrial {
   #connection = "";
   #session = "";
   #revealed = false;
-  #tree = new Tree(byId("tree"));
+  #tree = new Tree(byId("tree"), showToggle);
   #tabs = new Tabs(byId("view-tabs"), (view) => this.#showView(view));
   #onWrongId;
   #onTitle;
@@ -42,7 +43,7 @@ export class RequestTrial {
     this.#tabs.show(VIEWS, "tree");
     byId("test-request").addEventListener("click", () => this.test());
     byId("reveal").addEventListener("click", () => this.#reveal(!this.#revealed));
-    byId("expand-all").addEventListener("click", () => this.#tree.expandAll());
+    byId("expand-all").addEventListener("click", () => this.#tree.toggleAll());
     copyOnClick(byId("copy-json"), () => byId("json").textContent);
   }
 
@@ -139,6 +140,11 @@ export class RequestTrial {
   }
 }
 
+/** @param {boolean} all whether all of the tree is open */
+function showToggle(all) {
+  byId("expand-all").textContent = all ? "Fold all" : "Expand all";
+}
+
 /** @param {import("./api.js").RequestTest} test */
 function summary({ ok, request, status, milliseconds, bytes }) {
   const code = status ?? (request === null ? "not sent" : "no answer");
@@ -152,23 +158,27 @@ function summary({ ok, request, status, milliseconds, bytes }) {
 }
 
 /** @param {import("./api.js").Drift} drift */
-function drift({ unknown, missing, new_values: newValues }) {
+function drift({ unknown, missing, new_values: newValues, more }) {
   const parts = [
-    differences(unknown, "unknown", "undocumented field", "undocumented fields"),
+    differences(unknown, "unknown", "undocumented field", "undocumented fields", more),
     differences(missing, "missing", "documented field that was not sent", "documented fields that were not sent"),
     differences(newValues, "unknown", "undocumented value", "undocumented values"),
   ].filter(Boolean);
   return parts.length > 0 ? parts : [element("span", { class: "badge", "data-kind": "success" }, "as documented")];
 }
 
-/** @param {string[]} names @param {string} state @param {string} one @param {string} many */
-function differences(names, state, one, many) {
-  if (names.length === 0) return null;
+/**
+ * @param {string[]} names @param {string} state @param {string} one @param {string} many
+ * @param {number} [more] further ones, of which the names were not sent
+ */
+function differences(names, state, one, many, more = 0) {
+  const count = names.length + more;
+  if (count === 0) return null;
   return element(
     "span",
     { class: "drift" },
-    element("span", { class: "badge", "data-state": state }, number(names.length)),
-    ` ${names.length === 1 ? one : many}: `,
-    element("code", {}, names.slice(0, NAMED).join(", "), names.length > NAMED && ", …"),
+    element("span", { class: "badge", "data-state": state }, number(count)),
+    ` ${count === 1 ? one : many}: `,
+    element("code", {}, names.slice(0, NAMED).join(", "), count > NAMED && ", …"),
   );
 }

@@ -18,6 +18,8 @@ export class SessionSearch {
   #connection = "";
   #chosen = "";
   #shown = "";
+  /** Whether the reader went on to the sessions before they were there. */
+  #ahead = false;
   #field = byId("search");
   #useId = byId("use-id");
   #results = byId("results");
@@ -33,6 +35,7 @@ export class SessionSearch {
     this.#onFind = onFind;
     this.#field.addEventListener("input", () => this.#search(TYPING));
     this.#field.addEventListener("keydown", (event) => this.#onFieldKey(event));
+    this.#field.addEventListener("blur", () => (this.#ahead = false));
     this.#useId.addEventListener("click", () => this.#useTyped());
     this.#results.addEventListener("keydown", (event) => this.#onResultKey(event));
   }
@@ -86,6 +89,7 @@ export class SessionSearch {
   async #search(delay) {
     const signal = this.#turns.next();
     const text = this.#text;
+    this.#ahead = false;
     this.#useId.hidden = !ID.test(text);
     this.#results.setAttribute("aria-busy", "true");
     // What was found for other words is not to be chosen by mistake.
@@ -127,6 +131,7 @@ export class SessionSearch {
     if (complete && !error && sessions.length === 0) {
       fill(this.#results, element("div", { class: "empty" }, element("p", {}, advice(text, read))));
     }
+    if (this.#ahead) this.#goToFirst();
     const chosen = sessions.find(({ id }) => id === this.#chosen);
     if (chosen) this.#onFind(chosen);
   }
@@ -156,9 +161,16 @@ export class SessionSearch {
     return [...this.#results.querySelectorAll("tbody button")];
   }
 
+  /** Go to the first session, as soon as there is one. */
+  #goToFirst() {
+    const first = this.#results.inert ? undefined : this.#buttons[0];
+    this.#ahead = first === undefined;
+    first?.focus();
+  }
+
   #onFieldKey(event) {
     if (event.key === "Enter" && ID.test(this.#text)) this.#useTyped();
-    else if (event.key === "ArrowDown" || event.key === "Enter") this.#buttons[0]?.focus();
+    else if (event.key === "ArrowDown" || event.key === "Enter") this.#goToFirst();
     else return;
     event.preventDefault();
   }

@@ -15,6 +15,7 @@ const PREVIEW = 120;
 
 export class Tree {
   #table;
+  #onToggle;
   /** @type {Field[]} */
   #fields = [];
   /** Paths that the reader opened. */
@@ -22,9 +23,13 @@ export class Tree {
   /** @type {WeakMap<Element, Field>} */
   #fieldOf = new WeakMap();
 
-  /** @param {HTMLTableElement} table has role=treegrid */
-  constructor(table) {
+  /**
+   * @param {HTMLTableElement} table has role=treegrid
+   * @param {(all: boolean) => void} onToggle called with whether all is open, whenever that may have changed
+   */
+  constructor(table, onToggle) {
     this.#table = table;
+    this.#onToggle = onToggle;
     table.addEventListener("keydown", (event) => this.#onKey(event));
     table.addEventListener("focusin", (event) => this.#moveStop(event.target.closest("tbody tr")));
   }
@@ -39,6 +44,7 @@ export class Tree {
       element("tbody", { role: "rowgroup" }, ...this.#rows(fields, 1)),
     );
     this.#moveStop(this.#body.firstElementChild);
+    this.#onToggle(this.#isAllOpen);
   }
 
   /** Fold everything again: another session. */
@@ -46,9 +52,15 @@ export class Tree {
     this.#open.clear();
   }
 
-  expandAll() {
-    for (const path of containers(this.#fields)) this.#open.add(path);
+  /** Open everything; if it is, fold everything. */
+  toggleAll() {
+    this.#open = new Set(this.#isAllOpen ? [] : containers(this.#fields));
     this.show(this.#fields);
+  }
+
+  get #isAllOpen() {
+    const paths = [...containers(this.#fields)];
+    return paths.length > 0 && paths.every((path) => this.#open.has(path));
   }
 
   get #body() {
@@ -95,11 +107,17 @@ export class Tree {
   #toggle(row, field) {
     const open = !this.#open.has(field.path);
     row.setAttribute("aria-expanded", String(open));
-    if (open) {
-      this.#open.add(field.path);
-      row.after(...this.#inside(field, level(row)));
-      return;
-    }
+    if (open) this.#unfold(row, field);
+    else this.#fold(row, field);
+    this.#onToggle(this.#isAllOpen);
+  }
+
+  #unfold(row, field) {
+    this.#open.add(field.path);
+    row.after(...this.#inside(field, level(row)));
+  }
+
+  #fold(row, field) {
     this.#open.delete(field.path);
     while (row.nextElementSibling && level(row.nextElementSibling) > level(row)) row.nextElementSibling.remove();
     this.#moveStop(row);
@@ -180,11 +198,17 @@ function shownValue(field) {
   if (field.state === "missing") return element("span", { class: "quiet" }, "not sent");
   if (field.items) return element("span", { class: "preview" }, preview(field));
   const { value } = field;
-  if (value === MASK) return element("span", { class: "masked", "aria-label": "hidden" }, MASK);
+  if (value === MASK) return masked();
   if (typeof value !== "string") return element("code", { class: "code-word" }, String(value));
   if (field.type === "date" && !Number.isNaN(Date.parse(value))) return dateValue(value);
   if (value === "") return element("span", { class: "quiet" }, "empty text");
   return value.length > LONG ? longText(value) : element("span", { class: "text" }, value);
+}
+
+/** Dots for the eye, a word for the ear. */
+function masked() {
+  const dots = element("span", { class: "masked", "aria-hidden": "true" }, MASK);
+  return element("span", {}, dots, element("span", { class: "visually-hidden" }, "hidden"));
 }
 
 /** @param {string} value what was sent, and what it is on the reader's clock */

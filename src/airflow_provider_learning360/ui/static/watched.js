@@ -7,6 +7,7 @@ import { busy, byId, element, fill } from "./element.js";
 import { date, number } from "./words.js";
 
 const HEADS = ["Asset", "Sessions", "Last change", "Last event", "Changed", "DAGs"];
+const NOT_KEPT = "Below Airflow 3.3, what was seen last is kept in the triggerer’s memory only";
 
 export class WatchedList {
   #turns = new Turns();
@@ -22,9 +23,9 @@ export class WatchedList {
     const trouble = byId("watched-trouble");
     return attempt(
       async () => {
-        const { watched } = await listWatched(this.#turns.next());
+        const answer = await listWatched(this.#turns.next());
         fill(trouble);
-        fill(byId("watched"), this.#list(watched));
+        fill(byId("watched"), this.#list(answer));
       },
       (problem) => {
         fill(byId("watched"));
@@ -33,27 +34,27 @@ export class WatchedList {
     );
   }
 
-  /** @param {import("./api.js").Watched[]} watched */
-  #list(watched) {
+  /** @param {import("./api.js").WatchedAnswer} answer */
+  #list({ watched, kept }) {
     if (watched.length === 0) return nothingWatched(this.#onHow);
     const heads = HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head));
     return element(
       "table",
       { class: "cards", role: "table" },
       element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
-      element("tbody", { role: "rowgroup" }, ...watched.map(row)),
+      element("tbody", { role: "rowgroup" }, ...watched.map((one) => row(one, kept))),
     );
   }
 }
 
-/** @param {import("./api.js").Watched} watched */
-function row(watched) {
+/** @param {import("./api.js").Watched} watched @param {boolean} kept */
+function row(watched, kept) {
   const { name, uri, sessions, active, dags } = watched;
   const links = dags.map(({ id, url }) => element("a", { href: address(url) }, id));
   const cells = [
     asset(name, uri, active),
     typeof sessions === "number" ? number(sessions) : (sessions ?? "–"),
-    date(watched.last_seen, "none yet"),
+    kept ? date(watched.last_seen, "none yet") : element("span", { class: "quiet", title: NOT_KEPT }, "not kept"),
     date(watched.last_event, "none yet"),
     watched.last_change ?? "–",
     links.length ? element("span", { class: "stack" }, ...links) : "–",
