@@ -33,7 +33,7 @@ def react_to_changes() -> None:
     @task
     def tell(document: dict[str, Any]) -> str:
         """Stand in for the mail, the room booking, the report."""
-        return f"{document['name'].strip()} now starts {document['startDate']} and ends {document.get('endDate')}"
+        return f"{document['name'].strip()} now starts {document.get('startDate')} and ends {document.get('endDate')}"
 
     tell.expand(document=sessions.output)
 

@@ -11,7 +11,7 @@ import pytest
 
 BROKEN = Path(__file__).resolve().parent / "broken"
 SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
-STEPS = "steps:\n  changes: {blueprint: learning360_changed_sessions}\n"
+STEPS = "steps:\n  sessions: {blueprint: learning360_list_sessions}\n"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ smtp_conn_id: mails
     )
     assert (dag.description, dag.schedule, dag.tags) == ("Tell the tutors", "*/15 * * * *", {"one", "two"})
     assert (dag.start_date, dag.max_active_runs, dag.catchup) == (datetime(2026, 3, 1, tzinfo=UTC), 3, False)
-    task = dag.get_task("changes.changed")
+    task = dag.get_task("sessions")
     assert task.owner == "academy"
     (notifier,) = task.on_failure_callback
     assert (notifier.to, notifier.smtp_conn_id) == (["ops@example.com"], "mails")
@@ -60,7 +60,7 @@ def test_a_dag_that_says_nothing(build: Callable[..., Any]) -> None:
     dag = build("")
     assert (dag.schedule, dag.tags, dag.description) == (None, set(), None)
     assert dag.max_active_runs == conf.getint("core", "max_active_runs_per_dag")
-    assert not dag.get_task("changes.changed").on_failure_callback
+    assert not dag.get_task("sessions").on_failure_callback
 
 
 @pytest.mark.parametrize(

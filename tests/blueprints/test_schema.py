@@ -29,20 +29,32 @@ NOT_SEEN = {
     "bad_schedule",
     "bad_start_date",
     "bad_time",
+    "bad_sender",
+    "changes_of_nothing",
     "circle",
+    "delivers_to_itself",
+    "expression_without_context",
     "missing_dependency",
     "no_duration",
     "no_such_mail_template",
     "no_such_policy",
     "poll_interval_too_short",
     "policy_as_text",
+    "quotes_in_a_list",
     "quotes_in_an_expression",
+    "sessions_step_without_id",
     "since_step_of_another_kind",
+    "since_step_without_fields",
+    "since_with_watch",
+    "step_twice",
+    "templates_no_folder",
+    "unknown_sessions_step",
     "unknown_since_step",
     "watch_without_a_name",
     "wrong_policy",
-    "yaml_syntax",
 }
+NO_YAML = {"yaml_syntax.dag.yaml", "address_near_bad_syntax.dag.yaml", "latin_1.dag.yaml"}
+BROKEN_FILES = [path for path in sorted(BROKEN.glob("*.dag.yaml")) if path.name not in NO_YAML]
 
 
 class _AsEditors(yaml.SafeLoader):
@@ -96,10 +108,8 @@ def test_examples_are_valid(path: Path) -> None:
     assert problems(path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", sorted(BROKEN.glob("*.dag.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", BROKEN_FILES, ids=lambda path: path.name)
 def test_what_is_broken_is_underlined(path: Path) -> None:
-    if path.name == "yaml_syntax.dag.yaml":
-        return
     assert bool(problems(path.read_text())) == (path.name.removesuffix(".dag.yaml") not in NOT_SEEN)
 
 
@@ -123,6 +133,7 @@ def test_it_says_where(step: dict[str, Any], place: list[str], word: str) -> Non
     [
         {"blueprint": "somebody_elses", "anything": [1, 2], "depends_on": ["other"], "trigger_rule": "all_done"},
         {"blueprint": "learning360_list_sessions", "version": 1},
+        {"blueprint": "learning360_deliver_reminders", "policy": "policy.yaml", "rate": None},
         {"blueprint": "learning360_get_session", "session_id": "{{ context.dag_run.conf.id }}"},
         {"blueprint": "learning360_get_session", "session_id": "${session}"},
         {"blueprint": "learning360_wait_for_change", "since_step": "other", "timeout": {"days": 1}},

@@ -35,6 +35,9 @@ NAMES = [
 ]
 POLICY = "{name: academy, rules: [{name: day_before, anchor: startDate, before: {days: 1}, audience: learners}]}"
 
+WATCH = "watch: {name: all}\n"
+DAG_ARGS = Path(__file__).resolve().parent / "broken" / "dag_args.py"
+
 
 @pytest.fixture(scope="module")
 def registry() -> Any:
@@ -58,11 +61,15 @@ def build(tmp_path: Path, registry: Any, monkeypatch: pytest.MonkeyPatch) -> Cal
     )
 
     def built(steps: str) -> Any:
-        from blueprint.builder import Builder
+        from blueprint import BlueprintRegistry, Builder
 
-        path = tmp_path / "dag.dag.yaml"
+        path, theirs = tmp_path / "dag.dag.yaml", registry
         path.write_text(f"dag_id: in_yaml\nsteps:\n{steps}")
-        return Builder(registry).build_from_yaml(path)
+        if WATCH in steps:
+            (tmp_path / "args").mkdir()
+            (tmp_path / "args" / "dag_args.py").write_text(DAG_ARGS.read_text())
+            theirs = BlueprintRegistry(template_dirs=[tmp_path / "args"])
+        return Builder(theirs).build_from_yaml(path)
 
     return built
 
@@ -132,8 +139,8 @@ def test_examples_are_valid(registry: Any) -> None:
     tried = 0
     for form in all_forms(registry):
         for name, field in form.model_fields.items():
-            if name in ("fields", "exclude", "watch", "policy") or not field.examples:
-                continue  # a choice for Airflow's form, what needs others beside it, and a file
+            if name in ("fields", "exclude", "watch", "policy", "templates") or not field.examples:
+                continue  # a choice for Airflow's form, what needs others beside it, and files
             alone = create_model("alone", __base__=Form, **{name: (field.annotation, field)})  # type: ignore[call-overload]
             for example in field.examples:
                 alone(**{name: example})
@@ -141,29 +148,130 @@ def test_examples_are_valid(registry: Any) -> None:
     assert tried > 30
 
 
+# For each template: what the YAML may say, none of it a default, and what the tasks are told.
+PUSHED: dict[str, Any] = {"learning_conn_id": "here", "fields": ["_id", "name"], "contract": "strict"}
+WAITED: dict[str, Any] = {
+    **PUSHED,
+    "exclude": ["users"],
+    "watch": ["startDate"],
+    "soft_fail": True,
+    "on_missing": "skip",
+    "max_failures": 3,
+    "deferrable": False,
+}
+MAILED: dict[str, Any] = {
+    "learning_conn_id": "here",
+    "smtp_conn_id": "mails",
+    "sender": "Academy <academy@example.com>",
+    "reply_to": "help@example.com",
+    "rate": None,
+    "batch_size": 7,
+    "retries": 2,
+}
+LISTED: dict[str, Any] = {
+    **PUSHED,
+    "template_id": "5f9a1c2d3e4b5a6978801234",
+    "name_pattern": "On*",
+    "starts_after": "2026-01-01",
+    "starts_before": "2026-02-01",
+    "ends_after": "2026-03-01",
+    "ends_before": "2026-04-01",
+    "modified_since": "2026-05-01",
+}
+ASKED: dict[str, Any] = {"subject": "Today's, at {{ context.ds }}?", "body": "Look.", "defaults": "Reject"}
+OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
+    "learning360_get_session": (
+        {"session_id": SESSION_ID, "exclude": ["users"], **PUSHED},
+        {"it": {"session_id": "{{ params['it__session_id'] }}", "exclude": ["users"], **PUSHED}},
+    ),
+    "learning360_list_sessions": (LISTED, {"it": LISTED}),
+    "learning360_wait_for_change": (
+        {"session_id": SESSION_ID, "poke_interval": {"hours": 1}, "timeout": {"days": 2, "seconds": 1}, **WAITED},
+        {"it": {"session_id": SESSION_ID, "poke_interval": 3600, "timeout": 172801, **WAITED}},
+    ),
+    "learning360_changed_sessions": (
+        {"exclude": ["users"], **PUSHED},
+        {"it.changed": {}, "it.get_session": {"exclude": ["users"], **PUSHED}},
+    ),
+    "learning360_plan_reminders": (
+        {"policy": "policy.yaml", "delivery_dag_id": "other", "sessions": [SESSION_ID], "learning_conn_id": "here"},
+        {
+            "it.plan": {"delivery_dag_id": "other", "sessions": [SESSION_ID], "learning_conn_id": "here"},
+            "it.start_delivery": {"trigger_dag_id": "other"},
+        },
+    ),
+    "learning360_deliver_reminders": (
+        {"policy": "policy.yaml", "templates": "mails", "retry_delay": {"seconds": 9}, **MAILED},
+        {"it": {"retry_delay": timedelta(seconds=9), **MAILED}},
+    ),
+    "learning360_ask_before_sending": (
+        {**ASKED, "response_timeout": {"hours": 1}},
+        {
+            "it": {
+                "subject": "Today's, at {{ ds }}?",
+                "body": "Look.",
+                "defaults": ["Reject"],
+                "response_timeout": timedelta(hours=1),
+            }
+        },
+    ),
+}
+# Fields that others exclude; they have tests of their own.
+INSTEAD = {"since", "since_step", "sessions_step"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_gets_to_its_task(build: Callable[[str], Any], registry: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / "mails").mkdir()
+    said, told = OF_FIELDS[name]
+    form = registry.get(name).get_config_type()
+    assert set(said) == set(form.model_fields) - INSTEAD
+    assert not [field for field, value in said.items() if form.model_fields[field].default == value]
+    dag = build(f"  it: {json.dumps({'blueprint': name, **said})}\n{WATCH}")
+    paths = {"policy": str(tmp_path / "policy.yaml"), "templates": str(tmp_path / "mails")}
+    assert {task.task_id for task in dag.tasks} == set(told)
+    for task_id, arguments in told.items():
+        task = dag.get_task(task_id)
+        has = getattr(task, "partial_kwargs", None) or vars(task)
+        expected = arguments | {field: path for field, path in paths.items() if field in said and field in has}
+        assert {field: has.get(field, "nothing") for field in expected} == expected
+
+
+def test_a_wait_since_a_time(build: Callable[[str], Any]) -> None:
+    dag = build(f"  it: {{blueprint: learning360_wait_for_change, session_id: {SESSION_ID}, since: 2026-03-01}}\n")
+    assert dag.get_task("it").since == "2026-03-01"
+
+
+def test_an_id_of_its_own_makes_up_for_one_left_out(build: Callable[[str], Any]) -> None:
+    dag = build(
+        f"""
+  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}, fields: [modifiedAt]}}
+  changed: {{blueprint: learning360_wait_for_change, since_step: session, session_id: {SESSION_ID}}}
+"""
+    )
+    assert dag.get_task("changed").session_id == SESSION_ID
+
+
 def test_get_session(build: Callable[[str], Any]) -> None:
     dag = build(f"  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}, exclude: [users]}}\n")
     task = dag.get_task("session")
     assert type(task).__name__ == "GetProgramSessionOperator"
-    assert list(dag.params) == [
-        f"session__{name}" for name in ("session_id", "learning_conn_id", "fields", "exclude", "contract")
-    ]
-    assert dag.params["session__session_id"] == SESSION_ID
-    assert dag.params["session__exclude"] == ["users"]
+    assert dag.params.dump() == {"session__session_id": SESSION_ID}
+    assert task.exclude == ["users"]
 
 
-@pytest.mark.parametrize("given", ["", "42", SESSION_ID + "0"])
+@pytest.mark.parametrize("given", [None, "", "42", SESSION_ID + "0", "{{ conn.smtp_default.password }}"])
 def test_the_trigger_form_refuses_what_is_no_id(build: Callable[[str], Any], given: str) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     dag = build(f"  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}\n")
-    with pytest.raises(ParamValidationError):
+    with pytest.raises(ParamValidationError, match="ID of a program session: 24 characters of 0-9 and a-f"):
         dag.params["session__session_id"] = given
 
 
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("step", ["session", "read-it"])
-def test_a_fetch_of_what_the_form_says(
+def test_a_fetch_of_the_session_that_the_form_says(
     build: Callable[[str], Any], learning360_simulator: Simulator, step: str
 ) -> None:
     ours, theirs = learning360_simulator.session_ids[:2]
@@ -171,21 +279,16 @@ def test_a_fetch_of_what_the_form_says(
     run = dag.test()
     assert run.state == "success"
     assert results(run, step) == [{name: learning360_simulator.session(ours)[name] for name in ("_id", "name")}]
-    learning360_simulator.play({"do": {"drift": {"add": {"colour": "blue"}}}})
-    form = {f"{step}__session_id": theirs, f"{step}__fields": None, f"{step}__exclude": ["users", "tutors"]}
-    run = dag.test(run_conf=form)
-    sent = learning360_simulator.session(theirs)
-    (document,) = results(run, step)
-    assert document == {key: value for key, value in sent.items() if key not in ("users", "tutors")} | {
-        "colour": "blue"
-    }
-    assert dag.test(run_conf={f"{step}__contract": "strict"}).state == "failed"
+    others = {f"{step}__fields": None, f"{step}__learning_conn_id": "another"}
+    run = dag.test(run_conf={f"{step}__session_id": f" {theirs.upper()} ", **others})
+    assert results(run, step) == [{name: learning360_simulator.session(theirs)[name] for name in ("_id", "name")}]
 
 
 @pytest.mark.usefixtures("airflow_db")
 def test_an_id_that_the_run_knows(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     expression = "{{ context.dag_run.conf.id }}"
     dag = build(f'  session: {{blueprint: learning360_get_session, session_id: "{expression}", fields: [_id]}}\n')
+    assert dag.params.dump() == {}
     session_id = learning360_simulator.session_ids[1]
     run = dag.test(run_conf={"id": session_id})
     assert run.state == "success"
@@ -258,7 +361,7 @@ def test_a_wait(build: Callable[[str], Any], learning360_simulator: Simulator) -
 
 
 def test_changed_sessions(build: Callable[[str], Any]) -> None:
-    dag = build("  new: {blueprint: learning360_changed_sessions, fields: [_id, name]}\n")
+    dag = build(f"  new: {{blueprint: learning360_changed_sessions, fields: [_id, name]}}\n{WATCH}")
     changed, mapped = dag.get_task("new.changed"), dag.get_task("new.get_session")
     assert type(changed).__name__ == "ChangedProgramSessionsOperator"
     assert mapped.operator_class.__name__ == "GetProgramSessionOperator"
@@ -268,7 +371,7 @@ def test_changed_sessions(build: Callable[[str], Any]) -> None:
 
 @pytest.mark.usefixtures("airflow_db", "learning360_simulator")
 def test_a_run_that_no_change_started_does_nothing(build: Callable[[str], Any]) -> None:
-    run = build("  new: {blueprint: learning360_changed_sessions}\n").test()
+    run = build(f"  new: {{blueprint: learning360_changed_sessions}}\n{WATCH}").test()
     assert run.state == "success"
     assert results(run, "new.changed") == [[]]
 

@@ -18,7 +18,11 @@ from hypothesis import strategies as st
 
 import airflow_provider_learning360
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
+from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
+from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui.workflow import WORKFLOWS, workflows
+from test_examples import results
+from test_yaml_examples import changes_of, known
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 ONLY_DIGITS = "123456789012345678901234"  # which YAML takes for a number, unless it is quoted
@@ -28,6 +32,14 @@ NASTY = '''""" ' # coding: latin-1 {{ 1/0 }} {% raw %} {# $HOME ${HOME} $$ <b> -
 KINDS = [one.kind for one in WORKFLOWS]
 LANGUAGES = ["python", "blueprint", "dag_factory"]
 SCHEMA = Path(airflow_provider_learning360.__file__).with_name("dag_yaml") / "dag.schema.json"
+POLICY = f"""
+name: session_{ID}
+time_zone: Europe/Paris
+quiet_hours: {{from: "20:00", to: "08:00"}}
+rules:
+  - {{name: day_before, anchor: startDate, before: {{days: 1}}, audience: learners}}
+  - {{name: moved, on: date_changed, settle: {{minutes: 10}}, audience: [learners, tutors]}}
+"""
 COMPANION = re.compile(r"^# --- (?:Once, b|B)eside it: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
 
 every_snippet = pytest.mark.parametrize(
@@ -75,6 +87,12 @@ def told(task: Any, name: str) -> Any:
     return task.dag.params[asked[1]] if asked else value
 
 
+def readers_of(dags: dict[str, Any]) -> list[Any]:
+    """The tasks that push documents of sessions."""
+    kinds = {"GetProgramSessionOperator", "ProgramSessionModifiedSensor"}
+    return [task for dag in dags.values() for task in dag.tasks if task.task_type in kinds]
+
+
 def test_there_are_four_in_three_languages() -> None:
     offered = workflows(ID, CONN_ID)
     assert [one["kind"] for one in offered] == ["fetch", "wait", "events", "reminders"]
@@ -84,6 +102,7 @@ def test_there_are_four_in_three_languages() -> None:
         for one in workflow["snippets"]:
             assert set(one) == {"language", "label", "file", "text", "note"}
             assert one["file"].startswith("dags/")
+            assert "airflow-provider-learning360[" not in (one["note"] or "")  # it is on no index
     assert json.loads(json.dumps(offered)) == offered
 
 
@@ -106,7 +125,8 @@ def test_it_is_built(kind: str, language: str, session_id: str, home: Path) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_form_asks_for_the_session(language: str, home: Path) -> None:
     (dag,) = build(snippet("fetch", language), home).values()
-    (name,) = [name for name in dag.params if name.endswith("session_id")]
+    (name,) = dag.params
+    assert name.endswith("session_id")
     assert dag.params[name] == ID
     assert dag.params.get_param(name).schema["type"] == "string"
 
@@ -143,9 +163,54 @@ def test_reminders_are_planned_and_delivered_by_one_policy(language: str, home: 
     assert planning.sessions == [ID]
     assert planning.delivery_dag_id == told(starting, "trigger_dag_id") == deliver.dag_id
     assert told(starting, "skip_when_already_exists") is True
-    assert ReminderPolicy.read(planning.policy) == ReminderPolicy.read(sending.policy)
+    assert ReminderPolicy.read(planning.policy) == ReminderPolicy.read(sending.policy) == ReminderPolicy.read(POLICY)
     assert plan.max_active_runs == 1
     assert sending.retries == 5
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("kind", "exclude", "fields"),
+    [
+        ("fetch", ["users", "tutors", "author"], None),
+        ("wait", ["users", "tutors", "author", "description"], None),
+        ("events", None, ["_id", "name", "startDate", "endDate"]),
+    ],
+)
+def test_all_languages_read_the_same_and_no_people(
+    kind: str, exclude: list[str] | None, fields: list[str] | None, language: str, home: Path
+) -> None:
+    readers = readers_of(build(snippet(kind, language), home))
+    assert readers
+    for task in readers:
+        assert (told(task, "exclude") or None, told(task, "fields") or None) == (exclude, fields)
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["fetch", "wait", "events"])
+def test_it_runs_for_a_session_without_an_end(
+    kind: str, language: str, home: Path, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    learning360_simulator.edit(session_id, endDate=...)
+    moved = {"startDate": "2031-05-05T08:00:00.000Z"}
+    learning360_simulator.play(
+        {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
+    )
+    monkeypatch.setattr(ChangedProgramSessionsOperator, "execute", lambda *_, **__: changes_of(session_id))
+    dags = known(*build(snippet(kind, language, session_id, learning_conn_id="learning360_default"), home).values())
+    for task in readers_of(dags):
+        if kind == "wait" and task.task_id == "wait_for_change":
+            task.poke_interval = 0.1
+
+    (dag,) = dags.values()
+    run = dag.test()
+
+    assert run.state == "success"
+    read = [document for task in readers_of(dags) for document in results(run, task.task_id)]
+    assert {document["_id"] for document in read} == {session_id}
+    assert not {"users", "tutors", "author", "endDate"} & set().union(*read)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,6 +218,15 @@ def test_blueprints_are_those_of_the_schema(kind: str) -> None:
     for path, text in files_of(snippet(kind, "blueprint")).items():
         if path.endswith(".dag.yaml"):
             jsonschema.validate(yaml.safe_load(text), json.loads(SCHEMA.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_editor_finds_the_schema_that_the_command_writes(kind: str) -> None:
+    one = snippet(kind, "blueprint")
+    command = r"airflow learning360 schema --output (\S+)"
+    named = re.match(rf"# yaml-language-server: \$schema=(\S+)\n# .*: {command}\n", one["text"])
+    assert named
+    assert Path(one["file"]).parent / named[1] == Path(named[2])
 
 
 def meaning(text: str, language: str) -> Any:

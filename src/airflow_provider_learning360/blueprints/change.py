@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blueprint import Blueprint
+from blueprint import Blueprint, ConfigurationError
 from pydantic import Field
 
 from airflow.providers.common.compat.sdk import TaskGroup
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import TaskGroup
 from airflow_provider_learning360.api.changes import watermark_since
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
-from airflow_provider_learning360.blueprints.earlier_step import output_of
+from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
 from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
@@ -97,7 +97,9 @@ class WaitForChange(Blueprint[WaitForChangeForm]):
         task = ProgramSessionModifiedSensor(task_id=self.step_id, **arguments)
         if config.since_step is not None:
             reading = (GetProgramSessionOperator, ProgramSessionModifiedSensor)
-            document = output_of(config.since_step, "since_step", task, *reading)
+            # A session ID of its own makes up for one that the document lacks.
+            needs = [*(() if config.session_id else ("_id",)), "modifiedAt", *(config.watch or ())]
+            document = EarlierStep(config.since_step, "since_step", self.step_id).output(task, reading, needs)
             left_to_the_run(task, {"since": document, "session_id": config.session_id or document})
         return task
 
@@ -120,6 +122,11 @@ class ChangedSessions(Blueprint[ChangedSessionsForm]):
     def render(self, config: ChangedSessionsForm) -> TaskGroup:
         """Return the group: changed, and get_session for each of them."""
         with TaskGroup(self.step_id) as group:
+            if not getattr(group.dag.timetable, "asset_condition", None):
+                raise ConfigurationError(
+                    f"Step {self.step_id!r}: it needs watch: beside steps:, "
+                    "such as watch: {name: all}. Without it, no change starts the DAG, and the step finds nothing"
+                )
             changed = ChangedProgramSessionsOperator(task_id="changed")
             GetProgramSessionOperator.partial(task_id="get_session", **arguments_of(config)).expand(
                 session_id=changed.output

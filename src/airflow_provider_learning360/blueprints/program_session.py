@@ -5,13 +5,16 @@ from __future__ import annotations
 from blueprint import Blueprint
 from pydantic import Field
 
+from airflow.providers.common.compat.sdk import Param
+
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
-from airflow_provider_learning360.dag_yaml.expressions import left_to_the_run, of_form
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run, of_form
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
     EXCLUDE,
     FIELDS,
+    ID_IN_FORM,
     FieldNames,
     Form,
     Moment,
@@ -39,12 +42,16 @@ class GetSession(Blueprint[GetSessionForm]):
 
     name = "learning360_get_session"
     version = 1
-    supports_params = True
 
     def render(self, config: GetSessionForm) -> GetProgramSessionOperator:
-        """Return the task; whoever triggers the DAG may change what the YAML says."""
+        """Return the task; whoever triggers the DAG may name another session, and change nothing else."""
         task = GetProgramSessionOperator(task_id=self.step_id, **arguments_of(config))
-        left_to_the_run(task, of_form(self.step_id, arguments_of(config)))
+        # An expression has no place in the form, where it would be a mere text. And blueprint's own form
+        # (`supports_params`) would have all fields: also `exclude`, and the connection.
+        if not is_expression(config.session_id):
+            field = f"{self.step_id}__session_id"
+            task.dag.params[field] = Param(config.session_id, section=self.step_id, **ID_IN_FORM)
+            left_to_the_run(task, {"session_id": of_form(field)})
         return task
 
 

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from blueprint import Blueprint
+from blueprint import Blueprint, ConfigurationError
 from pydantic import AfterValidator, Field
 
 from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.blueprints.earlier_step import output_of
+from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
 from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
 from airflow_provider_learning360.dag_yaml.files import found_beside_dags
-from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, Length, Period, SessionIds, arguments_of
+from airflow_provider_learning360.dag_yaml.forms import (
+    CONN_ID,
+    Form,
+    Length,
+    Period,
+    SessionIds,
+    arguments_of,
+    checked_by,
+)
+from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
+from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox
 from airflow_provider_learning360.reminders.messages import check_template
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 
 def _valid_policy(path: str) -> str:
     """Return the absolute path of a policy that makes sense."""
-    found = found_beside_dags(path, "policy")
+    found = found_beside_dags(path, "policy", "file")
     ReminderPolicy.read(found)
     return found
+
+
+def _existing_folder(path: str, argument: str) -> str:
+    return found_beside_dags(path, argument, "folder")
+
+
+def _own_address(address: str, argument: str) -> str:
+    try:
+        mailbox(address)
+    except UnmailableError:
+        raise FixArgumentError(f"{argument}: it is no mail address; write one, or a name and one in <>") from None
+    return address
+
+
+_Address = Annotated[str | None, AfterValidator(checked_by(_own_address))]
 
 
 class PolicyForm(Form):
@@ -45,8 +70,8 @@ class PlanRemindersForm(
     """Which reminders to plan, and who delivers them."""
 
     delivery_dag_id: str = Field(
-        pattern=r"^[\w.-]+$",
-        max_length=250,
+        pattern=NAME,
+        max_length=LONGEST_NAME,
         description="ID of the DAG that delivers: one with a step learning360_deliver_reminders.",
         examples=["deliver_reminder"],
     )
@@ -63,8 +88,6 @@ class PlanRemindersForm(
         """Refuse what does not say which sessions."""
         if self.sessions is not None and self.sessions_step is not None:
             raise ValueError("sessions: give it or sessions_step, not both")
-        if self.sessions == []:
-            raise ValueError("sessions: the list is empty; leave it out for all sessions of the platform")
 
 
 class PlanReminders(Blueprint[PlanRemindersForm]):
@@ -78,13 +101,18 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
         from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
         with TaskGroup(self.step_id) as group:
+            if config.delivery_dag_id == group.dag.dag_id:
+                raise ConfigurationError(
+                    f"Step {self.step_id!r}, 'delivery_dag_id': {config.delivery_dag_id!r} is this DAG, which would "
+                    "start itself and deliver nothing. Name the one with a step learning360_deliver_reminders"
+                )
             plan = PlanSessionRemindersOperator(task_id="plan", **arguments_of(config, leave_out="sessions_step"))
             TriggerDagRunOperator.partial(
                 task_id="start_delivery", trigger_dag_id=config.delivery_dag_id, skip_when_already_exists=True
             ).expand_kwargs(plan.output)
         if config.sessions_step is not None:
-            listed = output_of(config.sessions_step, "sessions_step", plan, ListProgramSessionsOperator)
-            left_to_the_run(plan, {"sessions": listed})
+            earlier = EarlierStep(config.sessions_step, "sessions_step", self.step_id)
+            left_to_the_run(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
         return group
 
 
@@ -98,22 +126,27 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
         description="ID of the connection to the mail server.",
         examples=["smtp_default"],
     )
-    sender: str | None = Field(
+    sender: _Address = Field(
         None,
         min_length=1,
         description="Who the mails are from; default from_email of the connection to the mail server.",
         examples=["Academy <academy@example.com>"],
     )
-    reply_to: str | None = Field(
+    reply_to: _Address = Field(
         None, min_length=1, description="Where answers go; default to the sender.", examples=["help@example.com"]
     )
-    templates: str | None = Field(
+    templates: Annotated[str | None, AfterValidator(checked_by(_existing_folder))] = Field(
         None,
         min_length=1,
         description="Folder with mail templates of your own: absolute, or relative to the folder of DAGs.",
         examples=["mail_templates"],
     )
-    rate: float | None = Field(20, gt=0, description="Mails per second at most.", examples=[20])
+    rate: float | None = Field(
+        20,
+        gt=0,
+        description="Mails per second at most; null for as many as the mail server takes.",
+        examples=[20],
+    )
     batch_size: int = Field(100, ge=1, description="Mails over one connection to the mail server.", examples=[100])
     retries: int = Field(
         5, ge=0, description="How often to try again; only who has no mail yet gets one.", examples=[5]
@@ -126,11 +159,10 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
         """Refuse what would fail when a mail is written."""
         if is_expression(self.templates):
             return
-        folder = None if self.templates is None else found_beside_dags(self.templates, "templates")
         for rule in ReminderPolicy.read(self.policy).rules:
             if rule.template is not None:
                 try:
-                    check_template(rule.template, folder)
+                    check_template(rule.template, self.templates)
                 except FixArgumentError as error:
                     raise FixArgumentError(f"policy: rule {rule.name!r}, template: {error}") from None
 
@@ -143,8 +175,5 @@ class DeliverReminders(Blueprint[DeliverRemindersForm]):
 
     def render(self, config: DeliverRemindersForm) -> SendSessionReminderOperator:
         """Return the task."""
-        arguments = arguments_of(config)
-        if config.templates is not None and not is_expression(config.templates):
-            arguments["templates"] = found_beside_dags(config.templates, "templates")
-        arguments["retry_delay"] = config.retry_delay.length
+        arguments = arguments_of(config) | {"retry_delay": config.retry_delay.length}
         return SendSessionReminderOperator(task_id=self.step_id, retry_exponential_backoff=True, **arguments)

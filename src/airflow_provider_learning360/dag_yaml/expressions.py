@@ -26,17 +26,13 @@ def is_expression(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
-def of_form(step: str, values: Mapping[str, Any]) -> dict[str, str]:
+def of_form(param: str) -> str:
     """
-    Return for each field of a step a template of what the trigger form holds: a text, or a list with commas.
+    Return a template of what the trigger form holds.
 
-    :param step: Name of the step.
-    :param values: What the YAML says. What is a template there stays as it is: in the form it would be a mere text.
+    :param param: Name of the field in the form.
     """
-    return {
-        name: value if is_expression(value) else _OF_FORM.replace("PARAM", repr(f"{step}__{name}"))
-        for name, value in values.items()
-    }
+    return "{{ params[PARAM] }}".replace("PARAM", repr(param))
 
 
 def left_to_the_run(task: BaseOperator, values: Mapping[str, Any]) -> None:
@@ -49,6 +45,3 @@ def left_to_the_run(task: BaseOperator, values: Mapping[str, Any]) -> None:
     task.template_fields = tuple(dict.fromkeys([*task.template_fields, *values]))
     for name, value in values.items():
         setattr(task, name, value)
-
-
-_OF_FORM = "{{ params[PARAM] if params[PARAM] is string else (params[PARAM] or []) | join(',') }}"

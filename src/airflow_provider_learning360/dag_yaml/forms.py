@@ -24,7 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import read_moment
 from airflow_provider_learning360.api.endpoints import checked_session_id
-from airflow_provider_learning360.api.errors import LearningError, redact
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, redact
 from airflow_provider_learning360.api.models import ProgramSession, checked_fields
 from airflow_provider_learning360.dag_yaml.expressions import is_expression
 from airflow_provider_learning360.reminders.problems import did_you_mean
@@ -35,9 +35,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
+# What the trigger form takes: no template of Jinja, which Airflow does not render there.
+ID_IN_FORM: Any = {
+    "type": "string",
+    "title": "ID of a program session: 24 characters of 0-9 and a-f",  # it stands in complaints, too
+    "description": "Which session to read in this run.",
+    "pattern": r"^\s*[0-9a-fA-F]{24}\s*$",
+}
 # Also a template of Jinja, or a variable of blueprint's, which nobody can check before they are known.
-_ID_PATTERN = r"^\s*[0-9a-fA-F]{24}\s*$|\{\{|\$\{"
+_ID_PATTERN = ID_IN_FORM["pattern"] + r"|\{\{|\$\{"
 _MOMENT = "2026-03-01T08:00:00Z"
+_BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _PROBLEM = "problem"  # the type of an error that is in our words already
 
 
@@ -101,11 +109,14 @@ def _refuse_quotes(form: Form) -> None:
     # Blueprint makes YAML of a step again, for Airflow to show, where quotes are doubled; and Airflow renders that too.
     for name in form.model_fields_set:
         value = getattr(form, name)
-        if is_expression(value) and "'" in value:
-            raise ValueError(
-                f"{name}: {_shown(value)} has a single quote in it, which blueprint doubles. Write dots instead, such "
-                "as context.dag_run.conf.session_id"
-            )
+        for text in value if isinstance(value, list) else [value]:
+            quoted = [one for one in _BRACES.findall(text) if "'" in one] if is_expression(text) else ()
+            if quoted:
+                # The file has `context.` there; blueprint has taken it for what it stands for.
+                raise ValueError(
+                    f"{name}: {redact(quoted[0].replace('{{ ', '{{ context.', 1))} has quotes in it, which blueprint "
+                    "doubles. Leave them out and write dots, such as context.dag_run.conf.session_id"
+                )
 
 
 def _complaint(detail: Any, form: type[Form]) -> InitErrorDetails:
@@ -136,6 +147,12 @@ def _told(detail: Any, form: type[Form]) -> str:
             return f"{_shown(given)} is no mapping with some of {', '.join(known)}"
         case "string_type" if isinstance(given, int | float):
             return f"{_shown(given)} is no text to YAML; put it in quotes"
+        case "string_type":
+            return f"{_shown(given)} is no text"
+        case "string_pattern_mismatch":  # all patterns are those of names
+            return f"{_shown(given)} is no name: write letters, digits, dots, dashes and underscores only"
+        case "list_type":
+            return f"{_shown(given)} is no list; write [one, another]"
         case _:
             return f"{message[:1].lower()}{message[1:]}; {_shown(given)} was given"
 
@@ -145,7 +162,9 @@ def _shown(given: Any) -> str:
     return "an address" if "@" in repr(given) else redact(repr(given))
 
 
-def _checked_ids(values: list[str], _: str) -> list[str]:
+def _checked_ids(values: list[str], field: str) -> list[str]:
+    if not values:
+        raise FixArgumentError(f"{field}: the list is empty; leave it out for all sessions of the platform")
     return [one if is_expression(one) else checked_session_id(one) for one in values]
 
 
@@ -176,7 +195,9 @@ SessionIdOrNone = Annotated[str | None, _ONE_ID, _ID_FIELD]
 SessionIds = Annotated[
     list[str] | None,
     AfterValidator(checked_by(_checked_ids)),
-    Field(examples=[[SESSION_ID]], json_schema_extra={"items": {"type": "string", "pattern": _ID_PATTERN}}),
+    Field(
+        examples=[[SESSION_ID]], json_schema_extra={"minItems": 1, "items": {"type": "string", "pattern": _ID_PATTERN}}
+    ),
 ]
 FieldNames = Annotated[list[str] | None, AfterValidator(checked_by(_checked_names)), _NAMES_FIELD]
 Moment = Annotated[

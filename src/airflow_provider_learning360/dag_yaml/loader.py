@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.dag_yaml.mistakes import check_names, refuse_doubles, told
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -24,15 +26,14 @@ def build_airflow_dags(module: MutableMapping[str, Any]) -> None:
 
     Source: airflow-blueprint's `Builder`; `build_all_airflow_dags` does the same without naming file and step.
     """
-    from blueprint import BlueprintRegistry, Builder
+    from blueprint import BlueprintRegistry
     from blueprint.loaders import discover_yaml_files
 
     loader = Path(module["__file__"])
-    registry = BlueprintRegistry(template_dirs=[loader.parent], exclude_files={loader})
+    registry, files = BlueprintRegistry(template_dirs=[loader.parent], exclude_files={loader}), dict[str, Path]()
     registry.discover(force=True)
-    builder, files = Builder(bp_registry=registry), dict[str, Path]()
     for path in discover_yaml_files(loader.parent, PATTERN):
-        dag = _built(builder, path, loader.parent)
+        dag = _built(registry, path, loader.parent)
         if dag.dag_id in files:
             raise DagFileError(
                 f"{path.name}: dag_id: {dag.dag_id!r} is the DAG of {files[dag.dag_id].name} already; give another."
@@ -40,23 +41,21 @@ def build_airflow_dags(module: MutableMapping[str, Any]) -> None:
         module[dag.dag_id], files[dag.dag_id] = dag, path
 
 
-def _built(builder: Any, path: Path, folder: Path) -> Any:
-    from blueprint import BlueprintError
-    from pydantic import ValidationError
-    from yaml import YAMLError
-
-    try:
-        return builder.build_from_yaml(path, search_root=folder)
-    except (BlueprintError, ValidationError, YAMLError) as error:
-        told, template = str(error), getattr(error, "blueprint_name", None)
-    # Outside of the handler: what failed may hold more of the file than anybody should read in a list of errors.
-    steps = f" step {', '.join(map(repr, _steps_with(path, template)))}:" if template else ""
-    raise DagFileError(f"{path.name}:{steps} {told}")
-
-
-def _steps_with(path: Path, template: str) -> list[str]:
-    """Return the names of the steps that use a template; blueprint does not say which when it has no such template."""
+def _built(registry: Any, path: Path, folder: Path) -> Any:
+    from blueprint import Builder, DAGConfig
     from blueprint.loaders import render_yaml_template
+    from blueprint.vars import resolve
 
-    steps = render_yaml_template(path, use_airflow_context=True)[0].get("steps", {})
-    return [name for name, step in steps.items() if isinstance(step, dict) and step.get("blueprint") == template]
+    document: dict[str, Any] = {}
+    # As `Builder.build_from_yaml` does it, which keeps to itself what it read.
+    try:
+        document, text = render_yaml_template(path, context={"profile": None})
+        refuse_doubles(text)
+        document, _ = resolve(document, path, search_root=folder)
+        config = DAGConfig.model_validate(document)
+        check_names(config)
+        return Builder(bp_registry=registry).build(config, source_path=path)
+    except Exception as error:  # noqa: BLE001 - of YAML, Jinja, pydantic, blueprint, Airflow, and of anybody's template
+        reason = told(error, document)
+    # Outside of the handler: what failed may hold more of the file than anybody should read in a list of errors.
+    raise DagFileError(f"{path.name}: {reason}")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic_core import PydanticUndefined
+
+from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "learning360_"
+_NAME = {"type": "string", "pattern": NAME, "maxLength": LONGEST_NAME}
 DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors know best
 
 
@@ -35,12 +41,13 @@ def dag_schema() -> dict[str, Any]:
         **of_dag,
         "required": ["dag_id", "steps"],
         "properties": {
-            "dag_id": {"type": "string", "pattern": r"^[\w.-]+$", "description": "ID of the DAG, unique in Airflow."},
+            "dag_id": {**_NAME, "description": "ID of the DAG, unique in Airflow."},
             **of_dag["properties"],
             "vars": {"type": "object", "description": "Values to use elsewhere in the file, as ${name}."},
             "steps": {
                 "type": "object",
                 "minProperties": 1,
+                "propertyNames": _NAME,
                 "description": "The steps of the DAG, by name.",
                 "additionalProperties": {"$ref": "#/definitions/step"},
             },
@@ -106,6 +113,10 @@ def _forms() -> dict[str, Any]:
 def _form(name: str, template: Any) -> dict[str, Any]:
     schema, version = _plain(template.get_schema()), template.parse_name_and_version()[1]
     about = inspect.getdoc(template)
+    for field, how in template.get_config_type().model_fields.items():
+        # Blueprint takes null out of a schema. To leave the field out is as good only where null is the default.
+        if how.default not in (None, PydanticUndefined) and NoneType in get_args(how.annotation):
+            schema["properties"][field]["type"] = [schema["properties"][field]["type"], "null"]
     return {
         **schema,
         "description": about,

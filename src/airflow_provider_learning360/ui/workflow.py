@@ -63,7 +63,7 @@ LANGUAGES = (
         "blueprint",
         "Blueprint YAML",
         "dags/{folder}/{name}.dag.yaml",
-        "airflow-provider-learning360[blueprint], and the files in the comments at the end",
+        "the extra [blueprint] of this provider, and the files in the comments at the end",
     ),
     Language(
         "dag_factory",
@@ -95,7 +95,7 @@ WORKFLOWS = (
         "Remind its people",
         "Mails a day before the start, and when a date has moved; nobody gets one twice.",
         "plan_reminders_of",
-        f"Airflow 3.3, airflow-provider-learning360[reminders], {_SMTP}, and both DAGs switched on",
+        f"Airflow 3.3, the extra [reminders] of this provider, {_SMTP}, and both DAGs switched on",
     ),
 )
 
