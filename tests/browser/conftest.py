@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from chromium import browser as opened_browser
 from chromium import chromium
@@ -16,6 +16,8 @@ from visitor import Visitor
 
 DAGS = Path(__file__).resolve().parent / "dags"
 LEFT_OUT = pytest.StashKey[int]()
+# A condition that comes true late is no failure; the machine may be busy with something else.
+expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
