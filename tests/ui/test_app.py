@@ -231,12 +231,16 @@ def test_all_of_the_script_is_asked_for_at_once(login: Login) -> None:
 # --- connections ---
 
 
-def test_what_is_told_of_connections(login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_told_of_connections(
+    login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     stored("academy", host="https://app.us.360learning.com", login="company", password=KEY, description="Ours")
     stored("warehouse", "http", password=KEY)
     monkeypatch.setenv("AIRFLOW_CONN_FROM_OUTSIDE", f"learning360://company:{KEY}@")
-    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", "{no json")
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", f'{{"password": "{KEY}"')
     answer = login("otto").get(f"{API}/connections")
+    assert "AIRFLOW_CONN_BROKEN holds no connection that can be read" in caplog.text
+    assert KEY not in caplog.text
     assert answer.json()["connections"] == [
         {
             "id": "academy",

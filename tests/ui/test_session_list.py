@@ -160,6 +160,9 @@ def test_a_list_that_does_not_end_is_given_up(clock: list[float], monkeypatch: p
     late.read(slow)  # type: ignore[arg-type]
     assert len(late.sessions) == 3
     assert late.error is not None
+    # It would be no shorter a moment later.
+    assert late.is_usable(clock[0] + 59)
+    assert not late.is_usable(clock[0] + 61)
 
 
 def test_connections_have_lists_of_their_own_and_old_ones_are_let_go(clock: list[float]) -> None:

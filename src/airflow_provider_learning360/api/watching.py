@@ -18,6 +18,7 @@ OnGone = Literal["ignore", "event"]
 MOST_PER_EVENT = 500
 # What is known of sessions is stored in so many pieces: 10,000 sessions make no value that a database would mind, and
 # one change writes one small piece.
+WATERMARKS = "learning360_watermarks_"  # how the keys begin under which they are stored
 PIECES = 64
 
 

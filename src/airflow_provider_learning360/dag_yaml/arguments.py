@@ -8,6 +8,7 @@ from blueprint import BlueprintDagArgs
 from pydantic import Field, field_validator
 
 from airflow_provider_learning360.api.changes import read_moment
+from airflow_provider_learning360.api.settings import EU_HOST
 from airflow_provider_learning360.api.watching import OnGone  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
@@ -20,7 +21,7 @@ from airflow_provider_learning360.dag_yaml.forms import (
 )
 from airflow_provider_learning360.reminders.recipients import is_mailable
 
-EU = "app.360learning.com"
+EU = EU_HOST.removeprefix("https://")
 
 
 class Watch(Form):

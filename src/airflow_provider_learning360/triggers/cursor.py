@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from airflow_provider_learning360.api.watching import PIECES, Known, Watch, piece_of, read_known
+from airflow_provider_learning360.api.watching import PIECES, WATERMARKS, Known, Watch, piece_of, read_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,4 +100,4 @@ def _one_at_a_time() -> asyncio.Lock:
 
 
 def _key(piece: str) -> str:
-    return f"learning360_watermarks_{piece}"
+    return f"{WATERMARKS}{piece}"

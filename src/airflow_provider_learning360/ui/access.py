@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request, status
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
 from airflow.api_fastapi.core_api.security import requires_access_asset, requires_access_connection
+from airflow.models import Connection
 from airflow.providers.common.compat.sdk import conf
 
 if TYPE_CHECKING:
@@ -53,16 +54,24 @@ def permitted(connection_ids: Iterable[str], user: BaseUser, method: ResourceMet
     :param user: The user.
     :param method: `GET` to read and use them, `PUT` to edit them.
     """
-    from airflow.models import Connection
-
-    team_of = getattr(Connection, "get_team_name", lambda _: None)  # Airflow has teams since 3.1
 
     def is_permitted(connection_id: str) -> bool:
-        team = {"team_name": name} if (name := team_of(connection_id)) else {}
-        details = ConnectionDetails(conn_id=connection_id, **team)
+        details = ConnectionDetails(conn_id=connection_id, **team_of(connection_id))
         return get_auth_manager().is_authorized_connection(method=method, details=details, user=user)
 
     return {connection_id for connection_id in connection_ids if is_permitted(connection_id)}
+
+
+def team_of(connection_id: str) -> dict[str, str]:
+    """
+    Return the team of a stored connection, as an argument for what Airflow has; nothing where there are no teams.
+
+    :param connection_id: ID of the connection.
+    """
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return {}
+    name = Connection.get_team_name(connection_id)
+    return {"team_name": name} if name else {}
 
 
 def from_here(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -13,12 +14,11 @@ from sqlalchemy import select
 from airflow.models import Connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 from airflow.secrets.environment_variables import CONN_ENV_PREFIX, EnvironmentVariablesBackend
-from airflow.utils.session import create_session
 
 from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.settings import EU_HOST, US_HOST, base_url
 from airflow_provider_learning360.hooks.learning import LearningHook
-from airflow_provider_learning360.ui.access import may_create, permitted
+from airflow_provider_learning360.ui.access import may_create, permitted, team_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
     from airflow_provider_learning360.api.settings import LearningSettings
+
+log = logging.getLogger(__name__)
 
 VENDOR = (EU_HOST, US_HOST)
 # Somebody sits in front of the page: what fails is shown, not tried again for a minute.
@@ -73,9 +75,8 @@ class PageHook(LearningHook):
 
     def __init__(self, connection_id: str) -> None:
         super().__init__(connection_id)
-        # Nothing of the database is held while 360Learning is waited for: Airflow has few connections to it.
-        with create_session() as session:
-            team = _team(connection_id, session)
+        # Without the session of a request: nothing of the database is held while 360Learning is waited for.
+        team = team_of(connection_id)
         self._connection = Connection.get_connection_from_secrets(connection_id, **team)
         if self._connection.conn_type != self.conn_type:
             raise AirflowNotFoundException(f"The connection {connection_id!r} is not of type 360Learning.")
@@ -147,7 +148,7 @@ def _all(session: Session) -> Iterator[Listed]:
     variables = {name.removeprefix(CONN_ENV_PREFIX) for name in os.environ if name.startswith(CONN_ENV_PREFIX)}
     for row in session.execute(select(*columns).where(Connection.conn_type == LearningHook.conn_type)).all():
         variables.discard(row.conn_id.upper())
-        yield from _offered(row.conn_id, row, _team(row.conn_id, session))
+        yield from _offered(row.conn_id, row, team_of(row.conn_id))
     # Airflow's own list of connections has none of these.
     for name in variables:
         yield from _offered(name.lower(), None, {})
@@ -165,14 +166,8 @@ def _offered(conn_id: str, row: Any, team: dict[str, str]) -> Iterator[Listed]:
 def _in_environment(conn_id: str, team: dict[str, str]) -> Connection | None:
     try:
         found: Connection | None = EnvironmentVariablesBackend().get_connection(conn_id, **team)
-    except Exception:  # noqa: BLE001 - whatever a variable of somebody else holds, it is none of ours
+    except Exception:  # noqa: BLE001 - whatever somebody wrote into it, the other connections are there
+        # Without what it holds, and without the exception, which shows that.
+        log.warning("%s%s holds no connection that can be read. Mend or remove it.", CONN_ENV_PREFIX, conn_id.upper())
         return None
     return found
-
-
-def _team(conn_id: str, session: Session) -> dict[str, str]:
-    """Return the team of a stored connection, as an argument."""
-    if not conf.getboolean("core", "multi_team", fallback=False):
-        return {}
-    name = session.scalar(select(Connection.team_name).where(Connection.conn_id == conn_id))
-    return {"team_name": name} if name else {}

@@ -68,12 +68,14 @@ class SessionList:
     :param begun: When reading began, on the monotonic clock.
     :param finished: When reading ended, on the monotonic clock; None before.
     :param error: Why it could not be read to its end.
+    :param lasts: Seconds for which it is used once it is read.
     """
 
     sessions: list[Found] = field(default_factory=list)
     begun: float = field(default_factory=lambda: time.monotonic())
     finished: float | None = None
     error: str | None = None
+    lasts: float = FRESH
 
     def read(self, items: Callable[[], Generator[dict[str, Any], None, None]]) -> None:
         """
@@ -90,8 +92,9 @@ class SessionList:
                         self.error = f"The list is too long for this page, which read {len(self.sessions):,} sessions."
                         break
         except LearningError as error:
-            self.error = str(error)
+            self.error, self.lasts = str(error), FAILED
         except BaseException:
+            self.lasts = FAILED
             self.error = "The list of program sessions could not be read; the log of the API server says why."
             raise
         finally:
@@ -101,7 +104,7 @@ class SessionList:
         """Whether nobody needs to ask for it again."""
         if self.finished is None:
             return now - self.begun < LONGEST
-        return now - self.finished < (FAILED if self.error else FRESH)
+        return now - self.finished < self.lasts
 
     def _takes_too_long(self) -> bool:
         return time.monotonic() - self.begun > LONGEST

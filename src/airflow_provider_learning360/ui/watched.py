@@ -13,7 +13,7 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.models.asset import AssetEvent, AssetModel
 
 from airflow_provider_learning360.api.models import ProgramSession, write_date
-from airflow_provider_learning360.api.watching import read_known
+from airflow_provider_learning360.api.watching import WATERMARKS, read_known
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
@@ -89,7 +89,7 @@ def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
         return {}
     pieces = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
         AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
-        AssetStateStoreModel.key.like("learning360_watermarks_%"),
+        AssetStateStoreModel.key.startswith(WATERMARKS),
     )
     latest: dict[int, datetime] = {}
     for asset_id, value in session.execute(pieces):
