@@ -1,0 +1,118 @@
+"""Make texts and numbers of the vendor safe, once, where a document or an error is born."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+# What msgpack, PostgreSQL and JSON readers in other languages take.
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
+MAX_DIGITS = 100  # of a number that is kept as text; a longer one is kept as a fingerprint
+MAX_DEPTH = 50  # levels of nesting; Airflow's serializers stop at a few hundred
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Joiners hold letters of Persian and Hindi together, and emoji.
+_JOINERS = frozenset("\u200c\u200d")
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_NUMBER = re.compile(r"NaN|-?Infinity|-?[0-9]{19,}|integer of [0-9]+ digits, SHA-256 [0-9a-f]{16}")
+
+
+def sanitize(value: Any) -> Any:
+    """
+    Return a JSON value that every store and encoder of Airflow takes.
+
+    Lone surrogates and NUL become U+FFFD; integers beyond 64 bits, NaN and infinity become text.
+
+    :param value: The value; lists and mappings are walked through.
+    :raises RecursionError: It is nested too deeply.
+    """
+    if isinstance(value, str):
+        return sanitize_text(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else _integer_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _float_text(value)
+    if isinstance(value, Mapping):
+        return {sanitize(name): sanitize(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [sanitize(one) for one in value]
+    return value
+
+
+def sanitize_text(text: str) -> str:
+    """Return a text with U+FFFD for every lone surrogate and NUL."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def sanitize_integer(digits: str) -> int | str:
+    """Return the integer that a JSON text holds; a text if it needs more than 64 bits."""
+    if len(digits) > MAX_DIGITS:
+        return _fingerprint(digits)
+    number = int(digits)
+    return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else digits
+
+
+def is_number_text(value: Any) -> bool:
+    """Whether a value is the text that stands for a number which could not be kept as one."""
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+
+def is_nested_too_deeply(value: Any) -> bool:
+    """Whether lists and mappings are nested more than `MAX_DEPTH` levels deep."""
+    level = [value] if isinstance(value, dict | list) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            return True
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return False
+
+
+def printable(text: str) -> str:
+    r"""
+    Return a text for logs and terminals: control characters and bidi overrides are written as escapes like `\x1b`.
+
+    :param text: The text; one of several lines becomes one line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(one) if is_unprintable(one) else one for one in text)
+
+
+def is_unprintable(character: str) -> bool:
+    """Whether a character steers a terminal or the direction of writing, or cannot be stored."""
+    return unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _integer_text(number: int) -> str:
+    try:
+        digits = str(number)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        digits = format(number, "x")
+    return digits if len(digits) <= MAX_DIGITS else _fingerprint(digits)
+
+
+def _fingerprint(digits: str) -> str:
+    return f"integer of {len(digits.lstrip('-'))} digits, SHA-256 {hashlib.sha256(digits.encode()).hexdigest()[:16]}"
+
+
+def _float_text(number: float) -> str:
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
