@@ -96,6 +96,31 @@ def get_provider_info() -> dict[str, Any]:
                         "error. Default: 60.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0},
                     },
+                    "max_document_bytes": {
+                        "label": "Largest document",
+                        "description": "Bytes of one document, after decompression, that are read at most. Default: 67108864.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                    },
+                    "max_list_bytes": {
+                        "label": "Largest list",
+                        "description": "Bytes of a list (sessions, learners, statistics), after decompression, that are read at most. Default: 1073741824.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                    },
+                    "max_error_bytes": {
+                        "label": "Largest error",
+                        "description": "Bytes of the text of an error, and of a token's answer, that are read at most. Default: 1048576.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                    },
+                    "max_document_seconds": {
+                        "label": "Longest document",
+                        "description": "Seconds that one attempt may take for a document, from the request to the last byte. Default: 120.0.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
+                    "max_list_seconds": {
+                        "label": "Longest list",
+                        "description": "The same for a list (sessions, learners, statistics). Default: 600.0.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
                     "requests_per_second": {
                         "label": "Requests per second",
                         "description": "Most requests that one triggerer sends through this connection, whoever waits "

@@ -35,6 +35,8 @@ def in_words(hint: Any) -> str:
         return in_words(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
         options = set(get_args(hint)) - {type(None)}
+        if len(options) > 1:
+            options -= {str}  # which stands for a number that is none, or needs more than 64 bits
         return "number" if options == {int, float} else in_words(*options)
     if get_origin(hint) is list:
         inside = in_words(*get_args(hint))

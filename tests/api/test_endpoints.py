@@ -41,7 +41,7 @@ def test_reading_is_a_signed_get_of_the_documented_path(make: Callable[[], Any],
     ("make", "body", "read"),
     [
         (lambda: endpoints.get_program_session(ID), {"_id": ID}, lambda session: session.id == ID),
-        (lambda: endpoints.list_program_sessions(), [{"_id": ID}], lambda sessions: sessions[0].id == ID),
+        (lambda: endpoints.list_program_sessions(), [{"_id": ID}], lambda listed: listed.sessions[0].id == ID),
         (
             lambda: endpoints.get_program_session_users(ID),
             [{"mail": "j#a@b"}],

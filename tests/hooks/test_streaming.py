@@ -24,7 +24,7 @@ from airflow_provider_learning360.api.errors import (
     UnavailableError,
     UnreachableError,
 )
-from airflow_provider_learning360.api.models import StreamedObjects
+from airflow_provider_learning360.api.list_entries import StreamedObjects
 from airflow_provider_learning360.hooks import learning
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
 from far_simulator import FarSimulator

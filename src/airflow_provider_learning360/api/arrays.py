@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
+from dataclasses import dataclass
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _decode = JSONDecoder().raw_decode
+
+# Characters of one item that are held until it is complete, and values in it. A text that never ends must not fill the
+# memory, and neither must many small values, which take much more memory than they have characters.
+MAX_ITEM_LENGTH = 4 * 1024 * 1024
+MAX_ITEM_VALUES = MAX_ITEM_LENGTH // 12
+BROKEN_OFF = "the array is broken off"
 
 _NO_BLANK = re.compile(r"[^ \n\r\t]")
 _IN_STRING = re.compile(r'["\\]')
@@ -27,26 +34,50 @@ _MARKS = {
 _WRONG = {"array": "it is no array", "nothing": "something follows the array"}
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """
+    Stands for an item of an array that cannot be read, among others that can.
+
+    :param problem: What is wrong with it.
+    """
+
+    problem: str
+
+
+TOO_LONG = Unreadable("it is too long")
+TOO_DEEP = Unreadable("it is nested too deeply")
+
+
 class ArrayReader:
     """
     Reads one JSON array out of pieces of it; holds no more than one piece and the item that is not complete yet.
 
     The work grows with the length of the array and not with the number of its pieces.
+
+    :param raw_decode: Reads the value at a position of a text; default that of `json`.
+    :param max_item_length: Characters that one item may have; `TOO_LONG` stands for a longer one. Default no limit.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        raw_decode: Callable[[str, int], tuple[Any, int]] | None = None,
+        max_item_length: int | None = None,
+    ) -> None:
         self._text_of = getincrementaldecoder("utf-8")().decode
+        self._decode = raw_decode or _decode
+        self._max_item_length = max_item_length
         self._expected = "array"
-        self._held: list[str] = []  # an item that is not complete yet, from its beginning on
+        self._is_inside = False  # of an item that is not complete yet
+        self._held = _HeldItem(max_item_length)
         self._end = _EndOfItem()
 
     def feed(self, piece: bytes) -> Iterator[Any]:
         """
-        Yield the items that became complete; go through all of them before the next piece is fed.
+        Yield the items that became complete, or `Unreadable`; go through all of them before the next piece is fed.
 
         :param piece: The next bytes; they may end anywhere.
         :raises ValueError: It is no JSON array; `JSONDecodeError` or `UnicodeDecodeError` if it is not even JSON.
-        :raises RecursionError: An item is nested too deeply.
         """
         yield from self._items(self._text_of(piece))
 
@@ -59,29 +90,54 @@ class ArrayReader:
         self._text_of(b"", True)
         if self._expected == "array":
             raise ValueError("it is no array")
+        if self._is_inside and self._held.is_oversized:
+            raise ValueError(BROKEN_OFF)
         if self._expected != "nothing":
-            _item("".join(self._held), 0)  # says why it is no item
+            self._item(self._held.text(), 0)  # says why it is no item
 
     def _items(self, text: str) -> Iterator[Any]:
-        if self._held:
-            self._held.append(text)
-            if self._end.find(text, 0) is None:
+        position = 0
+        if self._is_inside:
+            end = self._end.find(text, 0)
+            self._held.add(text if end is None else text[: end + 1])
+            if end is None:
                 return
-            text, self._held = "".join(self._held), []
-        begin = self._next_item(text, 0)
+            yield TOO_LONG if self._held.is_oversized else self._held_value()
+            self._is_inside, self._expected, position = False, "mark", end
+        begin = self._next_item(text, position)
         while begin is not None:
             try:
-                item, after = _item(text, begin)
-            except ValueError:
+                item, after = self._item(text, begin)
+            except (ValueError, RecursionError) as error:
                 # Wrong, or only not complete? In the middle of an item no parser can tell.
                 self._end = _EndOfItem()
-                if self._end.find(text, begin) is not None:
-                    raise
-                self._held = [text[begin:]]
+                if (end := self._end.find(text, begin)) is not None:
+                    if isinstance(error, ValueError):
+                        raise
+                    yield TOO_DEEP
+                    self._expected = "mark"
+                    begin = self._next_item(text, end)
+                    continue
+                self._is_inside, self._held = True, _HeldItem(self._max_item_length)
+                self._held.add(text[begin:])
                 return
             yield item
             self._expected = "mark"
             begin = self._next_item(text, after)
+
+    def _held_value(self) -> Any:
+        try:
+            return self._item(self._held.text(), 0)[0]
+        except RecursionError:
+            return TOO_DEEP
+
+    def _item(self, text: str, position: int) -> tuple[Any, int]:
+        """Return the item that begins there, and where the mark after it is."""
+        item, position = self._decode(text, position)
+        position = _after_blanks(text, position)
+        if text[position : position + 1] not in (",", "]"):  # without it, "12" may be the half of "123"
+            raise ValueError(BROKEN_OFF)
+        return item, position
 
     def _next_item(self, text: str, position: int) -> int | None:
         """Go over marks to where an item begins, if one does."""
@@ -96,6 +152,37 @@ class ArrayReader:
         if self._expected in _WRONG:
             raise ValueError(_WRONG[self._expected])
         return position
+
+
+class _HeldItem:
+    """The beginning of an item, in pieces; it is dropped once it is too long."""
+
+    def __init__(self, max_length: int | None) -> None:
+        self._max_length = max_length
+        self._pieces: list[str] = []
+        self._length = 0
+        self._values = 0
+        self.is_oversized = False
+
+    def add(self, piece: str) -> None:
+        """Add the next piece."""
+        if self._max_length is not None:
+            self._length += len(piece)
+            self._values += sum(map(piece.count, ",[{"))
+            self.is_oversized |= self._length > self._max_length or self._values > MAX_ITEM_VALUES
+        if self.is_oversized:
+            self._pieces.clear()
+        else:
+            self._pieces.append(piece)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def text(self) -> str:
+        """Return all pieces, and let them go."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        return text
 
 
 class _EndOfItem:
@@ -130,25 +217,17 @@ class _EndOfItem:
         return _NESTED if self._depth else _TOP
 
 
-def array_items(text: str) -> Iterator[Any]:
+def array_items(text: str, raw_decode: Callable[[str, int], tuple[Any, int]] | None = None) -> Iterator[Any]:
     """
     Yield the items of a JSON array, one by one.
 
     :param text: The array.
+    :param raw_decode: Reads the value at a position of a text; default that of `json`.
     :raises ValueError: The text is no JSON array, or ends early.
     """
-    reader = ArrayReader()
+    reader = ArrayReader(raw_decode)
     yield from reader._items(text)
     reader.close()
-
-
-def _item(text: str, position: int) -> tuple[Any, int]:
-    """Return the item that begins there, and where the mark after it is."""
-    item, position = _decode(text, position)
-    position = _after_blanks(text, position)
-    if text[position : position + 1] not in (",", "]"):  # without it, "12" may be the half of "123"
-        raise ValueError("the array is broken off")
-    return item, position
 
 
 def _after_blanks(text: str, position: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_learning360.api.errors import ContractError
+from airflow_provider_learning360.api.errors import ContractError, redact
 from airflow_provider_learning360.api.models import (
     DURATION_TYPES,
     MODULE_TYPES,
@@ -35,24 +35,33 @@ class Drift:
     :param unknown: Fields that are not documented, such as `color` or `users[].badge`.
     :param missing: Documented fields that were not sent.
     :param new_values: Values outside a documented enumeration, such as `modules[].type quiz`.
+    :param replaced: Fields in which a character or number was replaced that Airflow cannot store.
     """
 
     unknown: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     new_values: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.missing or self.new_values)
+        return bool(self.unknown or self.missing or self.new_values or self.replaced)
 
     def __str__(self) -> str:
-        groups = (("unknown", self.unknown), ("missing", self.missing), ("new values", self.new_values))
-        return "; ".join(f"{label}: {', '.join(names)}" for label, names in groups if names)
+        groups = (
+            ("unknown", self.unknown),
+            ("missing", self.missing),
+            ("new values", self.new_values),
+            ("replaced, since Airflow cannot store it", self.replaced),
+        )
+        # The names come from the API as well.
+        return "; ".join(f"{label}: {', '.join(map(redact, names))}" for label, names in groups if names)
 
     def __or__(self, other: Drift) -> Drift:
         return Drift(
             _merged(self.unknown, other.unknown),
             _merged(self.missing, other.missing),
             _merged(self.new_values, other.new_values),
+            _merged(self.replaced, other.replaced),
         )
 
 
@@ -69,7 +78,8 @@ def drift_of(session: ProgramSession) -> Drift:
     new_values = [f"modules[].type {value}" for value in types]
     if session.program_duration_type not in DURATION_TYPES | {None}:
         new_values.append(f"programDurationType {session.program_duration_type}")
-    return Drift(tuple(sorted(unknown)), tuple(sorted(missing)), tuple(sorted(new_values)))
+    replaced = tuple(sorted(session.sanitized_fields))
+    return Drift(tuple(sorted(unknown)), tuple(sorted(missing)), tuple(sorted(new_values)), replaced)
 
 
 def report_drift(what: str, drift: Drift, policy: ContractPolicy) -> str | None:

@@ -13,7 +13,8 @@ from airflow_provider_learning360.api.errors import ContractError, InvalidIdErro
 from airflow_provider_learning360.api.messages import Call, Request, Response
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics, StreamedObjects
+    from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 SESSIONS = "/api/v1/programs/sessions"
 _ID = re.compile(r"[0-9a-fA-F]{24}")
@@ -75,23 +76,23 @@ def get_program_session(session_id: str) -> Call[ProgramSession]:
     :param session_id: ID of the session.
     :raises InvalidIdError: `session_id` is no ID.
     """
-    from airflow_provider_learning360.api.models import ProgramSession, parse_object
+    from airflow_provider_learning360.api.models import parse_session
 
-    return Call(Request("GET", session_path(session_id)), parse_object(ProgramSession, "a program session"))
+    return Call(Request("GET", session_path(session_id)), parse_session(checked_session_id(session_id)))
 
 
-def list_program_sessions() -> Call[list[ProgramSession]]:
+def list_program_sessions() -> Call[SessionList]:
     """Return the call that reads all program sessions of the company; the API has no pages here."""
-    from airflow_provider_learning360.api.models import ProgramSession, parse_objects
+    from airflow_provider_learning360.api.list_entries import parse_session_list
 
-    return Call(Request("GET", SESSIONS), parse_objects(ProgramSession, _LIST))
+    return Call(Request("GET", SESSIONS), parse_session_list, kind="list")
 
 
 def stream_program_sessions() -> Call[StreamedObjects]:
     """Return the call that reads the same list piece by piece, for one that is too long to be held whole."""
-    from airflow_provider_learning360.api.models import StreamedObjects
+    from airflow_provider_learning360.api.list_entries import StreamedObjects
 
-    return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), streamed=True)
+    return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), kind="list", streamed=True)
 
 
 def get_program_session_users(session_id: str) -> Call[list[Learner]]:
@@ -103,7 +104,7 @@ def get_program_session_users(session_id: str) -> Call[list[Learner]]:
     """
     from airflow_provider_learning360.api.models import parse_learners
 
-    return Call(Request("GET", session_path(session_id, "users")), parse_learners)
+    return Call(Request("GET", session_path(session_id, "users")), parse_learners, kind="list")
 
 
 def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
@@ -115,9 +116,8 @@ def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
     """
     from airflow_provider_learning360.api.models import SessionStatistics, parse_object
 
-    return Call(
-        Request("GET", session_path(session_id, "stats")), parse_object(SessionStatistics, "session statistics")
-    )
+    read = parse_object(SessionStatistics, "session statistics")
+    return Call(Request("GET", session_path(session_id, "stats")), read, kind="list")
 
 
 def get_token(credentials: Credentials) -> Call[Token]:
@@ -141,7 +141,7 @@ def get_token(credentials: Credentials) -> Call[Token]:
         body=json.dumps(body).encode(),
         repeatable=True,
     )
-    return Call(request, _parse_token, signed=False)
+    return Call(request, _parse_token, signed=False, kind="token")
 
 
 def _parse_token(response: Response) -> Token:

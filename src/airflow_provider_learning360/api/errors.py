@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
+from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
+
 MAX_PIECE = 300  # characters of an answer's body that an error may carry
+MAX_RETRY_AFTER = 10 * 365 * 24 * 3600.0  # seconds; a later time is no time that anybody waits for
 
 _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,;:(){}\[\]/]+", re.IGNORECASE)
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Return `text` without secrets and mail addresses, on one line, bounded to `MAX_PIECE` characters."""
+    """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_PIECE` characters at most."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = " ".join(_MAIL.sub("…@…", text).split())
+    text = printable(" ".join(_MAIL.sub("…@…", text).split()))
     return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
 
 
@@ -27,6 +31,8 @@ def holds_mail(text: str) -> bool:
 class LearningError(Exception):
     """
     Anything that went wrong between Airflow and 360Learning.
+
+    Its texts are printable and its numbers finite, so that every log, store and encoder of Airflow takes them.
 
     :param message: What happened, to what, and what to do, in one or two lines.
     :param method: HTTP method of the request, if one was sent.
@@ -48,13 +54,13 @@ class LearningError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.method = method
-        self.path = path
+        self.message = "\n".join(map(printable, message.splitlines()))
+        super().__init__(self.message)
+        self.method = method and sanitize_text(method)
+        self.path = path and sanitize_text(path)
         self.status = status
-        self.code = code
-        self.retry_after = retry_after
+        self.code = code and sanitize_text(code)
+        self.retry_after = _seconds(retry_after)
 
     def with_note(self, note: str) -> LearningError:
         """Return the same error with a sentence added to its message."""
@@ -149,6 +155,15 @@ class ContractError(LearningError):
     """The API answered something that its contract does not allow, or refused a request that it documents."""
 
 
+class TooLargeError(ContractError):
+    """The answer is larger than a bound of the connection allows: raise the bound, or ask for less."""
+
+
+def _seconds(value: float | None) -> float | None:
+    """Return seconds that every clock and `timedelta` can take."""
+    return None if value is None or math.isnan(value) else min(max(value, 0.0), MAX_RETRY_AFTER)
+
+
 _KINDS: dict[str, type[LearningError]] = {
     kind.__name__: kind
     for kind in (
@@ -168,5 +183,6 @@ _KINDS: dict[str, type[LearningError]] = {
         TimedOutError,
         UnavailableError,
         ContractError,
+        TooLargeError,
     )
 }

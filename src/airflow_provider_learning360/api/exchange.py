@@ -7,13 +7,13 @@ transport does, so that the one on `requests` and the one on `aiohttp` cannot di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_learning360.api.credentials import Credentials, Token, redirected
 from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, RedirectError
-from airflow_provider_learning360.api.messages import Call, Request, Response
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Call, Kind, Limits, Request, Response
 from airflow_provider_learning360.api.refusals import refusal
 from airflow_provider_learning360.api.retries import RetryBudget, next_wait
 
@@ -31,10 +31,12 @@ class Send:
     Step: send the request to the host; the result is its `Response`, or a `LearningError` if none came.
 
     :param request: The request.
+    :param limits: How much of the answer is read, and for how long.
     :param streamed: Whether the body of a success may stay unread; default False.
     """
 
     request: Request
+    limits: Limits
     streamed: bool = False
 
 
@@ -61,17 +63,32 @@ class Authorize:
 
 @dataclass(frozen=True)
 class Read(Generic[T]):
-    """Step: read the answer with the call's parser; the result is what it returns, or the `LearningError` it raises."""
+    """
+    Step: understand the answer; the result is what the call's parser returns, or the `LearningError` of the answer.
+
+    A transport carries it out where it holds up nobody, if the body is large: also the text of an error may be.
+    """
 
     call: Call[T]
     response: Response
+    party: Party
 
     def carry_out(self) -> T | LearningError:
         """Return what the parser makes of the answer, or its error."""
+        party = self.party
+        error = refusal(
+            self.call.request,
+            self.response,
+            connection=party.connection,
+            secrets=party.credentials.secrets,
+            now=party.now(),
+        )
+        if error is not None and not self.call.any_status:
+            return error
         try:
             return self.call.parse(self.response)
-        except LearningError as error:
-            return error
+        except LearningError as trouble:
+            return trouble
 
 
 Step = Send | Wait | Authorize | Read[Any]
@@ -90,6 +107,8 @@ class Party:
     :param monotonic: Monotonic clock, in seconds.
     :param now: Wall clock, with its zone.
     :param jitter: Returns a number from 0 to 1.
+    :param limits: For each kind of call, how much of an answer is read.
+    :param deadline: Reading of the monotonic clock at which the call must end; default none.
     """
 
     host: str
@@ -99,6 +118,8 @@ class Party:
     monotonic: Callable[[], float]
     now: Callable[[], datetime]
     jitter: Callable[[], float]
+    limits: Mapping[Kind, Limits] = field(default_factory=lambda: DEFAULT_LIMITS)
+    deadline: float | None = None
 
 
 def exchange(call: Call[T], party: Party) -> Steps[T]:
@@ -120,6 +141,8 @@ def exchange(call: Call[T], party: Party) -> Steps[T]:
         if not (call.request.may_repeat or isinstance(outcome, RateLimitedError)):
             raise outcome
         seconds = next_wait(outcome, attempt, party.monotonic() - started, party.budget, party.jitter)
+        if seconds >= _seconds_left(party):
+            raise outcome.with_note(f"Gave up after {attempt} attempts: the time for the call is over.")
         yield Wait(seconds, f"{outcome} Trying again in {seconds:.1f} s ({attempt} of {party.budget.attempts}).")
 
 
@@ -135,10 +158,7 @@ def _attempt(call: Call[T], party: Party) -> Steps[T | LearningError]:
         response = yield from _follow(call, party)
     if isinstance(response, LearningError):
         return response
-    error = refusal(call.request, response, connection=party.connection, secrets=credentials.secrets, now=party.now())
-    if error is not None and not call.any_status:
-        return error
-    result: T | LearningError = yield Read(call, response)
+    result: T | LearningError = yield Read(call, response, party)
     return result
 
 
@@ -147,7 +167,7 @@ def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
     request = call.request
     for _ in range(MAX_REDIRECTS + 1):
         signed = party.credentials.sign(request) if call.signed else request
-        outcome: Response | LearningError = yield Send(signed, call.streamed)
+        outcome: Response | LearningError = yield Send(signed, _limits(call, party), call.streamed)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
         request = redirected(request, outcome, party.host, party.credentials.secrets)
@@ -156,3 +176,13 @@ def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
         method=request.method,
         path=call.request.path,
     )
+
+
+def _limits(call: Call[Any], party: Party) -> Limits:
+    """Return how much of the answer is read, and for how long."""
+    limits = party.limits[call.kind]
+    return replace(limits, max_seconds=max(0.001, min(limits.max_seconds, _seconds_left(party))))
+
+
+def _seconds_left(party: Party) -> float:
+    return float("inf") if party.deadline is None else party.deadline - party.monotonic()

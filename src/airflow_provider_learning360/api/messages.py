@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.errors import redact
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+
+# What is asked for decides how much of an answer, and how much time, is allowed.
+Kind = Literal["document", "list", "token"]
 
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
@@ -59,6 +62,9 @@ class Response:
     :param headers: Headers, with lower-case names.
     :param body: The body, decompressed; empty where the answer is streamed.
     :param native: The transport's own answer object, for callers that want it; still open where it is streamed.
+    :param content: Where the answer is streamed: its body, piece by piece, decompressed and within its limits. An
+        iterator, or an asynchronous one, as the transport is; it has to be closed.
+    :param is_cut: Whether the body is the beginning of one that was longer than allowed; only of errors.
     """
 
     request: Request
@@ -66,11 +72,47 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     native: Any = field(default=None, repr=False)
+    content: Any = field(default=None, repr=False)
+    is_cut: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says that the request was carried out."""
+        return 200 <= self.status < 300
 
     @property
     def location(self) -> str | None:
         """Where the answer redirects to, if it does."""
         return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    How much of one answer is read, and for how long.
+
+    :param max_bytes: Bytes of the body of a success, after decompression.
+    :param max_error_bytes: Bytes of the body of an error that are read, after decompression.
+    :param max_seconds: Seconds that one attempt may take, from sending the request to the last byte of the answer.
+    :param bytes_setting: Name of the setting behind `max_bytes`.
+    :param seconds_setting: Name of the setting behind `max_seconds`.
+    :param connection: How to name the connection to the reader of an error.
+    """
+
+    max_bytes: int
+    max_error_bytes: int
+    max_seconds: float
+    bytes_setting: str
+    seconds_setting: str
+    connection: str = "the connection"
+
+
+MIB = 1024 * 1024
+DEFAULT_LIMITS: dict[Kind, Limits] = {
+    "document": Limits(64 * MIB, MIB, 120.0, "max_document_bytes", "max_document_seconds"),
+    "list": Limits(1024 * MIB, MIB, 600.0, "max_list_bytes", "max_list_seconds"),
+    "token": Limits(MIB, MIB, 120.0, "max_error_bytes", "max_document_seconds"),
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +126,7 @@ class Call(Generic[T]):
     :param any_status: Whether an answer that is no success is handed to `parse` too, instead of being an error.
     :param streamed: Whether the body of a success stays unread, for the caller to read from `native` piece by piece.
         A transport that cannot do so reads it as usual; default False.
+    :param kind: What is asked for, which decides the limits; default one document.
     """
 
     request: Request
@@ -91,3 +134,4 @@ class Call(Generic[T]):
     signed: bool = True
     any_status: bool = False
     streamed: bool = False
+    kind: Kind = "document"

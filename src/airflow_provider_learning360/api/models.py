@@ -7,17 +7,18 @@ JSON document is a rebuild of one level, whatever the number of learners, and no
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasGenerator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PrivateAttr,
     TypeAdapter,
     ValidationError,
     with_config,
@@ -25,15 +26,17 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from airflow_provider_learning360.api.arrays import ArrayReader, array_items
-from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
+from airflow_provider_learning360.api.decoder import TOO_DEEP, SafeDecoder, decode_json, sanitized_fields
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
+from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
     from airflow_provider_learning360.api.messages import Response
 
 M = TypeVar("M", bound=BaseModel)
+D = TypeVar("D", bound="Document")
 R = TypeVar("R")
 
 _OPEN = ConfigDict(extra="allow", strict=True)
@@ -61,7 +64,16 @@ def write_date(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
+def _check_number(value: float | str | None) -> float | str | None:
+    if isinstance(value, str) and not is_number_text(value):
+        raise ValueError("Input should be a valid number")
+    return value
+
+
 Date = Annotated[datetime | None, BeforeValidator(read_date)]
+# A text stands for a number that needs more than 64 bits, or for none such as NaN.
+Integer = Annotated[int | str | None, AfterValidator(_check_number)]
+Number = Annotated[int | float | str | None, AfterValidator(_check_number)]
 
 
 @with_config(_OPEN)
@@ -109,11 +121,11 @@ class LearnerStatistics(TypedDict):
     firstName: NotRequired[str | None]
     lastName: NotRequired[str | None]
     deleted: NotRequired[bool | None]
-    progress: NotRequired[int | float | None]
-    score: NotRequired[int | float | None]
+    progress: NotRequired[Number]
+    score: NotRequired[Number]
     startTime: NotRequired[Any]
     endTime: NotRequired[Any]
-    totalTimeSpentInSeconds: NotRequired[int | float | None]
+    totalTimeSpentInSeconds: NotRequired[Number]
 
 
 class Document(BaseModel):
@@ -126,6 +138,28 @@ class Document(BaseModel):
         hide_input_in_errors=True,
         alias_generator=AliasGenerator(alias=lambda name: "_id" if name == "id" else to_camel(name)),
     )
+
+    # Names of the fields in which something was replaced that cannot be stored.
+    _sanitized: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def sanitized_fields(self) -> tuple[str, ...]:
+        """Names of the fields in which a text or number was replaced, since Airflow could not store it."""
+        return self._sanitized
+
+    @classmethod
+    def from_json(cls, value: Any, *, was_sanitized: bool = False) -> Self:
+        """
+        Return the object that a JSON value is.
+
+        :param value: The value, as the decoder returns it.
+        :param was_sanitized: Whether something in it may have been replaced; default False.
+        :raises ValidationError: It is something else.
+        """
+        found = cls.model_validate(value)
+        if was_sanitized:
+            found._sanitized = sanitized_fields(value)
+        return found
 
     @classmethod
     def field_names(cls) -> list[str]:
@@ -179,8 +213,8 @@ class ProgramSession(Document):
     modified_at: Date = None
     lang: str | None = None
     has_user_limit: bool | None = None
-    user_limit: int | float | None = None
-    program_duration: int | float | None = None
+    user_limit: Number = None
+    program_duration: Number = None
     program_duration_type: str | None = None
     program_template: str | None = None
     automated_reminders: bool | None = None
@@ -197,9 +231,9 @@ class ProgramSession(Document):
 
     @property
     def title(self) -> str:
-        """How to name the session to people: its name, without the blanks and line ends around it, and its ID."""
-        name = " ".join((self.name or "").split())
-        return f"{name} ({self.id})" if name else f"program session {self.id}"
+        """How to name the session to people: its name, printable and on one line, and its ID."""
+        name = printable(" ".join((self.name or "").split()))
+        return f"{name} ({printable(self.id)})" if name else f"program session {printable(self.id)}"
 
 
 class SessionStatistics(Document):
@@ -210,9 +244,9 @@ class SessionStatistics(Document):
     """
 
     name: str | None = None
-    registered: int | None = None
-    attendees: int | None = None
-    completed: int | None = None
+    registered: Integer = None
+    attendees: Integer = None
+    completed: Integer = None
     users_stats: list[LearnerStatistics] | None = None
 
     def not_completed(self) -> list[LearnerStatistics]:
@@ -221,7 +255,8 @@ class SessionStatistics(Document):
 
 
 def _finished(learner: LearnerStatistics) -> bool:
-    return bool(learner.get("endTime")) or (learner.get("progress") or 0) >= 100
+    progress = learner.get("progress")
+    return bool(learner.get("endTime")) or (isinstance(progress, int | float) and progress >= 100)
 
 
 def checked_fields(names: Collection[str] | str | None, argument: str) -> list[str] | None:
@@ -251,131 +286,62 @@ MODULE_TYPES = frozenset({"course", "webinar", "classroom"})
 DURATION_TYPES = frozenset({"hour"})
 
 
-IN_ONE_STEP = 2 * 1024 * 1024  # bytes
-_START = 200  # bytes of a body that tell a page from JSON
+START = 200  # bytes of a body that tell a page from JSON
 
 
-def parse_object(model: type[M], what: str) -> Callable[[Response], M]:
+def parse_object(model: type[D], what: str) -> Callable[[Response], D]:
     """Return a parser that reads one object from an answer, or raises `ContractError`."""
 
-    def parse(response: Response) -> M:
-        return _checked(what, response, lambda: _one_object(model, response.body))
+    def read(body: bytes) -> D:
+        decoder = SafeDecoder()
+        value = decoder.decode(body)
+        return model.from_json(value, was_sanitized=decoder.has_changed)
+
+    def parse(response: Response) -> D:
+        return checked_answer(what, response, lambda: read(response.body))
 
     return parse
 
 
-def _one_object(model: type[M], body: bytes) -> M:
-    if len(body) <= IN_ONE_STEP:
-        return model.model_validate_json(body)
-    # Slower, but in two steps: in between, other threads and the event loop get their turn.
-    return model.model_validate(json.loads(body))
-
-
-def session_of(item: dict[str, Any]) -> ProgramSession:
+def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
     """
-    Return the program session that an item of the list is.
+    Return a parser that reads the program session that was asked for.
 
-    :param item: The item.
-    :raises ContractError: It is none.
+    :param session_id: ID of the session.
     """
-    try:
-        return ProgramSession.model_validate(item)
-    except ValidationError as error:
-        problem = _readable(error)
-    raise ContractError(
-        f"The list of program sessions holds something that is not a program session: {problem}. "
-        "Report a change of the API."
-    )
+    read = parse_object(ProgramSession, "a program session")
 
-
-def parse_objects(model: type[M], what: str) -> Callable[[Response], list[M]]:
-    """
-    Return a parser that reads an array of objects from an answer, or raises `ContractError`.
-
-    It goes from item to item: a list of several megabytes is never one long step that holds up other threads.
-    """
-
-    def parse(response: Response) -> list[M]:
-        return _checked(
-            what, response, lambda: [model.model_validate(item) for item in array_items(response.body.decode())]
-        )
+    def parse(response: Response) -> ProgramSession:
+        session = read(response)
+        if session.id.lower() != session_id:
+            raise not_the_contract("the program session that was asked for", response, "it has another _id")
+        return session
 
     return parse
 
 
 def parse_learners(response: Response) -> list[Learner]:
     """Return the learners out of an answer, or raise `ContractError`."""
-    return _checked("a list of learners", response, lambda: TypeAdapter(list[Learner]).validate_json(response.body))
+    learners = TypeAdapter(list[Learner])
+    return checked_answer("a list of learners", response, lambda: learners.validate_python(decode_json(response.body)))
 
 
-class StreamedObjects:
-    """
-    Reads an array of objects from an answer whose body comes piece by piece.
-
-    :param what: What was asked for.
-    :param response: The answer, without its body.
-    """
-
-    def __init__(self, what: str, response: Response) -> None:
-        self.response = response
-        self._what = what
-        self._reader = ArrayReader()
-        self._start = b""
-
-    def feed(self, piece: bytes) -> Iterator[dict[str, Any]]:
-        """
-        Yield the objects that became complete, as they were sent.
-
-        :param piece: The next bytes of the body.
-        :raises ContractError: The body is no JSON array of objects.
-        """
-        if len(self._start) < _START:
-            self._start = (self._start + piece)[:_START]
-        try:
-            for item in self._reader.feed(piece):
-                yield _object(item)
-            return
-        except (ValueError, RecursionError) as error:
-            problem = _problem(error)
-        raise self._error(problem)
-
-    def close(self) -> None:
-        """
-        Check that the array is complete.
-
-        :raises ContractError: It is not.
-        """
-        try:
-            return self._reader.close()
-        except (ValueError, RecursionError) as error:
-            problem = _problem(error)
-        raise self._error(problem)
-
-    def _error(self, problem: str) -> ContractError:
-        return not_the_contract(self._what, self.response, _not_json(self._start) or problem)
-
-
-def _object(item: Any) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise ValueError("it is no object")  # noqa: TRY004 - one kind of error for all that is wrong
-    return item
-
-
-def _checked(what: str, response: Response, parse: Callable[[], R]) -> R:
+def checked_answer(what: str, response: Response, parse: Callable[[], R]) -> R:
     """Run a parser; say what is wrong with the answer where it fails, without showing anything of it."""
     try:
         return parse()
     except (ValueError, RecursionError) as error:
-        problem = _problem(error)
+        problem = problem_of(error)
     # Outside of the handler: what failed holds the text of the answer.
-    raise not_the_contract(what, response, _not_json(response.body) or problem)
+    raise not_the_contract(what, response, page_problem(response.body) or problem)
 
 
-def _problem(error: ValueError | RecursionError) -> str:
+def problem_of(error: ValueError | RecursionError) -> str:
+    """Return what is wrong with a value that a parser refused, without showing anything of it."""
     if isinstance(error, ValidationError):
-        return _readable(error)
+        return problem_of_fields(error)
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return TOO_DEEP
     return "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
 
 
@@ -391,8 +357,9 @@ def not_the_contract(what: str, response: Response, problem: str) -> ContractErr
     )
 
 
-def _not_json(body: bytes) -> str | None:
-    start = body[:_START].lstrip().lower()
+def page_problem(body: bytes) -> str | None:
+    """Return what a body is that is no JSON at all, or None; its beginning is enough."""
+    start = body[:START].lstrip().lower()
     if not start:
         return "the body is empty"
     if start.startswith((b"<!doctype", b"<html", b"<")):
@@ -400,10 +367,10 @@ def _not_json(body: bytes) -> str | None:
     return None
 
 
-def _readable(error: ValidationError) -> str:
+def problem_of_fields(error: ValidationError) -> str:
     """Return the first problem, with the names of fields and never with their values."""
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in detail["loc"])
+    place = redact(".".join(str(part) for part in detail["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     said = "Input should be an object" if detail["type"] in ("model_type", "dict_type") else detail["msg"]
     if detail["type"] == "json_invalid":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
@@ -25,7 +25,7 @@ from airflow_provider_learning360.api.retries import parse_retry_after
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_learning360.api.messages import Request, Response
+    from airflow_provider_learning360.api.messages import Limits, Request, Response
 
 _SAID = {
     errno.ECONNREFUSED: "Connection refused",
@@ -34,6 +34,8 @@ _SAID = {
     errno.EHOSTUNREACH: "No route to host",
 }
 TRANSIENT = frozenset({500, 502, 503, 504})
+# Bytes of a text that is no JSON, out of which an error shows a line.
+MAX_READ = 64 * 1024
 
 
 def refusal(
@@ -48,15 +50,17 @@ def refusal(
     :param secrets: What must not appear in the error.
     :param now: The present time, for a `Retry-After` that is a date.
     """
-    if 200 <= response.status < 300:
+    if response.is_success:
         return None
     code = error_code(response.body)
-    piece = redact(code or response.body.decode("utf-8", "replace"), secrets)
+    piece = redact(code or response.body[:MAX_READ].decode("utf-8", "replace"), secrets)
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
     kind, advice = _meaning(request, response.status, code, retry_after, connection)
     said = f": {piece}" if piece else ""
+    # A long text is told in part only, and the rest of it was not even read.
+    cut = " Its text was longer than max_error_bytes, and was cut." if response.is_cut else ""
     return kind(
-        f"{request} was answered {response.status}{said}. {advice}",
+        f"{request} was answered {response.status}{said}. {advice}{cut}",
         method=request.method,
         path=redact(request.path),
         status=response.status,
@@ -72,7 +76,7 @@ def error_code(body: bytes) -> str | None:
     Known shapes: a code string or an object under `error`; a text under `message`; an opaque incident under either.
     """
     try:
-        document: Any = json.loads(body)
+        document: Any = decode_json(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
@@ -82,6 +86,21 @@ def error_code(body: bytes) -> str | None:
         error = error.get("code") or error.get("message")
     said = error or document.get("message")
     return said if isinstance(said, str) else None
+
+
+def took_too_long(request: Request, limits: Limits) -> TimedOutError:
+    """
+    Return the error for an attempt that did not end in time, although the answer kept coming.
+
+    :param request: What was asked.
+    :param limits: How much time was allowed.
+    """
+    return TimedOutError(
+        f"{request} was not answered completely within {limits.max_seconds:g} s "
+        f"({limits.seconds_setting} of {limits.connection}).",
+        method=request.method,
+        path=request.path,
+    )
 
 
 def no_answer(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from airflow_provider_learning360.api.credentials import Credentials
 from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Kind, Limits
 from airflow_provider_learning360.api.retries import RetryBudget
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class LearningSettings(BaseModel):
     Source: the vendor's pages on API keys and authentication; transport settings as in Airflow's HTTP provider.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     host: str = Field(EU_HOST, title="Host", description=f"EU `{EU_HOST}`, US `{US_HOST}`, or any other address.")
     company_id: str = Field(min_length=1, title="Company ID", description="Shown under Settings > API.")
@@ -61,6 +63,36 @@ class LearningSettings(BaseModel):
         ge=0,
         title="Longest rate-limit wait",
         description="Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an error.",
+    )
+    max_document_bytes: int = Field(
+        DEFAULT_LIMITS["document"].max_bytes,
+        ge=1024,
+        title="Largest document",
+        description="Bytes of one document, after decompression, that are read at most.",
+    )
+    max_list_bytes: int = Field(
+        DEFAULT_LIMITS["list"].max_bytes,
+        ge=1024,
+        title="Largest list",
+        description="Bytes of a list (sessions, learners, statistics), after decompression, that are read at most.",
+    )
+    max_error_bytes: int = Field(
+        DEFAULT_LIMITS["token"].max_bytes,
+        ge=1024,
+        title="Largest error",
+        description="Bytes of the text of an error, and of a token's answer, that are read at most.",
+    )
+    max_document_seconds: float = Field(
+        DEFAULT_LIMITS["document"].max_seconds,
+        gt=0,
+        title="Longest document",
+        description="Seconds that one attempt may take for a document, from the request to the last byte.",
+    )
+    max_list_seconds: float = Field(
+        DEFAULT_LIMITS["list"].max_seconds,
+        gt=0,
+        title="Longest list",
+        description="The same for a list (sessions, learners, statistics).",
     )
     requests_per_second: float = Field(
         10.0,
@@ -147,6 +179,20 @@ class LearningSettings(BaseModel):
     def budget(self) -> RetryBudget:
         """The patience that one call has."""
         return RetryBudget(self.retry_attempts, self.retry_budget, self.max_rate_limit_wait)
+
+    @property
+    def limits(self) -> dict[Kind, Limits]:
+        """How much of an answer is read, and for how long, by what is asked for."""
+        return {kind: self._limits(default) for kind, default in DEFAULT_LIMITS.items()}
+
+    def _limits(self, default: Limits) -> Limits:
+        return replace(
+            default,
+            max_bytes=getattr(self, default.bytes_setting),
+            max_error_bytes=self.max_error_bytes,
+            max_seconds=getattr(self, default.seconds_setting),
+            connection=self.connection,
+        )
 
     def credentials(self) -> Credentials:
         """Return fresh credentials, without a token."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -19,6 +20,53 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.settings import LearningSettings
 
 T = TypeVar("T")
+
+KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
+
+
+@dataclass
+class Flight:
+    """
+    The time that one request has, from sending it to the last byte of its answer.
+
+    :param deadline: Time of the event loop at which it must be over.
+    :param timeout: Seconds to wait for the headers of the answer once the request is sent, and for each piece of it.
+    :param timer: The time-out that runs until the headers are there.
+    :param is_reused: Whether it uses a connection that was used before.
+    """
+
+    deadline: float
+    timeout: float
+    timer: asyncio.Timeout | None = None
+    is_reused: bool = False
+
+    def next_deadline(self) -> float:
+        """Return the time of the event loop until which to wait for what comes next."""
+        return min(self.deadline, asyncio.get_running_loop().time() + self.timeout)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        return asyncio.get_running_loop().time() >= self.deadline
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Return what tells a `Flight` how far its request is."""
+    import aiohttp
+
+    tracing = aiohttp.TraceConfig()
+
+    async def note_reuse(_: Any, context: Any, __: Any) -> None:
+        context.trace_request_ctx.is_reused = True
+
+    async def start_timer(_: Any, context: Any, __: Any) -> None:
+        flight: Flight = context.trace_request_ctx
+        if flight.timer is not None:
+            flight.timer.reschedule(flight.next_deadline())
+
+    tracing.on_connection_reuseconn.append(note_reuse)
+    tracing.on_request_headers_sent.append(start_timer)
+    return tracing
 
 
 async def open_client(settings: LearningSettings, headers: Mapping[str, str]) -> aiohttp.ClientSession:
@@ -35,9 +83,15 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     trust = True if default else await asyncio.to_thread(tls, settings)
     client = aiohttp.ClientSession(
         headers=headers,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout, sock_read=settings.timeout),
-        # A poller keeps its one connection from look to look, however far they are apart.
-        connector=aiohttp.TCPConnector(ssl=trust, keepalive_timeout=3600),
+        # No `sock_read`: aiohttp may give a connection back to its pool with that timer running, which then ends the
+        # next request. `Flight` keeps the time instead.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout),
+        # Servers and firewalls drop connections that nobody uses, often without a word. A poll that comes later opens
+        # a new one.
+        connector=aiohttp.TCPConnector(ssl=trust, keepalive_timeout=KEEP_ALIVE),
+        # Bodies are decompressed within their limits, by `BodyReader`.
+        auto_decompress=False,
+        trace_configs=[_tracing()],
         cookie_jar=aiohttp.DummyCookieJar(),
         # Not trust_env: with it, aiohttp would add passwords from ~/.netrc. See proxy_of for the proxies.
         trust_env=False,

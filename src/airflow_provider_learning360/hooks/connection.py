@@ -76,13 +76,19 @@ def credentials_of(settings: LearningSettings) -> Credentials:
     return credentials
 
 
-def party_of(settings: LearningSettings, credentials: Credentials, budget: RetryBudget | None) -> Party:
+def party_of(
+    settings: LearningSettings,
+    credentials: Credentials,
+    budget: RetryBudget | None,
+    time_limit: float | None = None,
+) -> Party:
     """
     Return the two sides of a call.
 
     :param settings: The settings of the connection.
     :param credentials: The credentials in use.
     :param budget: Patience for this call; default that of the connection.
+    :param time_limit: Seconds that the call may take in all; default no limit.
     """
     return Party(
         host=settings.host,
@@ -92,4 +98,6 @@ def party_of(settings: LearningSettings, credentials: Credentials, budget: Retry
         monotonic=time.monotonic,
         now=lambda: datetime.now(tz=UTC),
         jitter=random.random,
+        limits=settings.limits,
+        deadline=None if time_limit is None else time.monotonic() + time_limit,
     )

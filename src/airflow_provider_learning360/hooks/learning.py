@@ -7,9 +7,10 @@ Both are transports only: what to send, whether to repeat it and what an answer 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import threading
 import time
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -29,30 +30,38 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
 from airflow_provider_learning360.api import endpoints
+from airflow_provider_learning360.api.bodies import ACCEPTED_ENCODINGS, BodyReader, too_large
 from airflow_provider_learning360.api.credentials import Credentials, same_origin, without_keys
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
-from airflow_provider_learning360.api.messages import Call, Request, Response
-from airflow_provider_learning360.api.refusals import no_answer, not_sent
+from airflow_provider_learning360.api.messages import Call, Limits, Request, Response
+from airflow_provider_learning360.api.refusals import no_answer, not_sent, took_too_long
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
-from airflow_provider_learning360.hooks.client import open_client, proxy_of, tls
+from airflow_provider_learning360.hooks.client import Flight, open_client, proxy_of, tls
 from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
+from airflow_provider_learning360.hooks.deadline import OVERHEAD, Attempt, hold_to_limits, limited
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterator
+    from collections.abc import AsyncGenerator, Generator
     from types import TracebackType
 
     import aiohttp
 
+    from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.list_entries import StreamedObjects
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 T = TypeVar("T")
 
-USER_AGENT = {"User-Agent": f"airflow-provider-learning360/{__version__}", "Accept": "application/json"}
+USER_AGENT = {
+    "User-Agent": f"airflow-provider-learning360/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPTED_ENCODINGS,
+}
 # Reading a larger body takes long enough for other triggers to notice, so that it goes to a thread.
 LARGE_BODY = 64 * 1024
 # Of a streamed body so many bytes are read at once: a step of a millisecond or two.
@@ -82,6 +91,8 @@ class LearningHook(HttpHook):
     ) -> None:
         super().__init__(method=method, http_conn_id=learning_conn_id, **http_hook_arguments)
         self.learning_conn_id = learning_conn_id
+        # Seconds that the next calls may take in all, waits included; None for as long as the connection allows.
+        self.time_limit: float | None = None
         self._token_lock = threading.Lock()
 
     @cached_property
@@ -114,15 +125,19 @@ class LearningHook(HttpHook):
         self._add_lineage(session.id)
         return session
 
-    def list_program_sessions(self) -> list[ProgramSession]:
+    def list_program_sessions(self, *, contract: ContractPolicy = "warn") -> list[ProgramSession]:
         """
         Return all program sessions of the company, in one answer of up to several megabytes.
 
+        :param contract: What to do about entries that cannot be read. They are left out, with one warning (`warn`,
+            the default, and `ignore`), or are an error (`strict`).
         :raises LearningError: By what to do next.
         """
-        sessions = self._carry_out(endpoints.list_program_sessions())
+        listed = self._carry_out(endpoints.list_program_sessions())
         self._add_lineage()
-        return sessions
+        if warning := listed.unreadable.report(contract):
+            self.log.warning("%s", warning)
+        return listed.sessions
 
     def stream_program_sessions(self) -> Generator[dict[str, Any], None, None]:
         """
@@ -131,17 +146,18 @@ class LearningHook(HttpHook):
         The list is never held whole. Trouble before the body begins is repeated as in any other call, trouble inside
         of it is not. Who stops early should call `close`, or use `contextlib.closing`.
 
+        In place of an entry that cannot be read, an empty dictionary is yielded, or one with its `_id` only.
+
         :raises LearningError: By what to do next; also after some sessions were yielded.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
         """
         stream = self._carry_out(endpoints.stream_program_sessions(), options={"stream": True})
         self._add_lineage()
-        with closing(stream.response.native):
-            pieces = stream.response.native.iter_content(PIECE)
-            while piece := _next_part(stream.response.request, pieces, self.settings):
+        with closing(stream.response.content):
+            for piece in stream.response.content:
                 yield from stream.feed(piece)
-            stream.close()
+        _end_stream(stream, self.log)
 
     def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -230,6 +246,8 @@ class LearningHook(HttpHook):
         session.trust_env = options.get("trust_env", settings.trust_env)
         session.headers.update({**USER_AGENT, **(headers or {})})
         self._configure_session_from_mount_adapters(session)
+        for adapter in session.adapters.values():
+            hold_to_limits(adapter)
         return session
 
     @classmethod
@@ -257,7 +275,7 @@ class LearningHook(HttpHook):
         self, call: Call[T], *, budget: RetryBudget | None = None, options: dict[str, Any] | None = None
     ) -> T:
         """Drive a call through its steps."""
-        steps = exchange(call, party_of(self.settings, self.credentials, budget))
+        steps = exchange(call, party_of(self.settings, self.credentials, budget, self.time_limit))
         result: Any = None
         while True:
             try:
@@ -269,8 +287,8 @@ class LearningHook(HttpHook):
 
     def _step(self, step: Step, options: dict[str, Any]) -> Any:
         match step:
-            case Send(request):
-                return self._send(request, options)
+            case Send(request, limits):
+                return self._send(request, limits, options)
             case Wait(seconds, reason):
                 self.log.warning("%s", reason)
                 return time.sleep(seconds)
@@ -279,38 +297,56 @@ class LearningHook(HttpHook):
             case Read():
                 return step.carry_out()
 
-    def _send(self, request: Request, options: dict[str, Any]) -> Response | LearningError:
-        headers = {**self._session.headers, **request.headers}
+    def _send(self, request: Request, limits: Limits, options: dict[str, Any]) -> Response | LearningError:
+        session = self._session
         url = self.settings.host + request.path
-        sending: Any = self._session.merge_environment_settings(
+        sending: Any = session.merge_environment_settings(
             url,
             # Named too, and a copy: the environment would win over the session's, and is added to what is given here.
-            dict(options.get("proxies") or self._session.proxies),
+            dict(options.get("proxies") or session.proxies),
             options.get("stream"),
             # Always named: otherwise a CA bundle of the environment would win over `verify: false`.
-            options.get("verify", self._session.verify),
+            options.get("verify", session.verify),
             options.get("cert"),
         )
+        headers = {**session.headers, **request.headers}
         unsent = requests.Request(request.method, url, headers, params=request.query, data=request.body)
+        attempt = Attempt(limits.max_bytes + OVERHEAD, limits.max_seconds)
         try:
             prepared = unsent.prepare()
-            # Not the session's own `send`: what it hides from its users is read here, and told without secrets.
-            native = requests.Session.send(
-                self._session,
-                prepared,
-                timeout=options.get("timeout", self.settings.timeout),
-                allow_redirects=False,
-                **sending,
-            )
-            # Who asks for a stream reads the body himself, unless it is an error that has to be told.
-            body = b"" if sending["stream"] and native.ok else native.content
+            with limited(attempt):
+                # Not the session's own `send`: what it hides from its users is read here, and told without secrets.
+                native = requests.Session.send(
+                    session,
+                    prepared,
+                    timeout=options.get("timeout", self.settings.timeout),
+                    allow_redirects=False,
+                    **{**sending, "stream": True},  # the body is read here, within its limits
+                )
         except (requests.RequestException, HTTPError) as error:  # the latter for a host name that cannot be one
             trouble: Exception = error
         else:
-            lowered = {name.lower(): value for name, value in native.headers.items()}
-            return Response(request, native.status_code, lowered, body, native)
+            return self._received(request, native, limits, attempt, streamed=bool(sending["stream"]))
         # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
-        return no_answer(request, trouble, timed_out=_timed_out(trouble), connection=self.settings.connection)
+        return _trouble(request, trouble, limits, attempt)
+
+    def _received(
+        self, request: Request, native: requests.Response, limits: Limits, attempt: Attempt, *, streamed: bool
+    ) -> Response | LearningError:
+        """Read the body of an answer, unless the caller does; an error is read in any case, since it has to be told."""
+        headers = {name.lower(): value for name, value in native.headers.items()}
+        response = Response(request, native.status_code, headers, native=native)
+        try:
+            reader = BodyReader(request, response.status, headers, limits)
+            content = _contents(request, native, reader, limits, attempt)
+            if streamed and response.is_success:
+                return replace(response, content=content)
+            body = b"".join(content)
+        except LearningError as error:
+            native.close()
+            return error
+        native._content, native._content_consumed = body, True  # type: ignore[attr-defined] # for callers of `run`
+        return replace(response, body=body, is_cut=reader.is_cut)
 
     def _add_lineage(self, session_id: str = "") -> None:
         uri = endpoints.session_uri(self.settings.host, session_id)
@@ -393,13 +429,18 @@ class LearningAsyncHook(BaseHook):
         """
         return await self._carry_out(endpoints.get_program_session(session_id))
 
-    async def list_program_sessions(self) -> list[ProgramSession]:
+    async def list_program_sessions(self, *, contract: ContractPolicy = "warn") -> list[ProgramSession]:
         """
         Return all program sessions of the company, in one answer of up to several megabytes.
 
+        :param contract: What to do about entries that cannot be read. They are left out, with one warning (`warn`,
+            the default, and `ignore`), or are an error (`strict`).
         :raises LearningError: By what to do next.
         """
-        return await self._carry_out(endpoints.list_program_sessions())
+        listed = await self._carry_out(endpoints.list_program_sessions())
+        if warning := listed.unreadable.report(contract):
+            self.log.warning("%s", warning)
+        return listed.sessions
 
     async def stream_program_sessions(self) -> AsyncGenerator[dict[str, Any], None]:
         """
@@ -409,21 +450,18 @@ class LearningAsyncHook(BaseHook):
         body begins is repeated as in any other call, trouble inside of it is not. Who stops early should call
         `aclose`, or use `contextlib.aclosing`, so that the connection is closed at once.
 
+        In place of an entry that cannot be read, an empty dictionary is yielded, or one with its `_id` only.
+
         :raises LearningError: By what to do next; also after some sessions were yielded.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
         """
-        settings, _, _ = await self._open()
         stream = await self._carry_out(endpoints.stream_program_sessions())
-        try:
-            while piece := await _next_piece(stream.response, settings):
+        async with aclosing(stream.response.content) as content:
+            async for piece in content:
                 for session in stream.feed(piece):
                     yield session
-                # Reading what has arrived already waits for nothing, so that nobody else would get a turn.
-                await asyncio.sleep(0)
-            stream.close()
-        finally:
-            stream.response.native.release()
+        _end_stream(stream, self.log)
 
     async def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -485,8 +523,8 @@ class LearningAsyncHook(BaseHook):
 
     async def _step(self, step: Step) -> Any:
         match step:
-            case Send(request, streamed):
-                return await self._send_in_turn(request, streamed=streamed)
+            case Send(request, limits, streamed):
+                return await self._send_in_turn(request, limits, streamed=streamed)
             case Wait(seconds, reason):
                 self.log.warning("%s", reason)
                 return await asyncio.sleep(seconds)
@@ -497,41 +535,58 @@ class LearningAsyncHook(BaseHook):
             case Read():
                 return step.carry_out()
 
-    async def _send_in_turn(self, request: Request, *, streamed: bool) -> Response | LearningError:
+    async def _send_in_turn(self, request: Request, limits: Limits, *, streamed: bool) -> Response | LearningError:
         """Send within the budget that all hooks of this connection share, and never while the server wants a rest."""
         settings, _, _ = await self._open()
         if held := await take_turn(settings):
             return not_sent(request, held, connection=settings.connection)
-        outcome = await self._send(request, streamed=streamed)
+        outcome = await self._send(request, limits, streamed=streamed)
         if isinstance(outcome, Response):
             heed(settings, outcome)
         return outcome
 
-    async def _send(self, request: Request, *, streamed: bool) -> Response | LearningError:
-        import aiohttp
+    async def _send(self, request: Request, limits: Limits, *, streamed: bool) -> Response | LearningError:
+        settings, _, _ = await self._open()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limits.max_seconds
+        while True:
+            flight = Flight(deadline, settings.timeout)
+            try:
+                native = await self._request(request, flight)
+                response, reader = _begun(request, native, limits)
+                content = _async_contents(request, native, reader, limits, flight)
+                if streamed and response.is_success:
+                    return replace(response, content=content)
+                return replace(response, body=b"".join([piece async for piece in content]), is_cut=reader.is_cut)
+            except LearningError as error:
+                return error
+            except Exception as error:
+                if not _is_transport_trouble(error):
+                    raise
+                trouble: Exception = error
+            # The server closed a connection of the pool while nobody used it: a new one is as good as the first.
+            if not (flight.is_reused and request.may_repeat and _is_disconnect(trouble)):
+                # Outside of the handler, as above.
+                return _async_trouble(request, trouble, limits, flight)
+
+    async def _request(self, request: Request, flight: Flight) -> aiohttp.ClientResponse:
+        """Send a request and return the answer as soon as its headers are there."""
         from yarl import URL
 
         settings, _, client = await self._open()
         query = f"?{urlencode(request.query)}" if request.query else ""
-        try:
-            native = await client.request(
+        async with asyncio.timeout_at(flight.deadline) as flight.timer:
+            return await client.request(
                 request.method,
                 URL(f"{settings.host}{request.path}{query}", encoded=True),
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
                 proxy=proxy_of(settings),
-                # Bounds what one step decompresses, and what is held if the reader is slow.
-                read_bufsize=PIECE if streamed else None,
+                # Bounds what is held if the reader is slow.
+                read_bufsize=PIECE,
+                trace_request_ctx=flight,
             )
-            # An error is read in any case: it has to be told.
-            body = b"" if streamed and 200 <= native.status < 300 else await _whole(native)
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host name that cannot be one
-            trouble: Exception = error
-        else:
-            lowered = {name.lower(): value for name, value in native.headers.items()}
-            return Response(request, native.status, lowered, body, native)
-        return _no_answer(request, trouble, settings)
 
     async def _authorize(self, refused: Any) -> bool:
         _, credentials, _ = await self._open()
@@ -549,14 +604,43 @@ def _accepted(settings: LearningSettings, seconds: float) -> str:
     return f"{settings.host} accepted company ID and API key in {seconds * 1000:.0f} ms."
 
 
-def _next_part(request: Request, pieces: Iterator[bytes], settings: LearningSettings) -> bytes:
-    """Return the next bytes of a streamed answer, none at its end."""
+def _end_stream(stream: StreamedObjects, log: Any) -> None:
+    """Check that a list came to its end, and say what of it could not be read."""
+    stream.close()
+    if stream.unreadable.count:
+        log.warning("%s Going on without.", stream.unreadable)
+
+
+def _contents(
+    request: Request, native: requests.Response, reader: BodyReader, limits: Limits, attempt: Attempt
+) -> Generator[bytes, None, None]:
+    """Yield the content of an answer, decompressed, within its limits."""
+    with closing(native):
+        while piece := _next_piece(request, native, limits, attempt):
+            yield from reader.feed(piece)
+            if reader.is_cut:
+                return
+        reader.close()
+
+
+def _next_piece(request: Request, native: requests.Response, limits: Limits, attempt: Attempt) -> bytes:
+    """Return the next bytes of an answer as they came, none at its end."""
     try:
-        return next(pieces, b"")
-    except (requests.RequestException, HTTPError, OSError) as error:
+        piece: bytes = native.raw.read1(PIECE, decode_content=False)
+    except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
         trouble: Exception = error
+    else:
+        return piece
     # Outside of the handler, as above.
-    raise no_answer(request, trouble, timed_out=_timed_out(trouble), connection=settings.connection)
+    raise _trouble(request, trouble, limits, attempt)
+
+
+def _trouble(request: Request, error: Exception, limits: Limits, attempt: Attempt) -> LearningError:
+    if attempt.was_too_large:
+        return too_large(request, None, limits)
+    if attempt.took_too_long:
+        return took_too_long(request, limits)
+    return no_answer(request, error, timed_out=_timed_out(error), connection=limits.connection)
 
 
 def _timed_out(error: Exception) -> bool:
@@ -564,27 +648,69 @@ def _timed_out(error: Exception) -> bool:
     return isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
 
 
-async def _next_piece(response: Response, settings: LearningSettings) -> bytes:
-    """Return the next bytes of a streamed answer, none at its end."""
-    import aiohttp
-
+def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:
+    """Return an answer of which the headers are there, and what reads its body."""
+    headers = {name.lower(): value for name, value in native.headers.items()}
     try:
-        piece: bytes = await response.native.content.read(PIECE)
-    except (aiohttp.ClientError, OSError, RuntimeError) as error:  # the last: the hook was closed meanwhile
+        return Response(request, native.status, headers, native=native), BodyReader(
+            request, native.status, headers, limits
+        )
+    except LearningError:
+        native.close()
+        raise
+
+
+async def _async_contents(
+    request: Request, native: aiohttp.ClientResponse, reader: BodyReader, limits: Limits, flight: Flight
+) -> AsyncGenerator[bytes, None]:
+    """Yield the content of an answer, decompressed, within its limits."""
+    try:
+        while piece := await _next_async_piece(request, native, limits, flight):
+            for content in reader.feed(piece):
+                yield content
+                # What has arrived already is read without waiting, so that nobody else would get a turn.
+                await asyncio.sleep(0)
+            if reader.is_cut:
+                return
+        reader.close()
+        native.release()
+    finally:
+        # Does nothing to a connection that was given back. One with something left to read cannot be used again.
+        native.close()
+
+
+async def _next_async_piece(request: Request, native: aiohttp.ClientResponse, limits: Limits, flight: Flight) -> bytes:
+    """Return the next bytes of an answer as they came, none at its end."""
+    try:
+        async with asyncio.timeout_at(flight.next_deadline()):
+            piece: bytes = await native.content.read(PIECE)
+    except Exception as error:
+        if not _is_transport_trouble(error):
+            raise
         trouble: Exception = error
     else:
         return piece
     # Outside of the handler, as above.
-    raise _no_answer(response.request, trouble, settings)
+    raise _async_trouble(request, trouble, limits, flight)
 
 
-async def _whole(native: aiohttp.ClientResponse) -> bytes:
-    async with native:
-        return await native.read()
+def _is_transport_trouble(error: Exception) -> bool:
+    import aiohttp
+
+    # Also of a host name that cannot be one, and of a hook that was closed meanwhile.
+    return isinstance(error, aiohttp.ClientError | OSError | UnicodeError | RuntimeError)
 
 
-def _no_answer(request: Request, error: Exception, settings: LearningSettings) -> LearningError:
-    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=settings.connection)
+def _is_disconnect(error: Exception) -> bool:
+    import aiohttp
+
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
+
+
+def _async_trouble(request: Request, error: Exception, limits: Limits, flight: Flight) -> LearningError:
+    if flight.is_over:
+        return took_too_long(request, limits)
+    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)
 
 
 def _native(response: Response) -> requests.Response:

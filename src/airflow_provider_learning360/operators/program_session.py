@@ -203,7 +203,7 @@ class ListProgramSessionsOperator(BaseOperator):
         drift = Drift()
         for session in sessions:
             found = drift_of(session)
-            drift |= Drift(found.unknown, (), found.new_values)
+            drift |= Drift(found.unknown, (), found.new_values, found.replaced)
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)

@@ -214,7 +214,7 @@ class _Sweep:
         return (
             statistics is not None
             and statistics.users_stats is not None
-            and known >= (statistics.registered or 0)
+            and known >= (statistics.registered if isinstance(statistics.registered, int) else 0)
             and not statistics.not_completed()
         )
 

@@ -276,7 +276,7 @@ class _Index:
         """Show an item of the list to all who watch it, if it may be news; return what is wrong with it."""
         if not any(watch.is_news(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
             return None
-        from airflow_provider_learning360.api.models import session_of
+        from airflow_provider_learning360.api.list_entries import session_of
 
         try:
             return self.see_session(session_id, session_of(item), item["modifiedAt"])

@@ -1,0 +1,229 @@
+"""The entries of the list of program sessions: those that can be read, and those that are left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable, array_items
+from airflow_provider_learning360.api.decoder import LONGEST_ESCAPE, SafeDecoder, has_risky_escape
+from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
+from airflow_provider_learning360.api.models import (
+    START,
+    ProgramSession,
+    checked_answer,
+    not_the_contract,
+    page_problem,
+    problem_of,
+    problem_of_fields,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.messages import Response
+
+_LIST = "The list of program sessions"
+
+
+def session_of(item: dict[str, Any]) -> ProgramSession:
+    """
+    Return the program session that an item of the list is.
+
+    :param item: The item.
+    :raises ContractError: It is none.
+    """
+    problem = problem_of_item(item)
+    if problem is None:
+        try:
+            return ProgramSession.model_validate(item)
+        except ValidationError as error:
+            problem = problem_of_fields(error)
+    raise ContractError(
+        f"{_LIST} holds something that is not a program session: {problem}. Report a change of the API."
+    )
+
+
+def problem_of_item(item: Any) -> str | None:
+    """Return why an item of the list cannot be a program session, or None; its other fields are not looked at."""
+    if isinstance(item, Unreadable):
+        return item.problem
+    if not isinstance(item, dict):
+        return "it is no object"
+    try:
+        checked_session_id(item.get("_id"))
+    except InvalidIdError:
+        return "its _id is no ID"
+    return None
+
+
+@dataclass
+class UnreadableItems:
+    """
+    The items of a list that are left out, since they cannot be read.
+
+    :param count: How many there are.
+    :param first: The position of the first of them, from 1, its ID if it has one, and what is wrong with it.
+    """
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, position: int, item: Any, problem: str) -> None:
+        """Take in one more; `position` counts from 1."""
+        self.count += 1
+        if self.count == 1:
+            named = item.get("_id") if isinstance(item, dict) else None
+            self.first = f"number {position}{f' ({redact(named)})' if isinstance(named, str) else ''}: {problem}"
+
+    def __str__(self) -> str:
+        entries = "1 entry" if self.count == 1 else f"{self.count} entries"
+        return f"{_LIST} has {entries} that cannot be read. The first is {self.first}."
+
+    def report(self, policy: ContractPolicy) -> str | None:
+        """
+        Return the sentence to warn with, or None if nothing was left out.
+
+        :param policy: What the author wants done about an answer that differs from the documentation.
+        :raises ContractError: Something was left out, and the policy is `strict`.
+        """
+        if not self.count:
+            return None
+        if policy == "strict":
+            raise ContractError(f"{self} Report it, or choose contract='warn' to go on without.")
+        return f"{self} Going on without."
+
+
+@dataclass
+class SessionList:
+    """
+    The list of program sessions.
+
+    :param sessions: Those that can be read.
+    :param unreadable: Those that cannot.
+    """
+
+    sessions: list[ProgramSession] = field(default_factory=list)
+    unreadable: UnreadableItems = field(default_factory=UnreadableItems)
+
+
+def parse_session_list(response: Response) -> SessionList:
+    """
+    Return the program sessions out of an answer; what cannot be read of them is left out and counted.
+
+    It goes from item to item: a list of several megabytes is never one long step that holds up other threads.
+
+    :param response: The answer.
+    :raises ContractError: It is no list, or nothing in it is a program session.
+    """
+    what, found = "a list of program sessions", SessionList()
+
+    def read() -> SessionList:
+        decoder, text = SafeDecoder(), response.body.decode()
+        is_risky = has_risky_escape(text)
+        for position, raw in enumerate(array_items(text, decoder.raw_decode), 1):
+            item, problem = _finished(decoder, raw, is_risky=is_risky)
+            problem = problem or _add_session(found.sessions, item, decoder)
+            if problem:
+                found.unreadable.add(position, item, problem)
+            decoder.has_changed = False
+        return found
+
+    checked_answer(what, response, read)
+    if found.unreadable.count and not found.sessions:
+        raise not_the_contract(what, response, f"no entry can be read, {found.unreadable.first}")
+    return found
+
+
+def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[Any, str | None]:
+    """Return an item, sanitized, and what is wrong with it at first sight."""
+    try:
+        item = decoder.finish(raw, is_risky=is_risky)
+    except (ValueError, RecursionError) as error:
+        return raw, problem_of(error)
+    return item, problem_of_item(item)
+
+
+def _add_session(sessions: list[ProgramSession], item: Any, decoder: SafeDecoder) -> str | None:
+    """Add the session that an item is; return what is wrong with it, if it is none."""
+    try:
+        sessions.append(ProgramSession.from_json(item, was_sanitized=decoder.has_changed))
+    except ValidationError as error:
+        return problem_of_fields(error)
+    return None
+
+
+class StreamedObjects:
+    """
+    Reads an array of objects from an answer whose body comes piece by piece.
+
+    :param what: What was asked for.
+    :param response: The answer, without its body.
+    """
+
+    def __init__(self, what: str, response: Response) -> None:
+        self.response = response
+        self.unreadable = UnreadableItems()
+        self._what = what
+        self._decoder = SafeDecoder()
+        self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH)
+        self._start = b""
+        self._count = 0
+        self._is_risky = False  # the text since the last complete item may hold what cannot be stored
+        self._end_of_last = b""
+
+    def feed(self, piece: bytes) -> Iterator[dict[str, Any]]:
+        """
+        Yield the objects that became complete, as they were sent.
+
+        In place of an entry that cannot be read, an empty object is yielded, or one with an `_id` only.
+
+        :param piece: The next bytes of the body.
+        :raises ContractError: The body is no JSON array.
+        """
+        if len(self._start) < START:
+            self._start = (self._start + piece)[:START]
+        # An escape may be cut in two.
+        is_risky = has_risky_escape((self._end_of_last + piece).decode("latin-1"))
+        self._end_of_last = piece[-LONGEST_ESCAPE:]
+        self._is_risky = self._is_risky or is_risky
+        try:
+            for raw in self._reader.feed(piece):
+                self._count += 1
+                yield self._object(raw)
+                self._is_risky = is_risky
+            return
+        except (ValueError, RecursionError) as error:
+            problem = problem_of(error)
+        raise self._error(problem)
+
+    def close(self) -> None:
+        """
+        Check that the array is complete, and that at least something in it could be read.
+
+        :raises ContractError: It is not.
+        """
+        try:
+            self._reader.close()
+        except (ValueError, RecursionError) as error:
+            problem = problem_of(error)
+        else:
+            if not self._count or self.unreadable.count < self._count:
+                return
+            problem = f"no entry can be read, {self.unreadable.first}"
+        raise self._error(problem)
+
+    def _object(self, raw: Any) -> dict[str, Any]:
+        item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
+        if problem is None:
+            return item  # type: ignore[no-any-return]
+        self.unreadable.add(self._count, item, problem)
+        named = item.get("_id") if isinstance(item, dict) else None
+        return {} if problem_of_item({"_id": named}) else {"_id": named}
+
+    def _error(self, problem: str) -> ContractError:
+        return not_the_contract(self._what, self.response, page_problem(self._start) or problem)

@@ -1,0 +1,157 @@
+"""
+A deadline and a limit for all that one answer sends, on the sockets of `requests`.
+
+A time-out of `requests` counts from one piece to the next, so that an answer which drips never ends. What `urllib3` and
+`http.client` read by themselves, such as interim answers, chunk extensions and trailers, has no limit at all.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Bytes beside the body: headers, interim answers, chunk sizes, trailers.
+OVERHEAD = 1024 * 1024
+
+
+@dataclass
+class Attempt:
+    """
+    What one attempt may take.
+
+    :param max_bytes: Bytes that may come over the socket in all.
+    :param max_seconds: Seconds until the last of them.
+    """
+
+    max_bytes: int
+    max_seconds: float
+    begun: float = field(default_factory=lambda: time.monotonic())
+    bytes: int = 0
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that are left."""
+        return self.begun + self.max_seconds - time.monotonic()
+
+    @property
+    def took_too_long(self) -> bool:
+        """Whether the time is over."""
+        return self.seconds_left <= 0
+
+    @property
+    def was_too_large(self) -> bool:
+        """Whether more came than may come."""
+        return self.bytes > self.max_bytes
+
+
+_ATTEMPT: ContextVar[Attempt | None] = ContextVar("learning360_attempt", default=None)
+
+
+@contextmanager
+def limited(attempt: Attempt) -> Iterator[Attempt]:
+    """
+    Hold the answers to what is sent in a block to the limits of an attempt, also where they are read later.
+
+    :param attempt: The attempt.
+    """
+    token = _ATTEMPT.set(attempt)
+    try:
+        yield attempt
+    finally:
+        _ATTEMPT.reset(token)
+
+
+def hold_to_limits(adapter: Any) -> None:
+    """
+    Let an adapter of `requests` open connections whose answers are held to the limits of their attempt.
+
+    :param adapter: The adapter. One that opens no connections, such as that of a test, is left as it is.
+    """
+    manager = getattr(adapter, "poolmanager", None)
+    if manager is None or getattr(adapter, "_learning360_is_limited", False):
+        return
+    _limit_pools(manager)
+    open_proxy = adapter.proxy_manager_for
+
+    def proxy_manager_for(*args: Any, **kwargs: Any) -> Any:
+        return _limit_pools(open_proxy(*args, **kwargs))
+
+    adapter.proxy_manager_for = proxy_manager_for
+    adapter._learning360_is_limited = True
+
+
+def _limit_pools(manager: Any) -> Any:
+    pools = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: _limited_pool(pool) for scheme, pool in pools.items()}
+    return manager
+
+
+@lru_cache(maxsize=16)
+def _limited_pool(pool: Any) -> Any:
+    """Return a class of pools whose connections read answers within limits."""
+    if issubclass(pool.ConnectionCls, _LimitedConnection):
+        return pool
+    connection = type(f"Limited{pool.ConnectionCls.__name__}", (_LimitedConnection, pool.ConnectionCls), {})
+    return type(f"Limited{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+class LimitedResponse(http.client.HTTPResponse):
+    """An answer that is read within the limits of its attempt."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        attempt = _ATTEMPT.get()
+        if attempt is not None:
+            raw = self.fp.detach()
+            self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # Interim answers, such as 103. `http.client` itself passes over 100 only.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 101 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
+class _LimitedConnection:
+    response_class = LimitedResponse
+
+
+class _LimitedFile(io.RawIOBase):
+    """The bytes of a socket, as long as the limits of an attempt allow."""
+
+    def __init__(self, raw: Any, sock: Any, attempt: Attempt) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._attempt = attempt
+        self._timeout: float | None = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        attempt = self._attempt
+        left = attempt.seconds_left
+        if left <= 0:
+            raise TimeoutError("the attempt takes too long")
+        self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
+        count: int | None = self._raw.readinto(buffer)
+        attempt.bytes += count or 0
+        if attempt.was_too_large:
+            raise ConnectionAbortedError("the answer is too large")
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
