@@ -37,7 +37,7 @@ def session_of(item: dict[str, Any]) -> ProgramSession:
     :param item: The item.
     :raises ContractError: It is none.
     """
-    problem = problem_of_item(item)
+    problem = problem_of_id(item)
     if problem is None:
         try:
             return ProgramSession.model_validate(item)
@@ -48,15 +48,11 @@ def session_of(item: dict[str, Any]) -> ProgramSession:
     )
 
 
-def problem_of_item(item: Any) -> str | None:
-    """Return why an item of the list cannot be a program session, or None; its other fields are not looked at."""
-    if isinstance(item, Unreadable):
-        return item.problem
-    if not isinstance(item, dict):
-        return "it is no object"
+def problem_of_id(item: dict[str, Any]) -> str | None:
+    """Return what is wrong with the ID of an entry, or None."""
     try:
-        checked_session_id(item.get("_id"))
-    except InvalidIdError:
+        checked_session_id(item["_id"])
+    except (InvalidIdError, KeyError):
         return "its _id is no ID"
     return None
 
@@ -67,22 +63,25 @@ class UnreadableItems:
     The items of a list that are left out, since they cannot be read.
 
     :param count: How many there are.
-    :param first: The position of the first of them, from 1, its ID if it has one, and what is wrong with it.
+    :param first: The position of the first of them, from 1, and its ID if it has one.
+    :param problem: What is wrong with the first.
     """
 
     count: int = 0
     first: str = ""
+    problem: str = ""
 
     def add(self, position: int, item: Any, problem: str) -> None:
         """Take in one more; `position` counts from 1."""
         self.count += 1
         if self.count == 1:
             named = item.get("_id") if isinstance(item, dict) else None
-            self.first = f"number {position}{f' ({redact(named)})' if isinstance(named, str) else ''}: {problem}"
+            self.first = f"number {position}{f' ({redact(named)})' if isinstance(named, str) else ''}"
+            self.problem = problem
 
     def __str__(self) -> str:
         entries = "1 entry" if self.count == 1 else f"{self.count} entries"
-        return f"{_LIST} has {entries} that cannot be read. The first is {self.first}."
+        return f"{_LIST} has {entries} that cannot be read. The first is {self.first}: {self.problem}."
 
     def report(self, policy: ContractPolicy) -> str | None:
         """
@@ -135,21 +134,28 @@ def parse_session_list(response: Response) -> SessionList:
 
     checked_answer(what, response, read)
     if found.unreadable.count and not found.sessions:
-        raise not_the_contract(what, response, f"no entry can be read, {found.unreadable.first}")
+        raise not_the_contract(what, response, found.unreadable.problem)
     return found
 
 
-def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[Any, str | None]:
-    """Return an item, sanitized, and what is wrong with it at first sight."""
+def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[str, Any], str | None]:
+    """Return an entry, sanitized, and what is wrong with it; of one that is no usable object its ID, if it has one."""
+    if isinstance(raw, Unreadable):
+        return {}, raw.problem
+    if not isinstance(raw, dict):
+        return {}, "it is no object"
     try:
-        item = decoder.finish(raw, is_risky=is_risky)
+        item: dict[str, Any] = decoder.finish(raw, is_risky=is_risky)
     except (ValueError, RecursionError) as error:
-        return raw, problem_of(error)
-    return item, problem_of_item(item)
+        named = {"_id": raw.get("_id")}
+        return {} if problem_of_id(named) else named, problem_of(error)
+    return item, None
 
 
-def _add_session(sessions: list[ProgramSession], item: Any, decoder: SafeDecoder) -> str | None:
-    """Add the session that an item is; return what is wrong with it, if it is none."""
+def _add_session(sessions: list[ProgramSession], item: dict[str, Any], decoder: SafeDecoder) -> str | None:
+    """Add the session that an entry is; return what is wrong with it, if it is none."""
+    if problem := problem_of_id(item):
+        return problem
     try:
         sessions.append(ProgramSession.from_json(item, was_sanitized=decoder.has_changed))
     except ValidationError as error:
@@ -173,6 +179,7 @@ class StreamedObjects:
         self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH)
         self._start = b""
         self._count = 0
+        self._held_back = 0  # entries that could not be read, before the first that can
         self._is_risky = False  # the text since the last complete item may hold what cannot be stored
         self._end_of_last = b""
 
@@ -194,7 +201,14 @@ class StreamedObjects:
         try:
             for raw in self._reader.feed(piece):
                 self._count += 1
-                yield self._object(raw)
+                item = self._object(raw)
+                # Nothing is yielded of what may turn out to be no list of sessions at all.
+                if self.unreadable.count < self._count:
+                    yield from ({} for _ in range(self._held_back))
+                    self._held_back = 0
+                    yield item
+                else:
+                    self._held_back += 1
                 self._is_risky = is_risky
             return
         except (ValueError, RecursionError) as error:
@@ -214,16 +228,14 @@ class StreamedObjects:
         else:
             if not self._count or self.unreadable.count < self._count:
                 return
-            problem = f"no entry can be read, {self.unreadable.first}"
+            problem = self.unreadable.problem
         raise self._error(problem)
 
     def _object(self, raw: Any) -> dict[str, Any]:
         item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
-        if problem is None:
-            return item  # type: ignore[no-any-return]
-        self.unreadable.add(self._count, item, problem)
-        named = item.get("_id") if isinstance(item, dict) else None
-        return {} if problem_of_item({"_id": named}) else {"_id": named}
+        if problem:
+            self.unreadable.add(self._count, item, problem)
+        return item
 
     def _error(self, problem: str) -> ContractError:
         return not_the_contract(self._what, self.response, page_problem(self._start) or problem)

@@ -11,16 +11,21 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.refusals import no_answer, took_too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     import aiohttp
 
+    from airflow_provider_learning360.api.bodies import BodyReader
+    from airflow_provider_learning360.api.errors import LearningError
+    from airflow_provider_learning360.api.messages import Limits, Request
     from airflow_provider_learning360.api.settings import LearningSettings
 
 T = TypeVar("T")
 
+PIECE = 64 * 1024  # bytes of a body that are read at once: a step of a millisecond or two
 KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
 
 
@@ -99,6 +104,62 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     # By itself it would send a request twice where the connection breaks, past the budget and unseen.
     client._retry_connection = False
     return client
+
+
+async def read_content_async(
+    request: Request, native: aiohttp.ClientResponse, reader: BodyReader, limits: Limits, flight: Flight
+) -> AsyncGenerator[bytes, None]:
+    """Yield the content of an answer, decompressed, within its limits."""
+    try:
+        while piece := await _next_piece(request, native, limits, flight):
+            for content in reader.feed(piece):
+                yield content
+                # What has arrived already is read without waiting, so that nobody else would get a turn.
+                await asyncio.sleep(0)
+            if reader.is_cut:
+                return
+        reader.close()
+        native.release()
+    finally:
+        # Does nothing to a connection that was given back. One with something left to read cannot be used again.
+        native.close()
+
+
+async def _next_piece(request: Request, native: aiohttp.ClientResponse, limits: Limits, flight: Flight) -> bytes:
+    """Return the next bytes of an answer as they came, none at its end."""
+    try:
+        async with asyncio.timeout_at(flight.next_deadline()):
+            piece: bytes = await native.content.read(PIECE)
+    except Exception as error:
+        if not is_transport_trouble(error):
+            raise
+        trouble: Exception = error
+    else:
+        return piece
+    # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
+    raise error_from_aiohttp(request, trouble, limits, flight)
+
+
+def is_transport_trouble(error: Exception) -> bool:
+    """Whether an exception is one of the transport, and not a mistake of ours."""
+    import aiohttp
+
+    # Also of a host name that cannot be one, and of a hook that was closed meanwhile.
+    return isinstance(error, aiohttp.ClientError | OSError | UnicodeError | RuntimeError)
+
+
+def is_disconnect(error: Exception) -> bool:
+    """Whether the server closed the connection instead of an answer."""
+    import aiohttp
+
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
+
+
+def error_from_aiohttp(request: Request, error: Exception, limits: Limits, flight: Flight) -> LearningError:
+    """Return the error for an attempt that `aiohttp` gave up; nothing of the exception's text is used."""
+    if flight.is_over:
+        return took_too_long(request, limits)
+    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)
 
 
 def tls(settings: LearningSettings) -> ssl.SSLContext:

@@ -10,14 +10,24 @@ from __future__ import annotations
 import http.client
 import io
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from airflow_provider_learning360.api.bodies import PIECE, too_large
+from airflow_provider_learning360.api.refusals import no_answer, took_too_long
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+    from airflow_provider_learning360.api.bodies import BodyReader
+    from airflow_provider_learning360.api.errors import LearningError
+    from airflow_provider_learning360.api.messages import Limits, Request
 
 # Bytes beside the body: headers, interim answers, chunk sizes, trailers.
 OVERHEAD = 1024 * 1024
@@ -102,6 +112,45 @@ def _limited_pool(pool: Any) -> Any:
         return pool
     connection = type(f"Limited{pool.ConnectionCls.__name__}", (_LimitedConnection, pool.ConnectionCls), {})
     return type(f"Limited{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+def read_content(
+    request: Request, native: requests.Response, reader: BodyReader, limits: Limits, attempt: Attempt
+) -> Generator[bytes, None, None]:
+    """Yield the content of an answer, decompressed, within its limits."""
+    with closing(native):
+        while piece := _next_piece(request, native, limits, attempt):
+            yield from reader.feed(piece)
+            if reader.is_cut:
+                return
+        reader.close()
+
+
+def _next_piece(request: Request, native: requests.Response, limits: Limits, attempt: Attempt) -> bytes:
+    """Return the next bytes of an answer as they came, none at its end."""
+    try:
+        piece: bytes = native.raw.read1(PIECE, decode_content=False)
+    except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
+        trouble: Exception = error
+    else:
+        return piece
+    # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
+    raise error_from_requests(request, trouble, limits, attempt)
+
+
+def error_from_requests(request: Request, error: Exception, limits: Limits, attempt: Attempt) -> LearningError:
+    """Return the error for an attempt that `requests` gave up; nothing of the exception's text is used."""
+    if attempt.was_too_large:
+        return too_large(request, None, limits)
+    if attempt.took_too_long:
+        return took_too_long(request, limits)
+    return no_answer(request, error, timed_out=_timed_out(error), connection=limits.connection)
+
+
+def _timed_out(error: Exception) -> bool:
+    # Inside of a body, `requests` hides a time-out in an error of the connection.
+    kinds = (requests.Timeout, ReadTimeoutError, TimeoutError)
+    return isinstance(error, kinds) or any(isinstance(one, kinds) for one in error.args)
 
 
 class LimitedResponse(http.client.HTTPResponse):

@@ -7,7 +7,6 @@ Both are transports only: what to send, whether to repeat it and what an answer 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import threading
 import time
 from contextlib import aclosing, closing
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -30,18 +29,35 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
 from airflow_provider_learning360.api import endpoints
-from airflow_provider_learning360.api.bodies import ACCEPTED_ENCODINGS, BodyReader, too_large
+from airflow_provider_learning360.api.bodies import ACCEPTED_ENCODINGS, BodyReader
 from airflow_provider_learning360.api.credentials import Credentials, same_origin, without_keys
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
 from airflow_provider_learning360.api.messages import Call, Limits, Request, Response
-from airflow_provider_learning360.api.refusals import no_answer, not_sent, took_too_long
+from airflow_provider_learning360.api.refusals import not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
-from airflow_provider_learning360.hooks.client import Flight, open_client, proxy_of, tls
+from airflow_provider_learning360.hooks.client import (
+    PIECE,
+    Flight,
+    error_from_aiohttp,
+    is_disconnect,
+    is_transport_trouble,
+    open_client,
+    proxy_of,
+    read_content_async,
+    tls,
+)
 from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
-from airflow_provider_learning360.hooks.deadline import OVERHEAD, Attempt, hold_to_limits, limited
+from airflow_provider_learning360.hooks.deadline import (
+    OVERHEAD,
+    Attempt,
+    error_from_requests,
+    hold_to_limits,
+    limited,
+    read_content,
+)
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
@@ -64,8 +80,6 @@ USER_AGENT = {
 }
 # Reading a larger body takes long enough for other triggers to notice, so that it goes to a thread.
 LARGE_BODY = 64 * 1024
-# Of a streamed body so many bytes are read at once: a step of a millisecond or two.
-PIECE = 64 * 1024
 
 
 class LearningHook(HttpHook):
@@ -328,7 +342,7 @@ class LearningHook(HttpHook):
         else:
             return self._received(request, native, limits, attempt, streamed=bool(sending["stream"]))
         # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
-        return _trouble(request, trouble, limits, attempt)
+        return error_from_requests(request, trouble, limits, attempt)
 
     def _received(
         self, request: Request, native: requests.Response, limits: Limits, attempt: Attempt, *, streamed: bool
@@ -338,7 +352,7 @@ class LearningHook(HttpHook):
         response = Response(request, native.status_code, headers, native=native)
         try:
             reader = BodyReader(request, response.status, headers, limits)
-            content = _contents(request, native, reader, limits, attempt)
+            content = read_content(request, native, reader, limits, attempt)
             if streamed and response.is_success:
                 return replace(response, content=content)
             body = b"".join(content)
@@ -554,20 +568,20 @@ class LearningAsyncHook(BaseHook):
             try:
                 native = await self._request(request, flight)
                 response, reader = _begun(request, native, limits)
-                content = _async_contents(request, native, reader, limits, flight)
+                content = read_content_async(request, native, reader, limits, flight)
                 if streamed and response.is_success:
                     return replace(response, content=content)
                 return replace(response, body=b"".join([piece async for piece in content]), is_cut=reader.is_cut)
             except LearningError as error:
                 return error
             except Exception as error:
-                if not _is_transport_trouble(error):
+                if not is_transport_trouble(error):
                     raise
                 trouble: Exception = error
             # The server closed a connection of the pool while nobody used it: a new one is as good as the first.
-            if not (flight.is_reused and request.may_repeat and _is_disconnect(trouble)):
+            if not (flight.is_reused and request.may_repeat and is_disconnect(trouble)):
                 # Outside of the handler, as above.
-                return _async_trouble(request, trouble, limits, flight)
+                return error_from_aiohttp(request, trouble, limits, flight)
 
     async def _request(self, request: Request, flight: Flight) -> aiohttp.ClientResponse:
         """Send a request and return the answer as soon as its headers are there."""
@@ -611,43 +625,6 @@ def _end_stream(stream: StreamedObjects, log: Any) -> None:
         log.warning("%s Going on without.", stream.unreadable)
 
 
-def _contents(
-    request: Request, native: requests.Response, reader: BodyReader, limits: Limits, attempt: Attempt
-) -> Generator[bytes, None, None]:
-    """Yield the content of an answer, decompressed, within its limits."""
-    with closing(native):
-        while piece := _next_piece(request, native, limits, attempt):
-            yield from reader.feed(piece)
-            if reader.is_cut:
-                return
-        reader.close()
-
-
-def _next_piece(request: Request, native: requests.Response, limits: Limits, attempt: Attempt) -> bytes:
-    """Return the next bytes of an answer as they came, none at its end."""
-    try:
-        piece: bytes = native.raw.read1(PIECE, decode_content=False)
-    except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-        trouble: Exception = error
-    else:
-        return piece
-    # Outside of the handler, as above.
-    raise _trouble(request, trouble, limits, attempt)
-
-
-def _trouble(request: Request, error: Exception, limits: Limits, attempt: Attempt) -> LearningError:
-    if attempt.was_too_large:
-        return too_large(request, None, limits)
-    if attempt.took_too_long:
-        return took_too_long(request, limits)
-    return no_answer(request, error, timed_out=_timed_out(error), connection=limits.connection)
-
-
-def _timed_out(error: Exception) -> bool:
-    # Inside of a body, `requests` hides a time-out in an error of the connection.
-    return isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
-
-
 def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:
     """Return an answer of which the headers are there, and what reads its body."""
     headers = {name.lower(): value for name, value in native.headers.items()}
@@ -658,59 +635,6 @@ def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> 
     except LearningError:
         native.close()
         raise
-
-
-async def _async_contents(
-    request: Request, native: aiohttp.ClientResponse, reader: BodyReader, limits: Limits, flight: Flight
-) -> AsyncGenerator[bytes, None]:
-    """Yield the content of an answer, decompressed, within its limits."""
-    try:
-        while piece := await _next_async_piece(request, native, limits, flight):
-            for content in reader.feed(piece):
-                yield content
-                # What has arrived already is read without waiting, so that nobody else would get a turn.
-                await asyncio.sleep(0)
-            if reader.is_cut:
-                return
-        reader.close()
-        native.release()
-    finally:
-        # Does nothing to a connection that was given back. One with something left to read cannot be used again.
-        native.close()
-
-
-async def _next_async_piece(request: Request, native: aiohttp.ClientResponse, limits: Limits, flight: Flight) -> bytes:
-    """Return the next bytes of an answer as they came, none at its end."""
-    try:
-        async with asyncio.timeout_at(flight.next_deadline()):
-            piece: bytes = await native.content.read(PIECE)
-    except Exception as error:
-        if not _is_transport_trouble(error):
-            raise
-        trouble: Exception = error
-    else:
-        return piece
-    # Outside of the handler, as above.
-    raise _async_trouble(request, trouble, limits, flight)
-
-
-def _is_transport_trouble(error: Exception) -> bool:
-    import aiohttp
-
-    # Also of a host name that cannot be one, and of a hook that was closed meanwhile.
-    return isinstance(error, aiohttp.ClientError | OSError | UnicodeError | RuntimeError)
-
-
-def _is_disconnect(error: Exception) -> bool:
-    import aiohttp
-
-    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
-
-
-def _async_trouble(request: Request, error: Exception, limits: Limits, flight: Flight) -> LearningError:
-    if flight.is_over:
-        return took_too_long(request, limits)
-    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)
 
 
 def _native(response: Response) -> requests.Response:
