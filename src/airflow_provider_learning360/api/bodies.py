@@ -24,6 +24,7 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 PIECE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is counted while it unfolds
 # A JSON value takes some 60 bytes of memory, even if it has two. Real answers have fewer than one in so many bytes.
 BYTES_PER_VALUE = 12
+_ZLIB_HEADER = 2  # bytes that tell deflate inside of zlib, as HTTP wants it, from raw deflate
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
@@ -134,8 +135,13 @@ class _Decompressor:
         self._encoding = encoding
         self._zlib = zlib.decompressobj(_WINDOWS[encoding])
         self._may_be_raw = encoding == "deflate"
+        self._start = b""
 
     def decompress(self, piece: bytes, max_length: int) -> bytes:
+        if self._may_be_raw:
+            piece = self._start = self._start + piece
+            if len(piece) < _ZLIB_HEADER:
+                return b""
         try:
             content = self._zlib.decompress(piece, max_length)
         except zlib.error:

@@ -195,8 +195,9 @@ class StreamedObjects:
         if len(self._start) < START:
             self._start = (self._start + piece)[:START]
         # An escape may be cut in two.
-        is_risky = has_risky_escape((self._end_of_last + piece).decode("latin-1"))
-        self._end_of_last = piece[-LONGEST_ESCAPE:]
+        text = self._end_of_last + piece
+        is_risky = has_risky_escape(text.decode("latin-1"))
+        self._end_of_last = text[1 - LONGEST_ESCAPE :]
         self._is_risky = self._is_risky or is_risky
         try:
             for raw in self._reader.feed(piece):

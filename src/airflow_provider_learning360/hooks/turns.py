@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.pacing import Pace
 from airflow_provider_learning360.api.retries import parse_retry_after
+from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.settings import LearningSettings
+
+log = logging.getLogger(__name__)
 
 # A triggerer has many hooks, and 360Learning counts the requests of all of them.
 _PACES: dict[tuple[str, str], Pace] = {}
@@ -36,9 +40,17 @@ def heed(settings: LearningSettings, response: Response) -> None:
     :param settings: The settings of the connection.
     :param response: The answer.
     """
-    if response.status in (429, 503):
-        asked = parse_retry_after(response.headers.get("retry-after"), datetime.now(tz=UTC))
-        _pace(settings).hold(time.monotonic(), asked or 0.0)
+    if response.status not in (429, 503):
+        return
+    asked = parse_retry_after(response.headers.get("retry-after"), datetime.now(tz=UTC)) or 0.0
+    longest = max_triggerer_wait()
+    if asked > longest:
+        # One answer must not silence a triggerer's connection for ever.
+        log.warning(
+            "360Learning asked %s to wait %g s. Waiting %g s at most ([learning360] max_triggerer_wait).",
+            *(settings.connection, asked, longest),
+        )
+    _pace(settings).hold(time.monotonic(), min(asked, longest))
 
 
 def _pace(settings: LearningSettings) -> Pace:

@@ -1,0 +1,213 @@
+"""Whatever bytes come, a document holds nothing that msgpack, PostgreSQL or Airflow's JSON cannot take."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api import endpoints
+from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.api.contract import drift_of
+from airflow_provider_learning360.api.decoder import decode_json
+from airflow_provider_learning360.api.errors import ContractError, LearningError
+from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.api.sanitizer import MAX_DEPTH, is_unprintable, printable, sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.api.messages import Response
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)  # surrogates and NUL included
+SURROGATES = st.text(st.sampled_from("\ud83d\ude00\udcff\x00a"), max_size=4)
+NUMBERS = st.integers() | st.integers(min_value=2**62, max_value=2**70) | st.floats()
+SCALARS = st.none() | st.booleans() | NUMBERS | ANY_TEXT | SURROGATES
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT | SURROGATES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def assert_storable(value: Any) -> None:
+    """Whatever stands between us and another process or a store takes it, and gives back the same."""
+    text = json.dumps(value, allow_nan=False)
+    assert json.loads(text) == value
+    assert "\\u0000" not in text
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(value)) == value
+    json.dumps(value, ensure_ascii=False).encode()
+
+
+@given(VALUES)
+@example({"name": "caf\ud83d"})
+@example([2**70, -(2**70), math.nan, math.inf, -math.inf, 10**5000])
+def test_every_value_becomes_storable(value: Any) -> None:
+    assert_storable(sanitize(value))
+    assert sanitize(sanitize(value)) == sanitize(value)
+
+
+@given(VALUES, st.booleans())
+def test_bytes_are_read_like_the_values_they_hold(value: Any, escaped: bool) -> None:
+    try:
+        body = json.dumps(value, ensure_ascii=escaped).encode()
+    except (UnicodeEncodeError, ValueError):
+        body = json.dumps(value).encode()
+    assert decode_json(body) == sanitize(json.loads(body))
+    assert_storable(decode_json(body))
+
+
+DIGITS = "7" * 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"caf\ud83d"', "caf\ufffd"),
+        (r'"\ude00\ud83d"', "\ufffd\ufffd"),
+        (r'"\ud83d\ude00"', "😀"),
+        (r'"\\ud83d\ude00"', "\\ud83d\ufffd"),
+        (r'"a\u0000b"', "a\ufffdb"),
+        (str(2**63 - 1), 2**63 - 1),
+        (str(2**63), str(2**63)),
+        (str(-(2**63)), -(2**63)),
+        (str(-(2**63) - 1), str(-(2**63) - 1)),
+        ("1e400", "Infinity"),
+        ("-1e400", "-Infinity"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e308", 1e308),
+    ],
+)
+def test_what_cannot_be_stored_is_replaced(text: str, value: Any) -> None:
+    assert decode_json(text.encode()) == value
+    assert decode_json(f'{{"a": [{text}]}}'.encode()) == {"a": [value]}
+
+
+def test_a_number_of_many_digits_is_kept_as_a_fingerprint() -> None:
+    kept = decode_json(DIGITS.encode())
+    assert kept.startswith("integer of 5000 digits, SHA-256 ")
+    assert kept == decode_json(DIGITS.encode()) != decode_json(DIGITS[:-1].encode() + b"8")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 400, 100_000])
+def test_deep_nesting_is_refused(opening: str, depth: int) -> None:
+    body = opening * depth + "1" + ("]" if opening == "[" else "}") * depth
+    with pytest.raises((ValueError, RecursionError)):
+        decode_json(body.encode())
+
+
+def test_usual_nesting_is_not() -> None:
+    assert decode_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+
+# The three ways to a session: alone, in the list, in the streamed list.
+
+
+def alone(body: bytes, answer: Callable[..., Response]) -> Any:
+    return endpoints.get_program_session(ID).parse(answer(body)).document()
+
+
+def in_list(body: bytes, answer: Callable[..., Response]) -> Any:
+    (session,) = endpoints.list_program_sessions().parse(answer(b"[" + body + b"]")).sessions
+    return session.document()
+
+
+def in_stream(body: bytes, answer: Callable[..., Response]) -> Any:
+    stream = endpoints.stream_program_sessions().parse(answer())
+    # In small pieces: an escape is cut in two.
+    body = b"[" + body + b"]"
+    (item,) = [item for place in range(len(body)) for item in stream.feed(body[place : place + 1])]
+    stream.close()
+    return ProgramSession.model_validate(item).document()
+
+
+@given(
+    st.fixed_dictionaries(
+        {"_id": st.just(ID)},
+        optional={
+            "name": ANY_TEXT | SURROGATES,
+            "userLimit": NUMBERS,
+            "programDuration": NUMBERS,
+            "tutors": st.lists(SURROGATES, max_size=2),
+            "customFields": st.lists(st.fixed_dictionaries({"value": VALUES}), max_size=2),
+            "color": VALUES,
+        },
+    )
+)
+@example({"_id": ID, "userLimit": 2**70})
+@example({"_id": ID, "userLimit": math.nan, "name": "caf\ud83d"})
+def test_the_same_bytes_read_the_same_on_every_way(document: dict[str, Any]) -> None:
+    from airflow_provider_learning360.api.messages import Request, Response
+
+    def answer(body: bytes = b"") -> Response:
+        return Response(Request("GET", "/api/v1/thing"), 200, {}, body)
+
+    body = json.dumps(document).encode()
+    first, second, third = alone(body, answer), in_list(body, answer), in_stream(body, answer)
+    assert first == second == third == sanitize(json.loads(body))
+    assert_storable(first)
+
+
+def test_one_drift_line_names_what_was_replaced(answer: Callable[..., Response]) -> None:
+    body = rb'{"_id": "%s", "name": "caf\ud83d", "userLimit": 1%s, "col\u001bor": 1}' % (ID.encode(), b"0" * 30)
+    session = endpoints.get_program_session(ID).parse(answer(body))
+    assert drift_of(session).replaced == ("name", "userLimit")
+    told = str(drift_of(session))
+    assert "replaced, since Airflow cannot store it: name, userLimit" in told
+    assert r"col\x1bor" in told
+    assert told.isprintable()
+
+
+def test_a_text_where_a_number_belongs_is_still_refused(answer: Callable[..., Response]) -> None:
+    for value in ("12", "many", ""):
+        with pytest.raises(ContractError, match="userLimit"):
+            endpoints.get_program_session(ID).parse(answer(json.dumps({"_id": ID, "userLimit": value}).encode()))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "9" * 30])
+def test_a_number_that_is_none_equals_itself(number: str, answer: Callable[..., Response]) -> None:
+    body = f'{{"_id": "{ID}", "modifiedAt": "2026-03-01T08:00:00Z", "userLimit": {number}}}'.encode()
+    one, two = (endpoints.get_program_session(ID).parse(answer(body)) for _ in range(2))
+    assert Watermark.of(one, ["userLimit"]) == Watermark.of(two, ["userLimit"])
+    assert_storable(Watermark.of(one, ["userLimit"]).to_dict())
+
+
+def test_another_session_than_the_one_asked_for_is_refused(answer: Callable[..., Response]) -> None:
+    with pytest.raises(ContractError, match="it has another _id"):
+        endpoints.get_program_session(ID).parse(answer(b'{"_id": "60b8d2956e20ae1a0f8e44f2"}'))
+
+
+@given(ANY_TEXT | SURROGATES | st.sampled_from(["\x1b[31m", "\u202eevil", "bell\x07", "line\u2028end", "\x85"]))
+def test_an_error_is_printable_and_storable_whatever_it_tells(text: str) -> None:
+    error = LearningError(f"It says {text}.", path=text, code=text, retry_after=1e300)
+    assert not any(map(is_unprintable, error.message.replace("\n", "")))
+    assert_storable(error.to_dict())
+    assert_storable(error.with_note(text).to_dict())
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e300, math.inf, -1.0, math.nan])
+def test_seconds_to_wait_are_such_that_clocks_can_take_them(seconds: float) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    kept = LearningError("Wait.", retry_after=seconds).retry_after
+    if kept is not None:
+        assert datetime.now(tz=UTC) + timedelta(seconds=kept)
+
+
+@given(ANY_TEXT)
+def test_printable_steers_no_terminal(text: str) -> None:
+    shown = printable(text)
+    assert not set(shown) & set(
+        "\x00\x07\x1b\x7f\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+    assert printable(shown) == shown
+    shown.encode()
