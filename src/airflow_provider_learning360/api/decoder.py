@@ -8,6 +8,7 @@ from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.sanitizer import (
+    MAX_DEPTH,
     is_nested_too_deeply,
     is_number_text,
     sanitize,
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 TOO_DEEP = "it is nested too deeply"
 
-# The escapes that may stand for a lone surrogate or NUL. Raw bytes of either are no UTF-8, or no JSON.
-_ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+# How the escapes begin that may stand for a lone surrogate or NUL. Raw bytes of either are no UTF-8, or no JSON.
+_ESCAPES = re.compile(r"\\u(?:0000|[dD])")
 LONGEST_ESCAPE = 6  # characters
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class SafeDecoder:
@@ -41,26 +43,28 @@ class SafeDecoder:
         self._decode = decoder.decode
         self.raw_decode = decoder.raw_decode
 
-    def decode(self, body: bytes | str) -> Any:
+    def decode(self, body: bytes) -> Any:
         """
         Return the value that a whole JSON text holds.
 
-        :param body: The text; bytes are UTF-8.
+        :param body: The text, in UTF-8.
         :raises ValueError: It is no JSON, no UTF-8, or nested too deeply.
         :raises RecursionError: It is nested even more deeply.
         """
-        text = body.decode() if isinstance(body, bytes) else body
-        return self.finish(self._decode(text), is_risky=has_risky_escape(text))
+        text = body.decode()
+        value = self._decode(text)
+        return self.finish(value, is_risky=has_risky_escape(text), may_be_deep=may_be_deep(body))
 
-    def finish(self, value: Any, *, is_risky: bool) -> Any:
+    def finish(self, value: Any, *, is_risky: bool, may_be_deep: bool = True) -> Any:
         """
         Return a value that `raw_decode` gave, sanitized.
 
         :param value: The value.
         :param is_risky: Whether the text that it was read from may hold lone surrogates or NUL.
+        :param may_be_deep: Whether it may be nested too deeply; default True.
         :raises ValueError: It is nested too deeply.
         """
-        if is_nested_too_deeply(value):
+        if may_be_deep and is_nested_too_deeply(value):
             raise ValueError(TOO_DEEP)
         if not is_risky:
             return value
@@ -96,6 +100,17 @@ def decode_json(body: bytes) -> Any:
 def has_risky_escape(text: str) -> bool:
     """Whether a JSON text may hold a lone surrogate or NUL."""
     return "\\u" in text and _ESCAPES.search(text) is not None
+
+
+def may_be_deep(text: bytes) -> bool:
+    """Whether a JSON text may be nested more than `MAX_DEPTH` levels deep; much quicker than to walk its values."""
+    brackets = text.translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(left) in (0, len(brackets)):
+            return bool(left)
+        brackets = left
+    return True
 
 
 def sanitized_fields(document: Mapping[str, Any]) -> tuple[str, ...]:

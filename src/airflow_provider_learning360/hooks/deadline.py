@@ -161,7 +161,7 @@ class LimitedResponse(http.client.HTTPResponse):
         attempt = _ATTEMPT.get()
         if attempt is not None:
             raw = self.fp.detach()
-            self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt))
+            self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt), PIECE)
 
     def _read_status(self) -> tuple[str, int, str]:
         # Interim answers, such as 103. `http.client` itself passes over 100 only.
