@@ -191,7 +191,8 @@ def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, st
         limit = asked.limit if status < 300 else asked.bounds.error
         first, last = begin(asked)
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
-        yield chunk(first)
+        if first:  # an empty chunk is the end
+            yield chunk(first)
         piece = chunk(filling * (PIECE // len(filling)))
         for _ in range(3 * limit // PIECE + 1):
             yield piece

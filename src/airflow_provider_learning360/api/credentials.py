@@ -129,8 +129,8 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
         )
     if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
         raise RedirectError(
-            f"{request} was redirected ({response.status}) to {parts.path}, which would turn it into a read. "
-            "Use that path instead.",
+            f"{request} was redirected ({response.status}) to {redact(parts.path, secrets)}, "
+            "which would turn it into a read. Use that path instead.",
             **details,  # type: ignore[arg-type]
         )
     return replace(request, path=parts.path or "/", query=without_keys(tuple(parse_qsl(parts.query, True))))

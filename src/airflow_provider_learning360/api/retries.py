@@ -84,7 +84,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     :param value: The header: seconds, also fractional, or an HTTP date.
     :param now: The present time, with its zone.
     """
-    if value is None:
+    if value is None or not value.isascii():
         return None
     try:
         seconds = float(value)
