@@ -34,7 +34,7 @@ from airflow_provider_learning360.api.credentials import Credentials, same_origi
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
-from airflow_provider_learning360.api.messages import Call, Limits, Request, Response
+from airflow_provider_learning360.api.messages import Call, Kind, Limits, Request, Response
 from airflow_provider_learning360.api.refusals import not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
@@ -212,6 +212,9 @@ class LearningHook(HttpHook):
         r"""
         Send a request to any route of 360Learning and return its answer.
 
+        The answer is read up to `max_document_bytes` of the connection. With `stream`, the caller reads the body,
+        within `max_list_bytes` and `max_list_seconds`.
+
         :param endpoint: Path of the route, such as `/api/v1/users`.
         :param data: Query parameters of a GET, else the body.
         :param headers: Further headers.
@@ -236,7 +239,8 @@ class LearningHook(HttpHook):
         )
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
-        return self._carry_out(Call(request, _native, any_status=any_status), options=options)
+        kind: Kind = "list" if options.get("stream") else "document"
+        return self._carry_out(Call(request, _native, any_status=any_status, kind=kind), options=options)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
