@@ -148,6 +148,20 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "10",
                     },
+                    "max_triggerer_wait": {
+                        "description": "Longest wait, in seconds, that 360Learning may ask of a triggerer by Retry-After.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "3600",
+                    },
+                    "max_task_wait": {
+                        "description": "Longest wait, in seconds, that 360Learning may ask of a task before its retry.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "86400",
+                    },
                     "page": {
                         "description": "Whether Airflow 3 has the page 360Learning.",
                         "version_added": "0.1.0",

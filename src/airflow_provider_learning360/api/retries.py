@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 FIRST_WAIT = 1.0  # seconds before the first repetition
 LONGEST_WAIT = 30.0  # seconds; where doubling stops
 
+# Seconds; the longest wait that a server may ask for, however much longer it asks.
+LONGEST_TRIGGERER_WAIT = 3600.0
+LONGEST_TASK_WAIT = 86400.0
+
 LONGEST_REFUSAL = 300.0  # seconds; the same for a poller that waits until somebody mends what is wrong
 
 

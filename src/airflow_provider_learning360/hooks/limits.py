@@ -1,0 +1,41 @@
+"""Limits that Airflow's configuration sets: the longest waits that a server may ask for."""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import cache
+
+from airflow.providers.common.compat.sdk import AirflowConfigException, conf
+
+from airflow_provider_learning360.api.retries import LONGEST_TASK_WAIT, LONGEST_TRIGGERER_WAIT
+
+log = logging.getLogger(__name__)
+
+
+def max_triggerer_wait() -> float:
+    """Return the longest wait, in seconds, that a server may ask of a triggerer."""
+    return _seconds("max_triggerer_wait", LONGEST_TRIGGERER_WAIT)
+
+
+def max_task_wait() -> float:
+    """Return the longest wait, in seconds, that a server may ask of a task before its retry."""
+    return _seconds("max_task_wait", LONGEST_TASK_WAIT)
+
+
+def _seconds(option: str, default: float) -> float:
+    try:
+        seconds: float = conf.getfloat("learning360", option, fallback=default)
+    except AirflowConfigException:
+        seconds = math.nan
+    if 0 < seconds < math.inf:
+        return seconds
+    _warn(option, default)
+    return default
+
+
+@cache  # a poller reads its limit at every poll
+def _warn(option: str, default: float) -> None:
+    log.warning(
+        "[learning360] %s in Airflow's configuration is not a number of seconds above 0. Using %g.", option, default
+    )
