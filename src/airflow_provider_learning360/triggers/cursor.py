@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider_learning360.api.watching import PIECES, WATERMARKS, Known, Watch, piece_of, read_known
+from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ class Cursor:
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self._trouble = False
+        self._trouble: str | None = None
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, Known]:
         """
@@ -65,9 +66,14 @@ class Cursor:
         :param watch: The watch.
         """
         for piece in sorted(watch.unsaved):
+            # Before it is written: what changes meanwhile is to be written again.
             watch.unsaved.discard(piece)
-            if await self._tried(self._stored(piece, watch)) is None:
-                watch.unsaved.add(piece)
+            saved = None
+            try:
+                saved = await self._tried(self._stored(piece, watch))
+            finally:
+                if saved is None:
+                    watch.unsaved.add(piece)
 
     async def _stored(self, piece: str, watch: Watch) -> bool:
         # Another watcher of the same asset may have sessions of its own in this piece.
@@ -82,13 +88,26 @@ class Cursor:
         try:
             answer = await attempt
         except Exception as error:  # noqa: BLE001 - whatever it is, raising it would end all watchers of the stream
-            if not self._trouble:
-                said = error.error.error.value if isinstance(error, AirflowRuntimeError) else type(error).__name__
-                log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
-            self._trouble = True
+            self._tell(error)
             return None
-        self._trouble = False
+        self._trouble = None
         return answer
+
+    def _tell(self, error: Exception) -> None:
+        """Log a change of state once, not every attempt."""
+        before, self._trouble = self._trouble, type(error).__name__
+        if self._trouble == before:
+            return
+        if isinstance(error, AirflowRuntimeError | OSError | EOFError):
+            said = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
+            log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
+            return
+        log.error("Traceback without values:\n%s", format_frames(error))
+        log.error(
+            "Unexpected %s while using Airflow's asset state store; please report it with the traceback above. "
+            "Trying again.",
+            self._trouble,
+        )
 
 
 _LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
