@@ -32,6 +32,11 @@ class Cursor:
     def __init__(self, store: Any) -> None:
         self._store = store
         self._trouble: str | None = None
+        self._is_retired = False
+
+    def retire(self) -> None:
+        """Write nothing any more: another cursor goes on from what is stored."""
+        self._is_retired = True
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, Known]:
         """
@@ -45,7 +50,7 @@ class Cursor:
         unreadable: list[str] = []
         for piece in pieces:
             # To go on without an answer would forget a watermark, and with it a change.
-            while (answer := await self._tried(self._store.aget(_key(piece), {}))) is None:  # noqa: ASYNC110
+            while (answer := await self._tried(self._read(piece))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
             # Piece by piece: the other triggers get their turn in between.
             known, broken = read_known(answer)
@@ -75,9 +80,17 @@ class Cursor:
                 if saved is None:
                     watch.unsaved.add(piece)
 
+    async def _read(self, piece: str) -> dict[str, Any]:
+        # After what an earlier watcher of this asset is just writing.
+        async with _one_at_a_time():
+            stored: dict[str, Any] = await self._store.aget(_key(piece), {})
+            return stored
+
     async def _stored(self, piece: str, watch: Watch) -> bool:
         # Another watcher of the same asset may have sessions of its own in this piece.
         async with _one_at_a_time():
+            if self._is_retired:
+                return True
             others = await self._store.aget(_key(piece), {})
             kept = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
             await self._store.aset(_key(piece), {**kept, **watch.piece(piece)})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow.triggers.shared_stream import AdvanceItem
 
+    from airflow_provider_learning360.triggers.cursor import Cursor
     from airflow_provider_learning360.triggers.poller import Poller, PollKind
     from airflow_provider_learning360.triggers.subscriptions import Look
 
@@ -91,6 +92,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
     """
 
     _streams: ClassVar[dict[StreamKey, Subscriptions]] = {}
+    _cursors: ClassVar[dict[str, set[Cursor]]] = {}  # by asset: those of watchers that have ended
 
     def __init__(
         self,
@@ -141,6 +143,8 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                     yield TriggerEvent(findings.payload())
         finally:
             subscriptions.leave(subscription)
+            if subscription.cursor is not None:
+                self._cursors.setdefault(self.asset_name, set()).add(subscription.cursor)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the same events with a poller of its own, for Airflow below 3.3."""
@@ -172,6 +176,9 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                 f"asset_name: {self.asset_name!r} is not the name of the asset that this trigger watches for. "
                 "Build the asset with watched_program_session or watched_program_sessions."
             ) from None
+        # An ended watcher may still be writing. It must not overwrite what its successor begins with.
+        for earlier in self._cursors.pop(self.asset_name, ()):
+            earlier.retire()
         kept = await cursor.load(self.session_ids)
         return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing, kept), cursor)
 
