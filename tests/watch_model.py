@@ -481,7 +481,9 @@ class World:
     def check_nothing_is_told_twice(self) -> None:
         for name, entries in self.told.items():
             for one in self.edits:
-                moved = [entry["modifiedAt"] for entry in entries if entry["_id"] == one and entry["kind"] == "modified"]
+                moved = [
+                    entry["modifiedAt"] for entry in entries if entry["_id"] == one and entry["kind"] == "modified"
+                ]
                 assert [two["from"] for two in moved[1:]] == [two["to"] for two in moved[:-1]], name
                 times = [entry["times"] for entry in entries if entry["_id"] == one and entry["kind"] == "missing"]
                 assert times == list(range(1, len(times) + 1)), name
