@@ -214,3 +214,13 @@ def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: Learn
 def test_an_endless_poller_never_asks_before_it_may() -> None:
     assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 0.0) == 600
     assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 1.0) > 600
+
+
+@pytest.mark.parametrize("error", [RateLimitedError, UnavailableError])
+@given(asked=st.floats(0, 1e300), longest=st.floats(1, 1e5), jitter=JITTER)
+def test_an_endless_poller_waits_no_longer_than_the_cap(
+    error: type[LearningError], asked: float, longest: float, jitter: float
+) -> None:
+    wait = watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter, longest)
+    assert min(asked, longest) <= wait <= max(longest + 1, 10 * 1.25)
+    assert watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter) <= 3601

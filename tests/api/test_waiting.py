@@ -132,3 +132,12 @@ def test_the_delay_that_the_server_asks_for_is_kept_until_the_next_look() -> Non
 def test_a_session_without_modified_at_cannot_be_waited_for() -> None:
     with pytest.raises(ContractError, match="modifiedAt"):
         ModificationWait(None).judge(ProgramSession.model_validate({"_id": ID}))
+
+
+@pytest.mark.parametrize(("asked", "longest", "waits"), [(30.0, 60.0, 30.0), (1e12, 60.0, 60.0), (1e12, None, 3600.0)])
+def test_retry_after_is_capped_and_both_are_said(asked: float, longest: float | None, waits: float) -> None:
+    wait = ModificationWait(Watermark(ID, T0), **({} if longest is None else {"longest_wait": longest}))
+    wait.judge(RateLimitedError("later", retry_after=asked))
+    assert (wait.asked, wait.retry_after) == (asked, waits)
+    wait.judge(look(0))
+    assert (wait.asked, wait.retry_after) == (0.0, 0.0)

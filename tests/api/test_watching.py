@@ -7,14 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.models import ProgramSession, write_date
 from airflow_provider_learning360.api.watching import (
     MOST_PER_EVENT,
     PIECES,
-    Findings,
     Known,
     Watch,
     piece_of,
@@ -47,68 +44,6 @@ def stored(watch: Watch) -> dict[str, Known]:
     )
     assert unreadable == []
     return known
-
-
-class World:
-    """One session, a watch over it, and a place where its watermark is stored."""
-
-    def __init__(self) -> None:
-        self.minute = 0
-        self.store: dict[str, Known] = {}
-        self.first_kept: int | None = None
-        self.events: list[tuple[str, str]] = []
-        self.reported: list[Findings] = []
-        self.crash()
-
-    def crash(self) -> None:
-        self.watch = Watch([session_id(1)], kept=self.store)
-        self.reported = []
-
-    def edit(self) -> None:
-        self.minute += 1
-
-    def look(self) -> None:
-        one = session(1, self.minute)
-        sent = write_date(START + timedelta(minutes=self.minute))
-        if self.watch.is_news(one.id, sent):
-            self.watch.see(one, sent)
-        if found := self.watch.report():
-            # Airflow stores an event before anybody confirms it.
-            self.events += [(entry["modifiedAt"]["from"], entry["modifiedAt"]["to"]) for entry in found.sessions]
-            self.reported.append(found)
-
-    def confirm(self) -> None:
-        if self.reported:
-            self.watch.confirm(self.reported.pop(0))
-
-    def save(self) -> None:
-        if self.watch.unsaved:
-            self.watch.unsaved.clear()
-            self.store = stored(self.watch)
-            if self.first_kept is None:
-                kept = self.store[session_id(1)].watermark.modified_at
-                self.first_kept = int((kept - START).total_seconds() // 60)
-
-
-@given(st.lists(st.sampled_from(["edit", "look", "confirm", "save", "crash"]), max_size=60))
-def test_every_edit_since_the_first_watermark_is_in_an_event(steps: list[str]) -> None:
-    world = World()
-    for step in steps:
-        getattr(world, step)()
-    world.look()
-    if world.first_kept is not None:
-        for minute in range(world.first_kept + 1, world.minute + 1):
-            moment = write_date(START + timedelta(minutes=minute))
-            assert any(before < moment <= after for before, after in world.events)
-
-
-@given(st.lists(st.sampled_from(["edit", "look", "confirm", "save"]), max_size=60))
-def test_without_a_crash_every_edit_is_in_one_event(steps: list[str]) -> None:
-    world = World()
-    for step in steps:
-        getattr(world, step)()
-    assert len({after for _, after in world.events}) == len(world.events)
-    assert [before for before, _ in world.events[1:]] == [after for _, after in world.events[:-1]]
 
 
 def test_the_first_sight_is_no_change() -> None:
@@ -180,6 +115,63 @@ def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
     again = Watch([session_id(1)], on_missing="event", kept=stored(watch))
     assert not again.miss(session_id(1))
     assert again.report() is None
+
+
+def test_nothing_made_of_an_unconfirmed_change_is_kept() -> None:
+    """Look, edit, look, missing, back again, crash: the change is found again, in whatever the watch was."""
+    for on_missing in ("ignore", "event"):
+        watch = Watch([session_id(1)], on_missing=on_missing)  # type: ignore[arg-type]
+        seen(watch, session(1, 0))
+        first = stored(watch)
+        assert seen(watch, session(1, 1)) != []
+        for _ in range(2):
+            watch.miss(session_id(1))
+            watch.report()
+            assert stored(watch) == first
+            seen(watch, session(1, 1))
+            assert stored(watch) == first
+
+
+def test_other_watched_fields_keep_no_unconfirmed_disappearance() -> None:
+    old = Watch([session_id(1)], ["lang"], "event")
+    seen(old, session(1, 0, lang="en", name="Old"))
+    watch = Watch([session_id(1)], ["lang", "name"], "event", stored(old))
+    watch.miss(session_id(1))
+    watch.report()
+    seen(watch, session(1, 0, lang="en", name="Old"))
+    assert stored(watch)[session_id(1)].times_gone == 0
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
+def test_confirmations_in_any_order_keep_the_last_state_once_all_have_come(order: list[int]) -> None:
+    watch = Watch([session_id(1)], on_missing="event")
+    seen(watch, session(1, 0))
+    events = []
+    for minute in (1, 2):
+        watch.see(session(1, minute), str(minute))
+        events.append(watch.report())
+    watch.miss(session_id(1))
+    events.append(watch.report())
+    confirmed: set[int] = set()
+    for number in order:
+        found = events[number]
+        assert found
+        watch.confirm(found)
+        confirmed.add(number)
+        in_row = next((one for one in range(3) if one not in confirmed), 3)
+        known = stored(watch)[session_id(1)]
+        assert known.watermark.modified_at == START + timedelta(minutes=min(in_row, 2))
+        assert known.gone == (in_row == 3)
+
+
+def test_a_session_that_comes_and_goes_while_nothing_is_confirmed_makes_no_long_queue() -> None:
+    watch = Watch([session_id(1)])
+    seen(watch, session(1, 0))
+    seen(watch, session(1, 1))
+    for _ in range(100):
+        watch.miss(session_id(1))
+        seen(watch, session(1, 1))
+    assert len(watch._unconfirmed[session_id(1)]) == 2
 
 
 def test_an_id_that_never_was_is_told_once() -> None:

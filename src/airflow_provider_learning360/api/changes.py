@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, holds_mail, redact
+from airflow_provider_learning360.api.sanitizer import sanitize
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
@@ -45,6 +46,10 @@ class Watermark:
     modified_at: datetime
     watched: Mapping[str, Any] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Stored by an earlier version, or made of somebody else's document: NaN would differ from itself for ever.
+        object.__setattr__(self, "watched", sanitize(self.watched))
 
     @classmethod
     def of(cls, session: ProgramSession, watch: Sequence[str] = ()) -> Watermark:
@@ -212,7 +217,7 @@ def modified_at(session: ProgramSession) -> datetime:
 
 def _watched(session: ProgramSession, watch: Sequence[str]) -> dict[str, Any]:
     document = session.document(fields=watch) if watch else {}
-    return {name: _storable(name, value) for name, value in document.items()}
+    return {name: _storable(name, sanitize(value)) for name, value in document.items()}
 
 
 def _storable(name: str, value: Any) -> Any:

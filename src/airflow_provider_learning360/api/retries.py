@@ -121,7 +121,13 @@ def poll_wait(
     return wait if longest is None else min(wait, longest)
 
 
-def watch_wait(interval: float, error: LearningError | None, failures: int, jitter: Callable[[], float]) -> float:
+def watch_wait(
+    interval: float,
+    error: LearningError | None,
+    failures: int,
+    jitter: Callable[[], float],
+    longest_wait: float = LONGEST_TRIGGERER_WAIT,
+) -> float:
     """
     Return the seconds from one look to the next of a poller that never gives up.
 
@@ -129,10 +135,11 @@ def watch_wait(interval: float, error: LearningError | None, failures: int, jitt
     :param error: What the last look ended in, or None.
     :param failures: How many looks in a row ended in an error.
     :param jitter: Returns a number from 0 to 1, so that many pollers do not look at the same moment.
+    :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
     """
     if error is None:
         return interval * (1 + jitter() / 20)
     longest = max(interval, LONGEST_WAIT if error.retryable else LONGEST_REFUSAL)
     grown = min(longest, interval * 2.0 ** min(failures - 1, 30)) * (1 + jitter() / 4)
-    asked = 0.0 if error.retry_after is None else error.retry_after + jitter() * FIRST_WAIT
+    asked = 0.0 if error.retry_after is None else min(error.retry_after, longest_wait) + jitter() * FIRST_WAIT
     return max(grown, asked)

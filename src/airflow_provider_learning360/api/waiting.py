@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
+from airflow_provider_learning360.api.retries import LONGEST_TRIGGERER_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,23 @@ class Wait(ABC, Generic[Found]):
     :param on_missing: What to do while there is no such session; to skip is for the caller.
     :param max_failures: Looks in a row that may get no answer.
     :param failures: How many already got none.
+    :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
     """
 
-    def __init__(self, *, on_missing: OnMissing = "fail", max_failures: int = 10, failures: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        on_missing: OnMissing = "fail",
+        max_failures: int = 10,
+        failures: int = 0,
+        longest_wait: float = LONGEST_TRIGGERER_WAIT,
+    ) -> None:
         self.on_missing = on_missing
         self.max_failures = max_failures
         self.failures = failures
+        self.longest_wait = longest_wait
         self.retry_after = 0.0
+        self.asked = 0.0
         self.trouble: LearningError | None = None
 
     @abstractmethod
@@ -46,13 +57,13 @@ class Wait(ABC, Generic[Found]):
         """
         Return what a look found, or None to look again.
 
-        Afterwards `retry_after` holds the seconds that the server asked to wait, and `trouble` what kept the look from
-        finding the session, if anything did.
+        Afterwards `asked` holds the seconds that the server asked to wait, `retry_after` the same capped by
+        `longest_wait`, and `trouble` what kept the look from finding the session, if anything did.
 
         :param outcome: The session, or the error of the look.
         :raises LearningError: There is no point in looking again.
         """
-        self.retry_after, self.trouble = 0.0, None
+        self.asked, self.retry_after, self.trouble = 0.0, 0.0, None
         if not isinstance(outcome, LearningError):
             self.failures = 0
             return self.find(outcome)
@@ -63,7 +74,8 @@ class Wait(ABC, Generic[Found]):
         if not outcome.retryable:
             raise outcome
         self.failures += 1
-        self.retry_after = outcome.retry_after or 0.0
+        self.asked = outcome.retry_after or 0.0
+        self.retry_after = min(self.asked, self.longest_wait)
         if self.failures > self.max_failures:
             raise outcome.with_note(
                 f"Looks without an answer in a row: {self.failures} (max_failures is {self.max_failures})."
@@ -77,7 +89,7 @@ class ModificationWait(Wait[Change]):
 
     :param watermark: What was last known, or None: then the first look sets it.
     :param watch: Names of the fields to watch.
-    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`.
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
     """
 
     def __init__(self, watermark: Watermark | None, *, watch: tuple[str, ...] = (), **patience: Any) -> None:
@@ -98,7 +110,7 @@ class DateWait(Wait["datetime"]):
 
     :param due_of: Returns that time, or None as long as the date is not set.
     :param now: The clock, with its zone.
-    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`.
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
     """
 
     def __init__(

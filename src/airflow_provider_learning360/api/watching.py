@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,17 +60,17 @@ class Known:
             raise ValueError(f"no watermark: {error}") from None
 
 
-@dataclass
+@dataclass(eq=False)
 class Findings:
     """
     What one look found out for one watch: the content of one event.
 
     :param sessions: One entry for each session that was modified, or is gone.
-    :param known: What is known of these sessions from then on.
+    :param confirmed: Whether the event is in Airflow's database.
     """
 
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    known: dict[str, Known] = field(default_factory=dict)
+    confirmed: bool = False
 
     def payload(self) -> dict[str, Any]:
         """Return the payload of the event: IDs, times and values, and no people."""
@@ -81,7 +82,9 @@ class Watch:
     The watch over the sessions of one asset.
 
     `now` runs ahead of `kept`: a change is reported from `now`, and moves to `kept`, which is what gets stored, when
-    Airflow has confirmed that the event is in its database.
+    Airflow has confirmed that the event is in its database. Between the two, each session has a queue of states. A
+    state leaves it when it needs no confirmation any more and all before it have left: nothing is ever stored that
+    was made of something unconfirmed, in whatever order the confirmations come.
 
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param watch: Names of the fields of which one must differ; empty for any modification.
@@ -103,6 +106,7 @@ class Watch:
         self.kept: dict[str, dict[str, Known]] = {}  # by piece: one of them is written at a time
         self.unsaved: set[str] = set()
         self.findings = Findings()
+        self._unconfirmed: dict[str, deque[tuple[Findings | None, Known]]] = {}
         # The `modifiedAt` that was looked at last, as it was sent: the same again can be nothing new.
         self._looked_at: dict[str, Any] = {}
         self._never_seen: set[str] = set()
@@ -114,6 +118,11 @@ class Watch:
     def wants(self, session_id: str) -> bool:
         """Whether this watch is about that session."""
         return self.session_ids is None or session_id in self.session_ids
+
+    def is_there(self, session_id: str) -> bool:
+        """Whether the session was there at the last look, or has not been looked at."""
+        known = self.now.get(session_id)
+        return session_id not in self._never_seen if known is None else not known.gone
 
     def is_news(self, session_id: str, sent: Any) -> bool:
         """
@@ -175,8 +184,9 @@ class Watch:
 
         :param found: What `report` returned.
         """
-        for known in found.known.values():
-            self._put(known)
+        found.confirmed = True
+        for session_id in {entry["_id"] for entry in found.sessions}:
+            self._settle(session_id)
 
     def piece(self, name: str) -> dict[str, Any]:
         """Return a piece of what is to be stored, as JSON."""
@@ -199,18 +209,33 @@ class Watch:
             self._keep(replace(known, watermark=mark, gone=False))
 
     def _report(self, entry: dict[str, Any], known: Known) -> None:
-        session_id = known.watermark.session_id
         self.findings.sessions.append(entry)
-        self.findings.known[session_id] = self.now[session_id] = known
+        self._queue(known, self.findings)
 
     def _keep(self, known: Known) -> None:
-        self.now[known.watermark.session_id] = known
-        self._put(known)
+        """Take in a state that is in no event."""
+        self._queue(known, None)
 
-    def _put(self, known: Known) -> None:
+    def _queue(self, known: Known, found: Findings | None) -> None:
         session_id = known.watermark.session_id
-        self._piece_of(session_id)[session_id] = known
-        self.unsaved.add(piece_of(session_id))
+        self.now[session_id] = known
+        states = self._unconfirmed.setdefault(session_id, deque())
+        if states and found is None and states[-1][0] is None:
+            states.pop()  # a session that comes and goes while Airflow is silent makes no long queue
+        states.append((found, known))
+        self._settle(session_id)
+
+    def _settle(self, session_id: str) -> None:
+        """Move the states of a session to what is kept, up to the first that is in an unconfirmed event."""
+        states = self._unconfirmed.get(session_id)
+        while states:
+            found, known = states[0]
+            if found is not None and not found.confirmed:
+                return
+            states.popleft()
+            self._piece_of(session_id)[session_id] = known
+            self.unsaved.add(piece_of(session_id))
+        self._unconfirmed.pop(session_id, None)
 
     def _piece_of(self, session_id: str) -> dict[str, Known]:
         return self.kept.setdefault(piece_of(session_id), {})

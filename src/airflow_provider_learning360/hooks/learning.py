@@ -59,6 +59,7 @@ from airflow_provider_learning360.hooks.deadline import (
     read_content,
 )
 from airflow_provider_learning360.hooks.guards import OneOriginSession
+from airflow_provider_learning360.hooks.lookup import require_missing
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
@@ -517,7 +518,8 @@ class LearningAsyncHook(BaseHook):
                     connection = await get_async_connection(self.learning_conn_id, hook=self)
                     check_extra(self.learning_conn_id, connection)
                     extra = await get_async_extra_dejson(connection)
-                except AirflowNotFoundException:
+                except Exception as error:  # noqa: BLE001 - told apart there
+                    await require_missing(self.learning_conn_id, error)
                     connection, extra = None, {}
                 self._settings = settings_of(self.learning_conn_id, connection, extra)
             if self._credentials is None:

@@ -169,7 +169,14 @@ class Ledger:
         return entries, taken
 
     def _not_acted_on(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [entry for entry in entries if self._marks(entry).get(entry["_id"]) != _mark(entry)]
+        return [entry for entry in entries if self._last_mark(entry) != _mark(entry)]
+
+    def _last_mark(self, entry: dict[str, Any]) -> str | None:
+        """Return what the session was last acted on for; for a modification, its last modification."""
+        marks = self._marks(entry)
+        last: str | None = marks.get(entry["_id"])
+        # After a crash, a modification may be repeated although the session has disappeared meanwhile.
+        return marks.get(_modified(entry["_id"]), last) if entry["kind"] == "modified" else last
 
     def _marks(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the last marks of the sessions that are stored with this one."""
@@ -230,9 +237,17 @@ def _mark(entry: dict[str, Any]) -> str:
     return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else f"missing {entry.get('times', 1)}"
 
 
+def _modified(session_id: str) -> str:
+    """Return the key under which the last modification of a session is stored."""
+    return f"{session_id} modified"
+
+
 def _by_piece(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return the last mark of each session, by the piece it is stored in."""
+    """Return the last mark of each session, and of its modifications, by the piece it is stored in."""
     pieces: dict[str, dict[str, str]] = {}
     for entry in entries:
-        pieces.setdefault(piece_of(entry["_id"]), {})[entry["_id"]] = _mark(entry)
+        piece = pieces.setdefault(piece_of(entry["_id"]), {})
+        piece[entry["_id"]] = _mark(entry)
+        if entry["kind"] == "modified":
+            piece[_modified(entry["_id"])] = _mark(entry)
     return pieces

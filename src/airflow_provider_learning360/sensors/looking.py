@@ -20,6 +20,7 @@ from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import session_id_of
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.waiting import OnMissing, Wait
+from airflow_provider_learning360.hooks.limits import max_task_wait
 from airflow_provider_learning360.policies.retry import HAS_RETRY_POLICIES, failing_fast, with_retry_policy
 from airflow_provider_learning360.sensors.memory import TaskMemory
 from airflow_provider_learning360.xcom import SessionXCom
@@ -169,7 +170,12 @@ class LookingSensor(BaseSensorOperator):
 
     def patience(self, memory: TaskMemory) -> dict[str, Any]:
         """Return what every wait is told about errors."""
-        return {"on_missing": self.on_missing, "max_failures": self.max_failures, "failures": memory.failures}
+        return {
+            "on_missing": self.on_missing,
+            "max_failures": self.max_failures,
+            "failures": memory.failures,
+            "longest_wait": max_task_wait(),
+        }
 
     def _look_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
         """Look, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""

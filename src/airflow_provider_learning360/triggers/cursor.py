@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from airflow_provider_learning360.api.watching import PIECES, WATERMARKS, Known, Watch, piece_of, read_known
+from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,12 @@ class Cursor:
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self._trouble = False
+        self._trouble: str | None = None
+        self._is_retired = False
+
+    def retire(self) -> None:
+        """Write nothing any more: another cursor goes on from what is stored."""
+        self._is_retired = True
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, Known]:
         """
@@ -44,7 +50,7 @@ class Cursor:
         unreadable: list[str] = []
         for piece in pieces:
             # To go on without an answer would forget a watermark, and with it a change.
-            while (answer := await self._tried(self._store.aget(_key(piece), {}))) is None:  # noqa: ASYNC110
+            while (answer := await self._tried(self._read(piece))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
             # Piece by piece: the other triggers get their turn in between.
             known, broken = read_known(answer)
@@ -65,13 +71,26 @@ class Cursor:
         :param watch: The watch.
         """
         for piece in sorted(watch.unsaved):
+            # Before it is written: what changes meanwhile is to be written again.
             watch.unsaved.discard(piece)
-            if await self._tried(self._stored(piece, watch)) is None:
-                watch.unsaved.add(piece)
+            saved = None
+            try:
+                saved = await self._tried(self._stored(piece, watch))
+            finally:
+                if saved is None:
+                    watch.unsaved.add(piece)
+
+    async def _read(self, piece: str) -> dict[str, Any]:
+        # After what an earlier watcher of this asset is just writing.
+        async with _one_at_a_time():
+            stored: dict[str, Any] = await self._store.aget(_key(piece), {})
+            return stored
 
     async def _stored(self, piece: str, watch: Watch) -> bool:
         # Another watcher of the same asset may have sessions of its own in this piece.
         async with _one_at_a_time():
+            if self._is_retired:
+                return True
             others = await self._store.aget(_key(piece), {})
             kept = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
             await self._store.aset(_key(piece), {**kept, **watch.piece(piece)})
@@ -82,13 +101,26 @@ class Cursor:
         try:
             answer = await attempt
         except Exception as error:  # noqa: BLE001 - whatever it is, raising it would end all watchers of the stream
-            if not self._trouble:
-                said = error.error.error.value if isinstance(error, AirflowRuntimeError) else type(error).__name__
-                log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
-            self._trouble = True
+            self._tell(error)
             return None
-        self._trouble = False
+        self._trouble = None
         return answer
+
+    def _tell(self, error: Exception) -> None:
+        """Log a change of state once, not every attempt."""
+        before, self._trouble = self._trouble, type(error).__name__
+        if self._trouble == before:
+            return
+        if isinstance(error, AirflowRuntimeError | OSError | EOFError):
+            said = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
+            log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
+            return
+        log.error("Traceback without values:\n%s", format_frames(error))
+        log.error(
+            "Unexpected %s while using Airflow's asset state store; please report it with the traceback above. "
+            "Trying again.",
+            self._trouble,
+        )
 
 
 _LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

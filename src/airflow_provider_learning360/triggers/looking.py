@@ -13,12 +13,17 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.retries import poll_wait
+from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+
+# Seconds that the last look, which begins at the deadline, may take. Airflow itself allows for more.
+LAST_LOOK = 2.0
 
 
 class LookingTrigger(BaseTrigger):
@@ -124,7 +129,9 @@ class LookingTrigger(BaseTrigger):
 
     async def _watch(self, hook: LearningAsyncHook) -> dict[str, Any]:
         wait = self.new_wait()
-        wait.retry_after = self.first_wait
+        wait.longest_wait = max_triggerer_wait()
+        wait.asked, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
+        self._tell_cap(wait)
         looks = 0
         while True:
             looks += 1
@@ -133,6 +140,8 @@ class LookingTrigger(BaseTrigger):
             had_trouble = wait.trouble is not None
             try:
                 outcome = await self._outcome(hook)
+                if outcome is None:
+                    return {"kind": "timeout"}
                 found = wait.judge(outcome)
             except LearningError as error:
                 if not self.silent_fail:
@@ -142,12 +151,21 @@ class LookingTrigger(BaseTrigger):
             if self.is_over(wait, found):
                 return {"kind": "look", **self.carried()}
             self._tell(had_trouble, wait.trouble)
+            self._tell_cap(wait)
 
     async def _outcome(self, hook: LearningAsyncHook) -> Any:
+        """Return the session, or the error of the look; None if the deadline ended it."""
+        left = self._left()
         try:
-            return await hook.get_program_session(self.session_id)
+            async with asyncio.timeout(None if left == float("inf") else max(left, LAST_LOOK)) as limit:
+                return await hook.get_program_session(self.session_id)
         except LearningError as error:
             return error
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self.log.warning("The deadline of the sensor ended a poll of session %s.", self.session_id)
+            return None
 
     async def _sleep(self, looks: int, wait: Wait[Any]) -> bool:
         """Sleep until the next look; false if the deadline comes before a look is allowed."""
@@ -176,3 +194,12 @@ class LookingTrigger(BaseTrigger):
             self.log.warning("No look at the session for now: %s", trouble)
         elif trouble is None and had_trouble:
             self.log.info("360Learning answers again; still waiting for %s.", self.session_id)
+
+    def _tell_cap(self, wait: Wait[Any]) -> None:
+        if wait.asked > wait.retry_after:
+            self.log.warning(
+                "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "
+                "([learning360] max_triggerer_wait).",
+                wait.asked,
+                wait.retry_after,
+            )

@@ -6,22 +6,24 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from airflow.sdk.exceptions import AirflowRuntimeError
-
+from airflow_provider_learning360.api.endpoints import checked_session_id
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
     ForbiddenError,
+    InvalidIdError,
     LearningError,
     NotFoundError,
-    TryAgainError,
 )
 from airflow_provider_learning360.api.retries import RetryBudget, watch_wait
+from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.subscriptions import Look, Subscriptions
+from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,8 +44,25 @@ SETTLE = 1.0
 SOON = 10.0
 # Errors in a row after which the rest of the sessions is left for the next look.
 ENOUGH = 3
+# Seconds after which the log says that a poll hangs.
+HANG_WARNING = 60.0
+# Seconds after which the connection is read anew although only a 403 calls for it: somebody may have changed its key.
+FORBIDDEN_RENEWAL = 3600.0
 # Seconds of work after which other triggers get their turn.
 LONG = 0.005
+
+
+class UnexpectedError(ContractError):
+    """
+    A mistake in this provider that ended a poll.
+
+    :param error: What was raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"Unexpected {type(error).__name__} while polling; please report it with the traceback above.")
+        self.kind = type(error).__name__
+        self.frames = format_frames(error)
 
 
 @dataclass
@@ -51,12 +70,14 @@ class Poller:
     """
     Look at program sessions from time to time, for ever, for all subscriptions at once.
 
-    It raises nothing for trouble on the way to 360Learning: it slows down, says so once, and goes on.
+    It raises nothing for trouble on the way to 360Learning: it slows down, says so once, and goes on. A session that is
+    not readable is left out and named once; it slows nothing down.
 
     :param subscriptions: Who watches what.
     :param learning_conn_id: ID of the Airflow connection.
     :param poll_interval: Seconds between looks.
-    :param poll: `single` (one request a session), `list` (one for all) or `auto` (what takes less).
+    :param poll: `single` (one request a session), `list` (one for all) or `auto` (what takes less, counted over the
+        sessions that this triggerer watches).
     """
 
     subscriptions: Subscriptions
@@ -71,6 +92,14 @@ class Poller:
     _list_is_bare: bool = field(default=False, init=False)
     _bare_told: bool = field(default=False, init=False)
     _last_in_row: dict[str, int] = field(default_factory=dict, init=False)
+    # What could not be read in this look, by session; for items of the list without a valid ID, how many they are.
+    _bad: dict[str, LearningError] = field(default_factory=dict, init=False)
+    _unidentified: int = field(default=0, init=False)
+    _bad_told: set[str] = field(default_factory=set, init=False)
+    # Which sessions met an error in this look and in the one before.
+    _failed: set[str] = field(default_factory=set, init=False)
+    _failed_before: set[str] = field(default_factory=set, init=False)
+    _opened_at: float = field(default=0.0, init=False)
 
     async def looks(self) -> AsyncIterator[Look]:
         """Yield each look that found something; at most one finding a look and subscription."""
@@ -80,10 +109,13 @@ class Poller:
             while True:
                 started = time.monotonic()
                 hook = hook or await self._new_hook()
-                error = await self._look(hook)
+                hanging = asyncio.get_running_loop().call_later(HANG_WARNING, self._tell_hanging)
+                try:
+                    error = await self._look(hook)
+                finally:
+                    hanging.cancel()
                 self._tell(error)
-                if isinstance(error, FixConnectionError):
-                    # Read anew next time: somebody may have mended the connection.
+                if self._is_stale(error):
                     await hook.close()
                     hook = None
                 look = self._harvest()
@@ -101,12 +133,29 @@ class Poller:
         hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
         # One attempt a look: the looks themselves are the repetitions, and say once what is wrong.
         hook: LearningAsyncHook = hooks.LearningAsyncHook(self.learning_conn_id, budget=RetryBudget(attempts=1))
+        self._opened_at = time.monotonic()
         return hook
+
+    def _is_stale(self, error: LearningError | None) -> bool:
+        """Whether to read the connection anew before the next look: somebody may have mended it."""
+        if isinstance(error, ForbiddenError):
+            return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
+        return isinstance(error, FixConnectionError)
+
+    def _tell_hanging(self) -> None:
+        log.warning(
+            "A poll through connection %r has been waiting for 360Learning for %g s. The time limits of the connection "
+            "end it; the next poll follows.",
+            self.learning_conn_id,
+            HANG_WARNING,
+        )
 
     async def _look(self, hook: LearningAsyncHook) -> LearningError | None:
         """Look at all sessions that somebody watches; return what kept it from seeing some, if anything did."""
         self._looks += 1
         self._answered = 0
+        self._bad, self._unidentified = {}, 0
+        self._failed_before, self._failed = self._failed, set()
         self.subscriptions.joined.clear()  # whoever joined until now is looked at now
         index = await _Index.of(self.subscriptions)
         by_list = self.poll == "list" or (
@@ -116,13 +165,11 @@ class Poller:
             error = await (self._look_at_list(hook, index) if by_list else self._look_at_each(hook, index, index.ids))
         except LearningError as trouble:
             error = trouble
-        except AirflowRuntimeError as trouble:
-            error = TryAgainError(
-                f"Airflow cannot say what connection {self.learning_conn_id!r} is ({trouble.error.error.value})."
-            )
         except Exception as trouble:  # noqa: BLE001 - raising it would end all watchers, which Airflow starts again at once
-            error = ContractError(f"{type(trouble).__name__}, which nobody foresaw. Report it with this line.")
+            error = UnexpectedError(trouble)
         index.tell(log)
+        if error is None:
+            self._tell_bad()
         return error
 
     async def _look_at_list(self, hook: LearningAsyncHook, index: _Index) -> LearningError | None:
@@ -130,21 +177,30 @@ class Poller:
         bare: set[str] = set()
         unseen = set(index.ids)
         turn = Turn()
-        async for item in hook.stream_program_sessions():
-            await turn.give()
-            session_id = str(item.get("_id", "")).lower()
-            unseen.discard(session_id)
-            if not index.watches(session_id):
-                continue
-            if item.get("modifiedAt") is None:
-                bare.add(session_id)
-                continue
-            trouble = index.see(session_id, item)
-            error = error or trouble
-            self._answered += trouble is None
-        # Only a list that came to its end says who is not in it.
-        for session_id in unseen:
-            index.miss(session_id)
+        async with aclosing(hook.stream_program_sessions()) as items:
+            async for item in items:
+                await turn.give()
+                try:
+                    session_id = checked_session_id(item.get("_id"))
+                except InvalidIdError:
+                    self._unidentified += 1
+                    continue
+                unseen.discard(session_id)
+                if not index.watches(session_id):
+                    continue
+                if item.get("modifiedAt") is None:
+                    bare.add(session_id)
+                    continue
+                if problem := index.see(session_id, item):
+                    self._bad[session_id] = problem
+                else:
+                    self._answered += 1
+        # Only a list that came to its end says which sessions are not in it, and only if all in it have an ID.
+        if self._unidentified:
+            error = await self._look_at_each(hook, index, {one for one in unseen if index.is_there(one)})
+        else:
+            for session_id in unseen:
+                index.miss(session_id)
         if bare:
             # If it is all of them, it is the platform, and the list need not be asked again.
             self._list_is_bare = not self._answered
@@ -167,32 +223,59 @@ class Poller:
         return await self._look_at_each(hook, index, bare)
 
     async def _look_at_each(self, hook: LearningAsyncHook, index: _Index, ids: set[str]) -> LearningError | None:
-        """Ask for each session, those first that have waited longest for an answer."""
+        """Ask for each session: those last that were in trouble, those first that have waited longest for an answer."""
         first_error: LearningError | None = None
         in_row = 0
-        for session_id in sorted(ids, key=lambda one: (self._last_in_row.get(one, 0), one)):
+        for session_id in sorted(ids, key=lambda one: (one in self._failed_before, self._last_in_row.get(one, 0), one)):
             self._last_in_row[session_id] = self._looks
-            try:
-                session = await hook.get_program_session(session_id)
-                error = index.see_session(session_id, session)
-                self._answered += error is None
-            except NotFoundError:
-                index.miss(session_id)
-                error = None
+            error = await self._look_at_one(hook, index, session_id)
+            if error is None:
+                in_row = 0
                 self._answered += 1
-            except LearningError as trouble:
-                error = trouble
-            in_row = in_row + 1 if error else 0
+                continue
+            in_row += 1
             first_error = first_error or error
-            if error and (_of_the_connection(error) or in_row >= ENOUGH):
+            self._failed.add(session_id)
+            if _of_the_connection(error):
+                return error
+            self._bad[session_id] = error
+            if in_row >= ENOUGH:
                 break
-        return first_error
+        # Where some are answered, the others are in trouble by themselves.
+        return None if self._answered and (first_error is None or first_error.retry_after is None) else first_error
+
+    async def _look_at_one(self, hook: LearningAsyncHook, index: _Index, session_id: str) -> LearningError | None:
+        """Ask for a session; return what kept it from being seen, if anything did."""
+        try:
+            session = await hook.get_program_session(session_id)
+        except NotFoundError:
+            index.miss(session_id)
+            return None
+        except LearningError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - one bad session is one bad session
+            return UnexpectedError(error)
+        if session.id.lower() != session_id:
+            return ContractError(
+                f"360Learning answered with another session than program session {session_id}. "
+                "Report a change of the API."
+            )
+        return index.see_session(session_id, session)
 
     def _wait_after(self, error: LearningError | None) -> float:
         """Return the seconds until the next look: trouble with single sessions does not slow down the others."""
+        longest = max_triggerer_wait()
+        if error is not None and error.retry_after is not None and error.retry_after > longest:
+            log.warning(
+                "360Learning asked connection %r to wait %g s. Polling again in %g s, the longest wait allowed "
+                "([learning360] max_triggerer_wait).",
+                self.learning_conn_id,
+                error.retry_after,
+                longest,
+            )
         if error is not None and self._answered and error.retry_after is None:
             return watch_wait(self.poll_interval, None, 0, random.random)
-        return watch_wait(self.poll_interval, error, self._failures, random.random)
+        return watch_wait(self.poll_interval, error, self._failures, random.random, longest)
 
     def _harvest(self) -> Look | None:
         found = {one: findings for one in self.subscriptions if (findings := one.watch.report()) is not None}
@@ -232,7 +315,30 @@ class Poller:
         if before is None:
             self._trouble_since = time.monotonic()
         if before is None or _state(before) != _state(error):
+            if isinstance(error, UnexpectedError):
+                log.error("Traceback without values:\n%s", error.frames)
             log.warning("Watching goes on, but a look through connection %r failed: %s", self.learning_conn_id, error)
+
+    def _tell_bad(self) -> None:
+        """Log which sessions could not be read when there are new ones among them, not every look."""
+        now = {*self._bad, *([""] if self._unidentified else ())}
+        new = now - self._bad_told
+        if new:
+            named = sorted(new - {""})
+            reason = self._bad[named[0]] if named else "an `_id` has 24 characters of 0-9 and a-f."
+            if isinstance(reason, UnexpectedError):
+                log.error("Traceback without values:\n%s", reason.frames)
+            parts = [_some(named)] if named else []
+            parts += [f"{self._unidentified} items of the list without a valid `_id`"] if "" in new else []
+            log.warning(
+                "Not readable through connection %r: %s. These are left out, all others are watched. Reason: %s",
+                self.learning_conn_id,
+                ", ".join(parts),
+                reason,
+            )
+        elif self._bad_told and not now:
+            log.info("All program sessions of connection %r are readable again.", self.learning_conn_id)
+        self._bad_told = self._bad_told | now if now else set()
 
 
 class _Index:
@@ -272,6 +378,10 @@ class _Index:
         """Whether anybody watches this session."""
         return self.has_everything or session_id in self._by_id
 
+    def is_there(self, session_id: str) -> bool:
+        """Whether the session was there when it was last looked at, or has not been looked at."""
+        return any(watch.is_there(session_id) for watch in self._watches_of(session_id))
+
     def see(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
         """Show an item of the list to all who watch it, if it may be news; return what is wrong with it."""
         if not any(watch.is_news(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
@@ -279,18 +389,26 @@ class _Index:
         from airflow_provider_learning360.api.list_entries import session_of
 
         try:
-            return self.see_session(session_id, session_of(item), item["modifiedAt"])
+            # The ID as it is compared everywhere, whatever letters the API writes it in.
+            session = session_of({**item, "_id": session_id})
         except LearningError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - one bad item is one bad item
+            return UnexpectedError(error)
+        return self.see_session(session_id, session, item["modifiedAt"])
 
     def see_session(self, session_id: str, session: ProgramSession, sent: Any = None) -> LearningError | None:
         """Show a session to all who watch it; return what is wrong with it."""
+        if session.id != session_id:
+            session = session.model_copy(update={"id": session_id})
         first = False
         try:
             for watch in self._watches_of(session_id):
                 first = watch.see(session, sent) or first
         except LearningError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - one bad session is one bad session
+            return UnexpectedError(error)
         if first:
             self._first_seen.append(session_id)
         return None
@@ -338,6 +456,8 @@ def _of_the_connection(error: LearningError) -> bool:
 
 def _state(error: LearningError) -> str:
     """Return the kind of trouble, by what there is to do: mend something, or wait."""
+    if isinstance(error, UnexpectedError):
+        return error.kind
     if isinstance(error, FixConnectionError):
         return "refused"
     return "wait" if error.retryable else "contract"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,30 @@ class Subscription:
     watch: Watch
     cursor: Cursor | None = None
     delivered: int = 0
+    _doubtful: list[Findings] = field(default_factory=list, init=False)
+
+    def take(self, look: Look) -> Findings | None:
+        """
+        Take in a look that Airflow has brought to this watcher's trigger; return what to make an event of.
+
+        :param look: The look.
+        """
+        # Airflow brings nothing more to a watcher that failed. So it was another one.
+        for doubtful in self._doubtful:
+            self.watch.confirm(doubtful)
+        self._doubtful.clear()
+        findings = look.found.get(self)
+        if findings is not None:
+            self.delivered = look.number
+        return findings
+
+    def doubt(self, findings: Findings) -> None:
+        """
+        Take in that a watcher has failed at this look, and that it may have been this one.
+
+        :param findings: What the look found for this watcher.
+        """
+        self._doubtful.append(findings)
 
     async def save(self) -> None:
         """Write what is to be kept, if there is a place for it."""
@@ -69,9 +93,17 @@ class Look:
     number: int
     found: Mapping[Subscription, Findings]
 
-    def confirm(self) -> None:
-        """Take in that Airflow has stored the events of this look."""
+    def confirm(self, *, in_doubt: bool = False) -> None:
+        """
+        Take in that Airflow has stored the events of this look.
+
+        :param in_doubt: Whether that failed for some watcher; Airflow does not say for which one.
+        """
         for subscription, findings in self.found.items():
-            # Who got no event of it (its trigger failed meanwhile) finds the change again from its old watermark.
-            if subscription.delivered >= self.number:
+            # A watcher that got no event of it (its trigger failed meanwhile) restarts from its stored watermark.
+            if subscription.delivered < self.number:
+                continue
+            if in_doubt:
+                subscription.doubt(findings)
+            else:
                 subscription.watch.confirm(findings)

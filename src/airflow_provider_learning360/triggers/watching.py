@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow.triggers.shared_stream import AdvanceItem
 
+    from airflow_provider_learning360.triggers.cursor import Cursor
     from airflow_provider_learning360.triggers.poller import Poller, PollKind
     from airflow_provider_learning360.triggers.subscriptions import Look
 
@@ -64,10 +65,9 @@ class WatchedSessionsProducer(SharedStreamProducer):
         """
         for item in batch:
             look: Look = item.broker_payload
-            # It is not said who failed. Who did starts anew from his old watermark; the others may repeat themselves
-            # after a crash, until their next change.
-            if not item.outcome.failed:
-                look.confirm()
+            # Airflow does not say which watcher failed. That one restarts from its stored watermark. The others are
+            # confirmed by the next look that reaches them; if the triggerer dies before, they repeat themselves.
+            look.confirm(in_doubt=bool(item.outcome.failed))
             for subscription in look.found:
                 await subscription.save()
 
@@ -83,7 +83,8 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param learning_conn_id: ID of the Airflow connection.
     :param poll_interval: Seconds between looks; default 300.
-    :param poll: `single` (one request a session), `list` (one for all) or `auto` (what takes less).
+    :param poll: `single` (one request a session), `list` (one for all) or `auto` (what takes less, counted over the
+        sessions that this triggerer watches).
     :param watch: Names of the fields of which one must differ; default any modification.
     :param on_missing: What a session that disappears means: `ignore` (default) or `event`.
 
@@ -91,6 +92,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
     """
 
     _streams: ClassVar[dict[StreamKey, Subscriptions]] = {}
+    _cursors: ClassVar[dict[str, set[Cursor]]] = {}  # by asset: those of watchers that have ended
 
     def __init__(
         self,
@@ -136,19 +138,22 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         subscriptions.join(subscription)
         try:
             async for look in shared_stream:
-                findings = look.found.get(subscription)
+                findings = subscription.take(look)
                 if findings is not None:
-                    subscription.delivered = look.number
                     yield TriggerEvent(findings.payload())
         finally:
             subscriptions.leave(subscription)
+            if subscription.cursor is not None:
+                self._cursors.setdefault(self.asset_name, set()).add(subscription.cursor)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the same events with a poller of its own, for Airflow below 3.3."""
         subscriptions = Subscriptions()
         subscriptions.join(subscription := await self._subscription())
         async for look in _poller(self.serialize()[1], subscriptions).looks():
-            yield TriggerEvent(look.found[subscription].payload())
+            findings = look.found[subscription]
+            yield TriggerEvent(findings.payload())
+            subscription.watch.confirm(findings)  # this Airflow confirms nothing
 
     async def _subscription(self) -> Subscription:
         stores = getattr(self, "asset_state_store", None)
@@ -171,6 +176,9 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                 f"asset_name: {self.asset_name!r} is not the name of the asset that this trigger watches for. "
                 "Build the asset with watched_program_session or watched_program_sessions."
             ) from None
+        # An ended watcher may still be writing. It must not overwrite what its successor begins with.
+        for earlier in self._cursors.pop(self.asset_name, ()):
+            earlier.retire()
         kept = await cursor.load(self.session_ids)
         return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing, kept), cursor)
 

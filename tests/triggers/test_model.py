@@ -1,0 +1,118 @@
+"""
+One model of all that watches: whatever happens in whatever order, no change is lost, and each is acted on once.
+
+2,000 runs with a fixed seed are part of the tests. `make model` makes 100,000 with seeds of its own, and prints them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from watch_model import FIELDS, NUMBERS, PLAIN, World, patched, session_id
+
+RUNS = int(os.environ.get("LEARNING360_MODEL_RUNS", "2000"))
+SEED = os.environ.get("LEARNING360_MODEL_SEED", "9")  # `random` for another one each time
+BATCH = 2000
+
+sessions = st.sampled_from([session_id(one) for one in NUMBERS])
+indexes = st.integers(0, 7)
+
+
+class WatchMachine(RuleBasedStateMachine):
+    """What may happen, in any order."""
+
+    world: World
+
+    @initialize(poll=st.sampled_from(["list", "single"]), ready=st.booleans())
+    def begin(self, poll: str, ready: bool) -> None:
+        self.world = World(poll)
+        if ready:  # the first watermarks are stored
+            self.world.come_to_rest()
+
+    @rule(one=sessions, field=st.sampled_from(["lang", "lang", "name"]))
+    def edit(self, one: str, field: str) -> None:
+        self.world.edit(one, field)
+
+    @rule(one=sessions)
+    def delete(self, one: str) -> None:
+        self.world.delete(one)
+
+    @precondition(lambda self: self.world.kept_aside)
+    @rule(index=indexes)
+    def restore(self, index: int) -> None:
+        gone = sorted(self.world.kept_aside)
+        self.world.restore(gone[index % len(gone)])
+
+    @rule(index=indexes, outcome=st.sampled_from(["ok", "ok", "ok", "ok", "refused", "lost"]))
+    def go_on(self, index: int, outcome: str) -> None:
+        self.world.open(index, outcome)
+
+    @rule(steps=st.integers(2, 9))
+    def go_on_for_a_while(self, steps: int) -> None:
+        for _ in range(steps):
+            self.world.open(0)
+
+    @rule(index=indexes)
+    def store_event(self, index: int) -> None:
+        self.world.store_event(index)
+
+    @rule(index=indexes)
+    def confirm(self, index: int) -> None:
+        self.world.confirm(index)
+
+    @rule(name=st.sampled_from([PLAIN, FIELDS]))
+    def fail_watcher(self, name: str) -> None:
+        self.world.fail_watcher(name)
+
+    @rule()
+    def crash(self) -> None:
+        self.world.crash()
+
+    @rule(fields=st.sampled_from([["lang"], ["lang", "name"]]))
+    def watch_other_fields(self, fields: list[str]) -> None:
+        self.world.fields = fields
+        self.world.crash()
+
+    @rule(dies_after=st.integers(-1, 2), only_last=st.booleans())
+    def run_dag(self, dies_after: int, only_last: bool) -> None:
+        self.world.run_dag(dies_after, only_last)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self.world.check_all_is_told()
+            if self.world.is_calm:
+                self.world.check_nothing_is_told_twice()
+            self.world.check_all_is_acted_on_once()
+        finally:
+            self.world.close()
+
+
+def test_every_change_is_told_and_acted_on_once(capsys: pytest.CaptureFixture[str]) -> None:
+    first = random.SystemRandom().randrange(2**32) if SEED == "random" else int(SEED)
+    for number, start in enumerate(range(0, RUNS, BATCH)):
+        runs = min(BATCH, RUNS - start)
+        with capsys.disabled():
+            print(f"\nmodel of the watch: {runs} runs, LEARNING360_MODEL_SEED={first + number}")
+        machine: Any = seed(first + number)(type("Machine", (WatchMachine,), {}))
+        with patched():
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=runs,
+                    stateful_step_count=40,
+                    deadline=None,
+                    database=None,
+                    report_multiple_bugs=False,
+                    phases=(Phase.generate, Phase.shrink),
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )

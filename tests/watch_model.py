@@ -1,0 +1,502 @@
+"""
+A world in which a watch is tried: 360Learning, a triggerer that dies, a store that fails, and Airflow's database.
+
+Real are trigger, producer, poller, subscriptions, cursor, watch and the operator with its ledger. Every await of theirs
+that leaves the process waits for the world to open its gate, so that anything may happen in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow.sdk import Asset
+from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time import comms, task_runner
+from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
+
+from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
+from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
+from airflow_provider_learning360.triggers import cursor, poller
+from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
+
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+NUMBERS = (1, 2, 3)
+PLAIN, FIELDS = "plain", "fields"
+
+
+def session_id(number: int) -> str:
+    return f"{number:024x}"
+
+
+def moment(minute: int) -> str:
+    return write_date(START + timedelta(minutes=minute))
+
+
+def minute_of(text: str) -> int:
+    return int((datetime.fromisoformat(text) - START).total_seconds() // 60)
+
+
+@contextlib.contextmanager
+def patched() -> Iterator[None]:
+    """No time passes in this world; the poller sleeps until it is woken."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(poller, "SETTLE", 0.0)
+        patch.setattr(poller, "LONG", float("inf"))
+        patch.setattr(cursor, "PAUSE", 0.0)
+        patch.setattr(poller.Poller, "_new_hook", _new_hook)
+        patch.setattr(poller.Poller, "_sleep", _sleep)
+        patch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
+        patch.setattr(ProgramSessionsWatchTrigger, "_cursors", {})
+        patch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)
+        # Thousands of runs, and as many lines each.
+        for name in ("airflow_provider_learning360", "airflow.task"):
+            patch.setattr(logging.getLogger(name), "disabled", True)
+        patch.setattr(poller.log, "disabled", True)
+        patch.setattr(cursor.log, "disabled", True)
+        yield
+
+
+async def _new_hook(self: Any) -> Any:
+    return Hook(World.current)
+
+
+async def _sleep(self: Any, started: float, seconds: float) -> None:
+    await World.current.gate("sleep", lambda _: None)
+
+
+class Hook:
+    """360Learning, as the asynchronous hook tells of it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def get_program_session(self, asked: str) -> ProgramSession:
+        return await self.world.gate("answer", lambda outcome: self._one(asked, outcome))
+
+    def _one(self, asked: str, outcome: str) -> ProgramSession:
+        if outcome != "ok":
+            raise UnavailableError("in trouble")
+        if asked not in self.world.documents:
+            raise NotFoundError("gone")
+        return ProgramSession.model_validate(self.world.documents[asked])
+
+    async def stream_program_sessions(self) -> Any:
+        items = await self.world.gate("answer", self._all)
+        for item in items:
+            yield item
+
+    def _all(self, outcome: str) -> list[dict[str, Any]]:
+        if outcome != "ok":
+            raise UnavailableError("in trouble")
+        return [dict(one) for one in self.world.documents.values()]
+
+    async def close(self) -> None:
+        pass
+
+
+class Accessor:
+    """The asset state store of one asset."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        def answer(outcome: str) -> Any:
+            self._fail_unless(outcome == "ok")
+            return json.loads(self.world.store.get((self.name, key), json.dumps(default)))
+
+        return await self.world.gate("get", answer)
+
+    async def aset(self, key: str, value: Any) -> None:
+        def answer(outcome: str) -> None:
+            if outcome != "refused":
+                self.world.write(self.name, key, value)
+            self._fail_unless(outcome == "ok")
+
+        await self.world.gate("set", answer)
+
+    def _fail_unless(self, well: bool) -> None:
+        if not well:
+            raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
+
+
+class Watcher:
+    """One trigger in the triggerer, and the queue that Airflow's shared stream has for it."""
+
+    def __init__(self, process: Process, name: str) -> None:
+        self.process, self.name = process, name
+        self.queue: asyncio.Queue[Any] = asyncio.Queue()
+        self.window: Entry | None = None
+        self.has_failed = False
+        self.trigger = ProgramSessionsWatchTrigger(**process.world.arguments(name))
+        self.trigger.asset_state_store = process.world  # type: ignore[assignment]
+        process.run(self._run())
+
+    async def _run(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async for event in self.trigger.filter_shared_stream(self._stream()):
+                assert self.window is not None
+                self.process.emit(self, self.window, json.loads(json.dumps(event.payload)))
+
+    async def _stream(self) -> Any:
+        while True:
+            item = await self.queue.get()
+            if item is None:
+                raise TimeoutError("AckTimeout")
+            self.window = item
+            yield item.look
+            item.open.discard(self)
+            self.window = None
+
+
+class Entry:
+    """One look that Airflow has fanned out, until all watchers have resolved it."""
+
+    def __init__(self, look: Any, watchers: list[Watcher]) -> None:
+        self.look = look
+        self.open = set(watchers)
+        self.events: list[dict[str, Any]] = []
+        self.acked, self.failed = len(watchers), 0
+
+    def is_resolved(self) -> bool:
+        return not self.open and not any(one["state"] == "sent" for one in self.events)
+
+
+class Process:
+    """One life of the triggerer."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tasks: list[asyncio.Task[None]] = []
+        self.gates: list[tuple[str, Callable[[str], Any], asyncio.Future[Any]]] = []
+        self.entries: list[Entry] = []
+        self.watchers: dict[str, Watcher] = {}
+        ProgramSessionsWatchTrigger._streams.clear()
+        ProgramSessionsWatchTrigger._cursors.clear()
+
+    def start(self) -> None:
+        self.watchers = {name: Watcher(self, name) for name in (PLAIN, FIELDS)}
+        trigger = self.watchers[PLAIN].trigger
+        self.producer = trigger.create_shared_stream_producer(trigger.serialize()[1])
+        self.run(self._poll())
+
+    def run(self, work: Any) -> None:
+        self.tasks.append(self.world.loop.create_task(work))
+
+    async def _poll(self) -> None:
+        async for look, _ in self.producer.open_stream():
+            watchers = [one for one in self.watchers.values() if not one.has_failed]
+            entry = Entry(look, watchers)
+            self.entries.append(entry)
+            for one in watchers:
+                one.queue.put_nowait(entry)
+
+    def emit(self, watcher: Watcher, entry: Entry, payload: dict[str, Any]) -> None:
+        event = {"asset": watcher.name, "watcher": watcher, "payload": payload, "state": "sent"}
+        entry.events.append(event)
+        self.world.sent.append(event)
+
+    def fail(self, name: str) -> None:
+        """The watcher's time to confirm is over: Airflow fails it everywhere, and starts it anew."""
+        watcher = self.watchers[name]
+        watcher.has_failed = True
+        for entry in self.entries:
+            owing = watcher in entry.open
+            entry.open.discard(watcher)
+            for event in entry.events:
+                if event["watcher"] is watcher and event["state"] == "sent":
+                    event["state"], owing = "lost", True
+            if owing:
+                entry.acked, entry.failed = entry.acked - 1, entry.failed + 1
+        while not watcher.queue.empty():
+            watcher.queue.get_nowait()
+        watcher.queue.put_nowait(None)
+        self.watchers[name] = Watcher(self, name)
+
+    def confirm(self, entry: Entry) -> None:
+        self.entries.remove(entry)
+        self.run(self.producer.advance([AdvanceItem(entry.look, AdvanceOutcome(entry.acked, entry.failed))]))
+
+    def die(self) -> None:
+        self.gates.clear()
+        for task in self.tasks:
+            task.cancel()
+        self.world.settle()
+        for task in self.tasks:
+            if not task.cancelled() and task.exception() is not None:
+                raise AssertionError("a task of the triggerer failed") from task.exception()
+
+
+class TaskStore(dict[str, Any]):
+    """The task state store of one run."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+class World:
+    """All of it, and the book of what has happened."""
+
+    current: World
+
+    def __init__(self, poll: str) -> None:
+        World.current = self
+        self.poll = poll
+        self.loop = asyncio.new_event_loop()
+        self.minute = 0
+        self.fields = ["lang"]
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.kept_aside: dict[str, dict[str, Any]] = {}
+        self.edits: dict[str, list[int]] = {session_id(one): [] for one in NUMBERS}
+        self.lang_edits: dict[str, list[int]] = {session_id(one): [] for one in NUMBERS}
+        self.deletions = dict.fromkeys(self.edits, 0)
+        self.store: dict[tuple[str, str], str] = {}
+        self.first_stored: dict[tuple[str, str], int] = {}
+        self.sent: list[dict[str, Any]] = []
+        self.events: list[AssetEventResponse] = []
+        self.told: dict[str, list[dict[str, Any]]] = {PLAIN: [], FIELDS: []}
+        self.is_calm = True
+        self.ledger: dict[str, str] = {}
+        self.given = 0
+        self.acted: list[dict[str, Any]] = []
+        self.run_in_trouble: tuple[Any, Any] | None = None
+        self.writes_until_death = -1
+        for number in NUMBERS:
+            one = session_id(number)
+            self.documents[one] = {"_id": one, "modifiedAt": moment(0), "lang": "l0", "name": "n0"}
+        self.process = Process(self)
+        self.process.start()
+        self.settle()
+        task_runner.SUPERVISOR_COMMS = self
+
+    def arguments(self, name: str) -> dict[str, Any]:
+        """What the DAG file says of an asset."""
+        everything = [session_id(one) for one in NUMBERS]
+        common = {"asset_name": name, "learning_conn_id": "x", "poll_interval": 60.0, "poll": self.poll}
+        if name == PLAIN:
+            return {**common, "session_ids": everything[:2], "on_missing": "event"}
+        return {**common, "session_ids": None if self.poll == "list" else everything, "watch": self.fields}
+
+    def __getitem__(self, asset: Any) -> Accessor:
+        return Accessor(self, asset.name)
+
+    # The loop and its gates
+
+    async def gate(self, kind: str, answer: Callable[[str], Any]) -> Any:
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self.process.gates.append((kind, answer, future))
+        return await future
+
+    def open(self, index: int, outcome: str = "ok") -> None:
+        gates = self.process.gates
+        if not gates:
+            return
+        _, answer, future = gates.pop(index % len(gates))
+        if not future.done():
+            try:
+                future.set_result(answer(outcome))
+            except (AirflowRuntimeError, NotFoundError, UnavailableError) as error:
+                future.set_exception(error)
+        self.settle()
+
+    def settle(self) -> None:
+        self.loop.run_until_complete(self._settle())
+
+    async def _settle(self) -> None:
+        for _ in range(1000):
+            if not self.loop._ready:  # type: ignore[attr-defined]
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("the triggerer runs in a circle")
+
+    def close(self) -> None:
+        self.process.die()
+        self.loop.close()
+
+    # What happens at 360Learning
+
+    def edit(self, one: str, field: str) -> None:
+        if one in self.documents:
+            self.minute += 1
+            self.documents[one] |= {"modifiedAt": moment(self.minute), field: f"{field}{self.minute}"}
+            self.edits[one].append(self.minute)
+            if field == "lang":
+                self.lang_edits[one].append(self.minute)
+
+    def delete(self, one: str) -> None:
+        if one in self.documents:
+            self.kept_aside[one] = self.documents.pop(one)
+            self.deletions[one] += 1
+
+    def restore(self, one: str) -> None:
+        if one in self.kept_aside:
+            self.documents[one] = self.kept_aside.pop(one)
+
+    # What happens in Airflow
+
+    def store_event(self, index: int) -> None:
+        """The supervisor stores an event; those of one watcher in the order in which they were sent."""
+        first: dict[Any, dict[str, Any]] = {}
+        for event in self.sent:
+            if event["state"] == "sent":
+                first.setdefault(event["watcher"], event)
+        if not first:
+            return
+        event = list(first.values())[index % len(first)]
+        event["state"] = "stored"
+        self.told[event["asset"]] += event["payload"]["sessions"]
+        if event["asset"] == PLAIN:
+            self.events.append(
+                AssetEventResponse(
+                    id=len(self.events) + 1,
+                    timestamp=START + timedelta(seconds=len(self.events)),
+                    extra={"from_trigger": True, "payload": event["payload"]},
+                    asset=AssetResponse(name=PLAIN, uri=PLAIN, group="asset"),
+                    created_dagruns=[],
+                )
+            )
+
+    def confirm(self, index: int) -> None:
+        """Airflow says that the events of a look are stored: of any look, late and out of order."""
+        resolved = [one for one in self.process.entries if one.is_resolved()]
+        if resolved:
+            self.process.confirm(resolved[index % len(resolved)])
+            self.settle()
+
+    def fail_watcher(self, name: str) -> None:
+        self.is_calm = False
+        self.process.fail(name)
+        self.settle()
+
+    def crash(self) -> None:
+        self.is_calm = False
+        self.process.die()
+        for event in self.sent:
+            if event["state"] == "sent":
+                event["state"] = "lost"
+        self.process = Process(self)
+        self.process.start()
+        self.settle()
+
+    def write(self, name: str, key: str, value: Any) -> None:
+        self.store[name, key] = json.dumps(value)
+        for one, known in value.items():
+            self.first_stored.setdefault((name, one), minute_of(known["modified_at"]))
+            self.check_stored(name, one, known)
+
+    def check_stored(self, name: str, one: str, known: dict[str, Any]) -> None:
+        """Whatever is stored, Airflow has been told of."""
+        until = minute_of(known["modified_at"])
+        assert self.untold(name, one, until) == [], "a change was stored as seen before its event was"
+        if name == PLAIN:
+            times = [entry["times"] for entry in self.told[name] if (entry["_id"], entry["kind"]) == (one, "missing")]
+            assert known["times_gone"] <= max(times, default=0), "a disappearance was stored before its event was"
+
+    def untold(self, name: str, one: str, until: int) -> list[int]:
+        """The edits since the first stored watermark that are in no event."""
+        edits = (self.edits if name == PLAIN else self.lang_edits)[one]
+        ranges = [
+            (minute_of(entry["modifiedAt"]["from"]), minute_of(entry["modifiedAt"]["to"]))
+            for entry in self.told[name]
+            if entry["_id"] == one and entry["kind"] == "modified"
+        ]
+        first = self.first_stored.get((name, one), until)
+        return [edit for edit in edits if first < edit <= until and not any(a < edit <= b for a, b in ranges)]
+
+    # What a DAG does
+
+    def run_dag(self, dies_after: int, only_last: bool) -> None:
+        """A run that new events have started, or the retry of one that died; one at a time."""
+        if self.run_in_trouble is None:
+            # What Airflow gives to no run is read by the next; before the first run, nothing counts as left behind.
+            own = self.events[self.given :][-1:] if only_last and self.ledger else self.events[self.given :]
+            if not own:
+                return
+            self.given = len(self.events)
+            operator = ChangedProgramSessionsOperator(task_id="changed", kind="any")
+            triggering = {Asset(name=PLAIN, uri="learning360://x/programs/sessions"): own}
+            self.run_in_trouble = operator, {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
+        operator, context = self.run_in_trouble
+        self.writes_until_death = dies_after
+        try:
+            self.acted += operator.execute(context)
+            self.run_in_trouble = None
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.writes_until_death = -1
+
+    def send(self, message: Any) -> Any:
+        """What a task asks of Airflow."""
+        match message:
+            case comms.GetAssetByName():
+                return comms.AssetResult(name=PLAIN, uri=PLAIN, group="asset")
+            case comms.GetAssetEventByAsset(after=after):
+                return comms.AssetEventsResult(asset_events=[one for one in self.events if one.timestamp >= after])
+            case comms.GetAssetStateStoreByName(key=key):
+                return comms.AssetStateStoreResult(value=json.loads(self.ledger[key])) if key in self.ledger else None
+            case comms.SetAssetStateStoreByName(key=key, value=value):
+                if self.writes_until_death == 0:
+                    raise KeyboardInterrupt("killed")
+                self.writes_until_death -= 1
+                self.ledger[key] = json.dumps(value)
+                return None
+        raise AssertionError(f"unexpected: {message}")
+
+    # The end
+
+    def come_to_rest(self) -> None:
+        """Everything answers, for long enough."""
+        for _ in range(6):
+            while any(kind != "sleep" for kind, _, _ in self.process.gates):
+                self.open(next(i for i, (kind, _, _) in enumerate(self.process.gates) if kind != "sleep"))
+            while any(event["state"] == "sent" for event in self.sent):
+                self.store_event(0)
+            while any(one.is_resolved() for one in self.process.entries):
+                self.confirm(0)
+            self.open(0)
+
+    def check_all_is_told(self) -> None:
+        self.come_to_rest()
+        for one in self.kept_aside:
+            if (PLAIN, one) in self.first_stored:
+                assert [entry["kind"] for entry in self.told[PLAIN] if entry["_id"] == one][-1:] == ["missing"]
+        for one in list(self.kept_aside):
+            self.restore(one)
+        self.come_to_rest()
+        for name, one in self.first_stored:
+            assert self.untold(name, one, self.minute) == [], "an edit is in no event"
+        assert not self.process.entries
+
+    def check_nothing_is_told_twice(self) -> None:
+        for name, entries in self.told.items():
+            for one in self.edits:
+                moved = [
+                    entry["modifiedAt"] for entry in entries if entry["_id"] == one and entry["kind"] == "modified"
+                ]
+                assert [two["from"] for two in moved[1:]] == [two["to"] for two in moved[:-1]], name
+                times = [entry["times"] for entry in entries if entry["_id"] == one and entry["kind"] == "missing"]
+                assert times == list(range(1, len(times) + 1)), name
+
+    def check_all_is_acted_on_once(self) -> None:
+        while self.run_in_trouble is not None or self.given < len(self.events):
+            self.run_dag(-1, only_last=False)
+        told = {(one["_id"], one["modifiedAt"]["to"]) for one in self.told[PLAIN] if one["kind"] == "modified"}
+        acted = [(one["_id"], one["modifiedAt"]["to"]) for one in self.acted if one["kind"] == "modified"]
+        assert set(acted) == told
+        assert len(acted) == len(set(acted)), "a change was acted on twice"
+        for one, deletions in self.deletions.items():
+            gone = [entry["times"] for entry in self.acted if entry["_id"] == one and entry["kind"] == "missing"]
+            assert len(gone) <= deletions, "a disappearance was acted on twice"
+            if any((entry["_id"], entry["kind"]) == (one, "missing") for entry in self.told[PLAIN]):
+                assert gone
