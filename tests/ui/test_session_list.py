@@ -102,14 +102,28 @@ def test_it_shows_so_many_and_counts_all() -> None:
         ({"_id": 5}, None),
         ({"name": "no ID"}, None),
         ({"_id": "a" * 10_000}, None),
-        ({"_id": ID, "name": 3, "startDate": 7, "modifiedAt": "soon", "programTemplate": []},
+        ({"_id": [[ID]]}, None),
+        ({"_id": ID, "name": 3}, None),
+        ({"_id": ID, "programTemplate": []}, None),
+        ({"_id": ID, "startDate": 7}, None),
+        ({"_id": ID, "modifiedAt": "soon"}, None),
+        ({"_id": ID, "endDate": True}, None),
+        ([ID], None),
+        (None, None),
+        ({"_id": ID}, Found(ID, "", None, None, None, None)),
+        (dict.fromkeys(("name", "programTemplate", "startDate", "endDate", "modifiedAt")) | {"_id": ID},
          Found(ID, "", None, None, None, None)),
+        ({"_id": ID, "startDate": "0001-01-01T00:00:00.000Z", "endDate": "9999-12-31T23:59:59.999Z"},
+         Found(ID, "", None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", None)),
+        ({"_id": ID, "name": "ca\ud83d\x1b[31m \u202eevil\u202c\x00", "programTemplate": "\udc80\u2066"},
+         Found(ID, "ca\ufffd\\x1b[31m \\u202eevil\\u202c\ufffd", "\ufffd\\u2066", None, None, None)),
+        ({"_id": ID, "name": "é" * 100_000}, Found(ID, "é" * 300 + "…", None, None, None, None)),
         ({"_id": ID, "name": " n ", "startDate": "2026-03-01T10:00:00+01:00", "programTemplate": "t", "endDate": ""},
          Found(ID, "n", "t", "2026-03-01T09:00:00.000Z", None, None)),
         ({"_id": ID, "name": "Coaching of ann@example.com"}, Found(ID, "Coaching of …@…", None, None, None, None)),
     ],
 )  # fmt: skip
-def test_what_is_taken_from_an_item(sent: dict[str, Any], shown: Found | None) -> None:
+def test_what_is_taken_from_an_item(sent: Any, shown: Found | None) -> None:
     assert Found.of(sent) == shown
 
 
