@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -69,8 +70,28 @@ AIRFLOWS_WORDS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JW
 Text = Annotated[str, Body(embed=True, max_length=200)]
 Reveal = Annotated[bool, Body(embed=True)]
 
-router = APIRouter(dependencies=[Depends(get_user)])
-actions = APIRouter(prefix="/api/connections/{connection_id:path}", dependencies=[FROM_HERE, MAY_USE_CONNECTION])
+
+class SafeResponse(JSONResponse):
+    """An answer as JSON, whatever is in it: lone surrogates and NaN fail nobody."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return super().render(sanitize(content))
+
+
+class _PlainRoute(APIRoute):
+    """A route whose answers go to `SafeResponse` as they are: pydantic would fail at what that makes fit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "response_model": None})
+
+
+router = APIRouter(dependencies=[Depends(get_user)], route_class=_PlainRoute)
+actions = APIRouter(
+    prefix="/api/connections/{connection_id:path}",
+    dependencies=[FROM_HERE, MAY_USE_CONNECTION],
+    route_class=_PlainRoute,
+)
 lists = SessionLists()
 
 
@@ -136,14 +157,6 @@ def list_workflows(connection_id: str, session_id: Text, title: Text = "") -> di
 
 
 router.include_router(actions)
-
-
-class SafeResponse(JSONResponse):
-    """An answer as JSON, whatever is in it: lone surrogates and NaN fail nobody."""
-
-    def render(self, content: Any) -> bytes:
-        """Return the body."""
-        return super().render(sanitize(content))
 
 
 def create_app() -> ASGIApp:
