@@ -350,6 +350,14 @@ def test_an_unknown_object_is_cut_and_so_are_unknown_fields() -> None:
     assert answer["drift"]["more"] == 20
 
 
+def test_the_drift_is_cut() -> None:
+    drift = shown(modules=[{"type": f"{number} {'x' * 10_000}"} for number in range(ELEMENTS + 20)])["drift"]
+    assert (len(drift["new_values"]), drift["new_values"][-1]) == (ELEMENTS + 1, "… 20 more")
+    assert max(map(len, drift["new_values"])) < 1000
+    (name,) = shown(**{"k" * 10_000: 1})["drift"]["unknown"]
+    assert len(name) < 1000
+
+
 @pytest.mark.parametrize("reveal", [True, False])
 def test_a_long_text_is_cut_and_says_so(reveal: bool) -> None:
     answer = shown(reveal=reveal, description="é" * 30_000, color={"k" * 3000: ["z" * (LONGEST + 1), "y" * LONGEST]})

@@ -252,7 +252,10 @@ def test_a_body_that_cannot_be_read(login: Login, connection: str, body: bytes) 
 
 
 @pytest.mark.parametrize("conn_id", ["a%00b", "%1b", "%E2%80%AE"])
-def test_an_id_of_a_connection_that_no_database_takes(login: Login, conn_id: str) -> None:
+def test_an_id_of_a_connection_that_no_database_takes(
+    login: Login, monkeypatch: pytest.MonkeyPatch, conn_id: str
+) -> None:
+    monkeypatch.setattr(app, "PageHook", lambda _: pytest.fail("it was looked up"))
     answer = post(login("otto"), conn_id, "test")
     assert answer.status_code == 404
     assert answer.json() == {"error": "There is no connection of type 360Learning with this ID."}

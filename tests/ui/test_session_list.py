@@ -258,6 +258,18 @@ def test_a_list_that_hangs_ends_for_who_asks_and_takes_one_thread(clock: list[fl
     assert hanging.opened == 2
 
 
+def test_a_connection_whose_reader_hangs_gets_no_second_one_however_long_nobody_asked(clock: list[float]) -> None:
+    lists, hanging, other = SessionLists(), Source(item(1)), Source(item(2))
+    other.go.set()
+    lists.of("here", hanging)
+    clock[0] += 1000
+    until(lambda: lists.of("there", other).finished is not None)
+    assert set(lists._lists) == {"there"}
+    with pytest.raises(BusyError):
+        lists.of("here", hanging)
+    hanging.go.set()
+
+
 def test_a_reader_that_hung_ends_with_the_next_session(clock: list[float]) -> None:
     def slow() -> Iterator[dict[str, Any]]:
         yield item(1)

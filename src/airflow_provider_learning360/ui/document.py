@@ -51,7 +51,10 @@ def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
             "unknown": [readable_name(redact(cut(name))) for name in drift.unknown[:ELEMENTS]],
             "more": len(drift.unknown[ELEMENTS:]),
             "missing": list(drift.missing),
-            "new_values": [readable_name(redact(cut(value))) for value in drift.new_values[:ELEMENTS]],
+            "new_values": [
+                *(readable_name(redact(cut(value))) for value in drift.new_values[:ELEMENTS]),
+                *_rest(len(drift.new_values[ELEMENTS:])),
+            ],
         },
     }
 
@@ -221,8 +224,11 @@ def _value(node: Node) -> Any:
         return node["value"]
     if "count" not in node:
         return _object(node["items"], node["more"])
-    rest = [f"{LEFT_OUT} {node['more']:,} more"] if node["more"] else []
-    return [_value(item) for item in node["items"]] + rest
+    return [_value(item) for item in node["items"]] + _rest(node["more"])
+
+
+def _rest(more: int) -> list[str]:
+    return [f"{LEFT_OUT} {more:,} more"] if more else []
 
 
 def _object(nodes: Iterable[Node], more: int) -> dict[str, Any]:
