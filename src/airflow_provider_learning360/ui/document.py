@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.contract import drift_of
 from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, about_people
-from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.sanitizer import sanitize
-from airflow_provider_learning360.ui.text import LEFT_OUT, LONGEST, cut, readable_name, readable_text
+from airflow_provider_learning360.ui.text import LEFT_OUT, LONGEST, readable_name, readable_text, redacted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,11 +47,11 @@ def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
         "document": _object([node for node in fields if node["state"] != "missing"], more),
         # An unknown name, or a new value, may be anything.
         "drift": {
-            "unknown": [readable_name(redact(cut(name))) for name in drift.unknown[:ELEMENTS]],
+            "unknown": [redacted_name(name) for name in drift.unknown[:ELEMENTS]],
             "more": len(drift.unknown[ELEMENTS:]),
             "missing": list(drift.missing),
             "new_values": [
-                *(readable_name(redact(cut(value))) for value in drift.new_values[:ELEMENTS]),
+                *(redacted_name(value) for value in drift.new_values[:ELEMENTS]),
                 *_rest(len(drift.new_values[ELEMENTS:])),
             ],
         },

@@ -13,11 +13,10 @@ from airflow_provider_learning360.api.errors import (
     LearningError,
     RateLimitedError,
     TryAgainError,
-    redact,
 )
 from airflow_provider_learning360.api.messages import Response
 from airflow_provider_learning360.ui.document import inspected
-from airflow_provider_learning360.ui.text import cut, readable_name, readable_text
+from airflow_provider_learning360.ui.text import readable_name, readable_text, redacted_name
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
@@ -53,7 +52,7 @@ def tried(hook: LearningHook, session_id: str, *, reveal: bool) -> dict[str, Any
         "status": native.status_code,
         "milliseconds": _since(started),
         "bytes": len(native.content),
-        "title": readable_name(session.title if reveal else redact(cut(session.title))),
+        "title": readable_name(session.title) if reveal else redacted_name(session.title),
         **inspected(session, reveal=reveal),
     }
 

@@ -14,9 +14,9 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.endpoints import checked_session_id
-from airflow_provider_learning360.api.errors import InvalidIdError, LearningError, redact
+from airflow_provider_learning360.api.errors import InvalidIdError, LearningError
 from airflow_provider_learning360.api.models import read_date, write_date
-from airflow_provider_learning360.ui.text import cut, readable_name, readable_text
+from airflow_provider_learning360.ui.text import readable_name, readable_text, redacted_name
 from airflow_provider_learning360.ui.unexpected import log_unexpected
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Found:
     @classmethod
     def of(cls, item: Any) -> Found | None:
         """Return it out of an item of the API's list, or None if a field that is shown cannot be read."""
-        if not isinstance(item, dict):
+        # An ID without any field stands for an entry that the hook could not read.
+        if not isinstance(item, dict) or item.keys() <= {"_id"}:
             return None
         name, template = item.get("name"), item.get("programTemplate")
         if not (isinstance(name, str | None) and isinstance(template, str | None)):
@@ -76,8 +77,7 @@ class Found:
         try:
             return cls(
                 _id(item.get("_id")),
-                # Cut first: redacting megabytes takes seconds.
-                readable_name(redact(cut(name or "")), NAME),
+                redacted_name(name or "", NAME),
                 template if template is None else readable_name(template, NAME),
                 *(_date(item.get(one)) for one in ("startDate", "endDate", "modifiedAt")),
             )

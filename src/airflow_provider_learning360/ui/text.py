@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
 LONGEST = 2000  # characters of one text
@@ -31,6 +32,17 @@ def readable_name(text: str, longest: int = LONGEST) -> str:
     """
     # Cut before and after: escapes are longer than what they stand for.
     return cut(printable(cut(sanitize_text(text[: longest + 1]), longest)), longest)
+
+
+def redacted_name(text: str, longest: int = LONGEST) -> str:
+    """
+    Return a name on one line, as `readable_name`, and without mail addresses.
+
+    :param text: The name.
+    :param longest: Characters to keep; default 2,000.
+    """
+    # Cut first: redacting megabytes takes seconds.
+    return readable_name(redact(sanitize_text(cut(text))), longest)
 
 
 def readable_text(text: str, longest: int = LONGEST) -> str:
