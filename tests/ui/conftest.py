@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Self
+from threading import Event, Thread
+from typing import IO, Any, Self
 
 import pytest
 from fastapi.testclient import TestClient
@@ -92,6 +93,8 @@ class FixedServer:
 
     def __init__(self) -> None:
         self.body = b"[]"
+        self.drips = False  # the body is followed by a blank now and then, and never by its end
+        self._stopped = Event()
         self.paths: list[str] = []
         fixed = self
 
@@ -100,9 +103,11 @@ class FixedServer:
                 fixed.paths.append(self.path)
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(fixed.body)))
+                self.send_header("Content-Length", str(10**9 if fixed.drips else len(fixed.body)))
                 self.end_headers()
                 self.wfile.write(fixed.body)
+                if fixed.drips:
+                    fixed._drip(self.wfile)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -114,7 +119,16 @@ class FixedServer:
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
+    def _drip(self, wire: IO[bytes]) -> None:
+        with suppress(OSError):  # the client has gone
+            for _ in range(1200):
+                if self._stopped.wait(0.05):
+                    return
+                wire.write(b" ")
+                wire.flush()
+
     def __exit__(self, *_: object) -> None:
+        self._stopped.set()
         self._server.shutdown()
         self._server.server_close()
 

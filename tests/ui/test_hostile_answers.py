@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from threading import BoundedSemaphore
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import UnavailableError
-from airflow_provider_learning360.ui import access, app, session_list, watched
+from airflow_provider_learning360.api.settings import LearningSettings
+from airflow_provider_learning360.ui import access, app, connections, session_list, watched
 from airflow_provider_learning360.ui.app import SafeResponse
 from airflow_provider_learning360.ui.session_list import SessionLists
 from airflow_provider_learning360.ui.text import readable_name, readable_text
@@ -224,6 +226,62 @@ def test_odd_characters_in_a_document_fail_nobody(login: Login, connection: str,
     answer = read_document(login("otto"), connection)
     assert answer["ok"] or answer["error"]
     assert steering(json.dumps(answer, ensure_ascii=False)) == []
+
+
+# --- size and time ---
+
+HAS_BOUNDS = {"max_document_seconds", "max_list_bytes"} <= LearningSettings.model_fields.keys()
+needs_bounds = pytest.mark.skipif(not HAS_BOUNDS, reason="this version has no bounds for an answer")
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@needs_bounds
+@pytest.mark.parametrize(("action", "asked"), [("test", {}), ("request", {"session_id": ID})])
+def test_a_document_that_drips_ends(
+    login: Login,
+    connection: str,
+    fixed_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    asked: dict[str, str],
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_document_seconds", 1.0)
+    fixed_server.drips = True
+    fixed_server.body = b'{"_id": '
+    answer = post(login("otto"), connection, action, **asked)
+    assert answer.status_code == 200
+    assert answer.json()["ok"] is False
+
+
+@needs_bounds
+def test_a_list_that_drips_ends_and_so_does_its_thread(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_list_seconds", 1.0)
+    fixed_server.drips = True
+    fixed_server.body = b'[{"_id": "%b", "name": "Good"}, ' % ID.encode()
+    client = login("otto")
+    until(lambda: post(client, connection, "sessions").json()["complete"])
+    assert post(client, connection, "sessions").json()["error"]
+    assert [one for one in app.lists._reading.values() if one.finished is None] == []
+
+
+@needs_bounds
+def test_an_answer_larger_than_the_bound_of_the_page(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_document_bytes", 1000)
+    monkeypatch.setitem(connections.BOUNDS, "max_list_bytes", 1000)
+    fixed_server.body = b'{"_id": "%b", "name": "%b"}' % (ID.encode(), b"x" * 5000)
+    assert "max_document_bytes" in read_document(login("otto"), connection)["error"]
+    fixed_server.body = b"[%b]" % fixed_server.body
+    assert "max_list_bytes" in read_list(login("otto"), connection)["error"]
 
 
 # --- requests ---
