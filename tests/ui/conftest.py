@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import IO, Any, Self
 
 import pytest
 from fastapi.testclient import TestClient
@@ -83,3 +86,55 @@ def teams(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     with create_session() as session:
         session.query(Team).delete()
+
+
+class FixedServer:
+    """A server on loopback that gives one answer to every request, however wrong it is."""
+
+    def __init__(self) -> None:
+        self.body = b"[]"
+        self.drips = False  # the body is followed by a blank now and then, and never by its end
+        self._stopped = Event()
+        self.paths: list[str] = []
+        fixed = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                fixed.paths.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(10**9 if fixed.drips else len(fixed.body)))
+                self.end_headers()
+                self.wfile.write(fixed.body)
+                if fixed.drips:
+                    fixed._drip(self.wfile)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def _drip(self, wire: IO[bytes]) -> None:
+        with suppress(OSError):  # the client has gone
+            for _ in range(1200):
+                if self._stopped.wait(0.05):
+                    return
+                wire.write(b" ")
+                wire.flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def fixed_server() -> Iterator[FixedServer]:
+    """A server whose answer the test chooses."""
+    with FixedServer() as one:
+        yield one

@@ -350,6 +350,14 @@ def test_an_unknown_object_is_cut_and_so_are_unknown_fields() -> None:
     assert answer["drift"]["more"] == 20
 
 
+def test_the_drift_is_cut() -> None:
+    drift = shown(modules=[{"type": f"{number} {'x' * 10_000}"} for number in range(ELEMENTS + 20)])["drift"]
+    assert (len(drift["new_values"]), drift["new_values"][-1]) == (ELEMENTS + 1, "… 20 more")
+    assert max(map(len, drift["new_values"])) < 1000
+    (name,) = shown(**{"k" * 10_000: 1})["drift"]["unknown"]
+    assert len(name) < 1000
+
+
 @pytest.mark.parametrize("reveal", [True, False])
 def test_a_long_text_is_cut_and_says_so(reveal: bool) -> None:
     answer = shown(reveal=reveal, description="é" * 30_000, color={"k" * 3000: ["z" * (LONGEST + 1), "y" * LONGEST]})
@@ -389,13 +397,13 @@ def test_the_whole_is_limited_and_every_field_is_still_there() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("NaN", "nan"),
-        ("-1e999", "-inf"),
+        ("NaN", "NaN"),
+        ("-1e999", "-Infinity"),
         ("12345678901234567890", "12345678901234567890"),
         ("9007199254740992", 9007199254740992),
         ("-0.5", -0.5),
         ("true", True),
-        (r'"\ud83d"', "?"),
+        (r'"\ud83d"', "\ufffd"),
         (r'"\ud83d\ude00"', "😀"),
     ],
 )
@@ -408,4 +416,4 @@ def test_what_the_wire_or_the_browser_cannot_hold_is_text(text: str, value: Any)
 
 def test_half_a_character_in_a_name() -> None:
     answer = shown(color={"\ud83d": 1}, reveal=True)
-    assert json.loads(sent(answer))["document"]["color"] == {"?": 1}
+    assert json.loads(sent(answer))["document"]["color"] == {"\ufffd": 1}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +15,15 @@ import pytest
 from airflow_provider_learning360.api.errors import UnavailableError
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui import session_list
-from airflow_provider_learning360.ui.session_list import SHOWN, Found, SessionList, SessionLists
+from airflow_provider_learning360.ui.session_list import (
+    READERS,
+    SHOWN,
+    WORDS,
+    BusyError,
+    Found,
+    SessionList,
+    SessionLists,
+)
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -102,14 +112,29 @@ def test_it_shows_so_many_and_counts_all() -> None:
         ({"_id": 5}, None),
         ({"name": "no ID"}, None),
         ({"_id": "a" * 10_000}, None),
-        ({"_id": ID, "name": 3, "startDate": 7, "modifiedAt": "soon", "programTemplate": []},
+        ({"_id": [[ID]]}, None),
+        ({"_id": ID, "name": 3}, None),
+        ({"_id": ID, "programTemplate": []}, None),
+        ({"_id": ID, "startDate": 7}, None),
+        ({"_id": ID, "modifiedAt": "soon"}, None),
+        ({"_id": ID, "endDate": True}, None),
+        ([ID], None),
+        (None, None),
+        ({"_id": ID}, None),
+        ({}, None),
+        (dict.fromkeys(("name", "programTemplate", "startDate", "endDate", "modifiedAt")) | {"_id": ID},
          Found(ID, "", None, None, None, None)),
+        ({"_id": ID, "startDate": "0001-01-01T00:00:00.000Z", "endDate": "9999-12-31T23:59:59.999Z"},
+         Found(ID, "", None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", None)),
+        ({"_id": ID, "name": "ca\ud83d\x1b[31m \u202eevil\u202c\x00", "programTemplate": "\udc80\u2066"},
+         Found(ID, "ca\ufffd\\x1b[31m \\u202eevil\\u202c\ufffd", "\ufffd\\u2066", None, None, None)),
+        ({"_id": ID, "name": "é" * 100_000}, Found(ID, "é" * 300 + "…", None, None, None, None)),
         ({"_id": ID, "name": " n ", "startDate": "2026-03-01T10:00:00+01:00", "programTemplate": "t", "endDate": ""},
          Found(ID, "n", "t", "2026-03-01T09:00:00.000Z", None, None)),
         ({"_id": ID, "name": "Coaching of ann@example.com"}, Found(ID, "Coaching of …@…", None, None, None, None)),
     ],
 )  # fmt: skip
-def test_what_is_taken_from_an_item(sent: dict[str, Any], shown: Found | None) -> None:
+def test_what_is_taken_from_an_item(sent: Any, shown: Found | None) -> None:
     assert Found.of(sent) == shown
 
 
@@ -191,12 +216,13 @@ def test_trouble_is_told_and_tried_again_after_a_while(clock: list[float]) -> No
     assert source.opened == 2
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_of_ours_ends_the_reading_too() -> None:
-    lists, source = SessionLists(), Source(error=ZeroDivisionError())
+def test_a_fault_of_ours_ends_the_reading_too(caplog: pytest.LogCaptureFixture) -> None:
+    lists, source = SessionLists(), Source(error=ZeroDivisionError("canary"))
     source.go.set()
     until(lambda: lists.of("here", source).search("", NOW)["complete"])
     assert "log of the API server" in lists.of("here", source).error
+    assert caplog.text.count("Unexpected ZeroDivisionError while reading a list of program sessions") == 1
+    assert "canary" not in caplog.text
 
 
 def test_a_list_over_the_wire(learning360_simulator: Simulator) -> None:
@@ -210,3 +236,184 @@ def test_a_list_over_the_wire(learning360_simulator: Simulator) -> None:
     assert one["id"] == sent["_id"]
     assert one["modified"] == sent["modifiedAt"]
     assert one["template"] == sent["programTemplate"]
+
+
+# --- bounds ---
+
+
+def test_a_list_that_hangs_ends_for_who_asks_and_takes_one_thread(clock: list[float]) -> None:
+    lists, hanging = SessionLists(), Source(item(1))
+    until(lambda: len(lists.of("here", hanging).sessions) == 1)
+    clock[0] += 121
+    for _ in range(5):
+        answer = lists.of("here", hanging).search("", NOW)
+        assert (answer["complete"], answer["read"]) == (True, 1)
+        assert answer["error"] == "360Learning did not send the whole list within 120 seconds. Try again later."
+        clock[0] += 61
+    assert hanging.opened == 1
+    reader = lists._reading["here"]
+    hanging.go.set()
+    until(lambda: reader.finished is not None)
+    clock[0] += 61
+    until(lambda: lists.of("here", hanging).search("", NOW)["error"] is None)
+    assert hanging.opened == 2
+
+
+def test_a_connection_whose_reader_hangs_gets_no_second_one_however_long_nobody_asked(clock: list[float]) -> None:
+    lists, hanging, other = SessionLists(), Source(item(1)), Source(item(2))
+    other.go.set()
+    lists.of("here", hanging)
+    clock[0] += 1000
+    until(lambda: lists.of("there", other).finished is not None)
+    assert set(lists._lists) == {"there"}
+    with pytest.raises(BusyError):
+        lists.of("here", hanging)
+    hanging.go.set()
+
+
+def test_a_reader_that_hung_ends_with_the_next_session(clock: list[float]) -> None:
+    def slow() -> Iterator[dict[str, Any]]:
+        yield item(1)
+        clock[0] += 1000
+        yield item(2)
+        pytest.fail("it went on")
+
+    one = SessionList()
+    one.read(slow)  # type: ignore[arg-type]
+    assert one.finished is not None
+    assert len(one.sessions) == 2
+
+
+def test_so_many_lists_are_read_at_the_same_time_and_no_more() -> None:
+    lists, hanging = SessionLists(), [Source(item(1)) for _ in range(READERS)]
+    for number, source in enumerate(hanging):
+        lists.of(number, source)
+    late = Source(item(1))
+    with pytest.raises(BusyError):
+        lists.of("late", late)
+    assert late.opened == 0
+    # Who has a list already is not refused.
+    assert lists.of(0, hanging[0]).finished is None
+    for source in hanging:
+        source.go.set()
+    until(lambda: all(one.finished is not None for one in lists._reading.values()))
+    late.go.set()
+    until(lambda: lists.of("late", late).finished is not None)
+
+
+def test_a_machine_without_threads_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lists = SessionLists()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(BusyError):
+        lists.of("here", Source())
+    assert lists._reading == {}
+
+
+def test_the_lists_that_were_not_used_for_longest_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MOST_LISTS", 3)
+    lists, sources = SessionLists(), [Source(item(number)) for number in range(4)]
+    for source in sources:
+        source.go.set()
+
+    def use(number: int) -> None:
+        until(lambda: lists.of(number, sources[number]).finished is not None)
+
+    for number in (0, 1, 2, 0, 3):
+        use(number)
+    assert list(lists._lists) == [2, 0, 3]
+    use(0)
+    assert [source.opened for source in sources] == [1, 1, 1, 1]
+    use(1)
+    assert [source.opened for source in sources] == [1, 2, 1, 1]
+
+
+def test_all_lists_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, sources = SessionLists(), [Source(*map(item, range(100))) for _ in range(4)]
+    for number, source in enumerate(sources):
+        source.go.set()
+        until(lambda number=number, source=source: lists.of(number, source).finished is not None)
+    size = lists.of(3, sources[3]).size
+    monkeypatch.setattr(session_list, "MOST_BYTES_OF_ALL", 2 * size + 1)
+    lists.of(3, sources[3])
+    assert list(lists._lists) == [2, 3]
+
+
+def test_a_list_that_is_being_read_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MOST_LISTS", 1)
+    lists, reading, other = SessionLists(), Source(item(1)), Source(item(2))
+    first = lists.of("reading", reading)
+    lists.of("other", other)
+    assert lists.of("reading", reading) is first
+    reading.go.set()
+    other.go.set()
+
+
+def test_the_memory_of_a_list_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MOST_BYTES", 1_000_000)
+    endless = (item(number, "\U0001f600" * 10_000) for number in range(10_000))
+    one = SessionList()
+    tracemalloc.start()
+    try:
+        one.read(lambda: endless)  # type: ignore[arg-type,return-value]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 100 < len(one.sessions) < 1000
+    assert one.error is not None
+    # What is counted is what is there.
+    assert one.size * 0.5 < held < one.size * 1.5
+
+
+def test_a_list_of_nothing_but_unreadable_entries_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MOST", 10)
+    one = SessionList()
+    one.read(lambda: ({"_id": 1} for _ in itertools.count()))
+    answer = one.search("", NOW)
+    assert (answer["read"], answer["unreadable"]) == (0, 10)
+    assert answer["error"]
+
+
+def test_a_search_looks_for_so_many_words_once_each() -> None:
+    class Text(str):
+        """Counts how often something is looked for in it."""
+
+        looked = 0
+
+        def __contains__(self, word: str) -> bool:
+            Text.looked += 1
+            return super().__contains__(word)
+
+        def casefold(self) -> str:
+            pytest.fail("texts are folded when they are read")
+
+    one = read(item(1))
+    one._texts = [Text("abcdefghijklmnopqrstuvwxyz0123456789")]
+    assert one.search(" ".join("aAaAaA" + "bb"), NOW)["matches"] == 1
+    Text.looked = 0
+    one.search(" ".join("abcdefghijklmnopqrstuvwxyz0123456789" * 100), NOW)
+    assert Text.looked == WORDS
+
+
+def test_a_search_through_a_long_list() -> None:
+    one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(100_000)))
+    assert one.error is not None
+    answer = one.search("session of many 0 1 2 3 4", NOW)
+    assert 0 < answer["matches"] < 100_000
+    assert len(answer["sessions"]) == SHOWN
+
+
+@pytest.mark.parametrize("now", [datetime.min, datetime.max, NOW.replace(tzinfo=None)])
+def test_any_date_can_be_sorted_at_any_time(now: datetime) -> None:
+    one = read(
+        item(1, "first", "0001-01-01T00:00:00.000Z"),
+        item(2, "last", "9999-12-31T23:59:59.999Z"),
+        item(3, "none"),
+        item(4, "further west", "0001-01-01T00:00:00+14:00"),
+        item(5, "further east", "9999-12-31T23:59:59.999-14:00"),
+    )
+    found = {session["name"] for session in one.search("", now.replace(tzinfo=UTC))["sessions"]}
+    assert found >= {"first", "last", "none"}
+    assert len(one.sessions) + one.unreadable == 5

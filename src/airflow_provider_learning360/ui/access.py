@@ -17,10 +17,13 @@ from airflow.providers.common.compat.sdk import conf
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from starlette.types import Message, Receive
+
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
 LARGEST = 10_000  # bytes of a request; the audit log keeps it
+NO_CONNECTION = "There is no connection of type 360Learning with this ID."
 
 # Airflow's own checks, which know of teams. They read `connection_id` from the path.
 MAY_USE_CONNECTION = Depends(requires_access_connection(method="GET"))
@@ -79,14 +82,37 @@ def from_here(request: Request) -> None:
     Refuse what a page of another site sends with the user's cookie.
 
     :param request: The request.
-    :raises HTTPException: 403, it does not come from this Airflow; 413, it is too large; 415, it is no JSON.
+    :raises HTTPException: 403, it does not come from this Airflow; 404, its connection has no valid ID; 415, it is
+        no JSON.
     """
-    if int(request.headers.get("content-length") or 0) > LARGEST:
-        raise HTTPException(413, "The page never sends that much.")
+    if not request.path_params.get("connection_id", "").isprintable():
+        # Databases refuse some of these characters with an error.
+        raise HTTPException(status.HTTP_404_NOT_FOUND, NO_CONNECTION)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, "Send JSON, as the page does.")
     if not _is_from_here(request):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "This request does not come from this Airflow's own page.")
+
+
+def limited(receive: Receive) -> Receive:
+    """
+    Return what receives a request, but never more than `LARGEST` bytes of it.
+
+    FastAPI reads the whole body before it asks who sent it, and a body need not say how long it is.
+
+    :param receive: Receives the request.
+    """
+    left = LARGEST
+
+    async def receive_limited() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, "The page never sends that much.")
+        return message
+
+    return receive_limited
 
 
 def _is_from_here(request: Request) -> bool:
@@ -108,17 +134,30 @@ def in_turn() -> Iterator[None]:
 
     :raises HTTPException: 503, there are as many already.
     """
-    if not _TURNS.acquire(blocking=False):
-        raise HTTPException(
-            status.HTTP_503_SERVICE_UNAVAILABLE, "As many requests as may be are waiting for 360Learning. Try again."
-        )
+    yield from _within(_TURNS, "As many requests as may be are waiting for 360Learning. Try again.")
+
+
+def in_search() -> Iterator[None]:
+    """
+    Let so many search at a time: a search through a long list keeps a thread busy.
+
+    :raises HTTPException: 503, there are as many already.
+    """
+    yield from _within(_SEARCHES, "Too many searches run at the same time. Try again in a moment.")
+
+
+def _within(turns: BoundedSemaphore, refusal: str) -> Iterator[None]:
+    if not turns.acquire(blocking=False):
+        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, refusal)
     try:
         yield
     finally:
-        _TURNS.release()
+        turns.release()
 
 
 _TURNS = BoundedSemaphore(8)
+_SEARCHES = BoundedSemaphore(8)
 
 FROM_HERE = Depends(from_here)
 IN_TURN = Depends(in_turn)
+IN_SEARCH = Depends(in_search)

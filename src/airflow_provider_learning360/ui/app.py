@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -19,22 +21,30 @@ from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_learning360.api.errors import FixArgumentError, FixIdError, LearningError, SettingsError
+from airflow_provider_learning360.api.sanitizer import printable, sanitize
 from airflow_provider_learning360.ui.access import (
     FROM_HERE,
+    IN_SEARCH,
     IN_TURN,
     MAY_READ_ASSETS,
     MAY_USE_CONNECTION,
+    NO_CONNECTION,
+    limited,
     may_edit,
 )
 from airflow_provider_learning360.ui.connections import PageHook, listed, tested
 from airflow_provider_learning360.ui.plugin import PREFIX
 from airflow_provider_learning360.ui.request import tried
-from airflow_provider_learning360.ui.session_list import SessionLists, now
+from airflow_provider_learning360.ui.session_list import BusyError, SessionLists, now
+from airflow_provider_learning360.ui.text import readable_text
+from airflow_provider_learning360.ui.unexpected import log_unexpected
 from airflow_provider_learning360.ui.watched import watched
 from airflow_provider_learning360.ui.workflow import workflows
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 UNPROCESSABLE = 422  # its name depends on the version of FastAPI
 STATIC = Path(__file__).with_name("static")
@@ -60,8 +70,28 @@ AIRFLOWS_WORDS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JW
 Text = Annotated[str, Body(embed=True, max_length=200)]
 Reveal = Annotated[bool, Body(embed=True)]
 
-router = APIRouter(dependencies=[Depends(get_user)])
-actions = APIRouter(prefix="/api/connections/{connection_id:path}", dependencies=[FROM_HERE, MAY_USE_CONNECTION])
+
+class SafeResponse(JSONResponse):
+    """An answer as JSON, whatever is in it: lone surrogates and NaN fail nobody."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return super().render(sanitize(content))
+
+
+class _PlainRoute(APIRoute):
+    """A route whose answers go to `SafeResponse` as they are: pydantic would fail at what that makes fit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "response_model": None})
+
+
+router = APIRouter(dependencies=[Depends(get_user)], route_class=_PlainRoute)
+actions = APIRouter(
+    prefix="/api/connections/{connection_id:path}",
+    dependencies=[FROM_HERE, MAY_USE_CONNECTION],
+    route_class=_PlainRoute,
+)
 lists = SessionLists()
 
 
@@ -98,7 +128,7 @@ def test(connection_id: str) -> dict[str, Any]:
     return tested(PageHook(connection_id))
 
 
-@actions.post("/sessions")
+@actions.post("/sessions", dependencies=[IN_SEARCH])
 def find_sessions(connection_id: str, text: Text = "") -> dict[str, Any]:
     """Find sessions by their name."""
     hook = PageHook(connection_id)
@@ -131,7 +161,13 @@ router.include_router(actions)
 
 def create_app() -> ASGIApp:
     """Return the application that Airflow mounts."""
-    app = FastAPI(title="360Learning", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="360Learning",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        default_response_class=SafeResponse,
+    )
     app.include_router(router)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
@@ -139,18 +175,28 @@ def create_app() -> ASGIApp:
 
 
 def _guarded(app: ASGIApp) -> ASGIApp:
-    """Return the application with our headers on every answer, also on that to an error of its own."""
+    """Return the application with our headers on every answer, a bound on every request, and our words for errors."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        answered = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 # A new version is there at once; and what is about people is in no cache, not even for "back".
                 headers["Cache-Control"] = "no-cache" if "/static/" in scope["path"] else "no-store"
             await send(message)
 
-        await app(scope, receive, with_headers)
+        try:
+            await app(scope, limited(receive) if scope["type"] == "http" else receive, with_headers)
+        except Exception as error:
+            if not answered:
+                raise
+            # Starlette raises what it has answered, and the server would log it with all that it shows.
+            log_unexpected(log, f"answering {scope['method']} {printable(scope['path'])}", error)
 
     return guarded
 
@@ -168,7 +214,13 @@ def _not_understood(_: Request, __: RequestValidationError) -> Response:
 
 
 def _not_found(_: Request, __: AirflowNotFoundException) -> Response:
-    return _error(status.HTTP_404_NOT_FOUND, "There is no connection of type 360Learning with this ID.")
+    return _error(status.HTTP_404_NOT_FOUND, NO_CONNECTION)
+
+
+def _busy(_: Request, __: BusyError) -> Response:
+    return _error(
+        status.HTTP_503_SERVICE_UNAVAILABLE, "Too many lists of sessions are being read. Try again in a minute."
+    )
 
 
 def _in_trouble(_: Request, error: LearningError) -> Response:
@@ -184,10 +236,11 @@ _HANDLERS: dict[type[Exception], Any] = {
     StarletteHTTPException: _refused,
     RequestValidationError: _not_understood,
     AirflowNotFoundException: _not_found,
+    BusyError: _busy,
     LearningError: _in_trouble,
     Exception: _failed,
 }
 
 
 def _error(code: int, words: str) -> Response:
-    return JSONResponse({"error": words}, status_code=code)
+    return SafeResponse({"error": readable_text(words)}, status_code=code)

@@ -19,6 +19,7 @@ from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.settings import EU_HOST, US_HOST, base_url
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.ui.access import may_create, permitted, team_of
+from airflow_provider_learning360.ui.text import readable_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,29 @@ log = logging.getLogger(__name__)
 VENDOR = (EU_HOST, US_HOST)
 # Somebody sits in front of the page: what fails is shown, not tried again for a minute.
 PATIENCE = {"retry_attempts": 1, "max_rate_limit_wait": 0.0}
-LONGEST = 20.0  # seconds without an answer
+# What a connection may take at most, in bytes and seconds, whatever it allows itself. `timeout`: without any byte.
+BOUNDS = {
+    "timeout": 20.0,
+    "max_document_seconds": 30.0,
+    "max_list_seconds": 120.0,
+    "max_document_bytes": 64 * 2**20,
+    "max_list_bytes": 2**30,
+    "max_error_bytes": 2**20,
+}
+# Settings that a stored connection may have here. None names a file or another host; the page has bounds for the rest.
+HARMLESS = frozenset({
+    "host",  # one of `VENDOR`
+    "company_id",
+    "api_key",
+    "auth",
+    "requests_per_second",
+    "retry_budget",
+    "trust_env",  # the environment of the API server is nobody's who edits connections
+    "allow_insecure_http",  # `VENDOR` is https
+    "connection",  # no setting, but the name of the connection
+    *PATIENCE,
+    *BOUNDS,
+})  # fmt: skip
 
 Source = Literal["database", "environment"]
 
@@ -96,7 +119,7 @@ class PageHook(LearningHook):
         settings = super().settings
         if self._stored and not _may_go_anywhere():
             _refuse_elsewhere(settings)
-        return settings.model_copy(update={**PATIENCE, "timeout": min(settings.timeout, LONGEST)})
+        return _bounded(settings)
 
 
 def listed(user: BaseUser, session: Session) -> dict[str, Any]:
@@ -125,21 +148,53 @@ def tested(hook: LearningHook) -> dict[str, Any]:
     """
     started = time.monotonic()
     ok, message = hook.test_connection()
-    return {"ok": ok, "message": message, "milliseconds": round((time.monotonic() - started) * 1000)}
+    return {"ok": ok, "message": readable_text(message), "milliseconds": round((time.monotonic() - started) * 1000)}
 
 
 def _may_go_anywhere() -> bool:
     return str(conf.get("core", "test_connection", fallback="Disabled")).strip().lower() == "enabled"
 
 
+def _bounded(settings: LearningSettings) -> LearningSettings:
+    """Return the settings within the bounds of the page; those that this version does not have are left out."""
+    within: dict[str, Any] = dict(PATIENCE)
+    for name, bound in BOUNDS.items():
+        own = getattr(settings, name, None)
+        within[name] = bound if own is None else min(own, bound)
+    known = type(settings).model_fields
+    return settings.model_copy(update={name: value for name, value in within.items() if name in known})
+
+
 def _refuse_elsewhere(settings: LearningSettings) -> None:
-    """Refuse what Airflow refuses too: who may edit a connection, and not see its key, could have it sent anywhere."""
-    if settings.host in VENDOR and settings.verify is not False:
-        return
-    raise SettingsError(
-        f"{settings.connection} does not lead to {' or '.join(VENDOR)} with TLS verified. For other hosts, this page "
-        "needs [core] test_connection = Enabled, or a connection that is set in the environment of the API server."
-    )
+    """
+    Refuse what Airflow refuses too: who may edit a connection, and not see its key, could have it sent anywhere.
+
+    Only names and values are compared. A path is not even looked for: that would tell which files there are.
+
+    :param settings: The settings of a connection that is stored in Airflow.
+    :raises SettingsError: A setting is not in `HARMLESS`, or the host is not in `VENDOR`; names the setting.
+    """
+    if settings.host not in VENDOR or settings.verify is False:
+        name = "verify" if settings.host in VENDOR else "host"
+        raise SettingsError(
+            f"{settings.connection} does not lead to {' or '.join(VENDOR)} with TLS verified (setting {name}). For "
+            f"other hosts, this page needs {_LIFTED}."
+        )
+    refused = sorted(name for name in type(settings).model_fields if name not in HARMLESS and _is_set(settings, name))
+    if refused:
+        raise SettingsError(
+            f"{settings.connection} has settings that this page does not use: {', '.join(refused)}. "
+            f"Remove them from its extra. To use them, this page needs {_LIFTED}."
+        )
+
+
+_LIFTED = "[core] test_connection = Enabled, or a connection that is set in the environment of the API server"
+
+
+def _is_set(settings: LearningSettings, name: str) -> bool:
+    default = type(settings).model_fields[name].get_default(call_default_factory=True)
+    value = getattr(settings, name)
+    return type(value) is not type(default) or bool(value != default)
 
 
 def _all(session: Session) -> Iterator[Listed]:

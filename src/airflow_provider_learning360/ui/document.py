@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.contract import drift_of
 from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, about_people
-from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.api.sanitizer import sanitize
+from airflow_provider_learning360.ui.text import LEFT_OUT, LONGEST, readable_name, readable_text, redacted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 Node = dict[str, Any]
 
 HIDDEN = "•••"
-LEFT_OUT = "…"
 ELEMENTS = 100  # of one list or object
 DEPTH = 8  # levels
-LONGEST = 2000  # characters of one text
 NODES = 5000  # of one document
+MOST_VALUES = 200_000  # of one field that are searched for people
+MOST_CHARACTERS = 2_000_000  # of one field that are searched for people
 
+_WITH_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
 _EXACT = 2**53  # beyond it, a browser rounds numbers
 _PLURALS = {"true/false": "true/false values", "null": "nulls"}
 
@@ -45,10 +47,13 @@ def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
         "document": _object([node for node in fields if node["state"] != "missing"], more),
         # An unknown name, or a new value, may be anything.
         "drift": {
-            "unknown": [_clean(redact(name)) for name in drift.unknown[:ELEMENTS]],
+            "unknown": [redacted_name(name) for name in drift.unknown[:ELEMENTS]],
             "more": len(drift.unknown[ELEMENTS:]),
             "missing": list(drift.missing),
-            "new_values": [_clean(redact(value)) for value in drift.new_values],
+            "new_values": [
+                *(redacted_name(value) for value in drift.new_values[:ELEMENTS]),
+                *_rest(len(drift.new_values[ELEMENTS:])),
+            ],
         },
     }
 
@@ -135,7 +140,7 @@ class _Tree:
             # A name may look like a path.
             doc = DOCUMENTATION.get(path) if name.isidentifier() else None
             kind, state = (path, "documented") if doc else (None, "unknown")
-            people = about_people(path, value)
+            people = _may_be_about_people(path, value)
             expected = parent.people or (doc is not None and doc.people)
             note = "may be about people" if people and not expected else None
         shown = self._name(number, name, people)
@@ -145,20 +150,20 @@ class _Tree:
     def _name(self, number: int, name: str, people: bool) -> str:
         # Among people's data, what is no name of a field is a key of a map: a login, an ID, a name.
         hidden = people and not self._reveal and not name.isidentifier()
-        return f"{HIDDEN} {number + 1}" if hidden else _clean(_cut(name))
+        return f"{HIDDEN} {number + 1}" if hidden else readable_name(name)
 
     def _shown(self, place: _Place, value: Any) -> tuple[str | int | float | None, str | None]:
         """Return the scalar to show for a value, and a note on it."""
         if place.people and not self._reveal and value is not None:
             return HIDDEN, None
         if isinstance(value, str):
-            return _clean(_cut(value)), _cut_note(value)
+            return readable_text(value), _cut_note(value)
         if isinstance(value, dict | list):
             return LEFT_OUT, "nested too deeply to show"
         if value is None or abs(value) <= _EXACT:
             return value, None
         # JSON has no such number (NaN), or the browser none that is exact.
-        return _cut(str(value)), None
+        return str(sanitize(value)), None
 
 
 def _described(place: _Place, kind: str, note: str | None) -> Node:
@@ -186,17 +191,31 @@ def _plural(word: str) -> str:
     return _PLURALS.get(word, f"{word}s")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[:LONGEST] + LEFT_OUT
-
-
 def _cut_note(text: str) -> str | None:
     return f"the first {LONGEST:,} of {len(text):,} characters" if len(text) > LONGEST else None
 
 
-def _clean(text: str) -> str:
-    # JSON may escape half of a character, which no answer can be written with.
-    return text.encode("utf-8", "replace").decode()
+def _may_be_about_people(path: str, value: Any) -> bool:
+    doc = DOCUMENTATION.get(path)
+    if doc is None or doc.people or path in _WITH_PARTS:
+        return about_people(path, value)  # knows without a search
+    # What is too large to search is hidden like what is about people.
+    return _is_too_large(value) or about_people(path, value)
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether searching a value for people would take seconds."""
+    values, characters, left = 0, 0, [value]
+    while left and values <= MOST_VALUES and characters <= MOST_CHARACTERS:
+        one = left.pop()
+        values += 1
+        if isinstance(one, str):
+            characters += len(one)
+        elif isinstance(one, dict | list):
+            values += len(one)
+            if values <= MOST_VALUES:
+                left += [*one, *one.values()] if isinstance(one, dict) else one
+    return values > MOST_VALUES or characters > MOST_CHARACTERS
 
 
 def _value(node: Node) -> Any:
@@ -204,8 +223,11 @@ def _value(node: Node) -> Any:
         return node["value"]
     if "count" not in node:
         return _object(node["items"], node["more"])
-    rest = [f"{LEFT_OUT} {node['more']:,} more"] if node["more"] else []
-    return [_value(item) for item in node["items"]] + rest
+    return [_value(item) for item in node["items"]] + _rest(node["more"])
+
+
+def _rest(more: int) -> list[str]:
+    return [f"{LEFT_OUT} {more:,} more"] if more else []
 
 
 def _object(nodes: Iterable[Node], more: int) -> dict[str, Any]:

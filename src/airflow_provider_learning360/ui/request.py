@@ -13,10 +13,10 @@ from airflow_provider_learning360.api.errors import (
     LearningError,
     RateLimitedError,
     TryAgainError,
-    redact,
 )
 from airflow_provider_learning360.api.messages import Response
 from airflow_provider_learning360.ui.document import inspected
+from airflow_provider_learning360.ui.text import readable_name, readable_text, redacted_name
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
@@ -52,7 +52,7 @@ def tried(hook: LearningHook, session_id: str, *, reveal: bool) -> dict[str, Any
         "status": native.status_code,
         "milliseconds": _since(started),
         "bytes": len(native.content),
-        "title": session.title if reveal else redact(session.title),
+        "title": readable_name(session.title) if reveal else redacted_name(session.title),
         **inspected(session, reveal=reveal),
     }
 
@@ -60,7 +60,7 @@ def tried(hook: LearningHook, session_id: str, *, reveal: bool) -> dict[str, Any
 def _about(error: LearningError) -> dict[str, Any]:
     action = next((words for kind, words in _ACTIONS if isinstance(error, kind)), "Report a change")
     request = f"{error.method} {error.path}" if error.method else None
-    return {"request": request, "status": error.status, "error": str(error), "action": action}
+    return {"request": request, "status": error.status, "error": readable_text(str(error)), "action": action}
 
 
 def _since(started: float) -> int:

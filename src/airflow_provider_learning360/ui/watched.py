@@ -93,18 +93,20 @@ def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
     )
     latest: dict[int, datetime] = {}
     for asset_id, value in session.execute(pieces):
-        stored = _decoded(value)
-        known, _ = read_known(stored if isinstance(stored, dict) else {})
+        known, _ = read_known(_decoded(value))
         moments = [one.watermark.modified_at for one in known.values()]
         latest[asset_id] = max([*moments, latest.get(asset_id, _EVER)])
     return {asset_id: write_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: Any) -> dict[str, Any]:
     # What a trigger stores is written as JSON by the Task SDK, and by the database once more.
-    while isinstance(value, str):
-        value = json.loads(value)
-    return value
+    try:
+        while isinstance(value, str):
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}  # others may write there too
+    return value if isinstance(value, dict) else {}
 
 
 def _last_events(assets: list[AssetModel], session: Session) -> dict[int, AssetEvent]:

@@ -7,8 +7,8 @@
  * @typedef {{ok: boolean, message: string, milliseconds: number}} ConnectionTest
  * @typedef {{id: string, name: string | null, template: string | null, start: string | null, end: string | null,
  *   modified: string | null}} Session
- * @typedef {{sessions: Session[], matches: number, read: number, complete: boolean, age: number | null,
- *   error: string | null}} Sessions
+ * @typedef {{sessions: Session[], matches: number, read: number, unreadable: number, complete: boolean,
+ *   age: number | null, error: string | null}} Sessions
  * @typedef {{name: string, path: string, type: string, state: "documented" | "unknown" | "missing",
  *   meaning: string | null, note: string | null, people: boolean, value?: string | number | boolean | null,
  *   items?: Field[], count?: number, more?: number}} Field

@@ -120,7 +120,7 @@ export class SessionSearch {
 
   /** @param {import("./api.js").Sessions} answer @param {string} text */
   #show(answer, text) {
-    const { sessions, read, complete, error } = answer;
+    const { sessions, complete, error } = answer;
     this.#results.inert = false;
     const retry = actionButton(() => this.#search(0), "Retry");
     fill(byId("search-trouble"), error && callout("error", error, null, retry));
@@ -129,7 +129,7 @@ export class SessionSearch {
     if (complete && !error) byId("search-news").textContent = news(answer);
     this.#showSessions(sessions);
     if (complete && !error && sessions.length === 0) {
-      fill(this.#results, element("div", { class: "empty" }, element("p", {}, advice(text, read))));
+      fill(this.#results, element("div", { class: "empty" }, element("p", {}, advice(text, answer))));
     }
     if (this.#ahead) this.#goToFirst();
     const chosen = sessions.find(({ id }) => id === this.#chosen);
@@ -211,16 +211,17 @@ function row({ id, name, start, end, template, modified }, choose) {
 }
 
 /** @param {import("./api.js").Sessions} answer @param {string} text */
-function stateOf({ matches, sessions, read, complete, age, error }, text) {
+function stateOf({ matches, sessions, read, unreadable, complete, age, error }, text) {
   if (!complete) return [`${counted(read, "session")} read so far`];
-  if (error) return [];
+  const leftOut = unreadable ? ` ${counted(unreadable, "entry", "entries")} could not be read.` : "";
+  if (error) return [leftOut.trim()];
   const all = counted(read, "session");
-  if (read === 0) return ["There are no program sessions."];
-  if (matches === 0) return [`No session matches “${text}”, of ${all}.`];
+  if (read === 0) return [leftOut.trim() || "There are no program sessions."];
+  if (matches === 0) return [`No session matches “${text}”, of ${all}.${leftOut}`];
   const found = text ? `${number(matches)} of ${all} found` : `${all}, those with the nearest start first`;
   const shown = `; ${number(sessions.length)} are shown, type more of the name to see others`;
   const part = sessions.length < matches ? shown : "";
-  return [`${found}${part}. ${readAgo(age)}Times are those of ${timeZone}.`];
+  return [`${found}${part}. ${readAgo(age)}Times are those of ${timeZone}.${leftOut}`];
 }
 
 /** @param {number | null} age seconds */
@@ -237,8 +238,9 @@ function news({ matches, sessions }) {
     : `${counted(matches, "session")} found`;
 }
 
-/** @param {string} text @param {number} read */
-function advice(text, read) {
+/** @param {string} text @param {import("./api.js").Sessions} answer */
+function advice(text, { read, unreadable }) {
+  if (read === 0 && unreadable) return "Report a change of the API, or use a session by its ID.";
   if (read === 0) return "Create a session in 360Learning, or choose a connection to a platform that has some.";
   if (ID.test(text)) {
     return "The list of sessions does not have this ID. Use it all the same: the test request says what is there.";

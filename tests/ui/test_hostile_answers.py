@@ -1,0 +1,347 @@
+"""Whatever 360Learning answers, and whatever a person types: the page answers, within its bounds."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from threading import BoundedSemaphore
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api.errors import UnavailableError
+from airflow_provider_learning360.api.settings import LearningSettings
+from airflow_provider_learning360.ui import access, app, connections, session_list, watched
+from airflow_provider_learning360.ui.app import SafeResponse
+from airflow_provider_learning360.ui.session_list import SessionLists
+from airflow_provider_learning360.ui.text import readable_name, readable_text
+
+Login = Callable[[str | None], TestClient]
+
+API = "/learning360/api"
+ID = "60b8d2956e20ae1a0f8e44f1"
+KEY = "key-5d1f-canary"
+
+# Halves of characters, control characters, and those that turn the direction of writing.
+HOSTILE = "ca\ud83d \udc80 \x00 \x1b[31m \x07 \u202eevil\u202c \u2066 \u2028 \ufeff"
+TEXTS = st.text(st.characters() | st.sampled_from("\ud83d\udc80\x00\x1b\u202e"), max_size=20)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.integers(2**62, 2**90) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+def connection(stored: Callable[..., str], fixed_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A stored connection to the server that gives a fixed answer."""
+    monkeypatch.setattr(app, "lists", SessionLists())
+    return stored("hostile", host=fixed_server.url, login="company", password=KEY)
+
+
+def post(client: TestClient, connection: str, action: str, **body: Any) -> Any:
+    headers = {"Content-Type": "application/json"}
+    # Escaped, as a browser sends half a character.
+    return client.post(f"{API}/connections/{connection}/{action}", content=json.dumps(body), headers=headers)
+
+
+def read_list(client: TestClient, connection: str, text: str = "") -> dict[str, Any]:
+    for _ in range(1000):
+        answer = post(client, connection, "sessions", text=text)
+        assert answer.status_code == 200
+        if answer.json()["complete"]:
+            complete: dict[str, Any] = answer.json()
+            return complete
+    raise TimeoutError
+
+
+def read_document(client: TestClient, connection: str, *, reveal: bool = True) -> dict[str, Any]:
+    answer = post(client, connection, "request", session_id=ID, reveal=reveal)
+    assert answer.status_code == 200
+    assert len(answer.content) < 3_000_000
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def steering(text: str) -> list[str]:
+    return [one for one in text if one in "\x00\x07\x1b\ufeff\u2028\u202e\u202c\u2066" or "\ud800" <= one <= "\udfff"]
+
+
+# --- what is in an answer ---
+
+
+@given(VALUES)
+def test_every_answer_can_be_written(value: Any) -> None:
+    body = SafeResponse({"value": value}).body
+    assert json.loads(body, parse_constant=lambda name: pytest.fail(name)).keys() == {"value"}
+
+
+@pytest.mark.parametrize("value", [HOSTILE, {HOSTILE: [HOSTILE]}, math.nan, -math.inf, 2**70], ids=ascii)
+def test_every_route_answers_whatever_is_in_it(login: Login, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    monkeypatch.setattr(app, "watched", lambda *_: {"value": value})
+    answer = login("ada").get(f"{API}/watched")
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"value"}
+
+
+def test_an_error_answers_whatever_is_in_it(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise UnavailableError(f"{HOSTILE}\n{'x' * 10_000}")
+
+    monkeypatch.setattr(app, "watched", fail)
+    answer = login("ada").get(f"{API}/watched")
+    assert answer.status_code == 502
+    assert steering(answer.json()["error"]) == []
+    assert len(answer.json()["error"]) < 3000
+
+
+@given(TEXTS, st.integers(0, 30))
+def test_texts_steer_nothing_and_are_cut(text: str, longest: int) -> None:
+    name, several = readable_name(text, longest), readable_text(text, longest)
+    assert steering(name) == steering(several) == []
+    assert "\n" not in name
+    assert max(len(name), len(several)) <= longest + 1
+    assert readable_text("<p>\n\tbonjour é 😀</p>\r\n") == "<p>\n\tbonjour é 😀</p>\r\n"
+
+
+# --- the list ---
+
+
+def test_one_bad_entry_is_one_bad_entry(login: Login, connection: str, fixed_server: Any) -> None:
+    good = [{"_id": f"{number:024x}", "name": f"Good {number}"} for number in range(3)]
+    bad: list[Any] = [
+        {"_id": ID, "startDate": 7},
+        {"_id": ID, "name": {"a": 1}},
+        {"_id": "no ID"},
+        {"_id": [[[]]]},
+        {},
+    ]
+    fixed_server.body = json.dumps([*bad, good[0], *bad, *good[1:]]).encode()
+    answer = read_list(login("otto"), connection)
+    assert [one["name"] for one in answer["sessions"]] == ["Good 0", "Good 1", "Good 2"]
+    assert (answer["read"], answer["unreadable"], answer["error"]) == (3, 10, None)
+
+
+def test_odd_characters_and_dates_in_the_list_fail_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+    fixed_server.body = json.dumps([
+        {"_id": f"{1:024x}", "name": HOSTILE, "programTemplate": HOSTILE, "userLimit": 2**70},
+        {"_id": f"{2:024x}", "name": "open end", "endDate": "9999-12-31T23:59:59.999Z", "startDate": "0001-01-01"},
+        {"_id": f"{3:024x}", "name": "late", "startDate": "9999-12-31T23:59:59.999Z", "programDuration": math.nan},
+    ]).encode()  # fmt: skip
+    answer = read_list(login("otto"), connection)
+    assert len(answer["sessions"]) == 3
+    assert [one for session in answer["sessions"] for one in steering(json.dumps(session, ensure_ascii=False))] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b"[" * 100_000, b'["' + b"x" * 100_000, b"[1" + b"\xff]"])
+def test_what_is_no_list_is_an_error_for_who_asked(
+    login: Login, connection: str, fixed_server: Any, body: bytes
+) -> None:
+    fixed_server.body = body
+    assert read_list(login("otto"), connection)["error"]
+
+
+def test_what_is_typed_into_the_search_fails_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+    fixed_server.body = json.dumps([{"_id": ID, "name": "Good"}]).encode()
+    client = login("otto")
+    for text in ("\x00 \x1b \u202e \u2028", "[", "\\", "%", "good " * 30, "x" * 200):
+        assert read_list(client, connection, text)["read"] == 1
+    for text in ("x" * 201, "half an emoji \ud83d"):
+        answer = post(client, connection, "sessions", text=text)
+        assert answer.status_code == 422
+        assert answer.json()["error"].startswith("The page sent something")
+
+
+def test_so_many_search_and_no_more(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_SEARCHES", BoundedSemaphore(1))
+    assert read_list(login("otto"), connection)["read"] == 0
+    with access._SEARCHES:
+        answer = post(login("otto"), connection, "sessions")
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "Too many searches run at the same time. Try again in a moment."}
+    assert read_list(login("otto"), connection)["read"] == 0
+
+
+def test_so_many_lists_are_read_and_no_more(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_list, "READERS", 0)
+    answer = post(login("otto"), connection, "sessions")
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "Too many lists of sessions are being read. Try again in a minute."}
+    assert fixed_server.paths == []
+
+
+# --- the document ---
+
+
+@pytest.mark.parametrize("depth", [60, 500, 5000, 200_000])
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"k":', b"}")], ids=["list", "object"])
+def test_a_document_that_is_nested_deeply(
+    login: Login, connection: str, fixed_server: Any, depth: int, brackets: tuple[bytes, bytes]
+) -> None:
+    inside = brackets[0] * depth + b"1" + brackets[1] * depth
+    fixed_server.body = b'{"_id": "%b", "requirements": {"courses": [%b]}, "color": %b}' % (ID.encode(), inside, inside)
+    answer = read_document(login("otto"), connection)
+    assert answer["ok"] or answer["error"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"color": list(range(500_000))},
+        {"groups": ["x"] * 500_000},
+        {"requirements": {"courses": [{f"k{number}": number} for number in range(300_000)]}},
+        {"modules": [{"type": f"kind {number}"} for number in range(50_000)]},
+        {f"k{number}" * 500: number for number in range(1000)},
+        {"name": "n" * 3_000_000, "description": "d" * 3_000_000},
+        {"color": {"x" * 1_000_000: "y" * 1_000_000}},
+    ],
+    ids=lambda fields: " ".join(fields)[:12],
+)
+def test_a_document_that_is_large(login: Login, connection: str, fixed_server: Any, fields: dict[str, Any]) -> None:
+    fixed_server.body = json.dumps({"_id": ID, **fields}).encode()
+    answer = read_document(login("otto"), connection)
+    assert answer["ok"] is True
+    assert len(answer["title"]) < 2100
+
+
+def test_what_is_too_large_to_search_for_people_is_hidden(login: Login, connection: str, fixed_server: Any) -> None:
+    fixed_server.body = json.dumps({"_id": ID, "description": "ann " * 600_000, "groups": ["ann"] * 210_000}).encode()
+    hidden = read_document(login("otto"), connection, reveal=False)["document"]
+    assert "ann" not in json.dumps(hidden)
+    assert "ann" in json.dumps(read_document(login("otto"), connection)["document"])
+
+
+def test_odd_characters_in_a_document_fail_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+    odd = {"name": HOSTILE, "description": f"<p>\n{HOSTILE}", "color": {HOSTILE: HOSTILE}, HOSTILE: [HOSTILE]}
+    fixed_server.body = json.dumps({"_id": ID, "userLimit": 2**70, "programDuration": math.nan, **odd}).encode()
+    answer = read_document(login("otto"), connection)
+    assert answer["ok"] or answer["error"]
+    assert steering(json.dumps(answer, ensure_ascii=False)) == []
+
+
+# --- size and time ---
+
+HAS_BOUNDS = {"max_document_seconds", "max_list_bytes"} <= LearningSettings.model_fields.keys()
+needs_bounds = pytest.mark.skipif(not HAS_BOUNDS, reason="this version has no bounds for an answer")
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@needs_bounds
+@pytest.mark.parametrize(("action", "asked"), [("test", {}), ("request", {"session_id": ID})])
+def test_a_document_that_drips_ends(
+    login: Login,
+    connection: str,
+    fixed_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    asked: dict[str, str],
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_document_seconds", 1.0)
+    fixed_server.drips = True
+    fixed_server.body = b'{"_id": '
+    answer = post(login("otto"), connection, action, **asked)
+    assert answer.status_code == 200
+    assert answer.json()["ok"] is False
+
+
+@needs_bounds
+def test_a_list_that_drips_ends_and_so_does_its_thread(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_list_seconds", 1.0)
+    fixed_server.drips = True
+    fixed_server.body = b'[{"_id": "%b", "name": "Good"}, ' % ID.encode()
+    client = login("otto")
+    until(lambda: post(client, connection, "sessions").json()["complete"])
+    assert post(client, connection, "sessions").json()["error"]
+    assert [one for one in app.lists._reading.values() if one.finished is None] == []
+
+
+@needs_bounds
+def test_an_answer_larger_than_the_bound_of_the_page(
+    login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.BOUNDS, "max_document_bytes", 1000)
+    monkeypatch.setitem(connections.BOUNDS, "max_list_bytes", 1000)
+    fixed_server.body = b'{"_id": "%b", "name": "%b"}' % (ID.encode(), b"x" * 5000)
+    assert "max_document_bytes" in read_document(login("otto"), connection)["error"]
+    fixed_server.body = b"[%b]" % fixed_server.body
+    assert "max_list_bytes" in read_list(login("otto"), connection)["error"]
+
+
+# --- requests ---
+
+
+def test_a_body_that_does_not_say_how_long_it_is(login: Login, connection: str) -> None:
+    taken = []
+
+    def body() -> Iterator[bytes]:
+        for _ in range(1000):
+            taken.append(1)
+            yield b" " * 1000
+
+    headers = {"Content-Type": "application/json"}
+    answer = login("otto").post(f"{API}/connections/{connection}/request", content=body(), headers=headers)
+    assert answer.status_code == 413
+    assert answer.json() == {"error": "The page never sends that much."}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 9000, b"\xff", b'{"session_id": "\\ud83d"}', b"null", b"NaN"])
+def test_a_body_that_cannot_be_read(login: Login, connection: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = login("otto").post(f"{API}/connections/{connection}/request", content=body, headers=headers)
+    assert answer.status_code in (200, 400, 422)
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("conn_id", ["a%00b", "%1b", "%E2%80%AE"])
+def test_an_id_of_a_connection_that_no_database_takes(
+    login: Login, monkeypatch: pytest.MonkeyPatch, conn_id: str
+) -> None:
+    monkeypatch.setattr(app, "PageHook", lambda _: pytest.fail("it was looked up"))
+    answer = post(login("otto"), conn_id, "test")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "There is no connection of type 360Learning with this ID."}
+
+
+@pytest.mark.parametrize("stored_text", ["", "{", "[1]", "[" * 100_000, '"{"', "7", None, {"x": 1}, [1]])
+def test_what_others_write_into_the_store_of_an_asset(stored_text: Any) -> None:
+    assert isinstance(watched._decoded(stored_text), dict)
+
+
+# --- what nobody expected ---
+
+
+def test_what_nobody_expected_is_logged_once_and_without_values(
+    login: Login, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        try:
+            raise KeyError(KEY)
+        except KeyError as error:
+            raise ValueError(KEY) from error
+
+    monkeypatch.setattr(app, "watched", fail)
+    answer = login("ada").get(f"{API}/watched")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "Something went wrong; the log of the API server says what."}
+    assert caplog.text.count("Unexpected ValueError while answering GET") == 1
+    assert caplog.text.count("in fail") == 2
+    assert "KeyError, at" in caplog.text
+    assert KEY not in caplog.text
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -1,0 +1,175 @@
+"""A connection that is stored in Airflow leads to 360Learning only: which settings it may have on the page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.api.settings import LearningSettings
+from airflow_provider_learning360.ui import connections
+from airflow_provider_learning360.ui.connections import BOUNDS, HARMLESS, PATIENCE, PageHook
+
+Login = Callable[[str | None], TestClient]
+
+KEY = "key-5d1f-canary"
+BODIES: dict[str, dict[str, Any]] = {
+    "test": {},
+    "sessions": {"text": ""},
+    "request": {"session_id": "60b8d2956e20ae1a0f8e44f1"},
+    "workflows": {"session_id": "60b8d2956e20ae1a0f8e44f1"},
+}
+# Each was looked at: it names no file, no other host, and costs nothing beyond the bounds of the page.
+REVIEWED = {
+    "host",
+    "company_id",
+    "api_key",
+    "auth",
+    "requests_per_second",
+    "retry_budget",
+    "trust_env",
+    "allow_insecure_http",
+    "connection",
+    *PATIENCE,
+    *BOUNDS,
+}
+
+
+@pytest.fixture(autouse=True)
+def _airflows_own_test_is_off(_connections_may_lead_anywhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
+
+
+def settings(**extra: Any) -> LearningSettings:
+    return LearningSettings.from_connection("stored", login="company", password=KEY, extra=extra)
+
+
+class Later(LearningSettings):
+    """Settings as a later version may have them."""
+
+    max_document_bytes: int | None = None
+    max_list_bytes: int = 2**40
+    max_list_seconds: float = 5.0
+    key_file: str | None = None
+
+
+# --- the list of settings ---
+
+
+@pytest.mark.parametrize("name", LearningSettings.model_fields)
+def test_every_setting_is_harmless_or_refused(name: str) -> None:
+    if name in HARMLESS:
+        assert name in REVIEWED
+        return
+    with pytest.raises(SettingsError, match=rf"settings that this page does not use: {name}\. Remove"):
+        connections._refuse_elsewhere(settings().model_copy(update={name: "/etc/passwd"}))
+
+
+def test_a_later_setting_is_refused_as_long_as_it_is_not_on_the_list() -> None:
+    later = Later(**settings().model_dump(exclude={"api_key"}), api_key=KEY)
+    connections._refuse_elsewhere(later)
+    with pytest.raises(SettingsError, match=r"does not use: key_file\."):
+        connections._refuse_elsewhere(later.model_copy(update={"key_file": "/etc/passwd"}))
+
+
+@pytest.mark.parametrize("value", [1, 0, "", "true"])
+def test_a_value_that_only_equals_the_default_is_refused(value: Any) -> None:
+    with pytest.raises(SettingsError, match="verify"):
+        connections._refuse_elsewhere(settings().model_copy(update={"verify": value}))
+
+
+def test_bounds_apply_to_the_settings_that_there_are() -> None:
+    generous = settings(timeout=1e9, retry_attempts=99, max_rate_limit_wait=1e9)
+    own = Later.model_fields.keys() & BOUNDS.keys() - {"timeout"}
+    later = Later(**generous.model_dump(exclude={"api_key", *own}), api_key=KEY)
+    bounded = connections._bounded(later)
+    assert (bounded.timeout, bounded.retry_attempts, bounded.max_rate_limit_wait) == (20.0, 1, 0.0)
+    assert (bounded.max_document_bytes, bounded.max_list_bytes, bounded.max_list_seconds) == (2**26, 2**30, 5.0)
+    assert bounded.model_dump().keys() == later.model_dump().keys()
+
+
+def test_every_setting_that_is_a_bound_is_within_those_of_the_page(
+    stored: Callable[..., str],
+) -> None:
+    known = {name: 1e6 for name in BOUNDS if name in LearningSettings.model_fields}
+    conn_id = stored(login="company", password=KEY, extra=json.dumps(known))
+    bounded = PageHook(conn_id).settings
+    assert known
+    assert [name for name in known if getattr(bounded, name) > BOUNDS[name]] == []
+
+
+# --- files ---
+
+
+@pytest.fixture(params=["file", "folder", "fifo", "missing"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A path to something, or to nothing."""
+    one = tmp_path / "somewhere.pem"
+    match request.param:
+        case "file":
+            one.write_text("hunter2")
+        case "folder":
+            one.mkdir()
+        case "fifo":
+            os.mkfifo(one)
+    return one
+
+
+@pytest.mark.parametrize("name", ["verify", "cert"])
+@pytest.mark.parametrize("action", BODIES)
+def test_a_path_is_refused_and_never_touched(
+    login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, path: Path, name: str, action: str
+) -> None:
+    connection = stored(login="company", password=KEY, extra=json.dumps({name: str(path)}))
+    client, answers, touched = login("otto"), [], []
+    stat = os.stat
+
+    def recording(one: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(one) == str(path):
+            touched.append("stat")
+        return stat(one, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", recording)
+    monkeypatch.setattr("airflow_provider_learning360.hooks.learning.tls", lambda _: touched.append("tls"))
+    url = f"/learning360/api/connections/{connection}/{action}"
+    asking = Thread(target=lambda: answers.append(client.post(url, json=BODIES[action])), daemon=True)
+    asking.start()
+    asking.join(60)  # a FIFO would hang for ever
+    (answer,) = answers
+    assert f"settings that this page does not use: {name}." in answer.text
+    assert answer.json().get("ok", False) is False
+    assert touched == []
+    # Whatever is there, the answer is the same.
+    assert "somewhere" not in answer.text
+    assert KEY not in answer.text
+
+
+@pytest.mark.parametrize("proxies", ["http://127.0.0.1:9", {"https": "http://user:hunter2@127.0.0.1:9"}])
+@pytest.mark.parametrize("action", BODIES)
+def test_a_proxy_is_refused(login: Login, stored: Callable[..., str], proxies: Any, action: str) -> None:
+    connection = stored(login="company", password=KEY, extra=json.dumps({"proxies": proxies}))
+    answer = login("otto").post(f"/learning360/api/connections/{connection}/{action}", json=BODIES[action])
+    assert "settings that this page does not use: proxies." in answer.text
+    assert "hunter2" not in answer.text
+
+
+def test_harmless_settings_are_used(login: Login, stored: Callable[..., str]) -> None:
+    extra = {"auth": "oauth2", "timeout": 5, "retry_attempts": 3, "trust_env": False, "verify": "true", "proxies": ""}
+    connection = stored(login="company", password=KEY, extra=json.dumps(extra))
+    answer = login("otto").post(f"/learning360/api/connections/{connection}/workflows", json=BODIES["workflows"])
+    assert answer.status_code == 200
+
+
+def test_where_airflow_allows_its_own_test_every_setting_is_used(
+    stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+    conn_id = stored(login="company", password=KEY, extra=json.dumps({"proxies": "http://127.0.0.1:9"}))
+    assert PageHook(conn_id).settings.proxies == "http://127.0.0.1:9"
