@@ -15,6 +15,7 @@ from airflow_provider_learning360.api.models import (
     ProgramSession,
     Requirements,
 )
+from airflow_provider_learning360.api.sanitizer import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +47,8 @@ class Drift:
 
     def __str__(self) -> str:
         groups = (("unknown", self.unknown), ("missing", self.missing), ("new values", self.new_values))
-        return "; ".join(f"{label}: {', '.join(names)}" for label, names in groups if names)
+        # Names of unknown fields are the vendor's texts, and these sentences reach logs and terminals.
+        return printable("; ".join(f"{label}: {', '.join(names)}" for label, names in groups if names))
 
     def __or__(self, other: Drift) -> Drift:
         return Drift(

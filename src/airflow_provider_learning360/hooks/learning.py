@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 T = TypeVar("T")
@@ -83,6 +84,8 @@ class LearningHook(HttpHook):
         super().__init__(method=method, http_conn_id=learning_conn_id, **http_hook_arguments)
         self.learning_conn_id = learning_conn_id
         self._token_lock = threading.Lock()
+        # Seconds that a call may take as a whole, with its waits; None for no limit. Read when a call begins.
+        self.time_limit: float | None = None
 
     @cached_property
     def settings(self) -> LearningSettings:
@@ -114,10 +117,11 @@ class LearningHook(HttpHook):
         self._add_lineage(session.id)
         return session
 
-    def list_program_sessions(self) -> list[ProgramSession]:
+    def list_program_sessions(self, *, contract: ContractPolicy = "warn") -> list[ProgramSession]:
         """
         Return all program sessions of the company, in one answer of up to several megabytes.
 
+        :param contract: What to do about sessions that cannot be read.
         :raises LearningError: By what to do next.
         """
         sessions = self._carry_out(endpoints.list_program_sessions())
