@@ -58,7 +58,7 @@ class LearningRetryPolicy(RetryPolicy):
             if own is not None and own >= delay:
                 return RetryDecision.default()  # the task waits longer than it was asked to
             asked = f"360Learning asked to wait {exception.retry_after:g} s"
-            if exception.retry_after > limit:
+            if not exception.retry_after <= limit:
                 asked += f"; the wait is {limit:g} s, by [learning360] max_task_wait"
             return RetryDecision.retry(delay, asked)
         return RetryDecision.default()

@@ -208,7 +208,7 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         limit, option = (
             (max_triggerer_wait(), "max_triggerer_wait") if self.deferrable else (max_task_wait(), "max_task_wait")
         )
-        if asked > limit:
+        if not asked <= limit:
             self.log.warning(
                 "360Learning asked to wait %g s. The wait is %g s, by [learning360] %s.", asked, limit, option
             )
