@@ -191,3 +191,8 @@ def test_a_timeout_beyond_the_calendar_is_a_long_one(mode: dict[str, Any]) -> No
             assert datetime.now(tz=UTC) + ended.timeout
     assert hook.limits[0] is not None
     assert hook.limits[0] > 1e9
+
+
+def test_a_wait_that_grows_stays_a_number() -> None:
+    made = sensor(Hook(None), exponential_backoff=True, max_wait=60, timeout=10 * 86400)
+    assert made._get_next_poke_interval(0.0, lambda: 0.0, 5000) == 60

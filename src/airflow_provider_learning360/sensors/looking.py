@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 GRACE = timedelta(seconds=60)
 # Airflow looks once more when the time is over, and once with a timeout of 0: that look has so many seconds.
 LAST_LOOK = 5.0
+MANY_POKES = 64
 
 
 # A deferral that ends after the year 9999 is none that Python can write.
@@ -272,7 +273,8 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         # Airflow's own name for it: also the wait until a reschedule goes through here.
-        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        # It doubles its wait with each poke, and beyond 1,000 pokes no float holds that.
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MANY_POKES))
         left = max(0.0, self.timeout - run_duration())
         return max(min(interval, self.due_in()), min(self._not_before - time.monotonic(), left))
 
