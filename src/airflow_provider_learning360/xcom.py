@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,7 +49,7 @@ class SessionXCom:
         from airflow_provider_learning360.api.models import checked_fields
 
         for argument in ("fields", "exclude"):
-            if "{{" not in str(value := getattr(self, argument)):
+            if not is_template(value := getattr(self, argument)):
                 checked_fields(value, argument)
         if self.contract not in ("ignore", "warn", "strict"):
             raise FixArgumentError(f"contract: {self.contract!r} is not one of ignore, warn, strict.")

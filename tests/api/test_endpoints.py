@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.credentials import Credentials, Token
@@ -178,3 +179,48 @@ def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., An
         endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(b"{}", path="/api/v2/oauth2/token"))
     assert (caught.value.path, caught.value.status) == ("/api/v2/oauth2/token", 200)
     assert caught.value.method is not None
+
+
+@pytest.mark.parametrize("use", [endpoints.checked_session_id, lambda one: endpoints.session_id_of({"_id": one})])
+def test_an_id_of_digits_may_arrive_as_a_number(use: Callable[[Any], Any]) -> None:
+    for digits in ("1" * 24, "9" * 24, "1" + "0" * 23, "600000000000000000000123"):
+        assert use(int(digits)) == digits
+
+
+NUMBERS = {
+    "zero": 0,
+    "seven": 7,
+    "negative": -(10**23),
+    "23 digits": 10**23 - 1,
+    "25 digits": 10**24,
+    "5001 digits": 10**5000,
+    "exponent": 6e23,
+    "fraction": 1.5,
+    "infinite": float("inf"),
+    "nan": float("nan"),
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+def test_a_number_that_lost_digits_says_to_quote_it(number: Any) -> None:
+    with pytest.raises(InvalidIdError, match="arrived as the number") as caught:
+        endpoints.checked_session_id(number)
+    assert "put quotes around the template" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@given(st.from_regex(r"[0-9]{24}|[0-9]{1,20}e[0-9]{1,3}", fullmatch=True).filter(lambda text: len(text) == 24))
+def test_what_native_rendering_makes_of_an_id_is_the_id_or_an_error(text: str) -> None:
+    arrived = NativeEnvironment().from_string("{{ value }}").render(value=text)
+    quoted = NativeEnvironment().from_string("'{{ value }}'").render(value=text)
+    assert endpoints.checked_session_id(quoted) == text
+    try:
+        assert endpoints.checked_session_id(arrived) == text
+    except InvalidIdError:
+        assert not isinstance(arrived, str)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_boolean_is_no_number(value: bool) -> None:
+    with pytest.raises(InvalidIdError, match=f"{value} is no ID"):
+        endpoints.checked_session_id(value)

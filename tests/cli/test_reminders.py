@@ -127,8 +127,8 @@ def test_repetitions_are_numbered(planned: Plan) -> None:
 def test_what_was_typed_does_not_reach_the_terminal_as_it_is(planned: Plan, learning360_simulator: Simulator) -> None:
     learning360_simulator.edit(ID, name="Safety\x1b[31m", tutors=["tom\x07@example.com"])
     out = planned("--session", ID, "--show-addresses")[1]
-    assert "Safety?[31m" in out
-    assert "tom?@example.com" in out
+    assert r"Safety\x1b[31m" in out
+    assert r"tom\x07@example.com" in out
 
 
 @pytest.mark.parametrize(

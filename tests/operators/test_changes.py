@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow.sdk import Asset
 from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse
@@ -33,6 +35,8 @@ class Airflow:
         self.events: list[AssetEventResponse] = []
         self.store: dict[str, str] = {}
         self.writes_until_death = -1
+        self.listing: Any = None
+        self.store_error: Exception | None = None
 
     def event(self, seconds: float, *entries: dict[str, Any], extra: Any = None) -> AssetEventResponse:
         """An event, so many seconds after the start."""
@@ -51,9 +55,16 @@ class Airflow:
         match message:
             case comms.GetAssetByName():
                 return comms.AssetResult(name=NAME, uri=NAME, group="asset")
+            case comms.GetAssetEventByAsset() if self.listing is not None:
+                return self.listing(message)
             case comms.GetAssetEventByAsset(after=after):
                 found = [one for one in self.events if after is None or one.timestamp >= after]
                 return comms.AssetEventsResult(asset_events=sorted(found, key=lambda one: one.timestamp))
+            case comms.GetAssetStateStoreByName() if self.store_error is not None:
+                raise self.store_error
+            case comms.DeleteAssetStateStoreByName(key=key):
+                self.store.pop(key, None)
+                return None
             case comms.GetAssetStateStoreByName(key=key):
                 return comms.AssetStateStoreResult(value=json.loads(self.store[key])) if key in self.store else None
             case comms.SetAssetStateStoreByName(key=key, value=value):
@@ -262,3 +273,113 @@ def test_what_is_no_asset_is_refused(airflow: Airflow) -> None:
 @pytest.mark.parametrize("change", [{"_id": "x", "kind": "missing"}, {"_id": "0" * 24, "kind": "modified"}])
 def test_a_change_that_is_none_is_left_alone(airflow: Airflow, change: Any) -> None:
     assert Run(airflow.event(0, change)).execute() == []
+
+
+def queued(_: Any) -> Any:
+    """Airflow's answer while a run that came of an event waits to be started (apache/airflow #71360)."""
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+
+    raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 500}))
+
+
+def newer_server(_: Any) -> Any:
+    """Airflow's answer as released Task SDKs understand it afterwards (apache/airflow #71862)."""
+    comms.AssetEventsResult.model_validate({"asset_events": [{"timestamp": None}]})
+
+
+def broken_pipe(_: Any) -> Any:
+    raise OSError("[Errno 32] Broken pipe")
+
+
+def error_answer(_: Any) -> Any:
+    from airflow.sdk.exceptions import ErrorType
+
+    return comms.ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"message": "no \x1b[31m list"})
+
+
+@pytest.fixture(params=[queued, newer_server, broken_pipe, error_answer], ids=lambda one: one.__name__)
+def unlisted(request: pytest.FixtureRequest) -> Any:
+    """A way in which listing events may fail."""
+    return request.param
+
+
+def test_a_runs_own_events_are_acted_on_where_airflow_cannot_list_the_others(
+    airflow: Airflow, unlisted: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    own = airflow.event(0, entry(1, 1), entry(2, 1))
+    airflow.event(0.005, entry(3, 1))  # left behind: no run was made for it
+    airflow.listing = unlisted
+    run = Run(own)
+    assert run.execute() == [entry(1, 1), entry(2, 1)]
+    (line,) = [one for one in capfd.readouterr().out.splitlines() if "could not list" in one]
+    assert NAME in line
+    assert "2 changes" in line
+    assert "\x1b[31m " not in line
+    airflow.listing = None
+    assert run.execute() == [entry(1, 1), entry(2, 1)]  # cleared: the same again
+    assert Run(airflow.event(60, entry(1, 2))).execute() == [entry(3, 1), entry(1, 2)]
+    assert Run(airflow.event(61, entry(1, 2))).execute() == []
+
+
+def test_what_was_acted_on_meanwhile_is_never_repeated(airflow: Airflow) -> None:
+    assert Run(airflow.event(0, entry(9, 1))).execute() == [entry(9, 1)]
+    airflow.event(1, entry(1, 1))  # left behind
+    airflow.listing = queued
+    assert Run(airflow.event(2, entry(1, 2))).execute() == [entry(1, 2)]
+    assert Run(airflow.event(3, entry(1, 3), entry(2, 1))).execute() == [entry(1, 3), entry(2, 1)]
+    assert Run(airflow.event(4, entry(1, 3), entry(1, 4))).execute() == [entry(1, 4)]
+    airflow.listing = None
+    assert Run(airflow.event(5, entry(1, 5))).execute() == [entry(1, 1), entry(1, 5)]
+    assert Run(airflow.event(6, entry(1, 5), entry(1, 6))).execute() == [entry(1, 6)]
+    assert not [key for key in airflow.store if key.endswith("_aside")]
+
+
+def test_what_did_not_fit_is_returned_later(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    airflow.listing = queued
+    own = airflow.event(0, *(entry(number, 1) for number in range(5)))
+    assert Run(own).execute() == [entry(0, 1), entry(1, 1)]
+    airflow.listing = None
+    assert Run(airflow.event(60, entry(7, 1))).execute() == [entry(2, 1), entry(3, 1)]
+    assert Run(airflow.event(61)).execute() == [entry(4, 1), entry(7, 1)]
+    assert Run(airflow.event(62)).execute() == []
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_a_task_that_dies_meanwhile_loses_nothing_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
+    airflow.listing = queued
+    run = Run(airflow.event(0, entry(1, 1)))
+    airflow.event(0.005, entry(1, 2))
+    airflow.writes_until_death = writes
+    try:
+        run.execute()
+    except KeyboardInterrupt:
+        airflow.writes_until_death = -1
+        assert run.execute() == [entry(1, 1)]
+    airflow.writes_until_death, airflow.listing = -1, None
+    assert Run(airflow.event(60, entry(1, 3))).execute() == [entry(1, 2), entry(1, 3)]
+
+
+def test_a_lost_store_is_an_error(airflow: Airflow) -> None:
+    own = airflow.event(0, entry(1, 1))
+    airflow.store_error = RuntimeError("the store is gone")
+    with pytest.raises(RuntimeError, match="the store is gone"):
+        Run(own).execute()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), max_size=14))
+@settings(deadline=None, max_examples=60)
+def test_each_change_once_whatever_cannot_be_listed(steps: list[tuple[int, bool, bool]]) -> None:
+    airflow = Airflow()
+    told: list[Any] = []
+    sent: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)
+        for step, (number, listed, has_run) in enumerate([*steps, (0, True, True)]):
+            sent.append(entry(number, step))
+            event = airflow.event(60 * step, sent[-1])
+            airflow.listing = None if listed else queued
+            # What came before the first run is not asked for.
+            if has_run or not told:
+                told += Run(event).execute()
+    assert sorted(map(json.dumps, told)) == sorted(map(json.dumps, sent))

@@ -18,7 +18,7 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 import airflow_provider_learning360
-from airflow_provider_learning360.provider_info import get_provider_info
+from every_operator import KINDS, announced, classes_of, every_kind
 
 PACKAGE = Path(airflow_provider_learning360.__file__).parent
 YAML_SCALARS = (str, int, float, bool, type(None), date, datetime, timedelta)
@@ -36,25 +36,6 @@ NOT_TEMPLATED = {
     "policy": "Airflow shows rendered fields to all, and addresses may be in it",
     "rate": "a setting of the mail server",
 }
-
-
-def classes_of(module: types.ModuleType) -> list[type[BaseOperator]]:
-    """The operators and sensors that a module defines and that can be used as they are."""
-    return [
-        one
-        for _, one in inspect.getmembers(module, inspect.isclass)
-        if one.__module__ == module.__name__ and issubclass(one, BaseOperator) and not inspect.isabstract(one)
-    ]
-
-
-def announced() -> list[str]:
-    """The modules that palettes look into."""
-    info = get_provider_info()
-    return [name for kind in ("operators", "sensors") for entry in info[kind] for name in entry["python-modules"]]
-
-
-KINDS = [one for name in announced() for one in classes_of(importlib.import_module(name))]
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda one: one.__name__)
 
 
 def arguments(kind: type) -> dict[str, inspect.Parameter]:

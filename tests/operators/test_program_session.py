@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_learning360.api.errors import (
     ContractError,
@@ -16,9 +19,12 @@ from airflow_provider_learning360.api.errors import (
     RateLimitedError,
     UnauthorizedError,
 )
+from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
+    label_of,
 )
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.testing import session_document
@@ -192,3 +198,80 @@ def test_what_no_repetition_helps_fails_at_once(operator: Any) -> None:
 def test_the_document_is_json(learning360_simulator: Simulator) -> None:
     document = get(learning360_simulator.session_ids[1])
     assert json.loads(json.dumps(document)) == document
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("[2026] *", {0}), ("*[ab]*", {1}), ("*a*", {1}), ("[!x]?", {2}), ("?", set()), ("*", {0, 1, 2}), ("x]*", set())],
+)
+def test_only_the_asterisk_and_the_question_mark_are_special(
+    pattern: str, found: set[int], learning360_simulator: Simulator
+) -> None:
+    ids = learning360_simulator.session_ids
+    for session_id, name in zip(ids, ("[2026] Safety", "x[ab]y", "[!x]?"), strict=True):
+        learning360_simulator.edit(session_id, name=name)
+    expected = {ids[one] for one in found} | ({ids[0]} if pattern == "*a*" else set())
+    assert {one["_id"] for one in listed(name_pattern=pattern)} == expected
+
+
+@pytest.mark.parametrize("template", [int, str], ids=["number", "text"])
+def test_a_template_id_of_digits_may_arrive_as_a_number(template: Any, learning360_simulator: Simulator) -> None:
+    first = learning360_simulator.session_ids[0]
+    learning360_simulator.edit(first, programTemplate="600000000000000000000123")
+    assert [one["_id"] for one in listed(template_id=template("600000000000000000000123"))] == [first]
+    with pytest.raises(InvalidIdError, match=r"template_id: it arrived as the number 1e\+23.*quotes"):
+        listed(template_id=1e23)
+
+
+def session_named(name: str) -> ProgramSession:
+    return ProgramSession.model_validate(session_document(name=name))
+
+
+@given(name=st.text() | st.text(min_size=240, max_size=300) | st.just("🎓" * 400) | st.just("1 # one"))
+def test_a_label_fits_into_the_database_and_keeps_the_id(name: str) -> None:
+    session = session_named(name)
+    label = label_of(session)
+    assert len(label) <= 250
+    assert session.id in label
+    assert label == printable(label)
+    # With native rendering, Jinja evaluates what it rendered.
+    assert isinstance(NativeEnvironment().from_string("{{ label }}").render(label=label), str)
+
+
+def test_a_short_name_is_the_label() -> None:
+    short, long = session_named("Safety"), session_named("S" * 300)
+    assert label_of(short) == f"Safety ({short.id})"
+    assert label_of(long) == "S" * (250 - 28) + f"… ({long.id})"
+
+
+def test_a_label_is_shown_with_escapes() -> None:
+    assert r"\x1b[31m" in label_of(session_named("Safety\x1b[31m"))
+
+
+@pytest.mark.parametrize("contract", ["ignore", "warn", "strict"])
+def test_the_hook_is_told_what_to_do_about_bad_sessions(contract: Any) -> None:
+    asked: list[Any] = []
+
+    class Hook:
+        def list_program_sessions(self, *, contract: str) -> list[Any]:
+            asked.append(contract)
+            return []
+
+    operator = ListProgramSessionsOperator(task_id="list", contract=contract)
+    operator.__dict__["hook"] = Hook()
+    assert operator.execute({"ti": object()}) == []
+    assert asked == [contract]
+
+
+@pytest.mark.parametrize("name", ["Safety\x1b[31m", "\u202eevil", "bell\x07"], ids=ascii)
+def test_names_of_unknown_fields_do_not_steer_a_terminal(
+    name: str, learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    learning360_simulator.play({"do": {"drift": {"add": {name: 1}, "module_type": name}}})
+    operator = GetProgramSessionOperator(task_id="get", session_id=session_id)
+    capfd.readouterr()
+    operator.execute({"ti": MappedTask()})
+    out = capfd.readouterr().out
+    assert "differs" in out
+    assert name not in out

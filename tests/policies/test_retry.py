@@ -44,3 +44,37 @@ def test_a_policy_in_default_args_wins() -> None:
     mine = LearningRetryPolicy()
     with DAG("one", schedule=None, default_args={"retry_policy": mine}):
         assert GetProgramSessionOperator(task_id="get", session_id="x").retry_policy is mine
+
+
+@pytest.mark.parametrize("asked", [86401.0, 1e12, 1e15, 1e300, float("inf"), float("nan")], ids=str)
+def test_a_task_waits_a_day_at_most_and_the_reason_says_so(asked: float) -> None:
+    decision = LearningRetryPolicy().evaluate(RateLimitedError("x", retry_after=asked), 1, 3)
+    assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(days=1))
+    assert decision.reason == (
+        f"360Learning asked to wait {asked:g} s; the wait is 86400 s, by [learning360] max_task_wait"
+    )
+
+
+@pytest.mark.parametrize("asked", [0.0, 1.0, 86400.0])
+def test_a_wait_within_the_limit_is_what_was_asked_for(asked: float) -> None:
+    decision = LearningRetryPolicy().evaluate(RateLimitedError("x", retry_after=asked), 1, 3)
+    assert (decision.retry_delay, decision.reason) == (
+        timedelta(seconds=asked),
+        f"360Learning asked to wait {asked:g} s",
+    )
+
+
+def test_the_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__LEARNING360__MAX_TASK_WAIT", "120")
+    decision = LearningRetryPolicy().evaluate(RateLimitedError("x", retry_after=1e12), 1, 3)
+    assert decision.retry_delay == timedelta(minutes=2)
+    task = EmptyTask(task_id="one", retry_delay=timedelta(minutes=5))
+    assert LearningRetryPolicy().evaluate(
+        RateLimitedError("x", retry_after=1e12), 1, 3, {"task": task}
+    ).action.value == ("default")
+
+
+@pytest.mark.parametrize("asked", [-1e300, -1.0], ids=str)
+def test_a_negative_wait_is_none(asked: float) -> None:
+    decision = LearningRetryPolicy().evaluate(RateLimitedError("x", retry_after=asked), 1, 3)
+    assert decision.retry_delay == timedelta(0)

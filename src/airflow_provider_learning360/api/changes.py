@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, holds_mail, redact
-from airflow_provider_learning360.api.sanitizer import sanitize
+from airflow_provider_learning360.api.sanitizer import printable, sanitize
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
@@ -99,8 +99,10 @@ class Change:
         return {name: dict(values) for name, values in self.fields.items()}
 
     def __str__(self) -> str:
-        return ", ".join(
-            f"{name}: {_shown(values['from'])} -> {_shown(values['to'])}" for name, values in self.fields.items()
+        return printable(
+            ", ".join(
+                f"{name}: {_shown(values['from'])} -> {_shown(values['to'])}" for name, values in self.fields.items()
+            )
         )
 
 

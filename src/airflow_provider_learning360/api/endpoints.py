@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
 from airflow_provider_learning360.api.messages import Call, Request, Response
+from airflow_provider_learning360.api.sanitizer import sanitize
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SESSIONS = "/api/v1/programs/sessions"
 _ID = re.compile(r"[0-9a-fA-F]{24}")
+# Integers with as many digits as an ID has characters.
+_SMALLEST_ID, _LARGEST_ID = 10**23, 10**24 - 1
 _LIST = "a list of program sessions"
 
 
@@ -40,13 +43,33 @@ def checked_session_id(session_id: Any) -> str:
 
     :raises InvalidIdError: It is not; names the value.
     """
-    if isinstance(session_id, str) and _ID.fullmatch(session_id.strip()):
+    text = id_text(session_id, "the ID of a program session")
+    if isinstance(text, str) and _ID.fullmatch(text.strip()):
         # The API writes IDs in small letters; comparing them must not depend on how somebody typed one.
-        return session_id.strip().lower()
+        return text.strip().lower()
     shown = "an empty text" if session_id == "" else redact(repr(session_id))
     raise InvalidIdError(
         f"{shown} is no ID of a program session: IDs have 24 characters of 0-9 and a-f, "
         "such as 60b8d2956e20ae1a0f8e44f1. Take it from the session's address in 360Learning."
+    )
+
+
+def id_text(value: Any, what: str) -> Any:
+    """
+    Return an ID as text where it came as a number: native rendering makes numbers of digits.
+
+    :param value: The ID; what is no number is returned as it is.
+    :param what: What it is the ID of, for the message.
+    :raises InvalidIdError: The digits of the number are not those of the ID.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if isinstance(value, int) and _SMALLEST_ID <= value <= _LARGEST_ID:
+        return str(value)
+    raise InvalidIdError(
+        f"{what}: it arrived as the number {sanitize(value)}, so its 24 characters of 0-9 and a-f are not known. "
+        "Native rendering makes numbers of digits; put quotes around the template: \"'{{ params.session_id }}'\". "
+        "Or take the ID from the session's address in 360Learning."
     )
 
 

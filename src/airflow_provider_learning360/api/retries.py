@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.api.errors import MAX_RETRY_AFTER
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -96,8 +94,8 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - now).total_seconds()
-    # A NaN or an infinity is no time to wait. A time beyond all clocks is bounded, as in every error.
-    return min(max(0.0, seconds), MAX_RETRY_AFTER) if abs(seconds) < float("inf") else None
+    # A NaN or an infinity is no time to wait.
+    return max(0.0, seconds) if abs(seconds) < float("inf") else None
 
 
 def poll_wait(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.cli.failure import told_in_one_line
+from airflow_provider_learning360.cli.output import write
 from airflow_provider_learning360.hooks.learning import LearningHook
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def check(args: Namespace) -> None:
     with told_in_one_line():
         hook = LearningHook(args.learning_conn_id)
         settings = hook.settings
-        print(f"{'connection':<12} {args.learning_conn_id}: {settings.host}, keys by {settings.auth}")
+        write(f"{'connection':<12} {args.learning_conn_id}: {settings.host}, keys by {settings.auth}")
         works, message = hook.test_connection()
-        print(f"{'credentials':<12} {message}", file=sys.stdout if works else sys.stderr)
+        write(f"{'credentials':<12} {message}", to_stderr=not works)
         if not works or not _reads(hook):
             raise SystemExit(1)
 
@@ -50,7 +50,7 @@ def _tried(label: str, read: Callable[[], Any], plural: str = "") -> Any:
     try:
         result = read()
     except LearningError as error:
-        print(f"{label:<12} may not be read: {error}", file=sys.stderr)
+        write(f"{label:<12} may not be read: {error}", to_stderr=True)
         return None
     took = f"{(time.monotonic() - started) * 1000:.0f} ms"
     print(f"{label:<12} may be read" + (f": {len(result)} {plural}" if plural else "") + f", in {took}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.cli.output import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,5 +23,5 @@ def told_in_one_line() -> Iterator[None]:
     else:
         return
     sys.stdout.flush()
-    print(f"Error: {message}", file=sys.stderr)
+    write(f"Error: {message}", to_stderr=True)
     raise SystemExit(1)

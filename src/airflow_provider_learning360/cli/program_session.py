@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import contextmanager, redirect_stdout
@@ -12,6 +11,7 @@ from airflow_provider_learning360.api.contract import drift_of, report_drift
 from airflow_provider_learning360.api.endpoints import session_path
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.failure import told_in_one_line
+from airflow_provider_learning360.cli.output import write, write_json, write_json_text
 from airflow_provider_learning360.hooks.learning import LearningHook
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def get_session(args: Namespace) -> None:
             raw = hook.run(session_path(args.session_id)).text if args.raw else None
             session = hook.get_program_session(args.session_id) if raw is None else None
         if session is None:
-            print(raw)
+            write_json_text(raw or "")
             return
         warning = report_drift(f"Program session {session.id}", drift_of(session), args.contract)
         if warning:
-            print(f"Warning: {warning}", file=sys.stderr)
+            write(f"Warning: {warning}", to_stderr=True)
         _print(session.document(), args.field)
 
 
@@ -56,9 +56,12 @@ def stdout_kept_clean() -> Iterator[None]:
 
 def _print(document: dict[str, Any], field: str | None) -> None:
     if field is None:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        write_json(document, indent=2)
     elif field not in document:
         raise FixArgumentError(f"The session has no field {field!r}. It has: {', '.join(document)}.")
     else:
         value = document[field]
-        print(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        if isinstance(value, str):
+            write(value)
+        else:
+            write_json(value)

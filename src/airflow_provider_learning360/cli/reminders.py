@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.cli.failure import told_in_one_line
+from airflow_provider_learning360.cli.output import write
 from airflow_provider_learning360.cli.program_session import stdout_kept_clean
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.reminders.calendar import Calendar
@@ -49,12 +51,12 @@ def plan_reminders(args: Namespace) -> None:
                 if args.session
                 else hook.list_program_sessions()
             )
-        print(f"{policy.name}: from {calendar.shown(now)} until {calendar.shown(until)}, {policy.time_zone}")
+        write(f"{policy.name}: from {calendar.shown(now)} until {calendar.shown(until)}, {policy.time_zone}")
         silent = 0
         for session in sessions:
             dry_run = _DryRun(policy, calendar, now, until, session, hook)
             if args.session or dry_run.has_something:
-                print("", *dry_run.lines(show_addresses=args.show_addresses), sep="\n")
+                write("\n".join(["", *dry_run.lines(show_addresses=args.show_addresses)]))
             else:
                 silent += 1
         if silent:
@@ -184,5 +186,5 @@ def _shortened(mail: str) -> str:
 
 
 def _printable(text: str) -> str:
-    # What 360Learning holds was typed by people; a terminal obeys some of it.
-    return "".join(sign if sign.isprintable() else "?" for sign in text) or "(none)"
+    # What 360Learning holds was typed by people: a line end in it is no new line here.
+    return printable(text) or "(none)"

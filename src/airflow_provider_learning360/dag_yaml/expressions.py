@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.rendering import is_template
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,7 @@ def is_expression(value: Any) -> bool:
 
     :param value: What somebody wrote.
     """
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+    return isinstance(value, str) and is_template(value)
 
 
 def of_form(param: str) -> str:

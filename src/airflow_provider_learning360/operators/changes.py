@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_learning360.api.endpoints import checked_session_id
-from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
+from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
+from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.api.watching import piece_of
 from airflow_provider_learning360.policies.retry import with_retry_policy
+from airflow_provider_learning360.rendering import SafeRendering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -27,7 +29,7 @@ RECENT = 1000
 CHOSEN = "learning360_chosen"
 
 
-class ChangedProgramSessionsOperator(BaseOperator):
+class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
     """
     Return the changes of program sessions that this DAG run is about, each once, ready for `.expand(session_id=...)`.
 
@@ -37,6 +39,7 @@ class ChangedProgramSessionsOperator(BaseOperator):
     again, also if the triggerer repeated an event after a crash. It returns no more than Airflow can map over
     (`[core] max_map_length`); the rest is for the next run. Let one run of the DAG be active at a time
     (`max_active_runs=1`): two at once may both return the same change. Below Airflow 3.3 it reads the run's own events.
+    If Airflow cannot list the events of an asset, it returns the run's own changes; a later run returns the others.
 
     :param assets: The watched assets to read, or their names; default those whose events started this run.
     :param kind: Which to return: `modified` (default), `missing` (of assets with `on_missing="event"`) or `any`.
@@ -77,7 +80,7 @@ class ChangedProgramSessionsOperator(BaseOperator):
             chosen = {}
             left = conf.getint("core", "max_map_length", fallback=1024)
             for ledger in ledgers:
-                chosen[ledger.asset_name] = ledger.unread(own.get(ledger.asset_name, []), left)
+                chosen[ledger.asset_name] = self._unread(ledger, own.get(ledger.asset_name, []), left)
                 left -= len(chosen[ledger.asset_name]["entries"])
             if left == 0:
                 self.log.warning("There may be more changes: no more fit into one run, the next one returns them.")
@@ -86,6 +89,22 @@ class ChangedProgramSessionsOperator(BaseOperator):
         for ledger in ledgers:
             ledger.take(chosen.get(ledger.asset_name) or {})
         return _once(entry for one in chosen.values() for entry in one["entries"])
+
+    def _unread(self, ledger: Ledger, own: list[Any], most: int) -> dict[str, Any]:
+        try:
+            return ledger.unread(own, most)
+        except EventsNotListed as error:
+            chosen = ledger.own(own, most)
+            self.log.warning(
+                "Airflow could not list the events of asset %s (%s). This run acts on %d changes of its own events; "
+                "a later run reads the other events.",
+                *(printable(ledger.asset_name), error, len(chosen["entries"])),
+            )
+            return chosen
+
+
+class EventsNotListed(Exception):
+    """Airflow could not list the events of an asset; the text says why."""
 
 
 class Ledger:
@@ -109,6 +128,7 @@ class Ledger:
         self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
         self._inlets, self._asset = InletEventsAccessors, asset
         self._read: dict[str, dict[str, Any]] = {}
+        self._read_aside: dict[str, dict[str, list[str]]] = {}
 
     def unread(self, own: list[Any], most: int) -> dict[str, Any]:
         """
@@ -116,6 +136,7 @@ class Ledger:
 
         :param own: The events that started this run.
         :param most: How many changes may be returned; the rest stays unread.
+        :raises EventsNotListed: Airflow could not list the events.
         """
         position = self._store.get(self._key)
         since = _moment(position["since"]) if position else _first(own)
@@ -126,10 +147,11 @@ class Ledger:
         read = set(position["recent"]) if position else set()
         events = [
             event
-            for event in self._inlets([self._asset])[self._asset].after(min({floor, *own_times}).isoformat())
+            for event in self._listed(min({floor, *own_times}))
             if event.id not in read and (event.timestamp >= floor or event.timestamp in own_times)
         ]
-        entries, taken = self._first_of(events, most)
+        aside = position.get("aside", []) if position else []
+        entries, taken = self._first_of(events, most, aside)
         until = max([event.timestamp for event in taken], default=floor)
         return {
             "entries": entries,
@@ -139,7 +161,32 @@ class Ledger:
                 # A triggerer whose clock is ahead must not hide what the others write.
                 "until": min(until, datetime.now(tz=UTC)).isoformat(),
                 "recent": [*(position["recent"] if position else ()), *(event.id for event in taken)][-RECENT:],
+                "aside": aside if len(taken) < len(events) else [],
             },
+        }
+
+    def own(self, own: list[Any], most: int) -> dict[str, Any]:
+        """
+        Return the changes of a run's own events, and what to note about them, where the others cannot be listed.
+
+        The position stays where it is: a later run reads all events after it. These changes are noted one by one, so
+        that it does not return them again.
+
+        :param own: The events that started this run.
+        :param most: How many changes may be returned; the rest stays unread.
+        """
+        position, first = self._store.get(self._key), _first(own)
+        if first is None:
+            return {"entries": []}
+        start: dict[str, Any] = {"turn": 0, "since": first.isoformat(), "until": first.isoformat(), "recent": []}
+        position = position or start
+        aside = position.get("aside", [])
+        entries = self._not_acted_on(_once(entry for event in own for entry in _entries(event)), aside)[:most]
+        pieces = sorted({*aside, *(piece_of(entry["_id"]) for entry in entries)})
+        return {
+            "entries": entries,
+            "position": {**position, "turn": position["turn"] + 1, "aside": pieces},
+            "is_aside": True,
         }
 
     def take(self, chosen: dict[str, Any]) -> None:
@@ -151,25 +198,61 @@ class Ledger:
         after, before = chosen.get("position"), self._store.get(self._key)
         if after is None or (before is not None and before["turn"] >= after["turn"]):
             return
+        if chosen.get("is_aside"):
+            self._set_aside(chosen["entries"])
         for piece, latest in _by_piece(chosen["entries"]).items():
             key = f"{self._key}_{piece}"
-            self._store.set(key, {**self._store.get(key, {}), **latest})
+            known = self._store.get(key, {})
+            self._store.set(key, {**known, **{one: _later(known.get(one), mark) for one, mark in latest.items()}})
         self._store.set(self._key, after)
+        for piece in set((before or {}).get("aside", ())) - set(after["aside"]):
+            self._store.delete(self._aside_key(piece))
 
-    def _first_of(self, events: list[Any], most: int) -> tuple[list[dict[str, Any]], list[Any]]:
+    def _listed(self, after: datetime) -> list[Any]:
+        """
+        Return the events of the asset since a time.
+
+        Airflow answers 500 while a run that came of one of them waits to be started (apache/airflow #71360), and
+        released Task SDKs refuse the answer of a later server (#71862).
+        """
+        try:
+            return list(self._inlets([self._asset])[self._asset].after(after.isoformat()))
+        except Exception as error:
+            raise EventsNotListed(f"{type(error).__name__}: {redact(printable(str(error)))[:300]}") from error
+
+    def _set_aside(self, entries: list[dict[str, Any]]) -> None:
+        """Note each change, and not only the last of its session: earlier ones may still be unread."""
+        pieces: dict[str, dict[str, list[str]]] = {}
+        for entry in entries:
+            pieces.setdefault(piece_of(entry["_id"]), {}).setdefault(entry["_id"], []).append(_mark(entry))
+        for piece, marks in pieces.items():
+            key = self._aside_key(piece)
+            known = self._store.get(key, {})
+            merged = {one: list(dict.fromkeys([*known.get(one, ()), *new])) for one, new in marks.items()}
+            self._store.set(key, {**known, **merged})
+
+    def _aside_key(self, piece: str) -> str:
+        return f"{self._key}_{piece}_aside"
+
+    def _first_of(self, events: list[Any], most: int, aside: Collection[str]) -> tuple[list[dict[str, Any]], list[Any]]:
         """Return the first changes that were not acted on, and the events of which all is returned."""
         entries: list[dict[str, Any]] = []
         taken = []
         for event in events:
-            fresh = self._not_acted_on(_once([*entries, *_entries(event)])[len(entries) :])
+            fresh = self._not_acted_on(_once([*entries, *_entries(event)])[len(entries) :], aside)
             entries += fresh[: most - len(entries)]
             if len(fresh) and entries[-1:] != fresh[-1:]:
                 break  # the rest of this event is for the next run
             taken.append(event)
         return entries, taken
 
-    def _not_acted_on(self, entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [entry for entry in entries if self._last_mark(entry) != _mark(entry)]
+    def _not_acted_on(self, entries: Iterable[dict[str, Any]], aside: Collection[str]) -> list[dict[str, Any]]:
+        return [
+            entry
+            for entry in entries
+            if self._last_mark(entry) != _mark(entry)
+            and _mark(entry) not in self._marks_aside(entry, aside).get(entry["_id"], ())
+        ]
 
     def _last_mark(self, entry: dict[str, Any]) -> str | None:
         """Return what the session was last acted on for; for a modification, its last modification."""
@@ -177,6 +260,15 @@ class Ledger:
         last: str | None = marks.get(entry["_id"])
         # After a crash, a modification may be repeated although the session has disappeared meanwhile.
         return marks.get(_modified(entry["_id"]), last) if entry["kind"] == "modified" else last
+
+    def _marks_aside(self, entry: dict[str, Any], aside: Collection[str]) -> dict[str, list[str]]:
+        """Return what runs acted on ahead of the position, of the sessions that are stored with this one."""
+        piece = piece_of(entry["_id"])
+        if piece not in aside:
+            return {}
+        if piece not in self._read_aside:
+            self._read_aside[piece] = self._store.get(self._aside_key(piece), {})
+        return self._read_aside[piece]
 
     def _marks(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the last marks of the sessions that are stored with this one."""
@@ -240,6 +332,12 @@ def _mark(entry: dict[str, Any]) -> str:
 def _modified(session_id: str) -> str:
     """Return the key under which the last modification of a session is stored."""
     return f"{session_id} modified"
+
+
+def _later(known: str | None, mark: str) -> str:
+    """Return the mark to keep: a change that was left behind does not hide that a later one was acted on."""
+    both_times = known is not None and not known.startswith("missing") and not mark.startswith("missing")
+    return max(known or "", mark) if both_times else mark
 
 
 def _by_piece(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import read_moment
-from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.api.endpoints import id_text, session_id_of
+from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.rendering import SafeRendering
 from airflow_provider_learning360.xcom import SessionXCom
 
 if TYPE_CHECKING:
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
 
 
-class GetProgramSessionOperator(BaseOperator):
+# Airflow keeps labels in a column of so many characters; PostgreSQL refuses a longer one.
+LONGEST_LABEL = 250
+
+
+class GetProgramSessionOperator(SafeRendering, BaseOperator):
     """
     Read one program session of 360Learning and push its validated JSON document to XCom.
 
@@ -90,7 +97,7 @@ class GetProgramSessionOperator(BaseOperator):
             return self._xcom.of(session, self.log)
 
 
-class ListProgramSessionsOperator(BaseOperator):
+class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     """
     List the program sessions of the company, filtered, as small documents ready for `.expand(session_id=...)`.
 
@@ -166,10 +173,10 @@ class ListProgramSessionsOperator(BaseOperator):
 
         with failing_fast():
             fields = checked_fields(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
-            windows = self._windows()
-            sessions = self.hook.list_program_sessions()
+            windows, template_id = self._windows(), id_text(self.template_id, "template_id")
+            sessions = self.hook.list_program_sessions(contract=self.contract)
             self._report_drift(sessions)
-            matching = [session for session in sessions if self._matches(session, windows)]
+            matching = [session for session in sessions if self._matches(session, windows, template_id)]
             self.log.info("%d of %d program sessions match.", len(matching), len(sessions))
             return [session.document(fields) for session in matching]
 
@@ -185,12 +192,18 @@ class ListProgramSessionsOperator(BaseOperator):
             ("modified_at", limits["modified_since"], None),
         ]
 
-    def _matches(self, session: ProgramSession, windows: list[tuple[str, datetime | None, datetime | None]]) -> bool:
-        if self.template_id and session.program_template != self.template_id:
+    def _matches(
+        self,
+        session: ProgramSession,
+        windows: list[tuple[str, datetime | None, datetime | None]],
+        template_id: str | None,
+    ) -> bool:
+        if template_id and session.program_template != template_id:
             return False
         # Names carry blanks and line ends that nobody sees.
         name = " ".join((session.name or "").split()).casefold()
-        if self.name_pattern and not fnmatchcase(name, self.name_pattern.casefold()):
+        # Only * and ? are special: names hold brackets.
+        if self.name_pattern and not fnmatchcase(name, self.name_pattern.casefold().replace("[", "[[]")):
             return False
         return all(_within(getattr(session, field), after, before) for field, after, before in windows)
 
@@ -214,7 +227,28 @@ def name_mapped_task(context: Context, session: ProgramSession) -> None:
     mapped = getattr(context["ti"], "map_index", -1) >= 0
     if mapped and not context.get("map_index_template"):
         context["map_index_template"] = "{{ learning360_session }}"
-        context["learning360_session"] = session.title  # type: ignore[typeddict-unknown-key]
+        context["learning360_session"] = label_of(session)  # type: ignore[typeddict-unknown-key]
+
+
+def label_of(session: ProgramSession) -> str:
+    """
+    Return the label of the mapped task of a session: its name and ID, as short as Airflow's database takes it.
+
+    :param session: The session.
+    """
+    title, end = printable(session.title), f"… ({session.id})"
+    if _is_literal(title):
+        title = f"session {title}"
+    return title if len(title) <= LONGEST_LABEL else title[: LONGEST_LABEL - len(end)] + end
+
+
+def _is_literal(text: str) -> bool:
+    # With native rendering, Jinja makes a number of a label such as "1 # one (...)", and Airflow needs a text.
+    try:
+        literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:

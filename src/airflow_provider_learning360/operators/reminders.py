@@ -26,6 +26,7 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
 )
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.rendering import SafeRendering, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 MOST_KEYS = 100
 
 
-class PlanSessionRemindersOperator(BaseOperator):
+class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
     """
     Return the reminders that are due now, one item for each delivery run.
 
@@ -156,7 +157,7 @@ class PlanSessionRemindersOperator(BaseOperator):
         return found, gone
 
 
-class SendSessionReminderOperator(BaseOperator):
+class SendSessionReminderOperator(SafeRendering, BaseOperator):
     """
     Send the reminder that this DAG run is about, to each recipient once.
 
@@ -257,7 +258,7 @@ class SendSessionReminderOperator(BaseOperator):
         """Refuse when the DAG is parsed what would fail in the middle of the night."""
         from airflow_provider_learning360.reminders.messages import check_template
 
-        if "{{" in str(self.templates):
+        if is_template(self.templates):
             return
         for rule in policy.rules:
             if rule.template:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.hooks.limits import max_task_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +52,15 @@ class LearningRetryPolicy(RetryPolicy):
         if not exception.retryable:
             return RetryDecision.fail(f"{type(exception).__name__}: no repetition will help")
         if exception.retry_after is not None:
-            delay = timedelta(seconds=exception.retry_after)
+            limit = max_task_wait()
+            delay = timedelta(seconds=at_most(exception.retry_after, limit))
             own = getattr((context or {}).get("task"), "retry_delay", None)
             if own is not None and own >= delay:
                 return RetryDecision.default()  # the task waits longer than it was asked to
-            return RetryDecision.retry(delay, f"360Learning asked to wait {exception.retry_after:g} s")
+            asked = f"360Learning asked to wait {exception.retry_after:g} s"
+            if not exception.retry_after <= limit:
+                asked += f"; the wait is {limit:g} s, by [learning360] max_task_wait"
+            return RetryDecision.retry(delay, asked)
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
@@ -66,6 +71,16 @@ class LearningRetryPolicy(RetryPolicy):
     def deserialize(cls, data: dict[str, Any]) -> LearningRetryPolicy:
         """Return the policy that `serialize` wrote."""
         return cls()
+
+
+def at_most(asked: float, limit: float) -> float:
+    """
+    Return the seconds to wait: those that a server asked for, from 0 to a limit.
+
+    :param asked: The seconds; what is no number counts as the limit.
+    :param limit: The limit.
+    """
+    return max(0.0, asked) if asked <= limit else limit
 
 
 def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,14 @@ from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import session_id_of
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.waiting import OnMissing, Wait
-from airflow_provider_learning360.hooks.limits import max_task_wait
-from airflow_provider_learning360.policies.retry import HAS_RETRY_POLICIES, failing_fast, with_retry_policy
+from airflow_provider_learning360.hooks.limits import max_task_wait, max_triggerer_wait
+from airflow_provider_learning360.policies.retry import (
+    HAS_RETRY_POLICIES,
+    at_most,
+    failing_fast,
+    with_retry_policy,
+)
+from airflow_provider_learning360.rendering import SafeRendering
 from airflow_provider_learning360.sensors.memory import TaskMemory
 from airflow_provider_learning360.xcom import SessionXCom
 
@@ -37,9 +43,16 @@ if TYPE_CHECKING:
 
 # Airflow's own limit on a deferral is for the case that no triggerer runs; otherwise the trigger keeps the time.
 GRACE = timedelta(seconds=60)
+# Airflow looks once more when the time is over, and once with a timeout of 0: that look has so many seconds.
+LAST_LOOK = 5.0
+MANY_POKES = 64
 
 
-class LookingSensor(BaseSensorOperator):
+# A deferral that ends after the year 9999 is none that Python can write.
+LONGEST_DEFERRAL = timedelta(days=36500)
+
+
+class LookingSensor(SafeRendering, BaseSensorOperator):
     """
     Look at a program session until there is what a subclass waits for, and push its document to XCom.
 
@@ -87,6 +100,7 @@ class LookingSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._carried: dict[str, Any] = {}
         self._not_before = 0.0
+        self._deadline: datetime | None = None
         self._xcom.check()
         if on_missing not in get_args(OnMissing):
             raise FixArgumentError(f"on_missing: {on_missing!r} is not one of {', '.join(get_args(OnMissing))}.")
@@ -119,10 +133,11 @@ class LookingSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Look on the worker; if it is not there yet, wait in the chosen mode."""
         with failing_fast():
+            started = self._started(context)
+            self._deadline = None if started is None else _after(started, self.timeout)
             if not self.deferrable:
                 return super().execute(context)
-            deadline = datetime.now(tz=UTC) + timedelta(seconds=self.timeout)
-            return self._look_or_defer(context, deadline)
+            return self._look_or_defer(context, self._deadline or _after(datetime.now(tz=UTC), self.timeout))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """
@@ -139,7 +154,8 @@ class LookingSensor(BaseSensorOperator):
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
-            return self._look_or_defer(context, datetime.fromisoformat(event["deadline"]), error)
+            self._deadline = datetime.fromisoformat(event["deadline"])
+            return self._look_or_defer(context, self._deadline, error)
 
     def resumed(self, event: dict[str, Any], memory: TaskMemory) -> None:
         """Remember what the trigger carried."""
@@ -156,7 +172,7 @@ class LookingSensor(BaseSensorOperator):
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
-        self._not_before = time.monotonic() + wait.retry_after
+        self._not_before = time.monotonic() + self._longest(wait.asked)
         if isinstance(outcome, LearningError):
             self.log.warning("No look at the session: %s", outcome)
             return False
@@ -176,6 +192,33 @@ class LookingSensor(BaseSensorOperator):
             "failures": memory.failures,
             "longest_wait": max_task_wait(),
         }
+
+    def _started(self, context: Context) -> datetime | None:
+        """Return when the wait began, over all looks of the task; None if Airflow does not say."""
+        if self.deferrable or not self.reschedule:
+            return datetime.now(tz=UTC)
+        first_look = getattr(context["ti"], "get_first_reschedule_date", None)
+        if first_look is None:  # Airflow below 3 reads it from its database by itself
+            return None
+        started = first_look(context)
+        return datetime.now(tz=UTC) if started is None else started
+
+    def _time_left(self) -> float | None:
+        """Return the seconds that a look may take; None for as long as the hook allows."""
+        if self._deadline is None:
+            return None
+        return max(LAST_LOOK, (self._deadline - datetime.now(tz=UTC)).total_seconds())
+
+    def _longest(self, asked: float) -> float:
+        """Return the seconds to wait, of those that the server asked for."""
+        limit, option = (
+            (max_triggerer_wait(), "max_triggerer_wait") if self.deferrable else (max_task_wait(), "max_task_wait")
+        )
+        if not asked <= limit:
+            self.log.warning(
+                "360Learning asked to wait %g s. The wait is %g s, by [learning360] %s.", asked, limit, option
+            )
+        return at_most(asked, limit)
 
     def _look_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
         """Look, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
@@ -212,10 +255,11 @@ class LookingSensor(BaseSensorOperator):
                 first_wait=max(0.0, self._not_before - time.monotonic()),
             ),
             method_name="execute_complete",
-            timeout=max(remaining, timedelta(0)) + GRACE,
+            timeout=min(max(remaining, timedelta(0)) + GRACE, LONGEST_DEFERRAL),
         )
 
     def _outcome(self) -> ProgramSession | LearningError:
+        self.hook.time_limit = self._time_left()
         try:
             return self.hook.get_program_session(session_id_of(self.session_id))
         except LearningError as error:
@@ -234,10 +278,18 @@ class LookingSensor(BaseSensorOperator):
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         # Airflow's own name for it: also the wait until a reschedule goes through here.
-        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        # It doubles its wait with each poke, and beyond 1,000 pokes no float holds that.
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MANY_POKES))
         left = max(0.0, self.timeout - run_duration())
         return max(min(interval, self.due_in()), min(self._not_before - time.monotonic(), left))
 
     def due_in(self) -> float:
         """Return the seconds until there is something to see at the latest; endless if that is not known."""
         return float("inf")
+
+
+def _after(start: datetime, seconds: float) -> datetime:
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -10,8 +10,9 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import Change, Watermark, watermark_since
 from airflow_provider_learning360.api.endpoints import session_id_of
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.waiting import ModificationWait, OnMissing
+from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.looking import LookingSensor
 from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
 
@@ -98,6 +99,11 @@ class ProgramSessionModifiedSensor(LookingSensor):
 
         session_id = session_id_of(self.session_id)
         watch = tuple(checked_fields(self.watch, "watch") or ())
+        if (template := self.empty_template("since")) is not None:
+            raise FixArgumentError(
+                f"since: the template {redact(template)} gave nothing. Check the task or field that it names, or leave "
+                "since out to start from the first look."
+            )
         watermark: Watermark | None
         if self.since in (None, ""):
             watermark = memory.watermark(session_id, watch)
@@ -133,14 +139,18 @@ class ProgramSessionModifiedSensor(LookingSensor):
         if event.get("watermark"):
             memory.keep_watermark(Watermark.from_dict(event["watermark"]))
 
+    def _is_later_known(self) -> bool:
+        # A document may come as text, and can only be checked with its session.
+        return is_template(self.since) or (isinstance(self.since, str) and self.since.lstrip().startswith("{"))
+
     def _check(self) -> None:
         """Refuse at construction what cannot work at run time."""
         from airflow_provider_learning360.api.models import checked_fields
 
-        if "{{" not in str(self.watch):
+        if not is_template(self.watch):
             checked_fields(self.watch, "watch")
-        if isinstance(self.since, str | datetime) and self.since and "{" not in str(self.since):
-            watermark_since(self.since, "", [] if "{{" in str(self.watch) else self.watch or [])
+        if isinstance(self.since, str | datetime) and self.since and not self._is_later_known():
+            watermark_since(self.since, "", [] if is_template(self.watch) else self.watch or [])
         if self.mode == "reschedule" and not (self.deferrable or HAS_STATE_STORE) and self.since in (None, ""):
             raise FixArgumentError(
                 "Below Airflow 3.3 a rescheduled task remembers nothing between its looks, so that a change would be "

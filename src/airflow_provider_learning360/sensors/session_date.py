@@ -11,6 +11,7 @@ from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import session_id_of
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.waiting import DateWait, OnMissing
+from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.looking import LookingSensor
 
 if TYPE_CHECKING:
@@ -145,5 +146,5 @@ class SessionDateSensor(LookingSensor):
 
         if self.before and self.after:
             raise FixArgumentError("before, after: give one of them, or neither for the date itself.")
-        if "{{" not in f"{self.anchor}{self.before}{self.after}{self.time_zone}":
+        if not is_template([self.anchor, self.before, self.after, self.time_zone]):
             due_of(self.anchor, self.before, self.after, self.time_zone)

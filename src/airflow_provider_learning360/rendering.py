@@ -1,0 +1,124 @@
+"""
+Which values are templates: those that the author of a DAG wrote, and nothing that a run brought.
+
+Airflow renders what `expand_kwargs` took from another task as if the author had written it. A session that is named
+`{{ conn.learning360_default.password }}` would then put the key into XCom.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import jinja2
+
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+    _Base = BaseOperator
+else:
+    _Base = object
+
+_MARKS = ("{{", "{%", "{#")
+
+
+def is_template(value: Any) -> bool:
+    """
+    Whether Airflow renders or resolves a value, or a part of it, when the task runs.
+
+    :param value: What an author gave: text, a list or mapping with texts in it, another task's output, or a callable.
+    """
+    if isinstance(value, str):
+        return any(mark in value for mark in _MARKS)
+    if isinstance(value, Mapping):
+        return any(map(is_template, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(is_template, value))
+    return is_reference(value) or callable(value)
+
+
+def is_reference(value: Any) -> bool:
+    """
+    Whether a value stands for what another task returns, such as `get_session.output`.
+
+    :param value: What an author gave.
+    """
+    return not isinstance(value, os.PathLike) and callable(getattr(value, "resolve", None))
+
+
+def gave_nothing(value: Any) -> bool:
+    """
+    Whether a rendered value is empty: `None`, also as text, or blanks.
+
+    :param value: What a template gave.
+    """
+    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+
+
+class SafeRendering(_Base):
+    """
+    Render the template fields of an operator once, and only those that its author wrote.
+
+    Put it before `BaseOperator` among the base classes.
+
+    Source: Airflow's `BaseOperator.render_template_fields`.
+    """
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+        **more: Any,
+    ) -> None:
+        # A mapped task is rendered through this method, and not through `render_template_fields`.
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids, **more)
+            return
+        rendered, mapped = self.__dict__.get("_rendered", {}), _mapped_task(self)
+        fields = [
+            name
+            for name in template_fields
+            if not (name in rendered and getattr(self, name) is rendered[name])
+            and not (mapped is not None and _comes_from_run(name, getattr(self, name), mapped, context))
+        ]
+        self._written = {**self.__dict__.get("_written", {}), **{name: getattr(self, name) for name in fields}}
+        # Airflow lists what needs no rendering in `seen_oids`, but not for `expand_kwargs`. The fields say it all.
+        super()._do_render_template_fields(self, fields, context, jinja_env, set(), **more)
+        self._rendered = {**rendered, **{name: getattr(self, name) for name in fields}}
+
+    def empty_template(self, field: str) -> str | None:
+        """
+        Return the template that an author wrote for a field, if it gave nothing; else None.
+
+        :param field: Name of the template field.
+        """
+        written = self.__dict__.get("_written", {}).get(field)
+        if not (is_template(written) and gave_nothing(getattr(self, field))):
+            return None
+        return written if isinstance(written, str) else repr(written)
+
+
+def _mapped_task(task: BaseOperator) -> Any:
+    """Return the mapped task that a task was made from; None if it is not mapped."""
+    found = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
+    return found if getattr(found, "expand_input", None) is not None else None
+
+
+def _comes_from_run(field: str, value: Any, mapped: Any, context: Context) -> bool:
+    """Whether the run brought the value of a field, so that the author did not write it."""
+    given = mapped.expand_input.value
+    if isinstance(given, Mapping):  # expand(...)
+        return field in given and is_reference(given[field])
+    if not is_reference(given):  # expand_kwargs([...]), each item a mapping or another task's output
+        given = given[context["ti"].map_index]
+        if not is_reference(given):
+            return False
+    # Mapped values may replace those of `partial`, so that the name alone says too little.
+    defaults = [getattr(one, "default_args", None) or {} for one in (mapped.dag, mapped.task_group)]
+    return not any(field in one and one[field] == value for one in (mapped.partial_kwargs, *defaults))

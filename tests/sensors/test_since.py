@@ -1,0 +1,79 @@
+"""A `since` that the author wrote, and that gave nothing, is an error that names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.operators.program_session import GetProgramSessionOperator
+from airflow_provider_learning360.sensors.memory import TaskMemory
+from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+
+ID = "60b8d2956e20ae1a0f8e44f1"
+
+
+class TaskInstance:
+    """A task instance for which no other task pushed anything."""
+
+    map_index = -1
+    _upstream_map_indexes: dict[str, Any] = {}  # noqa: RUF012
+
+    def xcom_pull(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def rendered(since: Any, *, native: bool = False, context: Any = None) -> ProgramSessionModifiedSensor:
+    with DAG("one", schedule=None, render_template_as_native_obj=native):
+        sensor = ProgramSessionModifiedSensor(task_id="wait", session_id=ID, since=since)
+    sensor.render_template_fields({"ti": TaskInstance(), "dag_run": {"conf": {}}, **(context or {})})
+    return sensor
+
+
+def wait(sensor: ProgramSessionModifiedSensor) -> Any:
+    return sensor.new_wait(TaskMemory({}, {}))
+
+
+EMPTY = [
+    "{{ ti.xcom_pull('get') }}",
+    "{{ none }}",
+    "{{ '' }}",
+    "  {{ '' }} \n",
+    "{% if false %}2026-03-01{% endif %}",
+    "{# later #}",
+    "{{ dag_run.conf.get('since') }}",
+]
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
+@pytest.mark.parametrize("since", EMPTY)
+def test_a_template_that_gave_nothing_is_named(since: str, native: bool) -> None:
+    with pytest.raises(FixArgumentError) as caught:
+        wait(rendered(since, native=native))
+    assert str(caught.value).startswith(f"since: the template {since.strip()} gave nothing.")
+
+
+def test_another_task_that_gave_nothing_is_named() -> None:
+    with DAG("two", schedule=None):
+        get = GetProgramSessionOperator(task_id="get_session", session_id=ID)
+        sensor = ProgramSessionModifiedSensor(task_id="wait", session_id=ID, since=get.output["modifiedAt"])
+    sensor._written, sensor.since = {"since": sensor.since}, None  # as Airflow resolves it
+    with pytest.raises(FixArgumentError, match=r"since: the template .*get_session.* gave nothing"):
+        wait(sensor)
+
+
+@pytest.mark.parametrize("since", [None, ""])
+def test_a_since_that_was_left_out_starts_from_the_first_look(since: Any) -> None:
+    assert wait(rendered(since)).watermark is None
+
+
+def test_a_template_that_gave_a_time_is_taken() -> None:
+    assert wait(rendered("{{ at }}", context={"at": "2026-03-01T08:00:00Z"})).watermark.modified_at.year == 2026
+
+
+def test_a_text_that_is_no_time_is_called_so() -> None:
+    with pytest.raises(FixArgumentError, match="'soon' is no time"):
+        wait(rendered("{{ 'soon' }}"))
