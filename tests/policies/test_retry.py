@@ -46,7 +46,7 @@ def test_a_policy_in_default_args_wins() -> None:
         assert GetProgramSessionOperator(task_id="get", session_id="x").retry_policy is mine
 
 
-@pytest.mark.parametrize("asked", [86401.0, 1e12, 1e15, 1e300, float("inf"), float("nan")], ids=str)
+@pytest.mark.parametrize("asked", [86401.0, 1e12, 1e15, 1e300], ids=str)
 def test_a_task_waits_a_day_at_most_and_the_reason_says_so(asked: float) -> None:
     decision = LearningRetryPolicy().evaluate(RateLimitedError("x", retry_after=asked), 1, 3)
     assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(days=1))

@@ -9,7 +9,6 @@ from typing import Any
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
 MAX_PIECE = 300  # characters of an answer's body that an error may carry
-MAX_RETRY_AFTER = 10 * 365 * 24 * 3600.0  # seconds; a later time is no time that anybody waits for
 
 _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,;:(){}\[\]/]+", re.IGNORECASE)
 
@@ -160,8 +159,8 @@ class TooLargeError(ContractError):
 
 
 def _seconds(value: float | None) -> float | None:
-    """Return seconds that every clock and `timedelta` can take."""
-    return None if value is None or math.isnan(value) else min(max(value, 0.0), MAX_RETRY_AFTER)
+    """Return seconds that every encoder takes. How many of them anybody waits is decided by who waits."""
+    return None if value is None or not math.isfinite(value) else max(value, 0.0)
 
 
 _KINDS: dict[str, type[LearningError]] = {
