@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_provider_learning360.api.redaction import hide_secrets
+
 MAX_PIECE = 300  # characters of an answer's body that an error may carry
 
 _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,;:(){}\[\]/]+", re.IGNORECASE)
@@ -12,10 +14,7 @@ _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Return `text` without secrets and mail addresses, on one line, bounded to `MAX_PIECE` characters."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    text = " ".join(_MAIL.sub("…@…", text).split())
+    text = " ".join(_MAIL.sub("…@…", hide_secrets(text, secrets)).split())
     return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
 
 

@@ -10,7 +10,6 @@ import asyncio
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -33,11 +32,11 @@ from airflow_provider_learning360.api.credentials import Credentials, same_origi
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
-from airflow_provider_learning360.api.messages import Call, Request, Response
+from airflow_provider_learning360.api.messages import Call, Request, Response, join_headers
 from airflow_provider_learning360.api.refusals import no_answer, not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
-from airflow_provider_learning360.hooks.client import open_client, proxy_of, tls
+from airflow_provider_learning360.hooks.client import ca_bundle, check_tls_options, open_client, proxy_of, tls
 from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
@@ -206,6 +205,7 @@ class LearningHook(HttpHook):
         )
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
+        check_tls_options(options)
         return self._carry_out(Call(request, _native, any_status=any_status), options=options)
 
     def get_conn(
@@ -221,7 +221,7 @@ class LearningHook(HttpHook):
         self.base_url = settings.host
         session = OneOriginSession(settings.host, self.credentials)
         session.auth = self._sign_prepared
-        session.verify = options.get("verify", settings.verify)
+        session.verify = options.get("verify", ca_bundle(settings))
         session.cert = options.get("cert", settings.cert)
         session.proxies = options.get("proxies") or {
             scheme: proxy for scheme in ("http", "https") if (proxy := settings.proxy_for(scheme))
@@ -249,8 +249,10 @@ class LearningHook(HttpHook):
 
     @cached_property
     def _session(self) -> requests.Session:
-        if self.settings.verify not in (True, False) or self.settings.cert:
-            tls(self.settings)  # says what is wrong with the files, once; `requests` would say it as a broken network
+        # Once: `requests` would report a wrong file or proxy as a broken network.
+        proxy_of(self.settings)
+        if ca_bundle(self.settings) not in (True, False) or self.settings.cert:
+            tls(self.settings)
         return self.get_conn()
 
     def _carry_out(
@@ -302,13 +304,13 @@ class LearningHook(HttpHook):
                 allow_redirects=False,
                 **sending,
             )
-            # Who asks for a stream reads the body himself, unless it is an error that has to be told.
-            body = b"" if sending["stream"] and native.ok else native.content
-        except (requests.RequestException, HTTPError) as error:  # the latter for a host name that cannot be one
+            # Streaming callers read the body of a success. Any other body is read, which frees the connection too.
+            body = b"" if sending["stream"] and 200 <= native.status_code < 300 else native.content
+        # Errors of `requests` are an OSError. UnicodeError and HTTPError: a proxy or host name that cannot be one.
+        except (OSError, HTTPError, UnicodeError) as error:
             trouble: Exception = error
         else:
-            lowered = {name.lower(): value for name, value in native.headers.items()}
-            return Response(request, native.status_code, lowered, body, native)
+            return Response(request, native.status_code, join_headers(native.headers.items()), body, native)
         # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
         return no_answer(request, trouble, timed_out=_timed_out(trouble), connection=self.settings.connection)
 
@@ -322,7 +324,7 @@ class LearningHook(HttpHook):
                 return False
             token = self._carry_out(endpoints.get_token(self.credentials))
             mask_secret(token.value)
-            self.credentials.token = replace(token, received_at=time.monotonic())
+            self.credentials.accept_token(token, time.monotonic())
             return True
 
     def _sign_prepared(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -529,8 +531,7 @@ class LearningAsyncHook(BaseHook):
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: a host name that cannot be one
             trouble: Exception = error
         else:
-            lowered = {name.lower(): value for name, value in native.headers.items()}
-            return Response(request, native.status, lowered, body, native)
+            return Response(request, native.status, join_headers(native.headers.items()), body, native)
         return _no_answer(request, trouble, settings)
 
     async def _authorize(self, refused: Any) -> bool:
@@ -541,7 +542,7 @@ class LearningAsyncHook(BaseHook):
             token = await self._carry_out(endpoints.get_token(credentials))
             # Masking speaks to Airflow's supervisor, which would block the loop.
             await asyncio.to_thread(mask_secret, token.value)
-            credentials.token = replace(token, received_at=time.monotonic())
+            credentials.accept_token(token, time.monotonic())
             return True
 
 
