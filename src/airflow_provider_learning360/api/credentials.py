@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -19,6 +20,11 @@ AuthMode = Literal["headers", "query", "oauth2"]
 
 QUERY_COMPANY, QUERY_KEY = "company", "apiKey"
 TOKEN_LEAD = 120.0  # seconds before its end at which a token is renewed
+REPEATED_CREDENTIAL = (
+    "was redirected to an address that repeats a credential. That address is not shown, and not followed. "
+    "Check the host of the connection, or report a change of the API."
+)
+_KEYS_IN_QUERY = re.compile(rf"(?<=[?&])(?:{QUERY_COMPANY}|{QUERY_KEY})=[^&#]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -119,6 +125,20 @@ def same_origin(url: str, host: str) -> bool:
         return False
 
 
+def repeats_credential(location: str, secrets: tuple[str, ...]) -> bool:
+    """
+    Whether the address of a redirect holds a secret, but for the keys in a query, which are taken out of it.
+
+    Such an address is not followed: logs and errors name the path of every request, and its parts may show parts of the
+    secret that nobody recognizes.
+
+    :param location: The address.
+    :param secrets: The secrets.
+    """
+    location = _KEYS_IN_QUERY.sub("", location)
+    return hide_secrets(location, secrets) != location
+
+
 def redirected(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
     """
     Return the request that follows a redirect, if it stays on the same origin.
@@ -129,14 +149,15 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     :param secrets: What must not appear in the error.
     :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
     """
+    details = {"method": request.method, "path": request.path, "status": response.status}
+    if repeats_credential(response.location or "", secrets):
+        raise RedirectError(f"{request} {REPEATED_CREDENTIAL}", **details)  # type: ignore[arg-type]
     try:
         target = urljoin(host + request.path, response.location or "")
         parts = urlsplit(target)
         same = same_origin(target, host)
     except ValueError:  # no address
         parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
-    path = redact(parts.path, secrets)
-    details = {"method": request.method, "path": request.path, "status": response.status}
     if not same:
         pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(
@@ -146,15 +167,8 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
         )
     if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
         raise RedirectError(
-            f"{request} was redirected ({response.status}) to {path}, which would turn it into a read. "
-            "Use that path instead.",
-            **details,  # type: ignore[arg-type]
-        )
-    if hide_secrets(parts.path, secrets) != parts.path:
-        # Logs and errors name the path of every request.
-        raise RedirectError(
-            f"{request} was redirected ({response.status}) to {path}: a path with a credential in it. "
-            "Check the host of the connection, or report a change of the API.",
+            f"{request} was redirected ({response.status}) to {redact(parts.path, secrets)}, "
+            "which would turn it into a read. Use that path instead.",
             **details,  # type: ignore[arg-type]
         )
     return replace(request, path=parts.path or "/", query=without_keys(tuple(parse_qsl(parts.query, True))))

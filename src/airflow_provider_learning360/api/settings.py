@@ -118,7 +118,8 @@ class LearningSettings(BaseModel):
                 wrong = next(one for one in text if not one.isascii())
                 raise ValueError(
                     "headers carry ASCII characters only, but company ID or API key contains "
-                    f"{_character_name(wrong)}. Copy both again from 360Learning (Settings > API), or use `query` or `oauth2`"
+                    f"{_character_name(wrong)}. Copy both again from 360Learning (Settings > API), or use `query` "
+                    "or `oauth2`"
                 )
         return auth
 

@@ -12,7 +12,13 @@ from weakref import WeakValueDictionary
 
 import requests
 
-from airflow_provider_learning360.api.credentials import QUERY_KEY, Credentials, same_origin
+from airflow_provider_learning360.api.credentials import (
+    QUERY_KEY,
+    REPEATED_CREDENTIAL,
+    Credentials,
+    repeats_credential,
+    same_origin,
+)
 from airflow_provider_learning360.api.errors import RedirectError, redact
 from airflow_provider_learning360.api.redaction import HIDDEN, hide_secrets
 
@@ -47,9 +53,9 @@ class OneOriginSession(requests.Session):
         try:
             return super().send(request, **kwargs)
         except requests.RequestException as error:
-            kind, text = type(error), str(error)
+            kind, text = type(error), _text_of(error)
             hidden = without_secrets(text, self._credentials.secrets)
-            if hidden == text and self._credentials.mode != "query":
+            if hidden == str(error) and self._credentials.mode != "query":
                 raise
         # Outside of the handler: the transport's own exception shows the URL, with the keys in it.
         raise kind(hidden)
@@ -66,6 +72,12 @@ class OneOriginSession(requests.Session):
         followed: Iterator[Any] = super().resolve_redirects(*args, **kwargs)
         return followed
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target and repeats_credential(target, self._credentials.secrets):
+            raise RedirectError(f"{resp.request.method} {REPEATED_CREDENTIAL}", status=resp.status_code)
+        return target
+
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         parts = urlsplit(prepared_request.url or "")
         if not same_origin(parts.geturl(), self._host):
@@ -77,6 +89,13 @@ class OneOriginSession(requests.Session):
             )
         # Keys in the query do not survive a redirect by themselves.
         prepared_request.prepare_auth(self.auth)
+
+
+def _text_of(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        # Its own text quotes a part of the answer, which may be a part of a secret that nobody recognizes.
+        return "The answer broke off, or its chunks cannot be read."
+    return str(error)
 
 
 class GuardedRecords:
