@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "c4n4ry/of+the-mine"
 LOGGERS = [
+    "airflow_provider_learning360.triggers.poller",
     "urllib3",
     "urllib3.connection",
     "requests",
@@ -128,6 +129,16 @@ def test_a_token_that_comes_later_is_hidden(shown: Shown, credentials: Credentia
     credentials.accept_token(Token("c4n4ry.token", 60), 0)
     logging.getLogger("aiohttp.client").warning("sent c4n4ry.token")
     assert "c4n4ry" not in shown.everything()
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("never")
+
+
+def test_what_cannot_be_shown_stops_nobody(shown: Shown, credentials: Credentials) -> None:
+    logging.getLogger("asyncio").warning("fine %(one)s", {"one": 1, "two": Unshowable()})
+    assert [one.getMessage() for one in shown.records] == ["fine 1"]
 
 
 def test_records_without_a_secret_are_left_alone(shown: Shown, credentials: Credentials) -> None:

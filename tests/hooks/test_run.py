@@ -292,3 +292,12 @@ def test_a_file_of_one_request_that_is_of_no_use(
 def test_a_pair_of_files_of_one_request_that_is_of_no_use(hook: Callable[..., LearningHook]) -> None:
     with pytest.raises(FixArgumentError, match="cert is .* there is no such file"):
         hook().run(LIST, extra_options={"cert": (__file__, "/nowhere.pem")})
+
+
+def test_a_header_that_http_cannot_carry(
+    hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]
+) -> None:
+    with pytest.raises(FixArgumentError, match="header 'X-Mine' contains EURO SIGN") as caught:
+        hook().run(LIST, headers={"X-Mine": "canary\u20ac"})
+    assert "canary" not in f"{caught.value!r} {caught.value.__context__!r}"
+    assert not simulator.requests

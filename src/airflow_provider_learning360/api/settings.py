@@ -105,7 +105,7 @@ class LearningSettings(BaseModel):
         text = key.get_secret_value() if isinstance(key, SecretStr) else key
         wrong = next((one for one in text if one > "\xff" or not one.isprintable()), None)
         if wrong is not None:
-            raise ValueError(f"it contains {_character_name(wrong)}. {_PASTED}")
+            raise ValueError(f"it contains {character_name(wrong)}. {_PASTED}")
         return key
 
     @field_validator("auth")
@@ -118,7 +118,7 @@ class LearningSettings(BaseModel):
                 wrong = next(one for one in text if not one.isascii())
                 raise ValueError(
                     "headers carry ASCII characters only, but company ID or API key contains "
-                    f"{_character_name(wrong)}. Copy both again from 360Learning (Settings > API), or use `query` "
+                    f"{character_name(wrong)}. Copy both again from 360Learning (Settings > API), or use `query` "
                     "or `oauth2`"
                 )
         return auth
@@ -288,8 +288,12 @@ def base_url(host: str | None, schema: str | None, port: int | None, connection:
     return f"{parts.scheme}://{name}" + (f":{own_port}" if own_port else "")
 
 
-def _character_name(character: str) -> str:
-    """Return what to call a character that may not be shown itself."""
+def character_name(character: str) -> str:
+    """
+    Return what to call a character that stands in a secret.
+
+    :param character: The character.
+    """
     return f"{unicodedata.name(character, 'a control character, such as a line end')} (U+{ord(character):04X})"
 
 

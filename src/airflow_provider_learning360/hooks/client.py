@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
-from airflow_provider_learning360.api.settings import proxy_problem
+from airflow_provider_learning360.api.settings import character_name, proxy_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,6 +153,21 @@ def check_tls_options(options: Mapping[str, Any]) -> None:
     verify, cert = options.get("verify"), options.get("cert")
     if cert or isinstance(verify, str):
         build_context(verify if isinstance(verify, str) else False, cert)
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """
+    Check the headers of one request: the error of `http.client` would hold the whole header.
+
+    :param headers: The headers.
+    :raises FixArgumentError: A header holds a character that HTTP cannot carry.
+    """
+    for name, value in headers.items():
+        wrong = next((one for one in str(value) if one > "\xff"), None)
+        if wrong is not None:
+            raise FixArgumentError(
+                f"header {name!r} contains {character_name(wrong)}. Headers carry Latin-1 characters only."
+            )
 
 
 def proxy_of(settings: LearningSettings) -> str | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Roots of the loggers that may show our URLs and headers. `asyncio` and `py.warnings` speak for `aiohttp`:
 # they show responses and connections that nobody closed.
-GUARDED = frozenset({"urllib3", "requests", "aiohttp", "asyncio", "py"})
+GUARDED = frozenset({"urllib3", "requests", "aiohttp", "asyncio", "py", "airflow_provider_learning360"})
 
 _IN_USE: WeakValueDictionary[int, Credentials] = WeakValueDictionary()
 _INSTALLING = threading.Lock()
@@ -147,7 +147,7 @@ def _hide_in_record(record: logging.LogRecord) -> None:
     secrets = tuple(secret for one in in_use for secret in one.secrets)
     message = _message(record)
     trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else record.exc_text
-    shown = (message, repr(record.args), trace or "", record.stack_info or "")
+    shown = (message, _repr(record.args), trace or "", record.stack_info or "")
     hidden = tuple(without_secrets(one, secrets) for one in shown)
     if hidden == shown:
         return
@@ -160,7 +160,14 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - logging would print message and arguments as they are
-        return f"{record.msg!r} {record.args!r}"
+        return f"{_repr(record.msg)} {_repr(record.args)}"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - nobody can show it, so nothing is shown
+        return ""
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

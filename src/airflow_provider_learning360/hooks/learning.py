@@ -36,7 +36,14 @@ from airflow_provider_learning360.api.messages import Call, Request, Response, j
 from airflow_provider_learning360.api.refusals import no_answer, not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
-from airflow_provider_learning360.hooks.client import ca_bundle, check_tls_options, open_client, proxy_of, tls
+from airflow_provider_learning360.hooks.client import (
+    ca_bundle,
+    check_headers,
+    check_tls_options,
+    open_client,
+    proxy_of,
+    tls,
+)
 from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.turns import heed, take_turn
@@ -206,6 +213,7 @@ class LearningHook(HttpHook):
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
         check_tls_options(options)
+        check_headers(request.headers)
         return self._carry_out(Call(request, _native, any_status=any_status), options=options)
 
     def get_conn(
