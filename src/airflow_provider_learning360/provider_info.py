@@ -82,7 +82,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "retry_attempts": {
                         "label": "Attempts",
-                        "description": "Requests sent for one call at most, the first included. Default: 5.",
+                        "description": "Requests sent for one call at most, the first included. With `oauth2`, one more if a "
+                        "token is refused (401) that worked before: it is sent again with a new token. Default: 5.",
                         "schema": {"type": ["integer", "null"], "minimum": 1},
                     },
                     "retry_budget": {
@@ -129,7 +130,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "`true`, `false`, or the path of a CA bundle. Default: true.",
+                        "description": "`true`, `false`, or the path of a CA bundle. `true` means the bundle that "
+                        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names, the first of these that is set; "
+                        "without these, or without `trust_env`, that of certifi. Default: true.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "cert": {
@@ -144,7 +147,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "trust_env": {
                         "label": "Trust environment",
-                        "description": "Take proxies from the environment (`HTTPS_PROXY`, `NO_PROXY`). Default: true.",
+                        "description": "Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the "
+                        "environment. Default: true.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                     "allow_insecure_http": {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,9 +59,26 @@ def test_neither_credentials_nor_what_they_signed_show_a_key(credentials: Creden
         assert KEY not in show(thing)  # type: ignore[operator]
 
 
-def test_all_forms_of_a_secret_are_known() -> None:
-    assert set(MODES["oauth2"].secrets) == {KEY, "canary%2F6f1e%2B0c", f"token-{KEY}"}
-    assert set(MODES["query"].secrets) == {KEY, "canary%2F6f1e%2B0c"}
+def test_key_and_token_are_secrets() -> None:
+    # In all encodings: see test_redaction.py.
+    assert set(MODES["oauth2"].secrets) == {KEY, f"token-{KEY}"}
+    assert set(MODES["query"].secrets) == {KEY}
+
+
+def test_a_replaced_token_stays_secret() -> None:
+    credentials = Credentials("oauth2", "company", KEY)
+    for name in ("first", "second"):
+        credentials.accept_token(Token(name, 3600.0), 5.0)
+    assert credentials.token == Token("second", 3600.0, received_at=5.0)
+    assert set(credentials.secrets) == {KEY, "first", "second"}
+    assert "first" not in repr(credentials)
+
+
+def test_a_strange_lifetime_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    credentials = Credentials("oauth2", "company", KEY)
+    for name in ("first", "second", "third"):
+        credentials.accept_token(Token(name, 3600.0, note="something is wrong"), 5.0)
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [("WARNING", "something is wrong")]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +171,16 @@ def test_a_refused_redirect_shows_no_secret_and_no_mail(location: str) -> None:
         moved(location)
     assert "canary" not in str(caught.value)
     assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shown", [KEY, quote(KEY, safe=""), quote(quote(KEY, safe=""), safe=""), KEY.upper()])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_to_a_path_with_the_key_is_refused_and_does_not_show_it(shown: str, method: str) -> None:
+    request = Request(method, "/old")
+    response = Response(request, 302, {"location": f"/new/{shown}/"})
+    with pytest.raises(RedirectError) as caught:
+        redirected(request, response, HOST, (KEY,))
+    assert shown not in f"{caught.value} {caught.value.path}"
 
 
 def test_a_redirect_to_what_is_no_address_is_refused() -> None:

@@ -12,6 +12,7 @@ from jinja2.nativetypes import NativeEnvironment
 from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError
+from airflow_provider_learning360.api.messages import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,9 +156,6 @@ def test_the_lifetime_of_a_token_is_a_number_or_a_text(expires_in: object, answe
         b'"token"',
         b"null",
         b'{"error": "x"}',
-        b'{"access_token": "canary-6f1e0c"}',
-        b'{"access_token": "canary-6f1e0c", "expires_in": null}',
-        b'{"access_token": "canary-6f1e0c", "expires_in": "soon"}',
         b'{"access_token": "canary-6f1e0c", "expires_in": 36',
         b'{"access_token": null, "expires_in": 3600}',
         b'{"access_token": "", "expires_in": 3600}',
@@ -172,6 +170,80 @@ def test_what_is_no_token_is_an_error_that_shows_nothing_of_it(body: bytes, answ
     message = str(caught.value)
     assert [word for word in ("/api/v2/oauth2/token", "200", "token", "host") if word not in message] == []
     assert KEY not in message
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["a\r\nb", "a\nb", "a\0b", "a\x7fb", "a b", " ab", "ab ", "\t", "a\u00e9b", "a\u2013b", "a\ud800b", "\u200bab"],
+    ids=ascii,
+)
+def test_a_token_that_no_header_can_carry_is_refused(token: str, answer: Callable[..., Any]) -> None:
+    body = json.dumps({"access_token": f"{KEY}{token}", "expires_in": 3600}).encode()
+    with pytest.raises(ContractError) as caught:
+        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+    assert KEY not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+@given(st.text())
+def test_a_token_is_taken_only_if_a_header_can_carry_it(value: str) -> None:
+    body = json.dumps({"access_token": value, "expires_in": 3600}).encode()
+    response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
+    try:
+        token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(response)
+    except ContractError:
+        return
+    assert token.value == value
+    assert value.isascii()
+    assert value.isprintable()
+    assert value.split() == [value]
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "lifetime"),
+    [
+        ("", 3600),
+        (', "expires_in": null', 3600),
+        (', "expires_in": "soon"', 3600),
+        (', "expires_in": ""', 3600),
+        (', "expires_in": {}', 3600),
+        (', "expires_in": [3600]', 3600),
+        (', "expires_in": true', 3600),
+        (', "expires_in": 0', 3600),
+        (', "expires_in": -1', 3600),
+        (', "expires_in": NaN', 3600),
+        (', "expires_in": "nan"', 3600),
+        (', "expires_in": -Infinity', 3600),
+        (f', "expires_in": -{HUGE}', 3600),
+        (', "expires_in": 1', 60),
+        (', "expires_in": 1e-300', 60),
+        (', "expires_in": Infinity', 86_400),
+        (f', "expires_in": {HUGE}', 86_400),
+        (f', "expires_in": "{HUGE}"', 86_400),
+        (f', "expires_in": 1{"0" * 10_000}', 86_400),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_lifetime_that_makes_no_sense_becomes_one_that_does(
+    expires_in: str, lifetime: float, answer: Callable[..., Any]
+) -> None:
+    body = f'{{"access_token": "{KEY}"{expires_in}}}'.encode()
+    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+    assert token == Token(KEY, lifetime)
+    assert token.note
+    assert "expires_in" in token.note
+    assert KEY not in token.note
+
+
+@given(st.one_of(st.floats(), st.integers(), st.text(), st.none(), st.booleans(), st.lists(st.integers())))
+def test_no_lifetime_causes_a_token_call_for_every_request(expires_in: Any) -> None:
+    body = json.dumps({"access_token": KEY, "expires_in": expires_in}).encode()
+    response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
+    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(response)
+    assert token.is_fresh(29)
+    assert not token.is_fresh(86_400)
 
 
 def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., Any]) -> None:

@@ -142,13 +142,28 @@ def test_without_a_choice_there_is_nothing_to_explain() -> None:
         ("1e999", None),
         ("Mon, 01 Jan 99999 00:00:00 GMT", None),
         ("Sun, 01 Mar 2026 08:00:20 +999999999999999999", None),
+        ("5, 10", 10.0),
+        ("10,5", 10.0),
+        ("soon, 5", 5.0),
+        ("nan, 5, inf", 5.0),
+        ("soon, later", None),
+        (", ,", None),
+        ("Sun, 01 Mar 2026 08:00:20 GMT, 5", 20.0),
+        ("5, Sun, 01 Mar 2026 08:00:20 GMT", 20.0),
+        ("Sun, 01 Mar 2026 08:00:20 GMT, Sun, 01 Mar 2026 08:00:30 GMT", 30.0),
+        ("Sunday, 01-Mar-26 08:00:20 GMT, 5", 20.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, NOW) == seconds
 
 
-HEADERS = st.text() | st.floats().map(str) | st.from_regex(r"\w{3}, \d\d \w{3} \d{4,5} [\d:]{8} .{0,5}")
+HEADERS = (
+    st.text()
+    | st.lists(st.sampled_from(["5", "Sun", " 01 Mar 2026 08:00:20 GMT", "", "x"])).map(",".join)
+    | st.floats().map(str)
+    | st.from_regex(r"\w{3}, \d\d \w{3} \d{4,5} [\d:]{8} .{0,5}")
+)
 
 
 @given(HEADERS)

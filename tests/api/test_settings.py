@@ -249,3 +249,51 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(field: str, key
         LearningSettings.from_connection("here", **{"login": "company", "password": "key", field: key})
     assert "line end" in str(raised.value)
     assert key not in str(raised.value)
+
+
+def everything_of(error: BaseException | None) -> str:
+    return "" if error is None else f"{error!r} {vars(error)} {everything_of(error.__context__ or error.__cause__)}"
+
+
+@pytest.mark.parametrize("field", ["login", "password"])
+@pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [
+        ("\u2013", "EN DASH"),
+        ("\u20ac", "EURO SIGN"),
+        ("\u2019", "RIGHT SINGLE QUOTATION MARK"),
+        ("\xa0", "NO-BREAK SPACE"),
+        ("\xad", "SOFT HYPHEN"),
+        ("\u200b", "ZERO WIDTH SPACE"),
+        ("\U0001f511", "KEY"),
+    ],
+)
+def test_a_key_from_a_document_is_refused_by_the_name_of_its_character(
+    field: str, auth: str, character: str, name: str
+) -> None:
+    key = f"canary{character}canary"
+    with pytest.raises(SettingsError, match=f"{name}.*pasted from a document") as raised:
+        LearningSettings.from_connection(
+            "here", **{"login": "company", "password": "key", field: key}, extra={"auth": auth}
+        )
+    assert "canary" not in everything_of(raised.value)
+    assert character not in everything_of(raised.value)
+
+
+@pytest.mark.parametrize("field", ["login", "password"])
+def test_a_key_of_latin_1_goes_where_it_is_read_alike_everywhere(field: str) -> None:
+    keys = {"login": "company", "password": "key", field: "canary-\u00e9"}
+    for auth in ("query", "oauth2"):
+        assert LearningSettings.from_connection("here", **keys, extra={"auth": auth}).auth == auth
+    with pytest.raises(SettingsError, match=r"auth: .*LATIN SMALL LETTER E WITH ACUTE.*`query` or `oauth2`") as raised:
+        LearningSettings.from_connection("here", **keys)
+    assert "canary" not in everything_of(raised.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://me:p\u20acss@proxy.example", "http://me:p%E2%82%ACss@proxy.example"])
+def test_a_password_of_a_proxy_that_no_library_sends_is_refused_and_not_shown(proxy: str) -> None:
+    assert "Latin-1" in refused(proxies=proxy)
+    with pytest.raises(SettingsError) as raised:
+        settings(proxies=proxy)
+    assert proxy not in everything_of(raised.value)

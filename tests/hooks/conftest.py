@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import re
+import socketserver
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -177,3 +181,52 @@ def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
         return "\n".join([*logged, printed.out, printed.err])
 
     return everything
+
+
+class RawServer:
+    """
+    A server that answers with any bytes, also such as are no HTTP.
+
+    :param answer: What to answer to a request; it gets the request as it came.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[bytes], bytes] = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+        self.requests: list[bytes] = []
+        server = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            timeout = 10
+
+            def handle(self) -> None:
+                request = b""
+                while line := self.rfile.readline(65_537):
+                    request += line
+                    if line in (b"\r\n", b"\n"):
+                        break
+                length = re.search(rb"(?i)content-length: (\d+)", request)
+                request += self.rfile.read(int(length[1])) if length else b""
+                server.requests.append(request)
+                with contextlib.suppress(OSError):
+                    self.wfile.write(server.answer(request))
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            request_queue_size = 100
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def raw_server() -> Iterator[RawServer]:
+    server = RawServer()
+    yield server
+    server.close()

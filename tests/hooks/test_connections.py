@@ -55,6 +55,36 @@ def test_a_connection_that_is_missing(failure: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "learning360://company:c4n#4ry@app.us.360learning.com",
+        "learning360://company:c4n/4ry@app.us.360learning.com",
+        "learning360://company:c4n?4ry@app.us.360learning.com",
+        "learning360://company:c4n4ry@http://x://y://z",
+        "learning360://company:c4n4ry@[::1",
+        "learning360://company:c4n4ry@app.us.360learning.com:port",
+        '{"conn_type": "learning360", "password": "c4n4ry"',
+        '{"conn_type": "learning360", "passwort": "c4n4ry"}',
+    ],
+)
+@pytest.mark.parametrize("conn_id", ["unreadable_here", "Unreadable_Here"])
+def test_a_variable_that_is_set_and_cannot_be_read(
+    to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], value: str, conn_id: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_UNREADABLE_HERE", value)
+    caller = type(to(None))(conn_id)
+    with pytest.raises(SettingsError) as caught:
+        caller("list_program_sessions")
+    caller.close()
+    message = str(caught.value)
+    words = [f"'{conn_id}'", "AIRFLOW_CONN_UNREADABLE_HERE is set", "JSON", "conn_type", "percent-encode", "%23", "%2F"]
+    assert [word for word in words if word not in message] == []
+    assert "not defined" not in message
+    shown = f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+    assert "4ry" not in shown
+
+
+@pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"login": ""}, ["Company ID", "login"]),

@@ -74,6 +74,27 @@ def test_refusals_are_not_repeated(
     assert not waits
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Retry-After: 7\r\nRetry-After: 3",
+        "Retry-After: 3\r\nretry-after: 7",
+        "Retry-After: 3, 7",
+        "Retry-After: x\r\nRetry-After: 7",
+    ],
+)
+def test_a_delay_given_twice(to: Callable[..., Any], raw_server: Any, waits: list[float], headers: str) -> None:
+    def respond(_: bytes) -> bytes:
+        if len(raw_server.requests) == 1:
+            return f"HTTP/1.1 429 Slow\r\n{headers}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
+
+    raw_server.answer = respond
+    assert to(raw_server)("list_program_sessions") == []
+    (waited,) = waits
+    assert 7 <= waited <= 8
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("asked", ["7", "7.25"])
 def test_the_servers_delay_wins(

@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from airflow_provider_learning360.api.errors import (
+    FixArgumentError,
     LearningError,
     NotFoundError,
     RateLimitedError,
@@ -253,3 +254,50 @@ def test_reading_is_noted_as_lineage(
 def test_errors_are_of_one_family(hook: Callable[..., LearningHook]) -> None:
     with pytest.raises(LearningError):
         hook().run("/api/v1/nothing")
+
+
+@pytest.mark.parametrize("auth", MODES)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_streamed_redirects_use_one_connection(
+    hook: Callable[..., LearningHook], simulator: Simulator, auth: str, status: int
+) -> None:
+    simulator.play({"when": {"path": f"{LIST}$"}, "do": {"redirect": f"{LIST}/", "status": status}})
+    caller, before = hook(auth=auth), simulator.connections
+    for _ in range(3):
+        assert len(caller.run(LIST, extra_options={"stream": True}).json()) == 2
+    assert simulator.connections - before == 1
+
+
+@pytest.mark.parametrize("options", [{"verify": True}, {"verify": False}, {"cert": None}, {"stream": False}])
+def test_options_of_one_request_use_the_same_connection(
+    hook: Callable[..., LearningHook], simulator: Simulator, options: dict[str, Any]
+) -> None:
+    caller, before = hook(), simulator.connections
+    for _ in range(3):
+        caller.run(LIST, extra_options=options)
+    assert simulator.connections - before == 1
+
+
+@pytest.mark.parametrize("name", ["verify", "cert"])
+@pytest.mark.parametrize("path", ["/nowhere.pem", "here.pem", "a\0b", "/dev/null", __file__])
+def test_a_file_of_one_request_that_is_of_no_use(
+    hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float], name: str, path: str
+) -> None:
+    with pytest.raises(FixArgumentError, match=f"^{name} is "):
+        hook().run(LIST, extra_options={name: path})
+    assert not simulator.requests
+    assert not waits
+
+
+def test_a_pair_of_files_of_one_request_that_is_of_no_use(hook: Callable[..., LearningHook]) -> None:
+    with pytest.raises(FixArgumentError, match="cert is .* there is no such file"):
+        hook().run(LIST, extra_options={"cert": (__file__, "/nowhere.pem")})
+
+
+def test_a_header_that_http_cannot_carry(
+    hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]
+) -> None:
+    with pytest.raises(FixArgumentError, match="header 'X-Mine' contains EURO SIGN") as caught:
+        hook().run(LIST, headers={"X-Mine": "canary\u20ac"})
+    assert "canary" not in f"{caught.value!r} {caught.value.__context__!r}"
+    assert not simulator.requests

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_learning360.api.errors import UnauthorizedError, UnavailableError
+from airflow_provider_learning360.api.errors import ContractError, UnauthorizedError, UnavailableError
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook
 
 if TYPE_CHECKING:
@@ -121,6 +121,55 @@ def test_a_lifetime_that_is_a_number(to: Callable[..., Any], simulator: Simulato
     caller("list_program_sessions")
     caller("list_program_sessions")
     assert counted(simulator) == (1, 2)
+
+
+LIFETIMES = [
+    "",
+    ', "expires_in": 0',
+    ', "expires_in": -1',
+    ', "expires_in": NaN',
+    ', "expires_in": 1',
+    ', "expires_in": "x"',
+]
+
+
+@pytest.mark.parametrize("expires_in", [*LIFETIMES, f', "expires_in": 1{"0" * 400}', f', "expires_in": "1{"0" * 400}"'])
+def test_a_lifetime_that_makes_no_sense(
+    to: Callable[..., Any], raw_server: Any, caplog: pytest.LogCaptureFixture, expires_in: str
+) -> None:
+    # The second token is the answer to a 401.
+    refused: list[str] = []
+
+    def respond(request: bytes) -> bytes:
+        status, body = "200 OK", "[]"
+        if TOKEN.encode() in request:
+            body = f'{{"access_token": "a-token-{len(raw_server.requests)}"{expires_in}}}'
+        elif any(one.encode() in request for one in refused):
+            status = "401 No"
+        return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+    raw_server.answer = respond
+    caller = to(raw_server, auth="oauth2")
+    for _ in range(3):
+        caller("list_program_sessions")
+    refused.append("a-token-1")
+    for _ in range(3):
+        caller("list_program_sessions")
+    paths = [one.split()[1].decode() for one in raw_server.requests]
+    assert paths.count(TOKEN) == 2
+    assert len(paths) == 2 + 7
+    warnings = [one.getMessage() for one in caplog.records if "expires_in" in one.getMessage()]
+    assert len(warnings) == 1
+    assert "a-token" not in warnings[0]
+
+
+@pytest.mark.parametrize("token", ["a\\r\\nX: b", "a\\u0000", "caf\\u00e9", "a b", "\\u2013", " "])
+def test_a_token_that_no_header_can_carry(to: Callable[..., Any], raw_server: Any, token: str) -> None:
+    body = f'{{"access_token": "{token}", "expires_in": 3600}}'
+    raw_server.answer = lambda _: f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    with pytest.raises(ContractError, match="not an OAuth2 token"):
+        to(raw_server, auth="oauth2")("list_program_sessions")
+    assert len(raw_server.requests) == 1
 
 
 def test_a_token_is_masked_in_the_logs_of_tasks(

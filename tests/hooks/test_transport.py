@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import ssl
 import threading
 from datetime import UTC, datetime, timedelta
@@ -11,6 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from airflow_provider_learning360.api.errors import FixConnectionError, LearningError, SettingsError, UnreachableError
 
@@ -20,12 +24,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.simulator import Simulator
 
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3)
 
 
 @pytest.fixture(autouse=True)
 def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", *map(str.lower, BUNDLES)):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -231,3 +237,175 @@ def test_a_file_that_is_of_no_use(
     with pytest.raises(SettingsError, match=name):
         to(url_of(tls), **{name: str(file)})("list_program_sessions")
     assert not waits
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.0/8", True),
+        ("10.0.0.0/8, 127.0.0.0/24", True),
+        ("10.0.0.0/8", False),
+        ("127.0.0.0/40", False),
+        ("127.0.0.1:{port}", None),
+        ("127.0.0.1:9", None),
+        ("localhost", False),
+        ("*", True),
+        (".0.0.1", None),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_exceptions_of_the_environment(
+    to: Callable[..., Any],
+    simulator: Simulator,
+    proxy: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    no_proxy: str,
+    direct: bool | None,
+) -> None:
+    port = simulator.url.rpartition(":")[2]
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv(variable, no_proxy.format(port=port))
+    to(simulator)("list_program_sessions")
+    # Where this list does not say, `requests` does.
+    expected = should_bypass_proxies(simulator.url, None) if direct is None else direct
+    assert went_through(proxy, simulator) is not expected
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        ("localhost:{port}", True),
+        ("localhost:9", False),
+        ("localhost", True),
+        ("ocalhost", False),
+        (".localhost", True),
+    ],
+)
+def test_exceptions_by_name_and_port(
+    to: Callable[..., Any],
+    simulator: Simulator,
+    proxy: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    no_proxy: str,
+    direct: bool,
+) -> None:
+    port = simulator.url.rpartition(":")[2]
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", no_proxy.format(port=port))
+    # With the keys of another company: it is told so, wherever that comes from.
+    with contextlib.suppress(LearningError):
+        to(f"http://localhost:{port}", retry_attempts=1)("list_program_sessions")
+    assert bool(simulator.requests) is direct
+    assert bool(proxy.requests) is not direct
+
+
+@pytest.mark.parametrize(
+    "proxy_url", ["socks5://127.0.0.1:9", "http://127.0.0.1:port", "http://me:p%E2%82%ACss@127.0.0.1:9"]
+)
+def test_a_proxy_of_the_environment_that_is_of_no_use(
+    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy_url: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy_url)
+    with pytest.raises(SettingsError, match="environment names a proxy") as caught:
+        to(simulator)("list_program_sessions")
+    assert proxy_url not in f"{caught.value!r} {caught.value.__context__!r}"
+    assert not simulator.requests
+
+
+@pytest.mark.parametrize("variable", BUNDLES)
+def test_a_bundle_of_the_environment(
+    to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(certificate))
+    assert to(url_of(tls))("list_program_sessions") == []
+
+
+def test_the_first_bundle_of_the_environment_counts(
+    to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    for first, second in (BUNDLES[:2], BUNDLES[1:]):
+        monkeypatch.setenv(first, str(certificate))
+        monkeypatch.setenv(second, DEFAULT_CA_BUNDLE_PATH)
+        assert to(url_of(tls))("list_program_sessions") == []
+        monkeypatch.setenv(first, DEFAULT_CA_BUNDLE_PATH)
+        monkeypatch.setenv(second, str(certificate))
+        with pytest.raises(FixConnectionError, match="not trusted"):
+            to(url_of(tls))("list_program_sessions")
+        monkeypatch.delenv(first)
+
+
+@pytest.mark.parametrize("variable", BUNDLES)
+def test_a_bundle_of_the_environment_is_not_used_against_the_settings(
+    to: Callable[..., Any],
+    tls: QuietServer,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
+    variable: str,
+) -> None:
+    monkeypatch.setenv(variable, str(certificate))
+    with pytest.raises(FixConnectionError, match="not trusted"):
+        to(url_of(tls), trust_env=False)("list_program_sessions")
+    monkeypatch.setenv(variable, "/nowhere.pem")
+    assert to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
+
+
+@pytest.mark.parametrize("variable", BUNDLES)
+def test_a_bundle_of_the_environment_that_is_missing(
+    to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/nowhere.pem")
+    with pytest.raises(SettingsError, match=f"{variable} is '/nowhere.pem', but there is no such file"):
+        to(url_of(tls))("list_program_sessions")
+    assert not waits
+
+
+def test_a_bundle_that_never_ends_is_not_read(to: Callable[..., Any], tls: QuietServer, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.pem"
+    os.mkfifo(fifo)
+    for name in ("verify", "cert"):
+        with pytest.raises(SettingsError, match=f"{name} is .*no usable PEM file"):
+            to(url_of(tls), **{name: str(fifo)})("list_program_sessions")
+
+
+def test_a_bundle_that_is_replaced_is_read_again(
+    to: Callable[..., Any], tls: QuietServer, certificate: Path, tmp_path: Path
+) -> None:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    bundle = tmp_path / "bundle.pem"
+    shutil.copyfile(DEFAULT_CA_BUNDLE_PATH, bundle)
+    with pytest.raises(FixConnectionError, match="not trusted"):
+        to(url_of(tls), verify=str(bundle))("list_program_sessions")
+    shutil.copyfile(certificate, bundle)
+    os.utime(bundle, ns=(0, 0))
+    assert to(url_of(tls), verify=str(bundle))("list_program_sessions") == []
+
+
+@pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
+def test_no_cookie_is_kept_or_sent(to: Callable[..., Any], raw_server: Any, auth: str) -> None:
+    body = json.dumps({"access_token": "a-token", "expires_in": 3600})
+    cookies = "".join(f"Set-Cookie: c{number}=crumb; Path=/; Max-Age=3600\r\n" for number in range(50))
+
+    def respond(request: bytes) -> bytes:
+        said = body if b"oauth2/token" in request else "[]"
+        head = f"HTTP/1.1 200 OK\r\n{cookies}Content-Length: {len(said)}\r\nConnection: close"
+        return f"{head}\r\n\r\n{said}".encode()
+
+    raw_server.answer = respond
+    caller = to(raw_server, auth=auth)
+    for _ in range(3):
+        caller("list_program_sessions")
+    assert not [one for one in raw_server.requests if b"cookie" in one.lower() or b"crumb" in one]
+    if caller.kind == "sync":
+        session = caller.hook.get_conn()
+        assert session.get(raw_server.url + "/api/v1/x").ok
+        assert not list(session.cookies)
+        assert not list(caller.hook._session.cookies)
+    else:
+        assert not list(caller.hook._client.cookie_jar)

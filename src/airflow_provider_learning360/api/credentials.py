@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import re
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, quote, quote_plus, urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from airflow_provider_learning360.api.errors import RedirectError, redact
+from airflow_provider_learning360.api.redaction import hide_secrets
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Request, Response
+
+log = logging.getLogger(__name__)
 
 AuthMode = Literal["headers", "query", "oauth2"]
 
 QUERY_COMPANY, QUERY_KEY = "company", "apiKey"
 TOKEN_LEAD = 120.0  # seconds before its end at which a token is renewed
+REPEATED_CREDENTIAL = (
+    "was redirected to an address that repeats a credential. That address is not shown, and not followed. "
+    "Check the host of the connection, or report a change of the API."
+)
+_KEYS_IN_QUERY = re.compile(rf"(?<=[?&])(?:{QUERY_COMPANY}|{QUERY_KEY})=[^&#]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -28,11 +36,13 @@ class Token:
     :param value: The token.
     :param lifetime: Seconds that it lives, from the moment it was received.
     :param received_at: Reading of the monotonic clock, in seconds, when it was received.
+    :param note: What is wrong with the lifetime that 360Learning named, if something is.
     """
 
     value: str = field(repr=False)
     lifetime: float
     received_at: float = 0.0
+    note: str | None = field(default=None, compare=False)
 
     def is_fresh(self, now: float) -> bool:
         """Whether the token may be used at `now`; a token with a short life is used for half of it."""
@@ -55,15 +65,27 @@ class Credentials:
     company_id: str
     api_key: str = field(repr=False)
     token: Token | None = field(default=None, repr=False)
+    _previous_token: Token | None = field(default=None, init=False, repr=False, compare=False)
+    _has_warned: bool = field(default=False, init=False, repr=False, compare=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Everything that must appear in no log line and no error."""
-        token = (self.token.value,) if self.token else ()
-        # In other clothes too: that is how a key looks inside a URL, a page or a JSON text.
-        key = self.api_key
-        dressed = (quote(key, safe=""), quote_plus(key), escape(key), json.dumps(key)[1:-1])
-        return (key, *dressed, *token)
+        """Everything that must appear in no log line and no error; `hide_secrets` finds their encoded forms too."""
+        # An answer may still show the token that was just replaced.
+        tokens = (self.token, self._previous_token)
+        return (self.api_key, *(one.value for one in tokens if one is not None))
+
+    def accept_token(self, token: Token, now: float) -> None:
+        """
+        Use a token from now on; warn once if 360Learning named no usable lifetime.
+
+        :param token: The token, as it was parsed.
+        :param now: Reading of the monotonic clock, in seconds.
+        """
+        if token.note and not self._has_warned:
+            log.warning("%s", token.note)
+            self._has_warned = True
+        self._previous_token, self.token = self.token, replace(token, received_at=now)
 
     def needs_token(self, refused: Token | None, now: float) -> bool:
         """
@@ -103,6 +125,20 @@ def same_origin(url: str, host: str) -> bool:
         return False
 
 
+def repeats_credential(location: str, secrets: tuple[str, ...]) -> bool:
+    """
+    Whether the address of a redirect holds a secret, but for the keys in a query, which are taken out of it.
+
+    Such an address is not followed: logs and errors name the path of every request, and its parts may show parts of the
+    secret that nobody recognizes.
+
+    :param location: The address.
+    :param secrets: The secrets.
+    """
+    location = _KEYS_IN_QUERY.sub("", location)
+    return hide_secrets(location, secrets) != location
+
+
 def redirected(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
     """
     Return the request that follows a redirect, if it stays on the same origin.
@@ -113,13 +149,15 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     :param secrets: What must not appear in the error.
     :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
     """
+    details = {"method": request.method, "path": request.path, "status": response.status}
+    if repeats_credential(response.location or "", secrets):
+        raise RedirectError(f"{request} {REPEATED_CREDENTIAL}", **details)  # type: ignore[arg-type]
     try:
         target = urljoin(host + request.path, response.location or "")
         parts = urlsplit(target)
         same = same_origin(target, host)
     except ValueError:  # no address
         parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
-    details = {"method": request.method, "path": request.path, "status": response.status}
     if not same:
         pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,11 @@ _ID = re.compile(r"[0-9a-fA-F]{24}")
 # Integers with as many digits as an ID has characters.
 _SMALLEST_ID, _LARGEST_ID = 10**23, 10**24 - 1
 _LIST = "a list of program sessions"
+# What a header can carry, without blanks.
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+DEFAULT_TOKEN_LIFETIME = 3600.0  # seconds; what 360Learning documents
+# A lifetime below the first would cause a token call for every request; nobody holds a token longer than the second.
+SHORTEST_TOKEN_LIFETIME, LONGEST_TOKEN_LIFETIME = 60.0, 86_400.0
 
 
 def session_path(session_id: str, *parts: str) -> str:
@@ -169,12 +175,12 @@ def get_token(credentials: Credentials) -> Call[Token]:
 
 def _parse_token(response: Response) -> Token:
     try:
-        answer = json.loads(response.body)
-        # The vendor's pages show the lifetime as a text, its specification as a number.
+        # Integers as floats: Python refuses to read integers of more than 4,300 digits.
+        answer = json.loads(response.body, parse_int=float)
         value = answer["access_token"]
-        if isinstance(value, str) and value:
-            return Token(value, float(answer["expires_in"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        if isinstance(value, str) and _TOKEN.fullmatch(value):
+            return _token(value, answer.get("expires_in"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ContractError(
         f"{response.request} was answered {response.status} with something that is not an OAuth2 token. "
@@ -182,4 +188,26 @@ def _parse_token(response: Response) -> Token:
         method=response.request.method,
         path=response.request.path,
         status=response.status,
+    )
+
+
+def _token(value: str, expires_in: Any) -> Token:
+    """Return the token with a lifetime that makes sense, whatever 360Learning says of it."""
+    # The vendor's pages show the lifetime as a text, its specification as a number.
+    try:
+        named = math.nan if isinstance(expires_in, bool) else float(expires_in)
+    except (ValueError, TypeError):
+        named = math.nan
+    if SHORTEST_TOKEN_LIFETIME <= named <= LONGEST_TOKEN_LIFETIME:
+        return Token(value, named)
+    if not named > 0:  # also where it is no number
+        lifetime, said = DEFAULT_TOKEN_LIFETIME, "no usable lifetime"
+    else:
+        lifetime = min(max(named, SHORTEST_TOKEN_LIFETIME), LONGEST_TOKEN_LIFETIME)
+        said = f"a lifetime of {named:g} s"
+    return Token(
+        value,
+        lifetime,
+        note=f"360Learning gave an OAuth2 token with {said} (`expires_in`). It is used for {lifetime:g} s, "
+        "and renewed earlier if 360Learning refuses it.",
     )

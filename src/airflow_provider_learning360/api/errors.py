@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
 MAX_PIECE = 300  # characters of an answer's body that an error may carry
@@ -15,10 +16,7 @@ _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_PIECE` characters at most."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    text = printable(" ".join(_MAIL.sub("…@…", text).split()))
+    text = printable(" ".join(_MAIL.sub("…@…", hide_secrets(text, secrets)).split()))
     return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from airflow_provider_learning360.api.errors import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -84,6 +84,21 @@ class Response:
     def location(self) -> str | None:
         """Where the answer redirects to, if it does."""
         return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
+
+
+def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """
+    Return the headers of an answer with lower-case names; values of a header that is given twice are joined.
+
+    :param headers: Names and values, in order.
+
+    Source: RFC 9110, section 5.3.
+    """
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+    return joined
 
 
 @dataclass(frozen=True)

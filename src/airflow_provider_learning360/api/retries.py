@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FIRST_WAIT = 1.0  # seconds before the first repetition
 LONGEST_WAIT = 30.0  # seconds; where doubling stops
+MAX_RETRY_AFTERS = 20  # values of one `Retry-After` header that are read
 
 # Seconds; the longest wait that a server may ask for, however much longer it asks.
 LONGEST_TRIGGERER_WAIT = 3600.0
@@ -79,11 +81,18 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """
     Return the seconds that a `Retry-After` header asks for, or None if it says nothing usable.
 
-    :param value: The header: seconds, also fractional, or an HTTP date.
+    :param value: The header: seconds, also fractional, or an HTTP date; if it was given twice, the longest wait counts.
     :param now: The present time, with its zone.
     """
     if value is None or not value.isascii():
         return None
+    # A date holds a comma of its own.
+    parts = value.split(",")[:MAX_RETRY_AFTERS]
+    given = [*parts, *map(",".join, pairwise(parts))]
+    return max((seconds for one in given if (seconds := _seconds_of(one, now)) is not None), default=None)
+
+
+def _seconds_of(value: str, now: datetime) -> float | None:
     try:
         seconds = float(value)
     except ValueError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from airflow_provider_learning360.api.credentials import Credentials
 from airflow_provider_learning360.api.errors import SettingsError
@@ -28,6 +29,14 @@ _NAME = re.compile(rf"[0-9a-f:.]*:[0-9a-f:.]*|(?:{_LABEL}\.)*{_LABEL}\.?", re.IG
 
 # What the connection form calls its own fields; all other settings live in its extra.
 FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
+VERIFY = (
+    "`true`, `false`, or the path of a CA bundle. `true` means the bundle that `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` "
+    "or `SSL_CERT_FILE` names, the first of these that is set; without these, or without `trust_env`, that of certifi."
+)
+_PASTED = (
+    "No key of 360Learning has that character. It was probably pasted from a document; copy it again from "
+    "360Learning (Settings > API)"
+)
 # Names under which users of the HTTP provider know two of the settings.
 SYNONYMS = {"verify_ssl": "verify", "proxy": "proxies"}
 
@@ -46,6 +55,7 @@ class LearningSettings(BaseModel):
     api_key: SecretStr = Field(min_length=1, title="API key", description="Made and shown once under Settings > API.")
     auth: Literal["headers", "query", "oauth2"] = Field(
         "headers",
+        validate_default=True,
         title="Authentication",
         description="How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
     )
@@ -53,7 +63,11 @@ class LearningSettings(BaseModel):
         30.0, gt=0, title="Timeout", description="Seconds to wait for a connection, and for each piece of an answer."
     )
     retry_attempts: int = Field(
-        5, ge=1, title="Attempts", description="Requests sent for one call at most, the first included."
+        5,
+        ge=1,
+        title="Attempts",
+        description="Requests sent for one call at most, the first included. "
+        "With `oauth2`, one more if a token is refused (401) that worked before: it is sent again with a new token.",
     )
     retry_budget: float = Field(
         120.0, ge=0, title="Retry budget", description="Seconds after which one call is not repeated any more."
@@ -100,7 +114,7 @@ class LearningSettings(BaseModel):
         title="Requests per second",
         description="Most requests that one triggerer sends through this connection, whoever waits or watches there.",
     )
-    verify: bool | str = Field(True, title="Verify TLS", description="`true`, `false`, or the path of a CA bundle.")
+    verify: bool | str = Field(True, title="Verify TLS", description=VERIFY)
     cert: str | None = Field(
         None, title="Client certificate", description="Path of a PEM file with certificate and key."
     )
@@ -108,7 +122,9 @@ class LearningSettings(BaseModel):
         None, repr=False, title="Proxy", description="URL of a proxy, or in the extra a mapping from scheme to URL."
     )
     trust_env: bool = Field(
-        True, title="Trust environment", description="Take proxies from the environment (`HTTPS_PROXY`, `NO_PROXY`)."
+        True,
+        title="Trust environment",
+        description="Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the environment.",
     )
     allow_insecure_http: bool = Field(
         False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
@@ -119,21 +135,33 @@ class LearningSettings(BaseModel):
     @classmethod
     def _check_characters(cls, key: str | SecretStr) -> str | SecretStr:
         text = key.get_secret_value() if isinstance(key, SecretStr) else key
-        if not text.isprintable():
-            raise ValueError("it holds a character that is none to read, such as a line end")
+        wrong = next((one for one in text if one > "\xff" or not one.isprintable()), None)
+        if wrong is not None:
+            raise ValueError(f"it contains {character_name(wrong)}. {_PASTED}")
         return key
+
+    @field_validator("auth")
+    @classmethod
+    def _check_headers(cls, auth: str, info: ValidationInfo) -> str:
+        key = info.data.get("api_key")
+        for text in (info.data.get("company_id") or "", key.get_secret_value() if key else ""):
+            if auth == "headers" and not text.isascii():
+                # Servers read other characters as Latin-1 or as UTF-8, and HTTP libraries send either.
+                wrong = next(one for one in text if not one.isascii())
+                raise ValueError(
+                    "headers carry ASCII characters only, but company ID or API key contains "
+                    f"{character_name(wrong)}. Copy both again from 360Learning (Settings > API), or use `query` "
+                    "or `oauth2`"
+                )
+        return auth
 
     @field_validator("proxies")
     @classmethod
     def _check_proxies(cls, proxies: str | dict[str, str] | None) -> str | dict[str, str] | None:
         for url in proxies.values() if isinstance(proxies, dict) else filter(None, [proxies]):
-            try:
-                parts = urlsplit(url if "://" in url else f"http://{url}")
-                usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            except ValueError:  # a port that is no number
-                usable = False
-            if not usable:
-                raise ValueError("a proxy is an address such as http://proxy.example.com:3128")
+            problem = proxy_problem(url)
+            if problem:
+                raise ValueError(problem)
         return proxies
 
     @classmethod
@@ -214,6 +242,25 @@ class LearningSettings(BaseModel):
         return self
 
 
+def proxy_problem(url: str) -> str | None:
+    """
+    Return why a URL cannot be used as a proxy, without the URL; None if it can.
+
+    :param url: The URL; one without a scheme speaks HTTP.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = False
+    if not usable:
+        return "a proxy is an address such as http://proxy.example.com:3128"
+    # HTTP libraries encode both as Latin-1, and their error would show the password.
+    if max(unquote(parts.netloc.rpartition("@")[0]), default="") > "\xff":
+        return "name and password of a proxy may hold Latin-1 characters only"
+    return None
+
+
 def extra_settings() -> list[str]:
     """Return the names of all settings that live in the connection's extra."""
     return [name for name in LearningSettings.model_fields if name not in FORM_FIELDS and name != "connection"]
@@ -287,6 +334,15 @@ def base_url(host: str | None, schema: str | None, port: int | None, connection:
     return f"{parts.scheme}://{name}" + (f":{own_port}" if own_port else "")
 
 
+def character_name(character: str) -> str:
+    """
+    Return what to call a character that stands in a secret.
+
+    :param character: The character.
+    """
+    return f"{unicodedata.name(character, 'a control character, such as a line end')} (U+{ord(character):04X})"
+
+
 def _switch_or_path(value: Any) -> Any:
     """Return True or False for the words that a form or a URI gives for them, else the value: a path."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -302,5 +358,5 @@ def _readable(error: ValidationError) -> str:
         if name in FORM_FIELDS and detail["type"] in ("string_too_short", "too_short"):
             problems.append(f"the {label} is missing (form field {FORM_FIELDS[name]!r}).")
         else:
-            problems.append(f"{name}: {detail['msg']}.")
+            problems.append(f"{name}: {detail['msg'].removeprefix('Value error, ')}.")
     return " ".join(dict.fromkeys(problems))

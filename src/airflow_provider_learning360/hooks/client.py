@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-from airflow_provider_learning360.api.errors import SettingsError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+
+from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
 from airflow_provider_learning360.api.refusals import no_answer, took_too_long
+from airflow_provider_learning360.api.settings import character_name, proxy_problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -27,6 +30,8 @@ T = TypeVar("T")
 
 PIECE = 64 * 1024  # bytes of a body that are read at once: a step of a millisecond or two
 KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
+# Environment variables that name a CA bundle; the first that is set counts.
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass
@@ -83,9 +88,8 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     """
     import aiohttp
 
-    # Reading certificates takes tens of milliseconds, so only where the default will not do, and in a thread.
-    default = settings.verify is True and settings.cert is None
-    trust = True if default else await asyncio.to_thread(tls, settings)
+    # Reading certificates takes tens of milliseconds.
+    trust = await asyncio.to_thread(tls, settings)
     client = aiohttp.ClientSession(
         headers=headers,
         # No `sock_read`: aiohttp may give a connection back to its pool with that timer running, which then ends the
@@ -164,34 +168,120 @@ def error_from_aiohttp(request: Request, error: Exception, limits: Limits, fligh
 
 def tls(settings: LearningSettings) -> ssl.SSLContext:
     """
-    Return whom to trust, and who we are, in TLS. Reads files.
+    Build the SSL context from `verify` and `cert`. Reads files.
 
     :param settings: The settings of the connection.
-    :raises SettingsError: A file that `verify` or `cert` names is missing, or holds something else.
+    :raises SettingsError: A file that `verify`, `cert` or the environment names is missing, or holds something else.
     """
-    context = _read("verify", settings, lambda: _trusting(settings.verify))
-    if settings.cert:
-        cert = settings.cert
-        _read("cert", settings, lambda: context.load_cert_chain(cert))
+    try:
+        return build_context(ca_bundle(settings), settings.cert, name=_bundle_variable(settings) or "verify")
+    except FixArgumentError as error:
+        problem = str(error)
+    raise SettingsError(f"{settings.connection} is not usable: {problem}")
+
+
+def ca_bundle(settings: LearningSettings) -> bool | str:
+    """
+    Return which CA bundle to trust: a path, True for that of certifi, or False to trust everybody.
+
+    By themselves, `requests` reads two of the variables and `aiohttp` the third.
+
+    :param settings: The settings of the connection.
+    """
+    variable = _bundle_variable(settings)
+    return os.environ[variable] if variable else settings.verify
+
+
+def _bundle_variable(settings: LearningSettings) -> str | None:
+    if not (settings.trust_env and settings.verify is True and settings.host.startswith("https:")):
+        return None
+    return next((one for one in BUNDLE_VARIABLES if os.environ.get(one)), None)
+
+
+def build_context(verify: bool | str, cert: Any, *, name: str = "verify") -> ssl.SSLContext:
+    """
+    Build an SSL context. Reads files.
+
+    :param verify: Path of a CA bundle, True for that of certifi, or False to trust everybody.
+    :param cert: Path of a PEM file with certificate and key, a pair of paths, or None.
+    :param name: Where `verify` was set, for the error; default `verify`.
+    :raises FixArgumentError: A file is missing, or holds something else.
+    """
+    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+    if not cert:
+        return _read(name, verify, lambda: _cached_context(bundle, _modified(bundle)))
+    context = _read(name, verify, lambda: _trusting(bundle))
+    _read("cert", cert, lambda: _show(context, *((cert,) if isinstance(cert, str) else cert)))
     return context
 
 
-def _trusting(verify: bool | str) -> ssl.SSLContext:
-    bundle = verify if isinstance(verify, str) else None
-    is_folder = bundle is not None and os.path.isdir(bundle)
-    context = ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
-    if verify is False:
+@lru_cache(maxsize=8)
+def _cached_context(bundle: bool | str, modified: int) -> ssl.SSLContext:
+    """Return one context for all clients that trust the same file, until it is replaced."""
+    return _trusting(bundle)
+
+
+def _modified(path: bool | str) -> int:
+    """Return when a file or folder was modified; refuse what is neither, since reading it may never end."""
+    if path is False:
+        return 0
+    found = os.stat(path)
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise OSError
+    return found.st_mtime_ns
+
+
+def _trusting(bundle: bool | str) -> ssl.SSLContext:
+    if isinstance(bundle, bool):
+        context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context
+        return context
+    _modified(bundle)
+    is_folder = os.path.isdir(bundle)
+    return ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
 
 
-def _read(name: str, settings: LearningSettings, read: Callable[[], T]) -> T:
+def _show(context: ssl.SSLContext, cert: str, key: str | None = None) -> None:
+    for path in filter(None, (cert, key)):
+        _modified(path)
+    # The empty password: otherwise OpenSSL would ask for one at the terminal, and wait.
+    context.load_cert_chain(cert, key, password="")
+
+
+def _read(name: str, value: Any, read: Callable[[], T]) -> T:
     try:
         return read()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for a path that cannot be one
         problem = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no usable PEM file"
-    raise SettingsError(f"{settings.connection} is not usable: {name} is {getattr(settings, name)!r}, but {problem}.")
+    raise FixArgumentError(f"{name} is {value!r}, but {problem}.")
+
+
+def check_tls_options(options: Mapping[str, Any]) -> None:
+    """
+    Check `verify` and `cert` of one request: `requests` would report a wrong path as a broken network.
+
+    :param options: The options of the request.
+    :raises FixArgumentError: A file is missing, or holds something else.
+    """
+    verify, cert = options.get("verify"), options.get("cert")
+    if cert or isinstance(verify, str):
+        build_context(verify if isinstance(verify, str) else False, cert)
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """
+    Check the headers of one request: the error of `http.client` would hold the whole header.
+
+    :param headers: The headers.
+    :raises FixArgumentError: A header holds a character that HTTP cannot carry.
+    """
+    for name, value in headers.items():
+        wrong = next((one for one in str(value) if one > "\xff"), None)
+        if wrong is not None:
+            raise FixArgumentError(
+                f"header {name!r} contains {character_name(wrong)}. Headers carry Latin-1 characters only."
+            )
 
 
 def proxy_of(settings: LearningSettings) -> str | None:
@@ -199,11 +289,22 @@ def proxy_of(settings: LearningSettings) -> str | None:
     Return the URL of the proxy to the host, of the connection or of the environment, or None.
 
     :param settings: The settings of the connection.
+    :raises SettingsError: The environment names a proxy that cannot be used.
+
+    Source: `requests.Session.merge_environment_settings`, so that both hooks take the same proxy.
     """
-    parts = urlsplit(settings.host)
-    proxy = settings.proxy_for(parts.scheme)
-    if not proxy and settings.trust_env and not proxy_bypass(parts.hostname or ""):
-        named = getproxies()
-        proxy = named.get(parts.scheme) or named.get("all")
+    proxies = {scheme: proxy for scheme in ("http", "https") if (proxy := settings.proxy_for(scheme))}
+    if settings.trust_env:
+        proxies = {**get_environ_proxies(settings.host), **proxies}
+    proxy = select_proxy(settings.host, proxies)
+    if not proxy:
+        return None
+    problem = proxy_problem(proxy)
+    if problem:
+        # Without the address, which may hold a password.
+        raise SettingsError(
+            f"{settings.connection} is not usable: the environment names a proxy (such as HTTPS_PROXY), but {problem}. "
+            "Mend the variable, or set proxies or `trust_env: false` in the connection."
+        )
     # As `requests` reads it: a proxy without a scheme speaks HTTP.
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    return proxy if "://" in proxy else f"http://{proxy}"

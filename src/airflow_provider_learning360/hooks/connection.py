@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+import os
 import random
 import time
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.exchange import Party
 from airflow_provider_learning360.api.settings import LearningSettings
-from airflow_provider_learning360.hooks.guards import QueryKeysFilter
+from airflow_provider_learning360.hooks.guards import guard_logs
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.credentials import Credentials
@@ -47,10 +47,7 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
     :raises SettingsError: It is missing, incomplete or not valid.
     """
     if connection is None:
-        raise SettingsError(
-            f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set "
-            f"AIRFLOW_CONN_{conn_id.upper()}."
-        )
+        raise _missing(conn_id)
     return LearningSettings.from_connection(
         conn_id,
         host=connection.host,
@@ -62,17 +59,26 @@ def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> Learnin
     )
 
 
+def _missing(conn_id: str) -> SettingsError:
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if os.environ.get(variable):
+        # Without what it holds, which is a key in all likelihood.
+        return SettingsError(
+            f"connection {conn_id!r} cannot be read: {variable} is set, but holds neither a valid URI nor valid JSON. "
+            'Write it as JSON, like {"conn_type": "learning360", "login": "<company ID>", "password": "<API key>"}; '
+            "or percent-encode special characters in the URI, such as %23 for # and %2F for /."
+        )
+    return SettingsError(f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set {variable}.")
+
+
 def credentials_of(settings: LearningSettings) -> Credentials:
     """
-    Return fresh credentials, and keep them out of the logs of `urllib3`.
+    Return fresh credentials, and keep them out of the logs of HTTP libraries.
 
     :param settings: The settings of the connection.
     """
     credentials = settings.credentials()
-    if credentials.mode == "query":
-        # A filter that is equal to one already there is not added again.
-        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
-            logging.getLogger(name).addFilter(QueryKeysFilter(credentials))
+    guard_logs(credentials)
     return credentials
 
 

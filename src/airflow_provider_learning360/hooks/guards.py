@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import logging
+import re
+import threading
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, urlencode, urlsplit
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import requests
 
-from airflow_provider_learning360.api.credentials import QUERY_COMPANY, QUERY_KEY, same_origin
-from airflow_provider_learning360.api.errors import RedirectError
+from airflow_provider_learning360.api.credentials import (
+    QUERY_KEY,
+    REPEATED_CREDENTIAL,
+    Credentials,
+    repeats_credential,
+    same_origin,
+)
+from airflow_provider_learning360.api.errors import RedirectError, redact
+from airflow_provider_learning360.api.redaction import HIDDEN, hide_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from airflow_provider_learning360.api.credentials import Credentials
+# Roots of the loggers that may show our URLs and headers. `asyncio` and `py.warnings` speak for `aiohttp`:
+# they show responses and connections that nobody closed.
+GUARDED = frozenset({"urllib3", "requests", "aiohttp", "asyncio", "py", "airflow_provider_learning360"})
+
+_IN_USE: WeakValueDictionary[int, Credentials] = WeakValueDictionary()
+_INSTALLING = threading.Lock()
+# Also of credentials that are no longer in use.
+_SHOWN_KEY = re.compile(
+    rf"""((?:{QUERY_KEY}(?:=|%3D)|(?:X-{QUERY_KEY}|Authorization)['"]?[:,] ?['"]?(?:Bearer |Basic )?))"""
+    r"""(?!\*\*\*)[^\s&'"#]+""",
+    re.IGNORECASE,
+)
 
 
 class OneOriginSession(requests.Session):
@@ -24,16 +46,24 @@ class OneOriginSession(requests.Session):
         super().__init__()
         self._host = host
         self._credentials = credentials
+        # It keeps no cookie that an answer sets: no request of the hook sends one.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        if self._credentials.mode != "query":
-            return super().send(request, **kwargs)
         try:
             return super().send(request, **kwargs)
         except requests.RequestException as error:
-            kind, text = type(error), str(error)
+            kind, text = type(error), _text_of(error)
+            hidden = without_secrets(text, self._credentials.secrets)
+            if hidden == str(error) and self._credentials.mode != "query":
+                raise
         # Outside of the handler: the transport's own exception shows the URL, with the keys in it.
-        raise kind(without_secrets(text, self._credentials))
+        raise kind(hidden)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        # Named: otherwise a CA bundle of the environment would win over `verify: false`.
+        named = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, named, cert)
 
     def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Iterator[Any]:
         if yield_requests:
@@ -42,11 +72,18 @@ class OneOriginSession(requests.Session):
         followed: Iterator[Any] = super().resolve_redirects(*args, **kwargs)
         return followed
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target and repeats_credential(target, self._credentials.secrets):
+            raise RedirectError(f"{resp.request.method} {REPEATED_CREDENTIAL}", status=resp.status_code)
+        return target
+
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         parts = urlsplit(prepared_request.url or "")
         if not same_origin(parts.geturl(), self._host):
+            pointed = redact(f"{parts.scheme}://{parts.hostname}", self._credentials.secrets)
             raise RedirectError(
-                f"{self._host} redirects to {parts.scheme}://{parts.hostname}, where no credential goes. "
+                f"{self._host} redirects to {pointed}, where no credential goes. "
                 "If that is the right address, set it as the host of the connection.",
                 status=response.status_code,
             )
@@ -54,31 +91,90 @@ class OneOriginSession(requests.Session):
         prepared_request.prepare_auth(self.auth)
 
 
-class QueryKeysFilter(logging.Filter):
-    """Keep the keys of query authentication out of what `urllib3` logs."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        super().__init__()
-        self._credentials = credentials
-        self._keys = (credentials.company_id, credentials.api_key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, QueryKeysFilter) and other._keys == self._keys
-
-    def __hash__(self) -> int:
-        return hash(self._keys)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                without_secrets(one, self._credentials) if isinstance(one, str) else one for one in record.args
-            )
-        return True
+def _text_of(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        # Its own text quotes a part of the answer, which may be a part of a secret that nobody recognizes.
+        return "The answer broke off, or its chunks cannot be read."
+    return str(error)
 
 
-def without_secrets(text: str, credentials: Credentials) -> str:
-    """Return a text that may hold URLs without the keys of query authentication, in whatever order they stand."""
-    text = text.replace(urlencode({QUERY_COMPANY: credentials.company_id, QUERY_KEY: credentials.api_key}), "***")
-    for one in (quote_plus(credentials.api_key), quote(credentials.api_key), *credentials.secrets):
-        text = text.replace(one, "***")
-    return text
+class GuardedRecords:
+    """
+    Make log records, and hide keys and tokens in those of HTTP libraries.
+
+    A factory of records sees every logger, also one that is made later. A filter sees the records of one logger only.
+
+    :param make: The factory that makes the records.
+    """
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._make(*args, **kwargs)
+        if isinstance(record.msg, _Probe):
+            record.msg.is_guarded = True
+        elif isinstance(record.name, str) and record.name.partition(".")[0] in GUARDED:
+            _hide_in_record(record)
+        return record
+
+
+class _Probe:
+    """The message of a record that is made to see whether records are guarded."""
+
+    is_guarded = False
+
+
+def guard_logs(credentials: Credentials) -> None:
+    """
+    Keep keys and tokens out of what HTTP libraries log, as long as the credentials are in use.
+
+    :param credentials: The credentials; tokens that they get later are hidden too.
+    """
+    _IN_USE[id(credentials)] = credentials
+    with _INSTALLING:
+        make, probe = logging.getLogRecordFactory(), _Probe()
+        # Another library may have put a factory of its own around ours, or in its place.
+        make(next(iter(GUARDED)), logging.DEBUG, "", 0, probe, (), None)
+        if not probe.is_guarded:
+            logging.setLogRecordFactory(GuardedRecords(make))
+
+
+def _hide_in_record(record: logging.LogRecord) -> None:
+    """Turn a record that shows a secret into text without it; leave any other record as it is."""
+    # Not an iteration over the mapping: it may grow meanwhile in another thread.
+    in_use = [one for reference in _IN_USE.valuerefs() if (one := reference()) is not None]
+    secrets = tuple(secret for one in in_use for secret in one.secrets)
+    message = _message(record)
+    trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else record.exc_text
+    shown = (message, _repr(record.args), trace or "", record.stack_info or "")
+    hidden = tuple(without_secrets(one, secrets) for one in shown)
+    if hidden == shown:
+        return
+    record.msg, record.args = hidden[0], ()
+    # The exception itself goes: formatters of others would show it, and the variables of its frames.
+    record.exc_info, record.exc_text, record.stack_info = None, hidden[2] or None, hidden[3] or None
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - logging would print message and arguments as they are
+        return f"{_repr(record.msg)} {_repr(record.args)}"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - nobody can show it, so nothing is shown
+        return ""
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """
+    Return a text of an HTTP library, which may hold URLs and headers, without secrets.
+
+    :param text: The text.
+    :param secrets: The secrets in use.
+    """
+    return _SHOWN_KEY.sub(rf"\1{HIDDEN}", hide_secrets(text, secrets))

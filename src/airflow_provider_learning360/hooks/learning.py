@@ -34,13 +34,16 @@ from airflow_provider_learning360.api.credentials import Credentials, same_origi
 from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
-from airflow_provider_learning360.api.messages import Call, Kind, Limits, Request, Response
+from airflow_provider_learning360.api.messages import Call, Kind, Limits, Request, Response, join_headers
 from airflow_provider_learning360.api.refusals import not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
 from airflow_provider_learning360.hooks.client import (
     PIECE,
     Flight,
+    ca_bundle,
+    check_headers,
+    check_tls_options,
     error_from_aiohttp,
     is_disconnect,
     is_transport_trouble,
@@ -241,6 +244,8 @@ class LearningHook(HttpHook):
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
         kind: Kind = "list" if options.get("stream") else "document"
+        check_tls_options(options)
+        check_headers(request.headers)
         return self._carry_out(Call(request, _native, any_status=any_status, kind=kind), options=options)
 
     def get_conn(
@@ -256,7 +261,7 @@ class LearningHook(HttpHook):
         self.base_url = settings.host
         session = OneOriginSession(settings.host, self.credentials)
         session.auth = self._sign_prepared
-        session.verify = options.get("verify", settings.verify)
+        session.verify = options.get("verify", ca_bundle(settings))
         session.cert = options.get("cert", settings.cert)
         session.proxies = options.get("proxies") or {
             scheme: proxy for scheme in ("http", "https") if (proxy := settings.proxy_for(scheme))
@@ -286,8 +291,10 @@ class LearningHook(HttpHook):
 
     @cached_property
     def _session(self) -> requests.Session:
-        if self.settings.verify not in (True, False) or self.settings.cert:
-            tls(self.settings)  # says what is wrong with the files, once; `requests` would say it as a broken network
+        # Once: `requests` would report a wrong file or proxy as a broken network.
+        proxy_of(self.settings)
+        if ca_bundle(self.settings) not in (True, False) or self.settings.cert:
+            tls(self.settings)
         return self.get_conn()
 
     def _carry_out(
@@ -342,7 +349,8 @@ class LearningHook(HttpHook):
                     allow_redirects=False,
                     **{**sending, "stream": True},  # the body is read here, within its limits
                 )
-        except (requests.RequestException, HTTPError) as error:  # the latter for a host name that cannot be one
+        # Errors of `requests` are an OSError. UnicodeError and HTTPError: a proxy or host name that cannot be one.
+        except (OSError, HTTPError, UnicodeError) as error:
             trouble: Exception = error
         else:
             return self._received(request, native, limits, attempt, streamed=bool(sending["stream"]))
@@ -353,7 +361,7 @@ class LearningHook(HttpHook):
         self, request: Request, native: requests.Response, limits: Limits, attempt: Attempt, *, streamed: bool
     ) -> Response | LearningError:
         """Read the body of an answer, unless the caller does; an error is read in any case, since it has to be told."""
-        headers = {name.lower(): value for name, value in native.headers.items()}
+        headers = join_headers(native.headers.items())
         response = Response(request, native.status_code, headers, native=native)
         try:
             reader = BodyReader(request, response.status, headers, limits)
@@ -377,7 +385,7 @@ class LearningHook(HttpHook):
                 return False
             token = self._carry_out(endpoints.get_token(self.credentials))
             mask_secret(token.value)
-            self.credentials.token = replace(token, received_at=time.monotonic())
+            self.credentials.accept_token(token, time.monotonic())
             return True
 
     def _sign_prepared(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -616,7 +624,7 @@ class LearningAsyncHook(BaseHook):
             token = await self._carry_out(endpoints.get_token(credentials))
             # Masking speaks to Airflow's supervisor, which would block the loop.
             await asyncio.to_thread(mask_secret, token.value)
-            credentials.token = replace(token, received_at=time.monotonic())
+            credentials.accept_token(token, time.monotonic())
             return True
 
 
@@ -633,7 +641,7 @@ def _end_stream(stream: StreamedObjects, log: Any) -> None:
 
 def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:
     """Return an answer of which the headers are there, and what reads its body."""
-    headers = {name.lower(): value for name, value in native.headers.items()}
+    headers = join_headers(native.headers.items())
     try:
         return Response(request, native.status, headers, native=native), BodyReader(
             request, native.status, headers, limits
