@@ -64,8 +64,8 @@ def watched_program_session(
     :param name: Name of the asset; default its URI.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param poll_interval: Seconds between looks; default 300, at least `[learning360] min_poll_interval` (10).
-    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default): `list` where more than
-        ten sessions are watched through this connection at this interval.
+    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default): `list` where a triggerer
+        watches more than ten sessions through this connection at this interval.
     :param watch: Names of the fields of which one must differ, as the API writes them; default any modification.
     :param on_missing: What it means if the session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
@@ -105,7 +105,8 @@ def watched_program_sessions(
     :param session_ids: IDs of the sessions; default all of the platform, also those that are made later.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param poll_interval: Seconds between looks; default 300, at least `[learning360] min_poll_interval` (10).
-    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default).
+    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default): `list` where a triggerer
+        watches more than ten sessions through this connection at this interval.
     :param watch: Names of the fields of which one must differ, as the API writes them; default any modification.
     :param on_missing: What it means if a session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
