@@ -113,7 +113,7 @@ def compact(moment: datetime) -> str:
     moment = moment.astimezone(UTC)
     micro = moment.microsecond
     fraction = "" if not micro else f"{micro:06d}" if micro % 1000 else f"{micro // 1000:03d}"
-    return f"{moment:%Y%m%dT%H%M%S}{fraction}Z"
+    return f"{moment.year:04d}{moment:%m%dT%H%M%S}{fraction}Z"
 
 
 def compact_text(date: str | None) -> str:
