@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # One of the tools that the tests try reports each run to its makers unless it is told not to.
 export DO_NOT_TRACK := True
 
-.PHONY: help demo test browser lint airflow compat bench soak clean
+.PHONY: help demo test browser lint airflow compat bench soak fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -54,6 +54,9 @@ bench: .venv/ready ## Measure what the README claims, beside a peer
 
 soak: .venv/ready ## Lose no change over 50 random kills (about 10 minutes)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
+
+fuzz: .venv/ready ## Try the property tests with other random examples; prints how to repeat a failure
+	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m property $(ARGS)
 
 clean: ## Remove all that was built
 	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
