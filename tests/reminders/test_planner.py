@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.operators.reminders import changed_dates, template_of
 from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan, still_valid
 from airflow_provider_learning360.reminders.policy import DAYS, Duration, ReminderPolicy, ReminderRule
-from airflow_provider_learning360.reminders.reminder import LONGEST_KEY
+from airflow_provider_learning360.reminders.reminder import LONGEST_KEY, compact_text
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -868,7 +869,62 @@ def test_a_change_is_valid_as_long_as_the_dates_are_the_new_ones() -> None:
     assert still_valid(conf, session(**A), planner.policy) == "its dates were changed again"
 
 
-@pytest.mark.parametrize("conf", [{}, {"key": "x"}, {"due": 5}])
-def test_what_is_no_reminder(conf: dict[str, Any]) -> None:
+CONF = {
+    "key": "reminder__a__b__60b8d2956e20ae1a0f8e44f1__x", "policy": "a", "rule": "b", "session_id": ID,
+    "due": "2026-03-01T08:00:00.000Z", "audience": ["learners"], "anchor": "startDate",
+    "anchor_at": "2026-03-02T08:00:00.000Z", "occurrence": None, "change": None, "message": "each",
+    "once": "record_after", "template": None,
+}  # fmt: skip
+CHANGE = {side: {"startDate": None, "endDate": CONF["due"]} for side in ("from", "to")}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | EXTREME | st.just(CONF["due"][:-1]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["from", "to", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        *({}, {"key": "x"}, {"due": 5}, [], "text", None, 5),
+        *(CONF | {"due": "2026-03-01T08:00:00"}, CONF | {"due": "0001-01-01T00:00:00+14:00"}, CONF | {"due": 5}),
+        *(CONF | {"change": one, "anchor": None, "anchor_at": None} for one in ("x", [], {}, {"from": {}}, {"to": 1})),
+        *(CONF | {"anchor_at": None}, CONF | {"anchor": None}, CONF | {"change": CHANGE}, CONF | {"anchor": "start"}),
+        *(
+            CONF | {"occurrence": True},
+            CONF | {"occurrence": -1},
+            CONF | {"audience": "learners"},
+            CONF | {"rule": None},
+        ),
+        *(CONF | {"session_id": "../x"}, CONF | {"key": "a\nb"}, CONF | {"template": 5}, CONF | {"once": "never"}),
+    ],
+)
+def test_what_is_no_reminder(conf: Any) -> None:
     with pytest.raises(FixArgumentError, match="no reminder"):
         DueReminder.from_conf(conf)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from([*CONF, "more"]), ANYTHING, max_size=3), st.booleans(), ANYTHING)
+def test_any_json_is_a_reminder_or_a_typed_error(changed: dict[str, Any], is_change: bool, anything: Any) -> None:
+    whole = CONF | ({"change": CHANGE, "anchor": None, "anchor_at": None} if is_change else {})
+    for conf in (whole | changed, anything):
+        try:
+            reminder = DueReminder.from_conf(conf)
+        except FixArgumentError:
+            continue
+        assert reminder.due.tzinfo is not None
+        assert DueReminder.from_conf(json.loads(json.dumps(reminder.to_conf()))) == reminder
+        # What the delivery makes of it.
+        assert isinstance(changed_dates(reminder), dict)
+        assert template_of(reminder, "learner")
+        still_valid(conf, session(startDate=START), policy_of(BEFORE_START))
+        assert key_parts(reminder)
+
+
+def key_parts(reminder: DueReminder) -> list[str]:
+    return [compact_text(date) for dates in (reminder.change or {"at": {}}).values() for date in dates.values()] or [
+        "x"
+    ]

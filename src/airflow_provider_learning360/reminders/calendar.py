@@ -110,11 +110,9 @@ class Calendar:
         if self._sends_late:
             return Release(now)
         limit = last if before is None else min(last, before)
-        return Release(
-            None,
-            f"skipped in quiet hours or on a day off, which end at {self.shown(open_at)}: too late, since it may go out "
-            f"until {self.shown(limit)} (when_late: skip)",
-        )
+        reason = f"skipped, because quiet hours and days off last until {self.shown(open_at)}"
+        limit = last if before is None else min(last, before)
+        return Release(None, f"{reason}, and it may go out until {self.shown(limit)} (when_late: skip)")
 
     def is_open(self, moment: datetime) -> bool:
         """

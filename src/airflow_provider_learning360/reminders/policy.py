@@ -220,6 +220,19 @@ class ReminderRule(_Choice):
         """How far from the anchor it is due."""
         return self.before or self.after or Duration()
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Names of the mail templates that its reminders may need."""
+        if self.template is not None:
+            return (self.template,)
+        if self.on is not None:
+            return ("date_changed",)
+        if self.message == "digest":
+            return ("tutors_digest",)
+        if self.anchor == "startDate":
+            return ("before_start",)
+        return ("before_end" if self.before is not None else "overdue", "tutors_digest")
+
     def audience_of(self, occurrence: int) -> tuple[Audience, ...]:
         """
         Return who gets one of the reminders, of those whom 360Learning knows.
@@ -289,7 +302,9 @@ class ReminderPolicy(_Choice):
 
     name: Name = Field(description="Name of the policy; part of every key.")
     time_zone: str = Field("UTC", description="IANA name of the zone whose wall clock counts.")
-    quiet_hours: QuietHours | None = Field(None, description="The part of a day in which nothing becomes due or goes out.")
+    quiet_hours: QuietHours | None = Field(
+        None, description="The part of a day in which nothing becomes due or goes out."
+    )
     working_days: Annotated[tuple[Day, ...], BeforeValidator(_listed, json_schema_input_type=Day | list[Day])] = Field(
         DAYS, description="The days on which something becomes due and goes out.", json_schema_extra=_NOT_EMPTY
     )
