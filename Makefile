@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # One of the tools that the tests try reports each run to its makers unless it is told not to.
 export DO_NOT_TRACK := True
 
-.PHONY: help demo test browser lint airflow compat bench soak model clean
+.PHONY: help demo test browser lint airflow compat bench soak model fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -58,6 +58,9 @@ soak: .venv/ready ## Lose no change over 50 random kills (about 10 minutes)
 model: .venv/ready ## Try 100,000 random orders of edits, crashes and late answers on the watch (about an hour)
 	@LEARNING360_MODEL_RUNS=$(or $(RUNS),100000) LEARNING360_MODEL_SEED=$(or $(SEED),random) \
 		$(BIN)/pytest -q --show-capture=no tests/triggers/test_model.py $(ARGS)
+
+fuzz: .venv/ready ## Try the property tests with other random examples; prints how to repeat a failure
+	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m property $(ARGS)
 
 clean: ## Remove all that was built
 	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -144,11 +144,49 @@ def test_a_mistake_of_any_kind_names_the_file(tmp_path: Path) -> None:
 
 
 def test_what_stands_twice_by_reference_is_no_mistake() -> None:
-    from airflow_provider_learning360.dag_yaml.mistakes import refuse_doubles
+    from airflow_provider_learning360.yaml_loader import check_yaml
 
-    refuse_doubles("a: {b: &one {<<: {x: 1}, x: 2}}\nc: {<<: *one, x: 3}\n")
+    check_yaml("a: {b: &one {<<: {x: 1}, x: 2}}\nc: {<<: *one, x: 3}\n")
     with pytest.raises(ValueError, match="'x' stands twice, in lines 1 and 2; one would be dropped"):
-        refuse_doubles("{x: 1,\nx: 2}")
+        check_yaml("{x: 1,\nx: 2}")
+
+
+LAUGHS = "dag_id: &a0 [x]\n" + "".join(
+    f"k{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 9)}]\n" for number in range(1, 20)
+)
+
+
+WITH_JINJA = LAUGHS.replace("dag_id", "{% if true %}\ndag_id") + "{% endif %}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        *(
+            (name, text, words)
+            for name in ("it.dag.yaml", "blueprint.vars.yaml")
+            for text, words in (
+                ("# " + "x" * 1024 * 1024, "longer than 1 MiB"),
+                (LAUGHS, "more than 100,000 nodes"),
+                ("dag_id: " + "[" * 3000 + "]" * 3000, "nested more than 50 levels"),
+                ("dag_id: &a [*a]", "refers to itself"),
+            )
+        ),
+        ("it.dag.yaml", WITH_JINJA, "more than 100,000 nodes"),
+        ("it.dag.yaml", None, "not a regular file"),
+    ],
+)
+def test_a_file_that_is_too_large_is_not_read_further(tmp_path: Path, name: str, text: str | None, words: str) -> None:
+    from airflow_provider_learning360.dag_yaml.loader import DagFileError, build_airflow_dags
+
+    (tmp_path / "it.dag.yaml").write_text("dag_id: it\nsteps:\n  one: {blueprint: learning360_list_sessions}\n")
+    if text is None:
+        (tmp_path / name).unlink()
+        (tmp_path / name).symlink_to("/dev/zero")
+    else:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DagFileError, match=rf"^it\.dag\.yaml: .*{words}"):
+        build_airflow_dags({"__file__": f"{tmp_path}/loader.py"})
 
 
 def test_two_dags_with_one_id() -> None:

@@ -125,10 +125,39 @@ def test_repetitions_are_numbered(planned: Plan) -> None:
 
 
 def test_what_was_typed_does_not_reach_the_terminal_as_it_is(planned: Plan, learning360_simulator: Simulator) -> None:
-    learning360_simulator.edit(ID, name="Safety\x1b[31m", tutors=["tom\x07@example.com"])
+    learning360_simulator.edit(ID, name="Safety\x1b[31m\u202e", tutors=["tom\x07@example.com"])
     out = planned("--session", ID, "--show-addresses")[1]
-    assert r"Safety\x1b[31m" in out
-    assert r"tom\x07@example.com" in out
+    assert "Safety\\x1b[31m\\u202e" in out
+    assert "tom\\x07@example.com" in out
+    assert [one for one in out if not one.isprintable() and one != "\n"] == []
+
+
+@pytest.mark.parametrize(
+    ("start", "when_late", "said"),
+    [
+        # The session was moved to soon, and the plan is of 23:05: it waits until 08:00, or its date comes first.
+        ("2026-03-03T13:00:00.000Z", "skip", ["due 2026-03-02T14:00+01:00 (held until", "at 2026-03-03T08:00+01:00),"]),
+        ("2026-03-03T06:00:00.000Z", "skip", ["no, skipped, because quiet hours", "last until 2026-03-03T08:00+01:00",
+                                              "may go out until 2026-03-03T07:00+01:00 (when_late: skip)"]),
+        ("2026-03-03T06:00:00.000Z", "send", ["due 2026-03-01T19:45+01:00 (now; in quiet hours", "when_late: send), "]),
+    ],
+)  # fmt: skip
+def test_what_happens_in_quiet_hours(
+    planned: Plan, learning360_simulator: Simulator, start: str, when_late: str, said: list[str]
+) -> None:
+    learning360_simulator.edit(ID, startDate=start)
+    fields = {"quiet_hours": {"from": "20:00", "to": "08:00", "when_late": when_late}, "max_lateness": {"days": 2}}
+    out = planned("--session", ID, "--at", "2026-03-02T23:05", **fields)[1]
+    (line,) = (line for line in out.splitlines() if line.startswith("  start: "))
+    assert [one for one in said if one not in line] == []
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z"])
+def test_dates_at_the_ends_of_the_calendar(planned: Plan, learning360_simulator: Simulator, date: str) -> None:
+    learning360_simulator.edit(ID, endDate=date)
+    status, out, err = planned("--session", ID)
+    assert (status, err) == (0, "")
+    assert "start: due" in out
 
 
 @pytest.mark.parametrize(

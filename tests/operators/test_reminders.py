@@ -458,5 +458,136 @@ def test_a_template_that_is_not_there_is_refused_when_the_dag_is_parsed(tmp_path
         SendSessionReminderOperator(task_id="send", policy=policy, templates="nowhere")
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "tomorrow.txt").write_text("Tomorrow.")
+    with pytest.raises(FixArgumentError, match=r"en/tomorrow\.subject\.txt is missing"):
+        SendSessionReminderOperator(task_id="send", policy=policy, templates=str(tmp_path))
+    (tmp_path / "en" / "tomorrow.subject.txt").write_text("Tomorrow")
     SendSessionReminderOperator(task_id="send", policy=policy, templates=str(tmp_path))
     SendSessionReminderOperator(task_id="send", policy=policy, templates="{{ params.mails }}")
+
+
+# Quiet hours at delivery.
+
+
+def quiet(when_late: str = "skip", **fields: Any) -> dict[str, Any]:
+    """A policy that became quiet a minute ago, for some hours."""
+    now = datetime.now(tz=UTC)
+    begin, end = now - timedelta(minutes=1), now + timedelta(hours=5)
+    hours = {"from": f"{begin:%H:%M}", "to": f"{end:%H:%M}", "when_late": when_late}
+    return {**POLICY, "quiet_hours": hours, **fields}
+
+
+def planned_before(simulator: Simulator, **lead: int) -> dict[str, Any]:
+    """A reminder that was planned before the quiet hours."""
+    simulator.edit(simulator.session_ids[0], startDate=soon(**(lead or {"days": 1})))
+    return only(plan(), "day_before")
+
+
+def test_what_is_delivered_late_waits_for_the_end_of_quiet_hours(simulator: Simulator, smtp: SmtpServer) -> None:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    delivery = Delivery(planned_before(simulator), policy=quiet())
+    with pytest.raises(AirflowRescheduleException) as held:
+        delivery.execute()
+    wait = held.value.reschedule_date - datetime.now(tz=UTC)
+    assert timedelta(hours=4) < wait <= timedelta(hours=5)
+    assert smtp.mails == []
+    delivery.arguments["policy"] = POLICY  # the quiet hours are over
+    assert delivery.execute()["sent"] == 3
+
+
+@pytest.mark.parametrize("when_late", ["skip", "send"])
+def test_what_cannot_wait_is_decided_by_the_policy(simulator: Simulator, smtp: SmtpServer, when_late: str) -> None:
+    delivery = Delivery(planned_before(simulator), policy=quiet(when_late, max_lateness={"hours": 2}))
+    if when_late == "send":
+        assert delivery.execute()["sent"] == 3
+    else:
+        with pytest.raises(AirflowSkipException, match="when_late: skip"):
+            delivery.execute()
+        assert smtp.mails == []
+
+
+def test_a_delivery_that_has_begun_goes_on_in_quiet_hours(simulator: Simulator, smtp: SmtpServer) -> None:
+    conf = planned_before(simulator)
+    later, *_ = sorted(mails_of(simulator, simulator.session_ids[0]))
+    smtp.behaviour.refuse[later] = 450
+    delivery = Delivery(conf)
+    with pytest.raises(TryAgainError):
+        delivery.execute()
+    smtp.behaviour.refuse.clear()
+    delivery.arguments["policy"] = quiet()
+    assert delivery.execute()["sent"] == 1
+
+
+def test_the_planner_hands_nothing_out_in_quiet_hours(simulator: Simulator) -> None:
+    planned_before(simulator)
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=quiet())
+    assert operator.execute({}) == []  # type: ignore[typeddict-item]
+
+
+# The memory of moved dates.
+
+
+def test_names_of_variables_are_never_the_same() -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    def name(policy: str, conn: str) -> str:
+        return announced.AnnouncedDates(ReminderPolicy.read({**POLICY, "name": policy}), conn).name
+
+    pairs = [("onboarding", "eu_learning"), ("onboarding_eu", "learning"), ("a", "_b"), ("a", "b"), ("a", "__b_c")]
+    assert len({name(*pair) for pair in pairs}) == len(pairs)
+
+
+def test_the_old_variable_is_read_until_there_is_a_new_one(variables: dict[str, str]) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    policy = ReminderPolicy.read(POLICY)
+    memory = announced.AnnouncedDates(policy, "here")
+    variables[memory.old_name] = json.dumps({"a": {"announced": {}}})
+    assert memory.load() == {"a": {"announced": {}}}
+    memory.save(memory.load(), ())
+    assert set(variables) == {memory.name, memory.old_name}
+    variables[memory.old_name] = json.dumps({"b": {}})
+    assert announced.AnnouncedDates(policy, "here").load() == {"a": {"announced": {}}}
+    memory.save({}, ())
+    assert announced.AnnouncedDates(policy, "here").load() == {}
+
+
+def test_a_session_that_the_list_lacks_is_forgotten_only_if_it_is_gone(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    first, second = simulator.session_ids
+    plan()
+    everything = PlanSessionRemindersOperator(task_id="plan", policy=POLICY)
+    listed = [one for one in everything.hook.list_program_sessions() if one.id != second]
+    monkeypatch.setattr(type(everything.hook), "list_program_sessions", lambda self: listed)
+    (name,) = variables
+    plan()
+    assert set(json.loads(variables[name])) == {first, second}
+    simulator.delete(second)
+    plan()
+    assert set(json.loads(variables[name])) == {first}
+
+
+def test_a_session_that_cannot_be_read_stops_no_other(simulator: Simulator) -> None:
+    first, second = simulator.session_ids
+    simulator.edit(second, startDate=soon(days=1))
+    simulator.play({"when": {"path": f"{first}/"}, "do": {"status": 200, "body": [1]}})
+    assert [one["conf"]["session_id"] for one in plan(sessions=[first, second])] == [second]
+
+
+@pytest.mark.parametrize("registered", ["Infinity", "1180591620717411303424", None])
+def test_numbers_that_are_none_to_count_with_are_not_counted(registered: Any) -> None:
+    from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
+    from airflow_provider_learning360.reminders.messages import render, values_of
+    from airflow_provider_learning360.reminders.planner import plan as planned
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    statistics = SessionStatistics.model_construct(
+        registered=registered, completed=registered, users_stats=[{"mail": "a@example.com", "progress": 100}]
+    )
+    session = ProgramSession.model_validate({"_id": "f" * 24, "endDate": soon(days=1)})
+    found = planned([session], ReminderPolicy.read(POLICY), datetime.now(tz=UTC), statistics={session.id: statistics})
+    assert [one.rule for one in found.due] == ([] if registered is None else ["ending"])
+    values = values_of(session, UTC, rule="digest", statistics=statistics)
+    assert values["digest"]["registered"] is None
+    assert "None" not in "".join(render("tutors_digest", "en", values))

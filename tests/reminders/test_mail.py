@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.reminders.mail import UnmailableError, build, mailbox
+from airflow_provider_learning360.reminders.mail import UnmailableError, build, mailbox, same_address
 from airflow_provider_learning360.reminders.messages import Message
 
 MESSAGE = Message("Rappel : « Sécurité »", "Bonjour Zoé,\n\nà bientôt\n", "<p>Bonjour Zoé,</p>\n")
@@ -114,3 +114,35 @@ def test_own_addresses_are_the_authors_to_fix(argument: str) -> None:
     with pytest.raises(FixArgumentError, match=argument) as caught:
         mail_of(**{argument: "academy at example.com"})
     assert "academy" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "reached"),
+    [
+        ("a@faß.de", "a@xn--fa-hia.de"),
+        ("a@βόλος.com", "a@xn--nxasmm1c.com"),
+        ("a@EXÄMPLE.org", "a@xn--exmple-cua.org"),
+        ("a@नमस्ते。example.com", "a@xn--y1b8cbdkb6a3c.example.com"),
+        ("a@FASS.de", "a@FASS.de"),
+    ],
+)
+def test_a_domain_is_written_as_idna_2008_says(written: str, reached: str) -> None:
+    if "。" in written:
+        assert mailbox(written).addr_spec.endswith(".example.com")
+    else:
+        assert mailbox(written).addr_spec == reached
+    assert same_address(written) == same_address(mailbox(written).addr_spec)
+
+
+@pytest.mark.parametrize("nobody", ["a@℀.de", "a@-ä.de", "a@ä..de", "a@" + "ä" * 300 + ".de"])
+def test_a_domain_that_is_none(nobody: str) -> None:
+    with pytest.raises(UnmailableError):
+        mailbox(nobody)
+    assert same_address(nobody) == nobody.lower()
+
+
+def test_subjects_and_names_hold_no_sign_that_steers() -> None:
+    mail = mail_of(Message("a\x1b[31m\u202eb\x07", "t\n", "h\n"), recipient=mailbox("zoe@example.org", "Z\u2066oé\x00"))
+
+    assert mail["Subject"] == "a [31mb"
+    assert mail["To"].addresses[0].display_name == "Zoé"

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.api.sanitizer import is_unprintable
+from airflow_provider_learning360.operators.reminders import template_of
 from airflow_provider_learning360.reminders.language import base_code, language
-from airflow_provider_learning360.reminders.messages import OURS, Message, render, values_of
+from airflow_provider_learning360.reminders.messages import (
+    OURS,
+    Message,
+    check_template,
+    check_templates,
+    render,
+    values_of,
+)
+from airflow_provider_learning360.reminders.planner import plan
+from airflow_provider_learning360.reminders.policy import ReminderPolicy, ReminderRule
 
 PARIS = ZoneInfo("Europe/Paris")
 TEMPLATES = ("before_start", "before_end", "date_changed", "overdue", "tutors_digest")
@@ -227,3 +241,135 @@ def test_every_language_has_every_file() -> None:
 
     assert names[0] == names[1] == {f"{one}.{kind}" for one in TEMPLATES for kind in ("subject.txt", "txt", "html")}
     assert isinstance(render("overdue", "en", everything()), Message)
+
+
+# What is checked when a DAG is parsed is what is rendered when a mail is sent.
+
+FILE = st.tuples(
+    st.sampled_from(["en", "fr", "de", "DE", "de-AT", ""]),
+    st.sampled_from(["own", "overdue"]),
+    st.sampled_from(["txt", "subject.txt", "html"]),
+    st.sampled_from(["Words.", "{% include 'part.txt' %}", "{% if %}"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(FILE, max_size=7), st.booleans())
+def test_a_template_is_accepted_exactly_if_every_language_can_be_rendered(files_of: list[Any], has_part: bool) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for code, name, kind, content in files_of:
+            (Path(directory) / code).mkdir(exist_ok=True)
+            (Path(directory) / code / f"{name}.{kind}").write_text(content)
+        if has_part:
+            (Path(directory) / "part.txt").write_text("Part.")
+        for template in ("own", "overdue"):
+
+            def fails(lang: str, template: str = template) -> bool:
+                try:
+                    render(template, lang, everything(), directory=directory)
+                except FixArgumentError:
+                    return True
+                return False
+
+            is_broken = any(fails(lang) for lang in ("en", "fr", "de", "de-AT", "it", "DE", ""))
+            try:
+                check_template(template, directory)
+            except FixArgumentError:
+                assert is_broken
+            else:
+                assert not is_broken
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["fr__own__txt", "fr__own__subject__txt"], "'own' is missing in English: write en/own.txt"),
+        (["en__own__txt"], "en/own.subject.txt is missing"),
+        (["en__own__html"], "en/own.txt is missing"),
+        (["en__own__txt", "en__own__subject__txt", "de__own__txt"], "de/own.subject.txt is missing"),
+    ],
+)
+def test_a_template_with_a_file_missing_is_refused(tmp_path: Path, names: list[str], problem: str) -> None:
+    with pytest.raises(FixArgumentError) as caught:
+        check_template("own", files(tmp_path, **dict.fromkeys(names, "Words.")))
+    assert problem in str(caught.value)
+
+
+def test_a_built_in_template_that_is_half_replaced_is_refused(tmp_path: Path) -> None:
+    directory = files(tmp_path, de__before_start__txt="Bald.")
+    rule = ReminderRule.model_validate(
+        {"name": "x", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
+    )
+    with pytest.raises(FixArgumentError, match=r"de/before_start\.subject\.txt is missing"):
+        check_templates(rule, directory)
+    check_templates(rule)
+    files(tmp_path, de__before_start__subject__txt="Bald")
+    check_templates(rule, directory)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"on": "date_changed", "audience": "learners"},
+        {"anchor": "startDate", "before": {"days": 1}, "audience": ["learners", "tutors"]},
+        {"anchor": "endDate", "before": {"days": 1}, "audience": ["learners", "tutors"]},
+        {"anchor": "endDate", "after": {}, "audience": ["not_completed", "tutors"]},
+        {"anchor": "startDate", "before": {"days": 1}, "audience": "tutors", "message": "digest"},
+        {"anchor": "startDate", "after": {}, "audience": "learners", "template": "own"},
+    ],
+)
+def test_the_templates_that_are_checked_are_those_that_are_used(rule: Any) -> None:
+    policy = ReminderPolicy.read({"name": "p", "rules": [{"name": "r", **rule}]})
+    document = {"_id": "f" * 24, "startDate": write_date(END), "endDate": write_date(END), "modifiedAt": "2026-01-01"}
+    memory = {"f" * 24: {"announced": {"startDate": None, "endDate": None}, "change": None}}
+    session, used = ProgramSession.model_validate(document), set()
+    for now in (END - timedelta(days=1), END, datetime(2026, 1, 1, 0, 10, tzinfo=UTC)):
+        for reminder in plan([session], policy, now, memory=memory).due:
+            used |= {template_of(reminder, role) for role in ("learner", "tutor", "fixed")}
+    assert used
+    assert used <= set(policy.rules[0].templates)
+
+
+# The ends of the calendar, and names that steer.
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["en", "fr", "de"]),
+    st.sampled_from(TEMPLATES),
+    st.lists(
+        st.none()
+        | st.datetimes(timezones=st.just(UTC))
+        | st.sampled_from([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]),
+        min_size=4,
+        max_size=4,
+    ),
+    st.sampled_from(["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Paris", "Etc/GMT+12"]),
+)
+def test_any_date_is_written_in_any_zone(lang: str, template: str, dates: list[Any], zone: str) -> None:
+    start, end, old_start, old_end = dates
+    session = ProgramSession.model_validate({"_id": "f" * 24, "startDate": start, "endDate": end})
+    change = {"start": (old_start, start), "end": (old_end, end)}
+    message = render(template, lang, values_of(session, ZoneInfo(zone), rule="x", change=change))
+    assert "9999" not in "".join(message)
+    assert "None" not in "".join(message)
+
+
+def test_an_open_end_is_not_set() -> None:
+    open_end = values(endDate=None) | {"change": None}
+    session = ProgramSession.model_validate({"_id": "f" * 24, "endDate": "9999-12-31T23:59:59.999Z"})
+    said = values_of(session, PARIS, rule="x", change={"end": (END, session.end_date)})
+    assert said["session"]["end"] is None
+    assert "End: not set, instead of Wednesday 1 April 2026" in render("date_changed", "en", said).text
+    assert open_end["session"]["end"] is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from("aé中 \x00\x07\x1b\x9b\r\n\u2028\u202e\u2066\u200d\u200b\ud800\ufeff"), max_size=20))
+def test_no_sign_that_steers_reaches_a_mail(name: str) -> None:
+    statistics = SessionStatistics.model_construct(users_stats=[{"firstName": name, "lastName": name}])
+    said = values(name, first_name=name, statistics=statistics)
+    for template in TEMPLATES:
+        message = render(template, "en", said)
+        assert [one for one in "".join(message) if is_unprintable(one) and one != "\n"] == []
+        assert "\n" not in message.subject

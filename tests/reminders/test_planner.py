@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.operators.reminders import changed_dates, template_of
 from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan, still_valid
 from airflow_provider_learning360.reminders.policy import DAYS, Duration, ReminderPolicy, ReminderRule
-from airflow_provider_learning360.reminders.reminder import LONGEST_KEY
+from airflow_provider_learning360.reminders.reminder import LONGEST_KEY, compact_text
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -121,9 +122,38 @@ def reference_rules(
             times_of[rule.name, anchor] = [reference_due(policy, rule, anchor, number) for number in numbers]
         times = times_of[rule.name, anchor]
         begun = [number for number, moment in enumerate(times) if moment <= now]
-        if begun and now <= times[begun[-1]] + policy.max_lateness.total and (rule.before is None or now < anchor):
+        before = None if rule.before is None else anchor
+        if begun and reference_goes_out(policy, times[begun[-1]], now, before):
             expected[rule.name] = begun[-1]
     return expected
+
+
+def reference_goes_out(policy: ReminderPolicy, due: datetime, now: datetime, before: datetime | None) -> bool:
+    """Whether a reminder that has become due goes out now: not in quiet hours, if it can wait for their end."""
+    last = due + policy.max_lateness.total
+    if now > last or (before is not None and now >= before):
+        return False
+    open_at = reference_open(policy, now)
+    can_wait = open_at <= last and (before is None or open_at < before)
+    sends = policy.quiet_hours is not None and policy.quiet_hours.when_late == "send"
+    return open_at == now or (not can_wait and sends)
+
+
+def reference_open(policy: ReminderPolicy, moment: datetime) -> datetime:
+    """The first minute from a moment on that is neither quiet nor on a day off."""
+
+    def is_closed(wall: datetime) -> bool:
+        quiet = policy.quiet_hours is not None and is_quiet(policy, wall.time())
+        return quiet or DAYS[wall.weekday()] not in policy.working_days
+
+    zone = ZoneInfo(policy.time_zone)
+    wall = moment.astimezone(zone).replace(tzinfo=None)
+    if not is_closed(wall):
+        return moment
+    wall = wall.replace(second=0, microsecond=0)
+    while is_closed(wall):
+        wall += MINUTE
+    return max(instants_of(wall, zone))
 
 
 DURATIONS = st.fixed_dictionaries(
@@ -140,8 +170,12 @@ RULE = st.builds(
     st.lists(st.sampled_from(["learners", "not_completed", "tutors"]), min_size=1, unique=True),
 )
 TIMES = st.times().map(lambda one: f"{one:%H:%M}")
-QUIET = st.none() | st.sampled_from(
-    [{"from": "20:00", "to": "08:00"}, {"from": "00:10", "to": "07:30"}, {"from": "12:00", "to": "13:59"}]
+QUIET = st.none() | st.builds(
+    lambda hours, when_late: {**hours, "when_late": when_late},
+    st.sampled_from(
+        [{"from": "20:00", "to": "08:00"}, {"from": "00:10", "to": "07:30"}, {"from": "12:00", "to": "13:59"}]
+    ),
+    st.sampled_from(["skip", "send"]),
 )
 FIELDS = st.fixed_dictionaries(
     {},
@@ -317,6 +351,133 @@ def test_an_overdue_reminder_is_not_ahead_of_its_date() -> None:
     policy = policy_of(rule, quiet_hours={"from": "20:00", "to": "08:00"}, shift="earlier")
     (found,) = plan([session(endDate=at("2026-03-02T20:30"))], policy, at("2026-03-01T00:00")).skipped
     assert found.due == at("2026-03-03T08:00")
+
+
+# Reminders that become due in time, and are found in quiet hours or on a day off.
+
+NIGHT: dict[str, Any] = {"from": "20:00", "to": "08:00"}
+WEEK = {"working_days": ["mon", "tue", "wed", "thu", "fri"]}
+# 1 March 2026 is a Sunday. The session was moved on Monday at 23:00, to a start that is near.
+MOVED_AT = at("2026-03-02T23:05")
+
+
+@pytest.mark.parametrize(
+    ("start", "fields", "held", "sent"),
+    [
+        # It can wait until 8.
+        ("2026-03-03T14:00", {"max_lateness": {"hours": 24}}, "2026-03-03T08:00", False),
+        ("2026-03-03T14:00", {"max_lateness": {"hours": 24}, "late": "send"}, "2026-03-03T08:00", False),
+        # Its date comes first, or the end of its lateness.
+        ("2026-03-03T07:30", {"max_lateness": {"days": 2}}, None, False),
+        ("2026-03-03T07:30", {"max_lateness": {"days": 2}, "late": "send"}, None, True),
+        ("2026-03-03T08:00", {"max_lateness": {"days": 2}}, None, False),
+        ("2026-03-03T17:00", {"max_lateness": {"hours": 7}}, None, False),
+        ("2026-03-03T17:00", {"max_lateness": {"hours": 7}, "late": "send"}, None, True),
+    ],
+)
+def test_a_session_that_was_moved_close_is_reminded_of_when_the_night_is_over(
+    start: str, fields: dict[str, Any], held: str | None, sent: bool
+) -> None:
+    rest = {name: value for name, value in fields.items() if name != "late"}
+    policy = policy_of(
+        {"anchor": "startDate", "before": {"days": 1}},
+        quiet_hours={**NIGHT, "when_late": fields.get("late", "skip")},
+        **rest,
+    )
+    current = session(startDate=at(start))
+    found = plan([current], policy, MOVED_AT)
+    assert (len(found.due) == 1) is sent
+    if held:
+        (skipped,) = found.skipped
+        assert skipped.due == at(held)
+        assert "held until" in skipped.reason
+        (later,) = plan([current], policy, at(held)).due
+        assert later.due < MOVED_AT
+    elif not sent:
+        (skipped,) = found.skipped
+        assert skipped.due is None
+        assert "when_late: skip" in skipped.reason
+
+
+def test_days_off_hold_a_reminder_too() -> None:
+    policy = policy_of({"anchor": "startDate", "before": {"days": 3}}, max_lateness={"days": 3}, **WEEK)
+    current = session(startDate=at("2026-03-10T09:00"))  # a Tuesday, so that it is due on Friday
+    (skipped,) = plan([current], policy, at("2026-03-07T10:00")).skipped
+    assert skipped.due == at("2026-03-09T00:00")
+    (found,) = plan([current], policy, at("2026-03-09T00:00")).due
+    assert found.due == at("2026-03-06T09:00")
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(), MOMENTS, st.integers(-8 * 24 * 12, 12 * 24 * 12))
+def test_in_quiet_hours_goes_out_only_what_cannot_wait_if_the_policy_says_so(
+    policy: ReminderPolicy, start: datetime, minutes: int
+) -> None:
+    now = start + minutes * 5 * MINUTE
+    found = plan([session(startDate=start, endDate=start + 2 * DAY)], policy, now)
+    if reference_open(policy, now) != now:
+        assert not found.due or (policy.quiet_hours is not None and policy.quiet_hours.when_late == "send")
+
+
+def test_a_notice_of_moved_dates_waits_for_the_end_of_the_night() -> None:
+    planner = Planner(policy_of(MOVED, quiet_hours=NIGHT, max_lateness={"hours": 24}))
+    evening = at("2026-03-01T19:30")
+    planner.sweep(evening - HOUR, **A, modifiedAt=evening - DAY)
+    # The planner was away until 22:00.
+    assert planner.sweep(at("2026-03-01T22:00"), **B, modifiedAt=evening) == []
+    assert planner.found.skipped[0].due == at("2026-03-02T08:00")
+    # Moved back in the night: nobody was told, so there is nothing to tell.
+    back = {**A, "modifiedAt": at("2026-03-02T01:00")}
+    assert planner.sweep(at("2026-03-02T02:00"), **back) == []
+    assert planner.sweep(at("2026-03-02T08:00"), **back) == []
+    planner.sweep(at("2026-03-02T22:00"), **B, modifiedAt=at("2026-03-02T19:30"))
+    (notice,) = planner.sweep(at("2026-03-03T08:00"), **B, modifiedAt=at("2026-03-02T19:30"))
+    assert notice.due == at("2026-03-02T19:40")
+    assert planner.sweep(at("2026-03-03T08:15"), **B, modifiedAt=at("2026-03-02T19:30")) == [notice]
+
+
+def test_a_date_that_is_moved_again_while_its_notice_waits_settles_again() -> None:
+    planner = Planner(policy_of(MOVED, quiet_hours={"from": "13:00", "to": "14:00"}))
+    planner.sweep(at("2026-03-01T12:45"), **A, modifiedAt=T0 - DAY)
+    there = {**B, "modifiedAt": at("2026-03-01T12:50")}
+    for moment in ("2026-03-01T13:05", "2026-03-01T13:50"):
+        assert planner.sweep(at(moment), **there) == []
+    # Back at 13:51, and there again at 13:52; the sweeps see only the second.
+    again = {**B, "modifiedAt": at("2026-03-01T13:52")}
+    for moment in ("2026-03-01T13:55", "2026-03-01T14:00", "2026-03-01T14:01"):
+        assert planner.sweep(at(moment), **again) == []
+    (notice,) = planner.sweep(at("2026-03-01T14:02"), **again)
+    assert notice.due == at("2026-03-01T14:02")
+    assert planner.sweep(at("2026-03-01T14:15"), **again) == [notice]
+
+
+# The ends of the calendar.
+
+ENDS = ["0001-01-01T00:00:00.000Z", "0001-01-02T03:00:00.000Z", "9999-12-31T23:59:59.999Z", "9999-12-30T12:00:00.000Z"]
+EXTREME = st.none() | st.sampled_from(ENDS) | st.datetimes(timezones=st.just(UTC)).map(write_date)
+ZONES = st.sampled_from([*STEADY, *CHANGING, "Etc/GMT+12", "Etc/GMT-14", "Africa/Monrovia", "America/St_Johns"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RULE, min_size=1, max_size=4), FIELDS, ZONES, st.lists(EXTREME, min_size=3, max_size=3), MOMENTS)
+def test_any_date_is_planned_in_any_zone(
+    rules: list[Any], fields: dict[str, Any], zone: str, dates: list[str | None], now: datetime
+) -> None:
+    policy = policy_of(MOVED, *rules, **fields, time_zone=zone)
+    start, end, modified = dates
+    for known in ({ID: {"announced": {"startDate": None, "endDate": None}, "change": None}}, {}):
+        current = session(startDate=start, endDate=end, modifiedAt=modified)
+        found = plan([current], policy, now, memory=known)
+        assert {*due(found), *reasons(found)} == {rule.name for rule in policy.rules}
+        again = plan([current], policy, now, memory=json.loads(json.dumps(found.memory)))
+        assert [one.key for one in again.due] == [one.key for one in found.due]
+
+
+def test_an_open_end_and_no_end_are_the_same_to_people() -> None:
+    planner = Planner(policy_of(MOVED))
+    planner.sweep(T0, startDate=START, endDate=None, modifiedAt=T0 - DAY)
+    assert planner.sweep(T0 + HOUR, startDate=START, endDate=ENDS[2], modifiedAt=T0) == []
+    assert len(planner.sweep(T0 + 3 * HOUR, startDate=START, endDate=START, modifiedAt=T0 + 2 * HOUR)) == 1
 
 
 # Repetition and escalation.
@@ -708,7 +869,62 @@ def test_a_change_is_valid_as_long_as_the_dates_are_the_new_ones() -> None:
     assert still_valid(conf, session(**A), planner.policy) == "its dates were changed again"
 
 
-@pytest.mark.parametrize("conf", [{}, {"key": "x"}, {"due": 5}])
-def test_what_is_no_reminder(conf: dict[str, Any]) -> None:
+CONF = {
+    "key": "reminder__a__b__60b8d2956e20ae1a0f8e44f1__x", "policy": "a", "rule": "b", "session_id": ID,
+    "due": "2026-03-01T08:00:00.000Z", "audience": ["learners"], "anchor": "startDate",
+    "anchor_at": "2026-03-02T08:00:00.000Z", "occurrence": None, "change": None, "message": "each",
+    "once": "record_after", "template": None,
+}  # fmt: skip
+CHANGE = {side: {"startDate": None, "endDate": CONF["due"]} for side in ("from", "to")}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | EXTREME | st.just(CONF["due"][:-1]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["from", "to", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        *({}, {"key": "x"}, {"due": 5}, [], "text", None, 5),
+        *(CONF | {"due": "2026-03-01T08:00:00"}, CONF | {"due": "0001-01-01T00:00:00+14:00"}, CONF | {"due": 5}),
+        *(CONF | {"change": one, "anchor": None, "anchor_at": None} for one in ("x", [], {}, {"from": {}}, {"to": 1})),
+        *(CONF | {"anchor_at": None}, CONF | {"anchor": None}, CONF | {"change": CHANGE}, CONF | {"anchor": "start"}),
+        *(
+            CONF | {"occurrence": True},
+            CONF | {"occurrence": -1},
+            CONF | {"audience": "learners"},
+            CONF | {"rule": None},
+        ),
+        *(CONF | {"session_id": "../x"}, CONF | {"key": "a\nb"}, CONF | {"template": 5}, CONF | {"once": "never"}),
+    ],
+)
+def test_what_is_no_reminder(conf: Any) -> None:
     with pytest.raises(FixArgumentError, match="no reminder"):
         DueReminder.from_conf(conf)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from([*CONF, "more"]), ANYTHING, max_size=3), st.booleans(), ANYTHING)
+def test_any_json_is_a_reminder_or_a_typed_error(changed: dict[str, Any], is_change: bool, anything: Any) -> None:
+    whole = CONF | ({"change": CHANGE, "anchor": None, "anchor_at": None} if is_change else {})
+    for conf in (whole | changed, anything):
+        try:
+            reminder = DueReminder.from_conf(conf)
+        except FixArgumentError:
+            continue
+        assert reminder.due.tzinfo is not None
+        assert DueReminder.from_conf(json.loads(json.dumps(reminder.to_conf()))) == reminder
+        # What the delivery makes of it.
+        assert isinstance(changed_dates(reminder), dict)
+        assert template_of(reminder, "learner")
+        still_valid(conf, session(startDate=START), policy_of(BEFORE_START))
+        assert key_parts(reminder)
+
+
+def key_parts(reminder: DueReminder) -> list[str]:
+    return [compact_text(date) for dates in (reminder.change or {"at": {}}).values() for date in dates.values()] or [
+        "x"
+    ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,9 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy(rulez=[]), ["rulez", "did you mean rules?"]),
         ({"name": "test", "rules": []}, ["rules: the list is empty"]),
         ({"rules": [BEFORE]}, ["name: it is missing"]),
-        ("name: a\nname: b\n", ["line 2, column 1", "'name' is there twice"]),
+        ("name: a\nname: b\n", ["neither YAML nor JSON", "'name' stands twice, in lines 1 and 2"]),
+        ('{"name": "a", "name": "b"}', ["'name' stands twice"]),
+        (policy({**BEFORE, "template": None, "name": None}), ["rule number 1: name"]),
         ("a: [b\n", ["neither YAML nor JSON", "line 2"]),
         ("- a\n- b\n", ["no policy", "`rules`"]),
         ("a: \x00\n", ["neither YAML nor JSON"]),
@@ -195,6 +198,37 @@ def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in read_error(tmp_path / "policy.yaml")
+
+
+@pytest.mark.parametrize("place", ["file", "text"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("# " + "x" * 1024 * 1024 + "\n", "longer than 1 MiB"),
+        ("a: &a0 [x]\n" + "".join(f"k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20)), "100,000"),
+        ("a: &a0 {x: y}\n" + "".join(f"k{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)), "100,000"),
+        ("a:\n" + "\n".join(" " * n + "- " for n in range(1, 200)), "nested more than 50 levels"),
+        ("{" * 5000 + "}" * 5000 + "\n", "nested more than 50 levels"),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", "nested more than 50 levels"),
+        ("a: &a [*a]\n", "refers to itself"),
+    ],
+)
+def test_what_is_too_large_is_refused_before_it_is_made(text: str, words: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    assert words in read_error(text if place == "text" else tmp_path / "policy.yaml")
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        assert "not a regular file" in read_error(path)
+    assert "cannot be read" in read_error("policy\0.yaml")
+
+
+def test_words_that_begin_like_other_values_are_texts() -> None:
+    text = f"name: false_start\nrules:\n  - {json.dumps({**BEFORE, 'name': 'x'})}\n".replace('"x"', "true_story")
+    read = ReminderPolicy.read(text.replace('"audience"', '"template": nullify, "audience"'))
+    assert (read.name, read.rules[0].name, read.rules[0].template) == ("false_start", "true_story", "nullify")
 
 
 def test_a_policy_shows_no_fixed_address() -> None:

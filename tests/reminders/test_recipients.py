@@ -124,3 +124,12 @@ def test_keys_of_recipients() -> None:
     assert len({key, recipient_key("ann@example.com", "other"), recipient_key("bob@example.com", "secret")}) == 3
     with pytest.raises(FixArgumentError, match="secret"):
         recipient_key("ann@example.com", "")
+
+
+def test_spellings_of_one_domain_are_one_address() -> None:
+    users: list[Any] = [{"mail": one} for one in ("a@faß.de", "A@xn--fa-hia.de", "a@fass.de", "a@FAß.DE")]
+    found = recipients_of(rule("learners", "a@XN--FA-HIA.de"), SESSION, users=users)
+    assert [one.mail for one in found.mailable] == ["a@faß.de", "a@fass.de"]
+    assert recipient_key("a@faß.de", "x") == recipient_key("A@xn--fa-hia.DE", "x") != recipient_key("a@fass.de", "x")
+    done = statistics({"mail": "a@xn--fa-hia.de", "endTime": "2026-03-01T08:00:00.000Z"})
+    assert recipients_of(rule("not_completed"), SESSION, done, users[:1]).mailable == ()

@@ -9,10 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
 
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
+from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.sensors.memory import TaskMemory
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
@@ -171,3 +175,28 @@ def test_what_cannot_work_is_refused_when_the_dag_is_parsed(arguments: dict[str,
 
 def test_templates_are_left_for_later() -> None:
     SessionDateSensor(task_id="wait", session_id="{{ params.id }}", before={"days": "{{ params.days }}"})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.datetimes(timezones=st.just(UTC))
+    | st.sampled_from([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]),
+    st.sampled_from(["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Paris", "Africa/Monrovia"]),
+    st.sampled_from([("before", {"days": 1}), ("before", {"hours": 5}), ("after", {"days": 3}), ("after", {})]),
+    st.sampled_from(["startDate", "endDate"]),
+)
+def test_any_date_is_waited_for_in_any_zone(
+    moment: datetime, zone: str, offset: tuple[str, dict[str, int]], anchor: str
+) -> None:
+    sensor = SessionDateSensor(
+        task_id="wait", session_id="f" * 24, anchor=anchor, time_zone=zone, deferrable=True, **{offset[0]: offset[1]}
+    )
+    session = ProgramSession.model_validate({"_id": "f" * 24, anchor: moment})
+    wait = sensor.new_wait(TaskMemory({}, {}))
+    found = wait.find(session)
+    assert wait.due is not None
+    assert (found is not None) == (wait.due <= datetime.now(tz=UTC))
+    assert abs(wait.due.year - moment.year) <= 1
+    assert isinstance(wait.left, float)
+    sensor.looked(session, wait, TaskMemory({}, {}))
+    assert sensor.due_in() > 0

@@ -26,7 +26,7 @@ from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox
-from airflow_provider_learning360.reminders.messages import check_template
+from airflow_provider_learning360.reminders.messages import check_templates
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 
@@ -160,11 +160,10 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
         if is_expression(self.templates):
             return
         for rule in ReminderPolicy.read(self.policy).rules:
-            if rule.template is not None:
-                try:
-                    check_template(rule.template, self.templates)
-                except FixArgumentError as error:
-                    raise FixArgumentError(f"policy: rule {rule.name!r}, template: {error}") from None
+            try:
+                check_templates(rule, self.templates)
+            except FixArgumentError as error:
+                raise FixArgumentError(f"policy: rule {rule.name!r}, template: {error}") from None
 
 
 class DeliverReminders(Blueprint[DeliverRemindersForm]):

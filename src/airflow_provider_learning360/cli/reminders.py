@@ -81,6 +81,7 @@ class _DryRun:
         self.until = until
         self.session = session
         self.hook = hook
+        self.goes_out: dict[str, datetime] = {}  # by rule, where it is not now
         self.found = self._found({})
         if any("not_completed" in one.audience for one in self._reminders()):
             self.found = self._found({session.id: self.statistics})
@@ -118,8 +119,7 @@ class _DryRun:
             if isinstance(one, Skipped):
                 yield f"  {one.rule}: no, {self._reason(one)}"
             else:
-                when = f"due {self.calendar.shown(one.due)}{' (now)' if one.due <= self.now else ''}"
-                yield f"  {one.rule}: {when}, {self._what(one)} to {self._whom(one, show_addresses)}"
+                yield f"  {one.rule}: {self._when(one)}, {self._what(one)} to {self._whom(one, show_addresses)}"
 
     def _found(self, statistics: Mapping[str, SessionStatistics]) -> list[Found]:
         """Return for each rule what becomes due, or why nothing does."""
@@ -127,6 +127,7 @@ class _DryRun:
         for name, one in found.items():
             if isinstance(one, Skipped) and one.due and one.due <= self.until:
                 found[name] = self._at(one.due, statistics)[name]
+                self.goes_out[name] = one.due
         return [found[rule.name] for rule in self.policy.rules]
 
     def _at(self, now: datetime, statistics: Mapping[str, SessionStatistics]) -> dict[str, Found]:
@@ -141,6 +142,15 @@ class _DryRun:
         if self.policy.rule(skipped.rule).on:
             return "a dry run does not know which dates were announced before"
         return skipped.reason
+
+    def _when(self, reminder: DueReminder) -> str:
+        moment = self.goes_out.get(reminder.rule, self.now)
+        notes = ["now"] if moment == self.now else []
+        if moment != self.now and moment > reminder.due:
+            notes.append(f"held until quiet hours and days off end at {self.calendar.shown(moment)}")
+        if not self.calendar.is_open(moment):
+            notes.append("in quiet hours or on a day off, when_late: send")
+        return f"due {self.calendar.shown(reminder.due)}" + (f" ({'; '.join(notes)})" if notes else "")
 
     def _what(self, reminder: DueReminder) -> str:
         number = "" if reminder.occurrence is None else f" no. {reminder.occurrence + 1}"
@@ -186,5 +196,5 @@ def _shortened(mail: str) -> str:
 
 
 def _printable(text: str) -> str:
-    # What 360Learning holds was typed by people: a line end in it is no new line here.
+    # What 360Learning holds was typed by people; a terminal obeys some of it.
     return printable(text) or "(none)"

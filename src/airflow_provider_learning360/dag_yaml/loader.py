@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.dag_yaml.mistakes import check_names, refuse_doubles, told
+from airflow_provider_learning360.dag_yaml.mistakes import check_names, told
+from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, read_yaml_file
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -49,8 +50,9 @@ def _built(registry: Any, path: Path, folder: Path) -> Any:
     document: dict[str, Any] = {}
     # As `Builder.build_from_yaml` does it, which keeps to itself what it read.
     try:
+        _check_files(path, folder)
         document, text = render_yaml_template(path, context={"profile": None})
-        refuse_doubles(text)
+        check_yaml(text)
         document, _ = resolve(document, path, search_root=folder)
         config = DAGConfig.model_validate(document)
         check_names(config)
@@ -59,3 +61,18 @@ def _built(registry: Any, path: Path, folder: Path) -> Any:
         reason = told(error, document)
     # Outside of the handler: what failed may hold more of the file than anybody should read in a list of errors.
     raise DagFileError(f"{path.name}: {reason}")
+
+
+def _check_files(path: Path, folder: Path) -> None:
+    """Refuse files that are too large for blueprint, which reads and expands whatever it is given."""
+    from blueprint.vars import discover_vars_files
+
+    for file in [path, *discover_vars_files(path.parent, folder)]:
+        try:
+            # What Jinja makes of it is checked once it is rendered; blueprint reports errors of the syntax.
+            check_yaml(read_yaml_file(file), duplicates=False, syntax=False)
+        except YamlError as error:
+            problem = str(error) if file == path else f"{file.name}: {error}"
+        else:
+            continue
+        raise YamlError(problem)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from airflow_provider_learning360.api.errors import redact
 
 if TYPE_CHECKING:
@@ -54,16 +52,6 @@ def told(error: Exception, document: Mapping[str, Any]) -> str:
     return without_addresses(_told(error, document))
 
 
-def refuse_doubles(text: str) -> None:
-    """
-    Refuse a key that stands twice in one mapping: YAML would drop the first, silently.
-
-    :param text: The YAML.
-    :raises ValueError: One does; says which, and where.
-    """
-    yaml.compose(text, Loader=_NoDoubles)
-
-
 def check_names(config: DAGConfig) -> None:
     """
     Refuse names that Airflow would refuse without saying which step has it.
@@ -77,18 +65,6 @@ def check_names(config: DAGConfig) -> None:
                 f"{place} {redact(repr(name))}: a name has up to {LONGEST_NAME} letters, digits, dots, dashes and "
                 "underscores, and no blanks"
             )
-
-
-class _NoDoubles(yaml.SafeLoader):  # type: ignore[misc] # PyYAML is not typed
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in lines:
-                raise ValueError(f"{name!r} stands twice, in lines {lines[name]} and {line}; one would be dropped")
-            lines[name] = line
-        return node
 
 
 def _told(error: Exception, document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,12 +19,15 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.endpoints import session_id_of
 from airflow_provider_learning360.api.errors import (
+    ContractError,
     FixArgumentError,
     FixConnectionError,
+    InvalidIdError,
     LearningError,
     NotFoundError,
     SettingsError,
     TryAgainError,
+    redact,
 )
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
 from airflow_provider_learning360.rendering import SafeRendering, is_template
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 
 # Hashed keys in a result: with thousands of them it would be too large for XCom.
 MOST_KEYS = 100
+# A sweep asks no more often whether a session that the list lacks still exists; the next sweeps ask for the others.
+MOST_CHECKED = 20
 
 
 class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
@@ -145,7 +151,7 @@ class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
         """Return the sessions, and the IDs of those that were known and are no more."""
         if self.sessions is None:
             sessions = self.hook.list_program_sessions()
-            return sessions, memory.keys() - {session.id for session in sessions}
+            return sessions, self._gone(memory.keys() - {session.id for session in sessions})
         found, gone = [], set()
         for one in self.sessions:
             try:
@@ -154,7 +160,23 @@ class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
             except NotFoundError as error:
                 gone.add(session_id_of(one))
                 self.log.warning("No reminders of a session that is gone: %s", error)
+            except ContractError as error:
+                self.log.warning("No reminders of a session that cannot be read: %s", error)
         return found, gone
+
+    def _gone(self, missing: set[str]) -> set[str]:
+        """Return which sessions are no more, of those that the list lacks: it lacks what could not be read as well."""
+        gone = set()
+        for session_id in random.sample(sorted(missing), min(len(missing), MOST_CHECKED)):
+            try:
+                self.hook.get_program_session(session_id)
+            except (NotFoundError, InvalidIdError):
+                gone.add(session_id)
+            except LearningError as error:
+                self.log.warning("Whether program session %s still exists is not known: %s", session_id, error)
+                if error.retryable:
+                    break
+        return gone
 
 
 class SendSessionReminderOperator(SafeRendering, BaseOperator):
@@ -162,7 +184,8 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
     Send the reminder that this DAG run is about, to each recipient once.
 
     The session is read again first: if its date has moved, if it is too late, or if nobody is left to remind, the task
-    is skipped and says why. Each recipient has an entry in the task state store, where a retry or a cleared task finds
+    is skipped and says why. In quiet hours and on days off it is rescheduled to their end; a delivery that has begun
+    goes on in them. Each recipient has an entry in the task state store, where a retry or a cleared task finds
     it, and mails only who is left. Needs Airflow 3.3, and Airflow's SMTP provider.
 
     :param policy: The reminder policy that the reminder was planned with: a mapping, YAML or JSON text, or a path.
@@ -256,13 +279,12 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
 
     def _check_templates(self, policy: ReminderPolicy) -> None:
         """Refuse when the DAG is parsed what would fail in the middle of the night."""
-        from airflow_provider_learning360.reminders.messages import check_template
+        from airflow_provider_learning360.reminders.messages import check_templates
 
         if is_template(self.templates):
             return
         for rule in policy.rules:
-            if rule.template:
-                check_template(rule.template, self.templates)
+            check_templates(rule, self.templates)
 
     def _conf_of_run(self, context: Context) -> dict[str, Any]:
         """Return the reminder of the run, if the run is the one that delivers it: a second one would mail all again."""
@@ -270,8 +292,9 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
         given = dict(run.conf or {})
         if given.get("key") not in (None, run.run_id):
             raise FixArgumentError(
-                f"This run is not the one that delivers {given['key']}: its ID has to be that key, so that nobody is "
-                "mailed twice. Let the planner start it, or delete the run that has the key and plan again."
+                f"This run is not the one that delivers {redact(repr(given['key']))}: its ID has to be that key, so "
+                "that nobody is mailed twice. Let the planner start it, or delete the run that has the key and plan "
+                "again."
             )
         return given
 
@@ -290,7 +313,24 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
         reason = still_valid(reminder.to_conf(), session, policy, now=now) or other_rule(reminder, policy)
         if reason is not None:
             raise AirflowSkipException(f"Nothing is sent: {reason}.")
+        if not ledger.has_begun:
+            self._wait_for_release(reminder, policy, now)
         return session
+
+    def _wait_for_release(self, reminder: DueReminder, policy: ReminderPolicy, now: datetime) -> None:
+        """Reschedule the task to the end of quiet hours and days off, or skip it where that would be too late."""
+        from airflow.sdk.exceptions import AirflowRescheduleException
+
+        from airflow_provider_learning360.reminders.calendar import Calendar
+
+        is_before = policy.rule(reminder.rule).before is not None and reminder.anchor_at is not None
+        before = datetime.fromisoformat(reminder.anchor_at or "") if is_before else None
+        release = Calendar(policy).release(reminder.due, now, before)
+        if release.at is None:
+            raise AirflowSkipException(f"Nothing is sent: {release.reason}.")
+        if release.at > now:
+            self.log.info("%s: %s. Airflow starts the task again then.", reminder.key, release.reason)
+            raise AirflowRescheduleException(release.at)
 
     def _statistics(self, reminder: DueReminder, rule: ReminderRule) -> SessionStatistics | None:
         for_digest = reminder.anchor == "endDate" and ("tutors" in reminder.audience or rule.to)

@@ -21,6 +21,12 @@ class AnnouncedDates:
     A variable, since Airflow deletes what it keeps for an asset as soon as a typo breaks the DAG file. If it is lost
     all the same, dates are taken as announced: that costs a notice, and never sends a needless one.
 
+    Two underscores separate policy and connection in its name: the name of a policy has no two in a row, and ends in
+    none. An earlier version used one, which made policy `a` with connection `b_c` and policy `a_b` with connection `c`
+    share a variable. If the new variable does not exist, the old one is read once more. It is never deleted, because
+    it may belong to another policy. The trade: where two shared it, each begins with what the last of them saved, so
+    one notice may be lost or repeated.
+
     :param policy: The policy.
     :param learning_conn_id: ID of the connection to 360Learning; the same policy may serve several.
 
@@ -28,9 +34,10 @@ class AnnouncedDates:
     """
 
     def __init__(self, policy: ReminderPolicy, learning_conn_id: str) -> None:
-        self.name = f"learning360_reminders_{policy.name}_{learning_conn_id}"
+        self.name = f"learning360_announced__{policy.name}__{learning_conn_id}"
+        self.old_name = f"learning360_reminders_{policy.name}_{learning_conn_id}"
         self._is_needed = any(rule.on for rule in policy.rules)
-        self._loaded: dict[str, Any] = {}
+        self._loaded: dict[str, Any] | None = None  # None: nothing is stored under the new name
 
     def load(self) -> dict[str, Any]:
         """Return what was saved; nothing if it is not readable."""
@@ -38,15 +45,12 @@ class AnnouncedDates:
             return {}
         from airflow.providers.common.compat.sdk import Variable
 
-        text = Variable.get(self.name, default=None)
-        try:
-            loaded = json.loads(text) if text else {}
-        except ValueError:
-            loaded = None
-        if not isinstance(loaded, dict):
-            log.warning("Variable %s is not readable: all dates are taken as announced.", self.name)
-            loaded = {}
-        self._loaded = loaded
+        text, name = Variable.get(self.name, default=None), self.name
+        is_new = text is None
+        if is_new:
+            text, name = Variable.get(self.old_name, default=None), self.old_name
+        loaded = _mapping(text, name)
+        self._loaded = None if is_new else loaded
         return dict(loaded)
 
     def save(self, memory: Mapping[str, Any], gone: Collection[str]) -> None:
@@ -61,3 +65,14 @@ class AnnouncedDates:
             from airflow.providers.common.compat.sdk import Variable
 
             Variable.set(self.name, json.dumps(kept))
+
+
+def _mapping(text: Any, name: str) -> dict[str, Any]:
+    try:
+        loaded = json.loads(text) if text else {}
+    except (ValueError, TypeError, RecursionError):
+        loaded = None
+    if isinstance(loaded, dict):
+        return loaded
+    log.warning("Variable %s is not readable: all dates are taken as announced.", name)
+    return {}

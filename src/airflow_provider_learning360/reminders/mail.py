@@ -7,18 +7,23 @@ from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import idna
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.reminders.headers import HeaderPolicy, address_header, text_header
 from airflow_provider_learning360.reminders.messages import one_line
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.reminders.messages import Message
 
 # Bodies in 7 bits, which every server on the way can hand on.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = HeaderPolicy(linesep="\r\n", cte_type="7bit")
+LONGEST_NAME = 200  # characters
+_LONGEST = 254  # characters of an address (RFC 5321)
 
 # Who wrote to whom is an automaton, so that no automaton answers (RFC 3834; the second is what Exchange reads). Not
 # `All` there: it would hold back bounces too, and nobody would learn that an address is dead. No `Precedence: bulk`:
@@ -43,13 +48,33 @@ def mailbox(address: str, name: str | None = None) -> Address:
         name, _, address = address.strip().removesuffix(">").rpartition("<")
     local, at, domain = address.strip().rpartition("@")
     try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode()
         # Printable, since a line end in an address would be a header of its own.
-        if at and address.isprintable():
-            return Address(one_line(name or "").strip('"'), addr_spec=f"{local}@{domain}")
+        if at and address.isprintable() and len(address) <= _LONGEST:
+            shown = one_line(name or "").strip('"')[:LONGEST_NAME].strip()
+            return Address(shown, addr_spec=f"{local}@{_domain(domain)}")
     except (ValueError, IndexError, MessageError):
         pass
     raise UnmailableError("it is no mail address")
+
+
+def same_address(address: str) -> str:
+    """
+    Return an address in the form that all its spellings share: in lower case, with its domain as it is looked up.
+
+    :param address: The address; what is none is returned in lower case.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if at and not domain.isascii() and len(domain) <= _LONGEST:
+        try:
+            return f"{local}@{_domain(domain)}".lower()
+        except ValueError:
+            pass
+    return address.lower()
+
+
+def _domain(domain: str) -> str:
+    """Return a domain in ASCII, by IDNA 2008: Python's own codec follows IDNA 2003, by which faß.de is fass.de."""
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
 
 
 def build(
@@ -75,35 +100,33 @@ def build(
     Source: RFC 5322 (Message-ID), RFC 3834 (automatic mail).
     """
     identity = hashlib.sha256(key.encode()).hexdigest()[:32]
-    from_whom = _header("From", _own("sender", sender))
+    from_whom = _own("sender", sender)
     mail = EmailMessage(policy=_POLICY)
-    mail["From"] = from_whom
-    mail["To"] = recipient if isinstance(recipient, Address) else mailbox(recipient)
+    mail["From"] = address_header("From", from_whom)
+    mail["To"] = address_header("To", recipient if isinstance(recipient, Address) else mailbox(recipient))
     if reply_to is not None:
-        mail["Reply-To"] = _header("Reply-To", _own("reply_to", reply_to))
-    mail["Subject"] = _header("Subject", one_line(message.subject))
-    mail["Date"] = datetime.now(UTC)
-    mail["Message-ID"] = f"<{identity}@{from_whom.addresses[0].domain}>"
+        mail["Reply-To"] = address_header("Reply-To", _own("reply_to", reply_to))
+    mail["Subject"] = _text_header("Subject", one_line(message.subject))
+    mail["Date"] = text_header("Date", format_datetime(datetime.now(UTC)))
+    mail["Message-ID"] = text_header("Message-ID", f"<{identity}@{from_whom.domain}>")
     for name, value in _AUTOMATIC.items():
-        mail[name] = _header(name, value)
+        mail[name] = _text_header(name, value)
     mail.set_content(message.text)
     mail.make_alternative(boundary=f"={identity}")  # its own would search the text
     mail.add_alternative(message.html, subtype="html")
     return mail
 
 
-# Most headers are the same for all recipients, and to make them is most of the work.
-@lru_cache(maxsize=64)
-def _header(name: str, value: str) -> Any:
-    return _POLICY.header_factory(name, value)
+# Most headers are the same for all recipients.
+_text_header = lru_cache(maxsize=64)(text_header)
 
 
 _parsed = lru_cache(maxsize=8)(mailbox)
 
 
-def _own(argument: str, value: Address | str) -> str:
+def _own(argument: str, value: Address | str) -> Address:
     try:
-        return str(value if isinstance(value, Address) else _parsed(value))
+        return value if isinstance(value, Address) else _parsed(value)
     except UnmailableError:
         pass
     raise FixArgumentError(f"{argument} is no mail address. Write it as name@example.com or Name <name@example.com>.")

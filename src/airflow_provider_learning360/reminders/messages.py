@@ -9,10 +9,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError, select_autoescape
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+    select_autoescape,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.sanitizer import is_unprintable
+from airflow_provider_learning360.reminders.dates import is_set, on_the_clock
 from airflow_provider_learning360.reminders.language import base_code, language
 
 if TYPE_CHECKING:
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from airflow_provider_learning360.api.models import LearnerStatistics, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.reminders.policy import ReminderRule
 
 OURS = Path(__file__).parent / "templates"
 FALLBACK = "en"
@@ -27,8 +38,10 @@ LONGEST_SUBJECT = 200  # characters
 MOST_NAMES = 50
 
 _NAME = re.compile(r"[\w-]+")  # a path is the name of no template
-# What a template can raise: Jinja's own errors, and those of what it does with values.
-_FAILURES = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+# What a template can raise: Jinja's own errors, and those of what it does with values and files.
+_FAILURES = (
+    *(TemplateError, ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError),
+)
 
 
 class Message(NamedTuple):
@@ -53,7 +66,8 @@ def values_of(
 
     `session.name`, `session.start`, `session.end`, `recipient.first_name` and `rule`; `change.start` and `change.end`,
     each with `before` and `after`, or nothing if it did not change; `digest.registered`, `digest.completed`,
-    `digest.not_completed` (counts) and `digest.names` of the first 50 who have not finished. What is not known is None.
+    `digest.not_completed` (counts) and `digest.names` of the first 50 who have not finished. What is not
+    known is None, and so is a date in the year 1 or 9999, which stands for an open end.
     For many recipients call it once, and put in the `recipient` of each: to count the learners takes its time.
 
     :param session: The session.
@@ -65,7 +79,7 @@ def values_of(
     """
 
     def local(moment: datetime | None) -> datetime | None:
-        return None if moment is None else moment.astimezone(zone)
+        return on_the_clock(moment, zone) if moment is not None and is_set(moment) else None
 
     changed = {name: {"before": local(old), "after": local(new)} for name, (old, new) in (change or {}).items()}
     return {
@@ -85,11 +99,16 @@ def _digest(session: ProgramSession, statistics: SessionStatistics | None) -> di
     # No more than a mail can show: each mail copies them.
     names = list(islice(filter(None, map(_name, left)), MOST_NAMES))
     return {
-        "registered": statistics.registered,
-        "completed": statistics.completed,
+        "registered": _count(statistics.registered),
+        "completed": _count(statistics.completed),
         "not_completed": len(left),
         "names": names,
     }
+
+
+def _count(number: Any) -> int | None:
+    """Return a number to count with; the API's models keep others as text."""
+    return number if isinstance(number, int) else None
 
 
 def _name(learner: LearnerStatistics) -> str:
@@ -111,36 +130,116 @@ def render(template: str, language: str | None, values: Mapping[str, Any], *, di
     :raises FixArgumentError: There is no such template, or it cannot be rendered; it says which file, and why.
     """
     folders = _folders(directory)
-    for code in dict.fromkeys((base_code(language), FALLBACK)):
+    place = _place(template, base_code(language), folders)
+    if place is None:
+        raise _unknown(template, folders)
+    folder, code = place
+    return _rendered(folder, code, template, _cleaned(values), folders)
+
+
+def _place(template: str, code: str, folders: tuple[Path, ...]) -> tuple[Path, str] | None:
+    """Return the folder and the language in which a template is found first."""
+    for language_code in dict.fromkeys((code, FALLBACK)):
         for folder in folders if _NAME.fullmatch(template) else ():
-            if any(_file(folder, code, template, kind).is_file() for kind in ("txt", "html")):
-                return _rendered(folder, code, template, _cleaned(values), folders)
-    raise _unknown(template, folders)
+            if any(_file(folder, language_code, template, kind).is_file() for kind in ("txt", "html")):
+                return folder, language_code
+    return None
 
 
 def check_template(template: str, directory: str | None = None) -> None:
     """
-    Refuse a template that is there in no language.
+    Refuse a template that cannot be rendered in every language that a session may have.
 
     :param template: Its name.
     :param directory: Folder with the author's templates; default none.
-    :raises FixArgumentError: There is no such template, or no such folder.
+    :raises FixArgumentError: There is no such template in English, a file of it is missing in some language, a file
+        has an error of Jinja's syntax, or there is no such folder.
     """
     folders = _folders(directory)
-    if template not in {file.name.removesuffix(".txt") for file in _texts(folders)}:
-        raise _unknown(template, folders)
+    for code in (FALLBACK, *sorted(_codes(folders) - {FALLBACK})):
+        place = _place(template, code, folders)
+        if place is None:
+            raise _unknown(template, folders)
+        _check_files(*place, template, folders)
+
+
+def check_templates(rule: ReminderRule, directory: str | None = None) -> None:
+    """
+    Refuse a rule whose mails cannot be rendered in every language that a session may have.
+
+    :param rule: The rule.
+    :param directory: Folder with the author's templates; default none.
+    :raises FixArgumentError: As `check_template` says.
+    """
+    if rule.template is not None or directory is not None:  # ours alone are complete
+        for template in rule.templates:
+            check_template(template, directory)
+
+
+def _codes(folders: tuple[Path, ...]) -> set[str]:
+    """Return the languages that have a folder."""
+    names = {one.name for folder in folders for one in folder.iterdir() if one.is_dir()}
+    return {name for name in names if base_code(name) == name}
+
+
+def _check_files(folder: Path, code: str, template: str, folders: tuple[Path, ...]) -> None:
+    has_html = _file(folder, code, template, "html").is_file()
+    names = [f"{template}.txt", f"{template}.subject.txt", *([f"{template}.html"] if has_html else [])]
+    environment, checked = _environment(code, folders), set[str]()
+    while names:
+        name = names.pop(0)
+        if name not in checked:
+            names += _referenced(environment, code, name)
+        checked.add(name)
+
+
+def _referenced(environment: ImmutableSandboxedEnvironment, code: str, name: str) -> list[str]:
+    """Return the files that a file includes or extends, as far as it names them; refuse one that cannot be read."""
+    try:
+        source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
+        environment.get_template(name)
+        return [one for one in meta.find_referenced_templates(environment.parse(source)) if one is not None]
+    except _FAILURES as error:
+        problem = _problem_of(error)
+        missing = isinstance(error, TemplateNotFound)
+    if missing:
+        raise FixArgumentError(
+            f"The mail template {code}/{name} is missing. A language needs all files of a template, or none: then "
+            "sessions in that language read English."
+        )
+    raise FixArgumentError(f"The mail template {code}/{name} cannot be read ({problem}).")
+
+
+def _problem_of(error: Exception) -> str:
+    line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+    # Only what Jinja says itself: other texts may repeat a value.
+    said = f": {error.message}" if isinstance(error, TemplateError) else ""
+    return f"{type(error).__name__}{line}{said}"
 
 
 def _unknown(template: str, folders: tuple[Path, ...]) -> FixArgumentError:
     known = sorted({file.name.removesuffix(".txt") for file in _texts(folders)})
+    codes = [code for code in sorted(_codes(folders)) if (_place(template, code, folders) or ("", ""))[1] == code]
+    if codes:
+        return FixArgumentError(
+            f"The mail template {template!r} is missing in English: write {FALLBACK}/{template}.txt and "
+            f"{FALLBACK}/{template}.subject.txt. Sessions in other languages than {', '.join(codes)} read these."
+        )
     return FixArgumentError(f"There is no mail template {template!r}. Known: {', '.join(known)}.")
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, without what is no character to read, and without what mail headers decode."""
-    line = " ".join("".join(" " if unicodedata.category(one) in ("Cc", "Cs") else one for one in text).split())
-    # The start of an encoded word (RFC 2047): what it hides would be decoded after it was looked at, line ends and all.
-    return line.replace("=?", "= ?")
+    """Return a text on one line, without control characters, and without those that turn the direction of writing."""
+    if not text.isprintable():
+        text = "".join(_readable(one) for one in text)
+    return " ".join(text.split())
+
+
+def _readable(character: str) -> str:
+    if not is_unprintable(character):
+        return character
+    # Signs of format take no room; all others part words.
+    return "" if unicodedata.category(character) == "Cf" else " "
 
 
 def _folders(directory: str | None) -> tuple[Path, ...]:
@@ -169,11 +268,8 @@ def _rendered(folder: Path, code: str, template: str, values: dict[str, Any], fo
         try:
             return environment.get_template(name).render(values, **more)
         except _FAILURES as error:
-            line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
-            # Only what Jinja says itself: other texts may repeat a value.
-            said = f": {error.message}" if isinstance(error, TemplateError) else ""
-            problem = f"{type(error).__name__}{said}"
-        raise FixArgumentError(f"The mail template {code}/{name}{line} cannot be rendered ({problem}).")
+            problem = _problem_of(error)
+        raise FixArgumentError(f"The mail template {code}/{name} cannot be rendered ({problem}).")
 
     text = filled(f"{template}.txt").strip() + "\n"
     subject = one_line(filled(f"{template}.subject.txt"))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.models import write_date
+from airflow_provider_learning360.api.models import read_date, write_date
+from airflow_provider_learning360.reminders.dates import is_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,9 +111,9 @@ def find_move(
     dates = dates_of(session)
     if known is None:
         return Finding(Announced(dates), reason="its dates are seen for the first time")
-    if known.move is not None and dates == known.move.after:
-        return _announced(session, known, known.move, now)
-    if dates == known.dates:
+    if known.move is not None and dates == known.move.after and not _was_touched(session, known, known.move):
+        return _announced(session, known, known.move, calendar, now)
+    if _known_to_people(dates) == _known_to_people(known.dates):
         return Finding(Announced(dates), reason="its dates are those that are known")
     if session.modified_at is None:
         return Finding(known, reason="it has no modifiedAt, so that nobody knows whether its new dates have settled")
@@ -120,12 +121,29 @@ def find_move(
         minutes = f"{settle.total_seconds() / 60:g} minutes"
         return Finding(known, reason=f"its dates were changed, and must be left alone for {minutes} first")
     due = calendar.allowed(session.modified_at + settle, "later")
-    return _announced(session, known, Move(known.dates, dates, session.modified_at, due), now)
+    return _announced(session, known, Move(known.dates, dates, session.modified_at, due), calendar, now)
 
 
-def _announced(session: ProgramSession, known: Announced, move: Move, now: datetime) -> Finding:
-    # Until it is due nobody has been told: if the dates are moved back meanwhile, there is nothing to tell.
-    memory = Announced(known.dates if now < move.due else move.after, move)
+def _was_touched(session: ProgramSession, known: Announced, move: Move) -> bool:
+    """
+    Whether a session was modified after a move that nobody has been told of yet.
+
+    Its dates may have been put back and moved again between two looks, so they have to settle once more.
+    """
+    is_told = known.dates == move.after
+    return not is_told and session.modified_at is not None and session.modified_at > move.at
+
+
+def _known_to_people(dates: Dates) -> Dates:
+    """Return dates without those that stand for none: to people, an open end and no end are the same."""
+    return {name: date if date and is_set(datetime.fromisoformat(date)) else None for name, date in dates.items()}
+
+
+def _announced(session: ProgramSession, known: Announced, move: Move, calendar: Calendar, now: datetime) -> Finding:
+    # Until it goes out nobody has been told: if the dates are moved back meanwhile, there is nothing to tell.
+    release = calendar.release(move.due, now)
+    is_waiting = release.at is not None and now < release.at
+    memory = Announced(known.dates if is_waiting else move.after, move)
     if session.start_date and session.end_date and max(session.start_date, session.end_date) <= now:
         return Finding(memory, reason="it is over")
     return Finding(memory, move)
@@ -134,6 +152,6 @@ def _announced(session: ProgramSession, known: Announced, move: Move, now: datet
 def _dates(data: Any) -> Dates:
     dates = {name: data[name] for name in ("startDate", "endDate")}
     for date in dates.values():
-        if date is not None:
-            datetime.fromisoformat(date)
+        if date is not None and not isinstance(read_date(date), datetime):
+            raise ValueError("no date")
     return dates

@@ -26,6 +26,7 @@ def due_of(
     :raises FixArgumentError: One of these is not valid.
     """
     from airflow_provider_learning360.reminders.calendar import Calendar
+    from airflow_provider_learning360.reminders.dates import nearest_end
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
     offset = {"before": before} if before else {"after": after or {}}
@@ -41,6 +42,11 @@ def due_of(
 
     def due(session: ProgramSession) -> datetime | None:
         date = session.start_date if anchor == "startDate" else session.end_date
-        return None if date is None else calendar.due_of(policy.rules[0], date)
+        if date is None:
+            return None
+        try:
+            return calendar.due_of(policy.rules[0], date)
+        except OverflowError:  # the date stands for "never", or for "ever since"
+            return nearest_end(date)
 
     return due

@@ -167,7 +167,7 @@ class _Sweep:
         move = finding.move
         if move is None:
             return Skipped(rule.name, session.id, finding.reason)
-        return self._not_now(rule, session, move.due) or self._announcement(rule, session, move)
+        return self._not_now(rule, session, move.due, None) or self._announcement(rule, session, move)
 
     def _timed(self, rule: ReminderRule, session: ProgramSession) -> Found:
         anchor = session.start_date if rule.anchor == "startDate" else session.end_date
@@ -179,7 +179,8 @@ class _Sweep:
             occurrence, due = self._occurrence(rule, anchor)
         except OverflowError:
             return Skipped(rule.name, session.id, f"its {rule.anchor} is too far away")
-        return self._not_now(rule, session, due) or self._reminder(rule, session, anchor, occurrence, due)
+        before = anchor if rule.before is not None else None
+        return self._not_now(rule, session, due, before) or self._reminder(rule, session, anchor, occurrence, due)
 
     def _occurrence(self, rule: ReminderRule, anchor: datetime) -> tuple[int, datetime]:
         """Return the repetition to look at, and when it is due: the latest that began, or the next if that is over."""
@@ -199,24 +200,20 @@ class _Sweep:
         due, number = min(coming)
         return number, due
 
-    def _not_now(self, rule: ReminderRule, session: ProgramSession, due: datetime) -> Skipped | None:
-        if self.now < due:
-            return Skipped(rule.name, session.id, f"not due before {self.calendar.shown(due)}", due)
-        last = due + self.lateness
-        if last < self.now:
-            return Skipped(rule.name, session.id, f"too late since {self.calendar.shown(last)}")
-        return None
+    def _not_now(
+        self, rule: ReminderRule, session: ProgramSession, due: datetime, before: datetime | None
+    ) -> Skipped | None:
+        release = self.calendar.release(due, self.now, before)
+        return Skipped(rule.name, session.id, release.reason, release.at) if release.reason else None
 
     def _is_needless(self, rule: ReminderRule, session: ProgramSession) -> bool:
         statistics = self.statistics.get(session.id) if "not_completed" in rule.audience else None
         # Statistics may be sparse: only if they know all of them, nobody is left.
-        known = len(statistics.users_stats or []) if statistics is not None else 0
-        return (
-            statistics is not None
-            and statistics.users_stats is not None
-            and known >= (statistics.registered if isinstance(statistics.registered, int) else 0)
-            and not statistics.not_completed()
-        )
+        if statistics is None or statistics.users_stats is None:
+            return False
+        registered = statistics.registered or 0  # a text, if the API sent a number that is none to count with
+        is_complete = isinstance(registered, int) and len(statistics.users_stats) >= registered
+        return is_complete and not statistics.not_completed()
 
     def _reminder(
         self, rule: ReminderRule, session: ProgramSession, anchor: datetime, occurrence: int, due: datetime

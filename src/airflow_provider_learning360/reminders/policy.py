@@ -115,14 +115,19 @@ class Duration(_Choice):
 
 class QuietHours(_Choice):
     """
-    The part of a day in which no reminder becomes due.
+    The part of a day in which no reminder becomes due or goes out.
 
     :param start: `from`: first quiet minute, on the wall clock.
     :param end: `to`: first minute that is not quiet any more; earlier than `from` for a night.
+    :param when_late: What happens to a reminder that cannot wait for the end of quiet hours or days off: `skip`
+        (default) or `send`.
     """
 
     start: Time = Field(alias="from", description="First quiet minute.")
     end: Time = Field(alias="to", description="First minute that is not quiet any more.")
+    when_late: Literal["skip", "send"] = Field(
+        "skip", description="What happens to a reminder that would be too late when quiet hours or days off end."
+    )
 
     @model_validator(mode="after")
     def _leave_some_day(self) -> QuietHours:
@@ -215,6 +220,19 @@ class ReminderRule(_Choice):
         """How far from the anchor it is due."""
         return self.before or self.after or Duration()
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Names of the mail templates that its reminders may need."""
+        if self.template is not None:
+            return (self.template,)
+        if self.on is not None:
+            return ("date_changed",)
+        if self.message == "digest":
+            return ("tutors_digest",)
+        if self.anchor == "startDate":
+            return ("before_start",)
+        return ("before_end" if self.before is not None else "overdue", "tutors_digest")
+
     def audience_of(self, occurrence: int) -> tuple[Audience, ...]:
         """
         Return who gets one of the reminders, of those whom 360Learning knows.
@@ -272,8 +290,8 @@ class ReminderPolicy(_Choice):
 
     :param name: Name of the policy; part of every key.
     :param time_zone: IANA name of the zone whose wall clock counts; default UTC.
-    :param quiet_hours: The part of a day in which nothing becomes due; default none.
-    :param working_days: The days on which something becomes due; default all.
+    :param quiet_hours: The part of a day in which nothing becomes due or goes out; default none.
+    :param working_days: The days on which something becomes due and goes out; default all.
     :param shift: Where a reminder goes that would fall outside; default earlier before a date, later after it.
     :param max_lateness: How long after its time a reminder may still go out; default 6 hours.
     :param when_several_are_due: `closest`: only the closest of those that are due to the same people about the same
@@ -284,9 +302,11 @@ class ReminderPolicy(_Choice):
 
     name: Name = Field(description="Name of the policy; part of every key.")
     time_zone: str = Field("UTC", description="IANA name of the zone whose wall clock counts.")
-    quiet_hours: QuietHours | None = Field(None, description="The part of a day in which nothing becomes due.")
+    quiet_hours: QuietHours | None = Field(
+        None, description="The part of a day in which nothing becomes due or goes out."
+    )
     working_days: Annotated[tuple[Day, ...], BeforeValidator(_listed, json_schema_input_type=Day | list[Day])] = Field(
-        DAYS, description="The days on which something becomes due.", json_schema_extra=_NOT_EMPTY
+        DAYS, description="The days on which something becomes due and goes out.", json_schema_extra=_NOT_EMPTY
     )
     shift: Shift | None = Field(
         None, description="Where a reminder goes that would fall outside. Default: earlier before a date, later after."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox
+from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox, same_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -45,14 +45,14 @@ def recipient_key(mail: str, secret: str | bytes) -> str:
     """
     Return what stands for an address where no address may be: 32 hexadecimal characters.
 
-    :param mail: The address; its case does not matter.
+    :param mail: The address; neither its case nor the spelling of its domain matters.
     :param secret: A secret of this installation: without it, addresses could be guessed back.
     :raises FixArgumentError: The secret is empty.
     """
     if not secret:
         raise FixArgumentError("secret: it is empty, so that anybody could guess addresses from their keys.")
     key = secret.encode() if isinstance(secret, str) else secret
-    return hmac.new(key, mail.lower().encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(key, same_address(mail).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Recipients:
     """
     All who are to get a reminder.
 
-    :param mailable: Who can be reached by mail; no address twice, in whatever case.
+    :param mailable: Who can be reached by mail; no address twice, in whatever case and spelling of its domain.
     :param unmailable: Who cannot.
     """
 
@@ -134,10 +134,11 @@ def _not_completed(
             f"Who has not finished program session {session.id} is not known: its statistics are missing. "
             "Read them with get_program_session_stats first."
         )
-    items = {(item.get("mail") or "").lower(): item for item in statistics.users_stats or []}
-    done = items.keys() - {(item.get("mail") or "").lower() for item in statistics.not_completed()}
+    items = {same_address(item.get("mail") or ""): item for item in statistics.users_stats or []}
+    done = items.keys() - {same_address(item.get("mail") or "") for item in statistics.not_completed()}
     # Who is enrolled and not known to have finished: statistics are sparse, and name some who have left.
-    return (_joined(one, items.get(one.mail.lower())) for one in learners if one.mail.lower() not in done)
+    enrolled = ((one, same_address(one.mail)) for one in learners)
+    return (_joined(one, items.get(address)) for one, address in enrolled if address not in done)
 
 
 def _joined(learner: Recipient, item: LearnerStatistics | None) -> Recipient:
@@ -150,7 +151,8 @@ def _joined(learner: Recipient, item: LearnerStatistics | None) -> Recipient:
 def _each_once(people: Iterable[Recipient]) -> Iterator[Recipient]:
     seen: set[str] = set()
     for one in people:
+        address = same_address(one.mail)
         # Those of whom no address is known at all may be several.
-        if not one.mail or one.mail.lower() not in seen:
+        if not address or address not in seen:
             yield one
-        seen.add(one.mail.lower())
+        seen.add(address)

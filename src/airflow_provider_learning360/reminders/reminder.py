@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import write_date
@@ -14,7 +16,64 @@ if TYPE_CHECKING:
 
 LONGEST_KEY = 250  # characters that Airflow allows in the ID of a run
 
+LONGEST_PLACE = 80
+
 Dates = dict[str, str | None]
+
+
+def _required_date(text: str) -> str:
+    """Return a text that is a date, with its zone and in a year that there is in UTC."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("it has no time zone")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it is in no year of the calendar") from None
+    return text
+
+
+_DateText = Annotated[str, AfterValidator(_required_date)]
+
+
+class _Dates(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    startDate: _DateText | None
+    endDate: _DateText | None
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    before: _Dates = Field(alias="from")
+    after: _Dates = Field(alias="to")
+
+
+class _Conf(BaseModel):
+    """What `DueReminder.to_conf` writes; more than that may be there."""
+
+    model_config = ConfigDict(strict=True, hide_input_in_errors=True)
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=LONGEST_KEY)]
+    policy: str
+    rule: str
+    session_id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
+    due: Annotated[_DateText, AfterValidator(lambda text: datetime.fromisoformat(text).astimezone(UTC))]
+    audience: Annotated[list[Literal["learners", "not_completed", "tutors"]], AfterValidator(tuple)]
+    anchor: Literal["startDate", "endDate"] | None
+    anchor_at: _DateText | None
+    occurrence: Annotated[int, Field(ge=0)] | None
+    change: Annotated[_Change, AfterValidator(lambda change: change.model_dump(by_alias=True))] | None
+    message: Literal["each", "digest"]
+    once: Literal["record_after", "claim_before"]
+    template: str | None
+
+    @model_validator(mode="after")
+    def _check_what_it_is_about(self) -> _Conf:
+        if (self.change is None) != (self.anchor is not None) or (self.anchor is None) != (self.anchor_at is None):
+            raise ValueError("it is about a date, or about a change of dates")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +140,13 @@ class DueReminder:
         :raises FixArgumentError: It is something else.
         """
         try:
-            known = {one.name: conf[one.name] for one in fields(cls) if one.name != "to"}
-            return cls(**known | {"due": datetime.fromisoformat(conf["due"]), "audience": tuple(conf["audience"])})
-        except (KeyError, TypeError, ValueError):
-            pass
+            return cls(**dict(_Conf.model_validate(conf)))
+        except ValidationError as error:
+            # Without the value, which a person may have written.
+            place = error.errors(include_input=False, include_url=False, include_context=False)[0]["loc"]
+        where = f" (see {'.'.join(map(str, place))[:LONGEST_PLACE]!r})" if place else ""
         raise FixArgumentError(
-            "This is no reminder: the conf of the run is not what the planner writes. "
+            f"This is no reminder: the conf of the run is not what the planner writes{where}. "
             "Let the planner start the delivery, and not a person."
         )
 
@@ -113,7 +173,7 @@ def compact(moment: datetime) -> str:
     moment = moment.astimezone(UTC)
     micro = moment.microsecond
     fraction = "" if not micro else f"{micro:06d}" if micro % 1000 else f"{micro // 1000:03d}"
-    return f"{moment:%Y%m%dT%H%M%S}{fraction}Z"
+    return f"{moment.year:04d}{moment:%m%dT%H%M%S}{fraction}Z"
 
 
 def compact_text(date: str | None) -> str:

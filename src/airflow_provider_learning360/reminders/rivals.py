@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_learning360.reminders.mail import same_address
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
@@ -50,4 +52,4 @@ def _compete(one: Candidate, other: Candidate) -> bool:
 def _people(reminder: DueReminder) -> set[str]:
     # Who has not completed is a learner as well.
     implied = {"not_completed"} if "learners" in reminder.audience else set()
-    return {*reminder.audience, *implied, *(mail.lower() for mail in reminder.to)}
+    return {*reminder.audience, *implied, *map(same_address, reminder.to)}

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load_yaml, read_yaml_file
 
 if TYPE_CHECKING:
     from os import PathLike
-
-_REWRITTEN = frozenset(f"tag:yaml.org,2002:{one}" for one in ("bool", "int", "timestamp"))
-
-
-class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML is not typed
-    """Reads YAML as its users do: `on` is a word, 20:00 is a text, and a key that is there twice is an error."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - a class attribute of PyYAML
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REWRITTEN]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key.value, str) and key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
-            seen.add(str(key.value))
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
 
 
 def read_source(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[Mapping[str, Any], str]:
@@ -68,25 +42,40 @@ def _label(data: Mapping[str, Any]) -> str:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_yaml_file(path)
     except OSError as error:
         problem = error.strerror or "it cannot be read"
-    except ValueError:
+    except UnicodeDecodeError:
         problem = "it is no text in UTF-8"
+    except ValueError as error:  # YamlError; or a path with NUL in it
+        problem = str(error)
     raise FixArgumentError(f"Reminder policy {path} cannot be read: {problem}. Give the path of a YAML or JSON file.")
 
 
 def _parsed(text: str, label: str) -> Any:
     try:
-        return json.loads(text)  # JSON may be indented with tabs, which YAML refuses
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - derived from the safe one
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = redact(f"{place}{error.problem}")
-    except (yaml.YAMLError, RecursionError, ValueError):
-        problem = "it holds signs that are not allowed"
+        return _json(text) if text.lstrip().startswith(("{", "[")) else load_yaml(text)
+    except YamlError as error:
+        problem = redact(str(error))
     raise FixArgumentError(f"{label} is neither YAML nor JSON: {problem}.")
+
+
+def _json(text: str) -> Any:
+    """Return what a text holds that looks like JSON, which may be indented with tabs: YAML refuses these."""
+    try:
+        data = json.loads(text, object_pairs_hook=_each_once)
+    except YamlError:
+        raise
+    except (ValueError, RecursionError):
+        return load_yaml(text)
+    check_yaml(text, duplicates=False, syntax=False)
+    return data
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise YamlError(f"{name!r} stands twice in one object; one would be dropped")
+        found[name] = value
+    return found

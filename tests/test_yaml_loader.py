@@ -1,0 +1,89 @@
+"""Plain scalars read as the core schema of YAML 1.2 says, by another reading of it."""
+
+from __future__ import annotations
+
+import math
+import string
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.yaml_loader import YamlError, load_yaml
+
+DIGITS, OCTAL = set(string.digits), set("01234567")
+
+
+def core_value(text: str) -> Any:
+    """What a plain scalar is, character by character (YAML 1.2.2, 10.3.2)."""
+    words = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+    words |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+    words |= dict.fromkeys([".nan", ".NaN", ".NAN"], math.nan)
+    for infinity in (".inf", ".Inf", ".INF"):
+        words |= {infinity: math.inf, f"+{infinity}": math.inf, f"-{infinity}": -math.inf}
+    if text in words:
+        return words[text]
+    if text[:2] == "0o" and text[2:] and set(text[2:]) <= OCTAL:
+        return sum(int(digit) * 8**place for place, digit in enumerate(reversed(text[2:])))
+    if text[:2] == "0x" and text[2:] and set(text[2:]) <= set(string.hexdigits):
+        return sum(int(digit, 16) * 16**place for place, digit in enumerate(reversed(text[2:])))
+    sign, rest = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
+    if rest and set(rest) <= DIGITS:
+        return -int(rest) if sign == "-" else int(rest)
+    return float(text) if is_float(rest) else text
+
+
+def is_float(text: str) -> bool:
+    mantissa, *exponent = text.replace("E", "e").split("e")
+    whole, *fraction = mantissa.split(".")
+    if len(exponent) > 1 or len(fraction) > 1 or not set("".join([whole, *fraction])) <= DIGITS:
+        return False
+    power = "".join(exponent).removeprefix("+") if "+" in text else "".join(exponent).removeprefix("-")
+    return bool(whole or "".join(fraction)) and (not exponent or (bool(power) and set(power) <= DIGITS))
+
+
+WORDS = ["true", "false", "null", "on", "yes", "inf", "nan", "~", "0x", "0o", "0b", "1", "e", "_", ".", "+", "-", ":"]
+PLAIN = st.lists(st.sampled_from([*WORDS, *string.ascii_letters, *string.digits]), max_size=6).map("".join) | st.text(
+    "0123456789+-.eExoabinfINFtrueTRUEfalsenullNULL_:", max_size=12
+)
+
+
+@given(PLAIN)
+@example("true_story")
+@example("false_start")
+@example("20:00")
+@example("2026-01-01")
+@example("=")
+@example("<<")
+def test_a_plain_scalar_is_what_the_core_schema_says(text: str) -> None:
+    # What is an indicator of YAML here is no plain scalar.
+    assume(not text.endswith(":") and text not in ("-", "---") and not text.startswith(":"))
+    (value,) = load_yaml(f"- {text}\n")
+    expected = core_value(text)
+    assert type(value) is type(expected)
+    assert value == expected or (math.isnan(value) and math.isnan(expected))
+    assert load_yaml(f"- '{text}'\n") == [text]
+
+
+@pytest.mark.parametrize(
+    "tag", ["bool", "int", "float", "null", "timestamp", "set", "omap", "binary", "python/name:os"]
+)
+@pytest.mark.parametrize("value", ["maybe", "'x'", "[a]", "{a: b}", "''"])
+def test_a_tag_that_does_not_fit_is_an_error(tag: str, value: str) -> None:
+    if (tag, value) == ("null", "''"):
+        return
+    with pytest.raises(YamlError, match="line 1, column"):
+        load_yaml(f"a: !!{tag} {value}\n")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(YamlError):
+        load_yaml(text)
+
+
+def test_a_number_that_python_does_not_read_is_an_error() -> None:
+    with pytest.raises(YamlError, match="too many digits"):
+        load_yaml("a: " + "1" * 5000)
