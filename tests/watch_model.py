@@ -143,6 +143,8 @@ class Watcher:
         process.run(self._run())
 
     async def _run(self) -> None:
+        # Airflow takes a while to start it.
+        await self.process.world.gate("start", lambda _: None)
         with contextlib.suppress(TimeoutError):
             async for event in self.trigger.filter_shared_stream(self._stream()):
                 assert self.window is not None
@@ -308,6 +310,18 @@ class World:
             except (AirflowRuntimeError, NotFoundError, UnavailableError) as error:
                 future.set_exception(error)
         self.settle()
+
+    def poll_now(self) -> None:
+        """Let the triggerer work until it has polled once more."""
+        for _ in range(2):
+            for _ in range(60):
+                index = next((i for i, gate in enumerate(self.process.gates) if gate[0] != "sleep"), None)
+                if index is None:
+                    break
+                self.open(index)
+            self.open(0)  # wakes the poller
+        while any(gate[0] == "answer" for gate in self.process.gates):
+            self.open(next(i for i, gate in enumerate(self.process.gates) if gate[0] == "answer"))
 
     def settle(self) -> None:
         self.loop.run_until_complete(self._settle())
@@ -477,6 +491,10 @@ class World:
         for name, one in self.first_stored:
             assert self.untold(name, one, self.minute) == [], "an edit is in no event"
         assert not self.process.entries
+        for one in self.arguments(PLAIN)["session_ids"]:
+            rows = [json.loads(row) for (name, _), row in self.store.items() if name == PLAIN]
+            kept = [row[one]["modified_at"] for row in rows if one in row]
+            assert [minute_of(at) for at in kept] == [minute_of(self.documents[one]["modifiedAt"])], "not stored"
 
     def check_nothing_is_told_twice(self) -> None:
         for name, entries in self.told.items():

@@ -59,6 +59,11 @@ class WatchMachine(RuleBasedStateMachine):
         for _ in range(steps):
             self.world.open(0)
 
+    @rule(one=sessions, field=st.sampled_from(["lang", "name"]))
+    def edit_and_poll(self, one: str, field: str) -> None:
+        self.world.edit(one, field)
+        self.world.poll_now()
+
     @rule(index=indexes)
     def store_event(self, index: int) -> None:
         self.world.store_event(index)
@@ -116,3 +121,37 @@ def test_every_change_is_told_and_acted_on_once(capsys: pytest.CaptureFixture[st
                     suppress_health_check=list(HealthCheck),
                 ),
             )
+
+
+def test_a_watcher_that_fails_keeps_nothing_of_the_event_that_was_not_stored() -> None:
+    with patched():
+        world = World("list")
+        world.come_to_rest()
+        world.edit(session_id(1), "name")
+        world.poll_now()
+        world.fail_watcher(PLAIN)
+        world.confirm(0)  # Airflow says that somebody failed, and not who
+        while any(gate[0] in ("get", "set") for gate in world.process.gates):
+            world.open(next(i for i, gate in enumerate(world.process.gates) if gate[0] in ("get", "set")))
+        world.check_all_is_told()
+        world.check_all_is_acted_on_once()
+        world.close()
+
+
+def test_a_modification_that_is_repeated_after_its_session_was_gone_is_acted_on_once() -> None:
+    with patched():
+        world = World("list")
+        world.come_to_rest()
+        world.edit(session_id(1), "name")
+        world.poll_now()
+        world.delete(session_id(1))
+        world.poll_now()
+        for _ in range(2):
+            world.store_event(0)
+        world.run_dag(-1, only_last=False)
+        assert [entry["kind"] for entry in world.acted] == ["modified", "missing"]
+        world.crash()
+        world.restore(session_id(1))
+        world.check_all_is_told()
+        world.check_all_is_acted_on_once()
+        world.close()
