@@ -175,13 +175,6 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         self._not_before = time.monotonic() + self._longest(wait.asked)
         if isinstance(outcome, LearningError):
             self.log.warning("No look at the session: %s", outcome)
-            if wait.asked > wait.retry_after:
-                self.log.warning(
-                    "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "
-                    "([learning360] max_task_wait).",
-                    wait.asked,
-                    wait.retry_after,
-                )
             return False
         self.looked(outcome, wait, memory)
         if found is None:
