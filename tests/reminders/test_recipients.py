@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+from airflow_provider_learning360.reminders.mail import mailbox, same_address
 from airflow_provider_learning360.reminders.policy import ReminderRule
 from airflow_provider_learning360.reminders.recipients import Recipient, is_mailable, recipient_key, recipients_of
 from airflow_provider_learning360.testing.factories import learners, session_document, session_statistics
@@ -133,3 +136,18 @@ def test_spellings_of_one_domain_are_one_address() -> None:
     assert recipient_key("a@faß.de", "x") == recipient_key("A@xn--fa-hia.DE", "x") != recipient_key("a@fass.de", "x")
     done = statistics({"mail": "a@xn--fa-hia.de", "endTime": "2026-03-01T08:00:00.000Z"})
     assert recipients_of(rule("not_completed"), SESSION, done, users[:1]).mailable == ()
+
+
+ODD = st.text(st.sampled_from("aZ@.-#ßςéİ中。\u200d\u200b\ud800\x00\u0301٠א xn"), max_size=30) | st.text(max_size=80)
+
+
+@settings(max_examples=500, deadline=None)
+@given(ODD, ODD)
+def test_whatever_is_typed_is_an_address_or_none(local: str, domain: str) -> None:
+    for text in (local, f"{local}@{domain}", f"a@{domain}", f"a@{domain}.de"):
+        assert len(recipient_key(text, "secret")) == 32
+        if is_mailable(text):
+            written = mailbox(text).addr_spec
+            assert written.isascii()
+            assert same_address(text) == same_address(written) == same_address(text.upper()) or not text.isascii()
+            assert is_mailable(written)
