@@ -1,0 +1,199 @@
+"""All ways to ask 360Learning through both hooks, and what must be true of every outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk.execution_time.comms import _new_encoder
+
+from airflow_provider_learning360.api.errors import LearningError, SettingsError
+from hostile.answers import SESSION_ID, Bounds, Route
+from hostile.catalogue import Attack
+from hostile.server import HostileServer
+
+ROUTES: dict[str, Route] = {
+    "get": "session",
+    "list": "list",
+    "stream": "list",
+    "users": "users",
+    "stats": "stats",
+    "token": "token",
+}
+HOOKS = ("sync", "async")
+LONGEST_ERROR = 2000  # characters
+BOUNDS = Bounds(document=1024 * 1024, listing=4 * 1024 * 1024, error=64 * 1024)
+# Patience of a server: how long a client that has no bound of its own holds up a test.
+PATIENCE = 10.0
+# One attempt, and no time for a second; where time is not the point, as much of it as a busy machine needs.
+ENOUGH_TIME = {"timeout": 10.0, "max_document_seconds": 30.0, "max_list_seconds": 30.0}
+LITTLE_TIME = {"timeout": 0.2, "max_document_seconds": 0.3, "max_list_seconds": 0.3}
+
+
+def bounded(attack: Attack) -> dict[str, Any]:
+    """Return the settings of a connection for an attack."""
+    return {
+        "retry_attempts": 2 if attack.kind == "wait" else 1,
+        "retry_budget": 0.1,
+        "max_rate_limit_wait": 0.05,
+        "max_document_bytes": BOUNDS.document,
+        "max_list_bytes": BOUNDS.listing,
+        "max_error_bytes": BOUNDS.error,
+        **(LITTLE_TIME if attack.kind == "time" else ENOUGH_TIME),
+    }
+
+
+@dataclass
+class Outcome:
+    """
+    How a call ended.
+
+    :param documents: What it returned.
+    :param error: The typed error that it raised instead.
+    """
+
+    documents: list[dict[str, Any]] | None = None
+    error: LearningError | None = None
+
+    @property
+    def ids(self) -> set[Any]:
+        """IDs of the sessions that were returned."""
+        return {one.get("_id") for one in self.documents or []}
+
+    @property
+    def kind(self) -> tuple[str, float | None]:
+        """What both hooks must agree on."""
+        return ("result", None) if self.error is None else (type(self.error).__name__, self.error.retry_after)
+
+
+class SyncCalls:
+    """The calls of a `LearningHook`."""
+
+    def __init__(self, conn_id: str) -> None:
+        from airflow_provider_learning360.hooks.learning import LearningHook
+
+        self.hook = LearningHook(conn_id)
+
+    def call(self, name: str) -> list[dict[str, Any]]:
+        """Carry out one of `ROUTES`."""
+        match name:
+            case "list":
+                return [one.document() for one in self.hook.list_program_sessions()]
+            case "stream":
+                return list(self.hook.stream_program_sessions())
+            case "users":
+                return [dict(one) for one in self.hook.get_program_session_users(SESSION_ID)]
+            case "stats":
+                return [self.hook.get_program_session_stats(SESSION_ID).document()]
+            case _:
+                return [self.hook.get_program_session(SESSION_ID).document()]
+
+    def close(self) -> None:
+        """Close the connections."""
+        if (session := vars(self.hook).pop("_session", None)) is not None:
+            session.close()
+
+
+class AsyncCalls:
+    """The calls of a `LearningAsyncHook`, in an event loop of its own."""
+
+    def __init__(self, conn_id: str) -> None:
+        from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+
+        self.hook = LearningAsyncHook(conn_id)
+        self._loop = asyncio.Runner()
+
+    def call(self, name: str) -> list[dict[str, Any]]:
+        """Carry out one of `ROUTES`."""
+        return self._loop.run(self._call(name))
+
+    async def _call(self, name: str) -> list[dict[str, Any]]:
+        match name:
+            case "list":
+                return [one.document() for one in await self.hook.list_program_sessions()]
+            case "stream":
+                return [one async for one in self.hook.stream_program_sessions()]
+            case "users":
+                return [dict(one) for one in await self.hook.get_program_session_users(SESSION_ID)]
+            case "stats":
+                return [(await self.hook.get_program_session_stats(SESSION_ID)).document()]
+            case _:
+                return [(await self.hook.get_program_session(SESSION_ID)).document()]
+
+    def close(self) -> None:
+        """Close the connections and the loop."""
+        self._loop.run(self.hook.close())
+        self._loop.close()
+
+
+Calls = SyncCalls | AsyncCalls
+
+
+@contextmanager
+def calls_of(hook: str, conn_id: str) -> Iterator[Calls]:
+    """Give a hook, `sync` or `async`, as long as the block runs."""
+    calls = (SyncCalls if hook == "sync" else AsyncCalls)(conn_id)
+    try:
+        yield calls
+    finally:
+        calls.close()
+
+
+def outcome_of(calls: Calls, name: str, server: HostileServer) -> Outcome:
+    """Carry out a call; check the outcome, and that the client did not wait for the server's patience to end."""
+    try:
+        outcome = Outcome(documents=calls.call(name))
+    except SettingsError:
+        raise  # the hook asked nobody, so that nothing would be shown
+    except LearningError as error:
+        outcome = Outcome(error=error)
+    assert not server.outlasted
+    assert_fit(outcome)
+    return outcome
+
+
+def assert_fit(outcome: Outcome) -> None:
+    """Every process and store of Airflow takes what came out."""
+    if outcome.error is not None:
+        assert_fit_error(outcome.error)
+    for document in outcome.documents or []:
+        assert_fit_value(document)
+
+
+def assert_fit_error(error: LearningError) -> None:
+    """An error has one clear line or two, and crosses every boundary of Airflow."""
+    text = str(error)
+    assert 0 < len(text) <= LONGEST_ERROR
+    assert text.count("\n") <= 1
+    assert_printable(text.replace("\n", " "))
+    assert_fit_value(error.to_dict())
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.to_dict()) == (type(error), error.to_dict())
+    assert LearningError.from_dict(json.loads(json.dumps(error.to_dict()))).to_dict() == error.to_dict()
+
+
+def assert_fit_value(value: Any) -> None:
+    """A value can be sent as msgpack, and stored as JSON by PostgreSQL."""
+    _new_encoder().encode(value)
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()
+    assert "\\u0000" not in text
+
+
+def assert_printable(text: str) -> None:
+    """Nothing in a text steers a terminal."""
+    assert [hex(ord(one)) for one in text if steers(one)] == []
+
+
+def steers(character: str) -> bool:
+    """Whether a character steers a terminal or the direction of writing."""
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in (
+        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Hostile servers that end with their test, and connections to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hostile.calls import BOUNDS, PATIENCE, Calls, calls_of
+from hostile.server import HostileServer
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another server may have listened on the same port, and have asked for silence there."""
+    from airflow_provider_learning360.hooks import turns
+
+    monkeypatch.setattr(turns, "_PACES", {})
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., HostileServer]]:
+    """Start a hostile server; the end of the test ends it."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: Any, **named: Any) -> HostileServer:
+            options = {"bounds": BOUNDS, "patience": PATIENCE, **named}
+            return stack.enter_context(HostileServer(*arguments, **options))
+
+        yield start
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Define a connection to a server, and return its ID; keyword arguments are settings of the extra."""
+
+    def define(server: HostileServer, *, password: str = "demo-key", **extra: Any) -> str:
+        document = {"conn_type": "learning360", "host": server.url, "login": "demo-company", "password": password}
+        monkeypatch.setenv("AIRFLOW_CONN_HOSTILE", json.dumps({**document, "extra": extra}))
+        return "hostile"
+
+    return define
+
+
+@pytest.fixture
+def hooked(connect: Callable[..., str]) -> Iterator[Callable[..., Calls]]:
+    """Open a hook, `sync` or `async`, to a server; keyword arguments are settings of the extra."""
+    with contextlib.ExitStack() as stack:
+        yield lambda hook, server, **options: stack.enter_context(calls_of(hook, connect(server, **options)))

@@ -1,0 +1,146 @@
+"""Whatever is answered: each call of both hooks ends within its bounds, in a result or in one clear, typed error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.errors import RateLimitedError
+from airflow_provider_learning360.policies.retry import LearningRetryPolicy
+from hostile.answers import OTHER_ID, SESSION_ID
+from hostile.calls import HOOKS, ROUTES, assert_printable, bounded, outcome_of
+from hostile.catalogue import CATALOGUE, Attack, attack_named
+
+# Where the route makes no difference, three calls stand for all: a document, a stream, a token.
+FEW = ("get", "stream", "token")
+CALLS = {
+    "size": ("get", "list", "stream", "token"),
+    **dict.fromkeys(("time", "wait", "header", "redirect", "connection"), FEW),
+    "echo": ("get", "token"),
+}
+# What the HTTP libraries let through differs; what comes after them does not.
+ALIKE = ("text", "number", "nesting", "wait", "token", "item", "date")
+TASK_WAIT, TRIGGERER_WAIT = timedelta(days=1), 3600.0
+BAD_LIFETIMES = [one for one in CATALOGUE if "expires_in" in one.name and one.name != "expires_in_true"]
+
+
+def attacks(*kinds: str) -> list[Any]:
+    return [pytest.param(one, id=one.name) for one in CATALOGUE if one.kind in kinds]
+
+
+def attacked_calls() -> list[Any]:
+    return [
+        pytest.param(attack, call, id=f"{attack.name}-{call}")
+        for attack in CATALOGUE
+        for call in CALLS.get(attack.kind, tuple(ROUTES))
+        if ROUTES[call] in attack.routes
+    ]
+
+
+def settings(attack: Attack, call: str) -> dict[str, Any]:
+    return {**bounded(attack), "auth": "oauth2" if call == "token" else "headers"}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("call", ROUTES)
+def test_server_is_healthy_where_it_does_not_attack(call: str, hook: str, serve: Any, hooked: Any) -> None:
+    server = serve(CATALOGUE[0], routes=())
+    calls = hooked(hook, server, auth="oauth2" if call == "token" else "headers")
+    outcome = outcome_of(calls, call, server)
+    assert outcome.documents
+    assert server.count(ROUTES[call]) == 1
+    assert call not in ("list", "stream") or outcome.ids == {SESSION_ID, OTHER_ID}
+
+
+def test_session_id_chooses_the_attack(serve: Any, connect: Callable[..., str]) -> None:
+    from airflow_provider_learning360.hooks.learning import LearningHook
+
+    attack = attack_named("status_421")
+    hook = LearningHook(connect(serve(), timeout=10))
+    assert hook.get_program_session(SESSION_ID).id == SESSION_ID
+    with pytest.raises(Exception, match="421"):
+        hook.get_program_session(attack.session_id)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(("attack", "call"), attacked_calls())
+def test_ends_in_a_result_or_in_a_typed_error(
+    attack: Attack, call: str, hook: str, serve: Any, hooked: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = serve(attack, routes={ROUTES[call]})
+    outcome = outcome_of(hooked(hook, server, **settings(attack, call)), call, server)
+    assert server.count(ROUTES[call])
+    if attack.bounded_by:
+        assert outcome.error is not None
+        assert any(name in str(outcome.error) for name in attack.bounded_by), outcome.error
+    if attack.must_succeed:
+        assert outcome.documents, outcome.error
+    if attack.rest_is_read and call in ("list", "stream"):
+        assert OTHER_ID in outcome.ids, outcome.error
+    for record in caplog.records:
+        if not record.name.startswith(("urllib3", "aiohttp", "asyncio")):
+            assert_printable(record.getMessage().replace("\n", " "))
+
+
+@pytest.mark.parametrize("attack", attacks(*ALIKE))
+def test_both_hooks_agree(attack: Attack, serve: Any, hooked: Any) -> None:
+    call = next(name for name, route in ROUTES.items() if route in attack.routes)
+    server = serve(attack, routes={ROUTES[call]})
+    first, second = (outcome_of(hooked(hook, server, **settings(attack, call)), call, server) for hook in HOOKS)
+    assert first.kind == second.kind
+    assert first.documents == second.documents
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_silently_closed_connection_is_replaced(hook: str, serve: Any, hooked: Any) -> None:
+    attack = attack_named("close_without_notice")
+    server = serve(attack)
+    calls = hooked(hook, server, **settings(attack, "get"))
+    for _ in range(3):
+        assert outcome_of(calls, "get", server).documents
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in BAD_LIFETIMES])
+def test_bad_lifetime_of_a_token_costs_one_warning(
+    attack: Attack, hook: str, serve: Any, hooked: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(attack, routes={"token"})
+    calls = hooked(hook, server, **settings(attack, "token"))
+    for _ in range(3):
+        assert outcome_of(calls, "token", server).documents
+    assert server.count("token") == 1
+    warnings = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert len(warnings) == 1, warnings
+    assert "expires_in" in warnings[0].getMessage()
+
+
+@pytest.mark.parametrize("attack", attacks("wait"))
+def test_pause_for_all_users_of_a_connection_is_capped(attack: Attack, serve: Any, hooked: Any) -> None:
+    server = serve(attack)
+    calls = hooked("async", server, **settings(attack, "get"))
+    outcome_of(calls, "get", server)
+    error = outcome_of(calls, "get", server).error
+    assert (
+        error is None
+        or error.retry_after is None
+        or 0 <= error.retry_after <= TRIGGERER_WAIT
+        or server.count("session") > 1
+    )
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("attack", attacks("wait"))
+def test_pause_of_a_task_is_capped(attack: Attack, hook: str, serve: Any, hooked: Any) -> None:
+    server = serve(attack)
+    error = outcome_of(hooked(hook, server, **settings(attack, "get")), "get", server).error
+    if error is None:
+        return
+    decision = LearningRetryPolicy().evaluate(error, 1, 3)
+    assert decision.retry_delay is None or timedelta(0) <= decision.retry_delay <= TASK_WAIT
+    assert not isinstance(error, RateLimitedError) or decision.retry_delay is None or decision.reason
