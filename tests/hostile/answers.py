@@ -184,6 +184,12 @@ def beside_long_text(asked: Asked) -> tuple[bytes, bytes]:
     return begin, end.replace(b"MARK", b"")
 
 
+def beside_long_number(asked: Asked) -> tuple[bytes, bytes]:
+    """Return a healthy answer cut in two, where a number can have any length."""
+    begin, _, end = normal(asked, {"userLimit": "1"}).encode().partition(b'"userLimit": 1')
+    return begin + b'"userLimit": 1', end
+
+
 def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, status: int = 200) -> Answer:
     """Answer a chunked body that is filled up to three times its bound."""
 
@@ -191,11 +197,11 @@ def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, st
         limit = asked.limit if status < 300 else asked.bounds.error
         first, last = begin(asked)
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
-        yield chunk(first)
+        yield chunk(first) if first else b""  # an empty chunk would be the end
         piece = chunk(filling * (PIECE // len(filling)))
         for _ in range(3 * limit // PIECE + 1):
             yield piece
-        yield chunk(last) + chunk(b"")
+        yield (chunk(last) if last else b"") + chunk(b"")
 
     return answer
 
@@ -211,6 +217,19 @@ def sized(extra: int) -> Answer:
             yield b"A" * min(PIECE, left)
             left -= PIECE
         yield last
+
+    return answer
+
+
+def huge_item(times: float) -> Answer:
+    """Answer a list with an item of so many times the bound of a document, and a healthy session behind it."""
+
+    def answer(asked: Asked) -> Iterator[bytes]:
+        first, last = normal(asked, {"description": '"MARK"'}).encode().split(b"MARK")
+        yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
+        for _ in range(int(times * asked.bounds.document) // PIECE):
+            yield chunk(b"A" * PIECE)
+        yield chunk(last) + chunk(b"")
 
     return answer
 

@@ -94,6 +94,10 @@ class SyncCalls:
             case _:
                 return [self.hook.get_program_session(SESSION_ID).document()]
 
+    def count_streamed(self) -> int:
+        """Read the stream, and keep nothing of it."""
+        return sum(1 for _ in self.hook.stream_program_sessions())
+
     def close(self) -> None:
         """Close the connections."""
         if (session := vars(self.hook).pop("_session", None)) is not None:
@@ -125,6 +129,14 @@ class AsyncCalls:
                 return [(await self.hook.get_program_session_stats(SESSION_ID)).document()]
             case _:
                 return [(await self.hook.get_program_session(SESSION_ID)).document()]
+
+    def count_streamed(self) -> int:
+        """Read the stream, and keep nothing of it."""
+
+        async def count() -> int:
+            return len([None async for _ in self.hook.stream_program_sessions()])
+
+        return self._loop.run(count())
 
     def close(self) -> None:
         """Close the connections and the loop."""
