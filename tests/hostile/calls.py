@@ -41,6 +41,7 @@ def bounded(attack: Attack) -> dict[str, Any]:
     return {
         "retry_attempts": 2 if attack.kind == "wait" else 1,
         "retry_budget": 0.1,
+        "requests_per_second": 1000,
         "max_rate_limit_wait": 0.05,
         "max_document_bytes": BOUNDS.document,
         "max_list_bytes": BOUNDS.listing,

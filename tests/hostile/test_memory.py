@@ -30,7 +30,8 @@ LARGE = [
     or one.name in ("one_byte_over", "at_the_bound", "item_huge", "status_without_end", "duplicate_ids")
 ]
 # Every actor with the calls that it makes.
-CALLS = {"sync": ("get", "list", "stream", "token"), "async": ("get", "list", "stream", "token"), "trigger": ("get",), "poller": ("get", "stream")}  # fmt: skip
+HOOK_CALLS = ("get", "list", "stream", "token")
+CALLS = {"sync": HOOK_CALLS, "async": HOOK_CALLS, "trigger": ("get",), "poller": ("get", "stream")}
 
 
 def attacks_on(call: str) -> list[Attack]:
