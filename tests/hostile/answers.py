@@ -23,11 +23,13 @@ class Bounds:
     :param document: Bytes of one document.
     :param listing: Bytes of a list: sessions, learners, statistics.
     :param error: Bytes of an error or a token.
+    :param times: How many times its bound an endless answer sends.
     """
 
     document: int = 64 * 1024 * 1024
     listing: int = 1024 * 1024 * 1024
     error: int = 1024 * 1024
+    times: int = 3
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def beside_long_number(asked: Asked) -> tuple[bytes, bytes]:
 
 
 def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, status: int = 200) -> Answer:
-    """Answer a chunked body that is filled up to three times its bound."""
+    """Answer a chunked body that is filled up to several times its bound."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
         limit = asked.limit if status < 300 else asked.bounds.error
@@ -199,7 +201,7 @@ def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, st
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
         yield chunk(first) if first else b""  # an empty chunk would be the end
         piece = chunk(filling * (PIECE // len(filling)))
-        for _ in range(3 * limit // PIECE + 1):
+        for _ in range(asked.bounds.times * limit // PIECE + 1):
             yield piece
         yield (chunk(last) if last else b"") + chunk(b"")
 
@@ -251,7 +253,7 @@ def filled(begin: str, filling: str, end: str) -> Answer:
 
 
 def bomb(encoding: str, *windows: int, status: int = 200) -> Answer:
-    """Answer a small body that grows to three times its bound; several windows pack it as often."""
+    """Answer a small body that grows to several times its bound; several windows pack it as often."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
         limit = asked.limit if status < 300 else asked.bounds.error
@@ -264,7 +266,7 @@ def bomb(encoding: str, *windows: int, status: int = 200) -> Answer:
             return data
 
         yield head(status, headers=[("Transfer-Encoding", "chunked"), ("Content-Encoding", encoding)])
-        for piece in [first, *([b"A" * PIECE] * (3 * limit // PIECE + 1))]:
+        for piece in [first, *([b"A" * PIECE] * (asked.bounds.times * limit // PIECE + 1))]:
             if data := packed(piece):
                 yield chunk(data)
         yield chunk(packed(last, True)) + chunk(b"")
@@ -285,12 +287,12 @@ def drips(begin: Callable[[Asked], bytes], piece: bytes) -> Answer:
 
 
 def floods(begin: Callable[[Asked], bytes], piece: bytes) -> Answer:
-    """Begin an answer, and go on with as much as the client takes; after three times its bound, slowly."""
+    """Begin an answer, and go on with as much as the client takes; after several times its bound, slowly."""
 
     def answer(asked: Asked) -> Iterator[bytes | Pause]:
         yield begin(asked)
         many = piece * (PIECE // len(piece))
-        for _ in range(3 * asked.limit // PIECE + 1):
+        for _ in range(asked.bounds.times * asked.limit // PIECE + 1):
             yield many
         while True:
             yield piece

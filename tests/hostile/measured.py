@@ -26,7 +26,7 @@ from hostile.catalogue import CATALOGUE, Attack, attack_named
 from hostile.server import HostileServer
 
 MIB = 1024 * 1024
-BOUNDS = Bounds(document=32 * MIB, listing=64 * MIB, error=MIB)
+BOUNDS = Bounds(document=16 * MIB, listing=32 * MIB, error=MIB, times=8)
 PATIENCE = 30.0
 IMPORTED = (
     "aiohttp",

@@ -72,7 +72,12 @@ class Scene:
         """Wait until everybody waits and watches; attack; wait until everybody has met the attack."""
         airflow = self.airflow
         waiting = len(SENSORS) + 1
-        airflow.wait_until(lambda: self.count("deferred", "attacked", "unrelated") == waiting, "all sensors", PATIENCE)
+
+        def all_wait() -> bool:
+            assert not self.count("failed", "attacked", "unrelated"), "a sensor failed before the attack"
+            return self.count("deferred", "attacked", "unrelated") == waiting
+
+        airflow.wait_until(all_wait, "all sensors wait", PATIENCE)
         airflow.wait_until(lambda: self.watching() == 2 * len(ASSETS) + 1, "all assets are watched", PATIENCE)
         self.before = self.processes()
         self.servers.arm()
@@ -124,7 +129,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             **{f"hostile_{name}": connection(servers.urls[name], one) for name, one in attacks.items()},
             **{f"hostile_{name}": connection(hostile_at_once.urls[one.name], one) for name, one in at_once.items()},
         }
-        extra = {"HOSTILE_ATTACKS": json.dumps(given), "AIRFLOW__CORE__PARALLELISM": "4"}
+        extra = {
+            "HOSTILE_ATTACKS": json.dumps(given),
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            # So many tasks at once keep the API server of a small machine busy.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        }
         with Airflow.running(tmp_path_factory.mktemp("airflow"), connections, DAGS, extra) as airflow:
             played = Scene(airflow, servers)
             try:
