@@ -105,9 +105,9 @@ class Scene:
         return int(number)
 
     def all_are_met(self) -> bool:
-        """Whether every server that is watched has attacked twice."""
+        """Whether every server that is watched has attacked twice; who was asked to wait does not come back soon."""
         counts = self.servers.counts()
-        return all(counts[one.name] >= 2 for one in ASSETS)
+        return all(counts[one.name] >= (1 if one.kind == "wait" else 2) for one in ASSETS)
 
 
 @pytest.fixture(scope="module")
