@@ -149,7 +149,9 @@ def items(*texts: str) -> Answer:
     """Answer a list of these JSON texts, with a healthy session behind them; other routes answer the first."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
-        filled = [one.replace("SESSION_ID", asked.session_id).replace("MODIFIED_AT", asked.modified_at) for one in texts]
+        filled = [
+            one.replace("SESSION_ID", asked.session_id).replace("MODIFIED_AT", asked.modified_at) for one in texts
+        ]
         listed = ", ".join([*filled, session(asked, session_id=OTHER_ID)])
         yield whole((f"[{listed}]" if asked.route in ("list", "users") else filled[0]).encode())
 

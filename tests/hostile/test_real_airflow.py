@@ -149,7 +149,13 @@ def test_no_process_ends(scene: Scene) -> None:
     assert scene.processes() == scene.before
     for service in ("triggerer", "scheduler", "api-server"):
         log = scene.airflow.logs_of(service)
-        for word in ("Trigger runner failed", "OverflowError", "UnicodeEncodeError", "Internal Server Error"):
+        for word in (
+            "Trigger runner failed",
+            "OverflowError",
+            "UnicodeEncodeError",
+            "Unexpected",
+            "Internal Server Error",
+        ):
             assert word not in log, f"{word} in the log of {service}"
 
 
