@@ -38,9 +38,12 @@ LITTLE_TIME = {"timeout": 0.2, "max_document_seconds": 0.3, "max_list_seconds": 
 
 def bounded(attack: Attack) -> dict[str, Any]:
     """Return the settings of a connection for an attack."""
+    attempts, budget = (2, 0.1) if attack.kind == "wait" else (1, 0.1)
+    if attack.kind == "connection" and attack.must_succeed:
+        attempts, budget = 3, 30.0  # the close may arrive while the next request is on its way
     return {
-        "retry_attempts": 2 if attack.kind == "wait" else 1,
-        "retry_budget": 0.1,
+        "retry_attempts": attempts,
+        "retry_budget": budget,
         "requests_per_second": 1000,
         "max_rate_limit_wait": 0.05,
         "max_document_bytes": BOUNDS.document,
@@ -66,11 +69,6 @@ class Outcome:
     def ids(self) -> set[Any]:
         """IDs of the sessions that were returned."""
         return {one.get("_id") for one in self.documents or []}
-
-    @property
-    def kind(self) -> tuple[str, float | None]:
-        """What both hooks must agree on."""
-        return ("result", None) if self.error is None else (type(self.error).__name__, self.error.retry_after)
 
 
 class SyncCalls:
