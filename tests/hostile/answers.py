@@ -23,11 +23,13 @@ class Bounds:
     :param document: Bytes of one document.
     :param listing: Bytes of a list: sessions, learners, statistics.
     :param error: Bytes of an error or a token.
+    :param times: How many times its bound an endless answer sends.
     """
 
     document: int = 64 * 1024 * 1024
     listing: int = 1024 * 1024 * 1024
     error: int = 1024 * 1024
+    times: int = 3
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,9 @@ def items(*texts: str) -> Answer:
     """Answer a list of these JSON texts, with a healthy session behind them; other routes answer the first."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
-        filled = [text.replace("SESSION_ID", asked.session_id) for text in texts]
+        filled = [
+            one.replace("SESSION_ID", asked.session_id).replace("MODIFIED_AT", asked.modified_at) for one in texts
+        ]
         listed = ", ".join([*filled, session(asked, session_id=OTHER_ID)])
         yield whole((f"[{listed}]" if asked.route in ("list", "users") else filled[0]).encode())
 
@@ -184,19 +188,24 @@ def beside_long_text(asked: Asked) -> tuple[bytes, bytes]:
     return begin, end.replace(b"MARK", b"")
 
 
+def beside_long_number(asked: Asked) -> tuple[bytes, bytes]:
+    """Return a healthy answer cut in two, where a number can have any length."""
+    begin, _, end = normal(asked, {"userLimit": "1"}).encode().partition(b'"userLimit": 1')
+    return begin + b'"userLimit": 1', end
+
+
 def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, status: int = 200) -> Answer:
-    """Answer a chunked body that is filled up to three times its bound."""
+    """Answer a chunked body that is filled up to several times its bound."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
         limit = asked.limit if status < 300 else asked.bounds.error
         first, last = begin(asked)
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
-        if first:  # an empty chunk is the end
-            yield chunk(first)
+        yield chunk(first) if first else b""  # an empty chunk would be the end
         piece = chunk(filling * (PIECE // len(filling)))
-        for _ in range(3 * limit // PIECE + 1):
+        for _ in range(asked.bounds.times * limit // PIECE + 1):
             yield piece
-        yield chunk(last) + chunk(b"")
+        yield (chunk(last) if last else b"") + chunk(b"")
 
     return answer
 
@@ -212,6 +221,19 @@ def sized(extra: int) -> Answer:
             yield b"A" * min(PIECE, left)
             left -= PIECE
         yield last
+
+    return answer
+
+
+def huge_item(times: float) -> Answer:
+    """Answer a list with an item of so many times the bound of a document, and a healthy session behind it."""
+
+    def answer(asked: Asked) -> Iterator[bytes]:
+        first, last = normal(asked, {"description": '"MARK"'}).encode().split(b"MARK")
+        yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
+        for _ in range(int(times * asked.bounds.document) // PIECE):
+            yield chunk(b"A" * PIECE)
+        yield chunk(last) + chunk(b"")
 
     return answer
 
@@ -233,7 +255,7 @@ def filled(begin: str, filling: str, end: str) -> Answer:
 
 
 def bomb(encoding: str, *windows: int, status: int = 200) -> Answer:
-    """Answer a small body that grows to three times its bound; several windows pack it as often."""
+    """Answer a small body that grows to several times its bound; several windows pack it as often."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
         limit = asked.limit if status < 300 else asked.bounds.error
@@ -246,7 +268,7 @@ def bomb(encoding: str, *windows: int, status: int = 200) -> Answer:
             return data
 
         yield head(status, headers=[("Transfer-Encoding", "chunked"), ("Content-Encoding", encoding)])
-        for piece in [first, *([b"A" * PIECE] * (3 * limit // PIECE + 1))]:
+        for piece in [first, *([b"A" * PIECE] * (asked.bounds.times * limit // PIECE + 1))]:
             if data := packed(piece):
                 yield chunk(data)
         yield chunk(packed(last, True)) + chunk(b"")
@@ -267,12 +289,12 @@ def drips(begin: Callable[[Asked], bytes], piece: bytes) -> Answer:
 
 
 def floods(begin: Callable[[Asked], bytes], piece: bytes) -> Answer:
-    """Begin an answer, and go on with as much as the client takes; after three times its bound, slowly."""
+    """Begin an answer, and go on with as much as the client takes; after several times its bound, slowly."""
 
     def answer(asked: Asked) -> Iterator[bytes | Pause]:
         yield begin(asked)
         many = piece * (PIECE // len(piece))
-        for _ in range(3 * asked.limit // PIECE + 1):
+        for _ in range(asked.bounds.times * asked.limit // PIECE + 1):
             yield many
         while True:
             yield piece

@@ -38,9 +38,13 @@ LITTLE_TIME = {"timeout": 0.2, "max_document_seconds": 0.3, "max_list_seconds": 
 
 def bounded(attack: Attack) -> dict[str, Any]:
     """Return the settings of a connection for an attack."""
+    attempts, budget = (2, 0.1) if attack.kind == "wait" else (1, 0.1)
+    if attack.kind == "connection" and attack.must_succeed:
+        attempts, budget = 3, 30.0  # the close may arrive while the next request is on its way
     return {
-        "retry_attempts": 2 if attack.kind == "wait" else 1,
-        "retry_budget": 0.1,
+        "retry_attempts": attempts,
+        "retry_budget": budget,
+        "requests_per_second": 1000,
         "max_rate_limit_wait": 0.05,
         "max_document_bytes": BOUNDS.document,
         "max_list_bytes": BOUNDS.listing,
@@ -66,11 +70,6 @@ class Outcome:
         """IDs of the sessions that were returned."""
         return {one.get("_id") for one in self.documents or []}
 
-    @property
-    def kind(self) -> tuple[str, float | None]:
-        """What both hooks must agree on."""
-        return ("result", None) if self.error is None else (type(self.error).__name__, self.error.retry_after)
-
 
 class SyncCalls:
     """The calls of a `LearningHook`."""
@@ -93,6 +92,10 @@ class SyncCalls:
                 return [self.hook.get_program_session_stats(SESSION_ID).document()]
             case _:
                 return [self.hook.get_program_session(SESSION_ID).document()]
+
+    def count_streamed(self) -> int:
+        """Read the stream, and keep nothing of it."""
+        return sum(1 for _ in self.hook.stream_program_sessions())
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,6 +128,14 @@ class AsyncCalls:
                 return [(await self.hook.get_program_session_stats(SESSION_ID)).document()]
             case _:
                 return [(await self.hook.get_program_session(SESSION_ID)).document()]
+
+    def count_streamed(self) -> int:
+        """Read the stream, and keep nothing of it."""
+
+        async def count() -> int:
+            return len([None async for _ in self.hook.stream_program_sessions()])
+
+        return self._loop.run(count())
 
     def close(self) -> None:
         """Close the connections and the loop."""

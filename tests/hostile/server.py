@@ -324,8 +324,9 @@ def answers(servers: dict[str, HostileServer]) -> Iterator[Any]:
         order = json.loads(line)
         if order["do"] == "arm":
             before = {name: len(server.answered) for name, server in servers.items()}
-            for server in servers.values():
-                server.arm()
+            for name, server in servers.items():
+                if name != CALM:
+                    server.arm()
             yield "armed"
         elif order["do"] == "edit":
             yield servers[order["server"]].edit(order["name"])

@@ -1,0 +1,165 @@
+"""
+Measure how much memory each attack takes from a client: `python -m hostile.measured ACTOR CALL ATTACK...`.
+
+Each attack meets a fork of its own, which has read a healthy answer before, so that no attack profits from what another
+one has left behind. Prints one JSON line an attack: its name, and the growth in MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import multiprocessing
+import os
+import resource
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+from hostile.answers import SESSION_ID, Bounds
+from hostile.calls import ROUTES, AsyncCalls, Calls, SyncCalls
+from hostile.catalogue import CATALOGUE, Attack, attack_named
+from hostile.server import HostileServer
+
+MIB = 1024 * 1024
+BOUNDS = Bounds(document=16 * MIB, listing=32 * MIB, error=MIB, times=8)
+PATIENCE = 30.0
+IMPORTED = (
+    "aiohttp",
+    "airflow.providers.http.hooks.http",
+    "airflow_provider_learning360.assets.program_session",
+    "airflow_provider_learning360.hooks.learning",
+    "airflow_provider_learning360.operators.program_session",
+    "airflow_provider_learning360.triggers.poller",
+    "airflow_provider_learning360.triggers.program_session",
+    "small_triggerer",
+)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def connect(server: HostileServer, attack: Attack, call: str) -> None:
+    """Define the connection `hostile`."""
+    seconds = 2.0 if attack.kind == "time" else PATIENCE
+    extra = {
+        "auth": "oauth2" if call == "token" else "headers",
+        "retry_attempts": 1,
+        "requests_per_second": 1000,
+        "max_document_bytes": BOUNDS.document,
+        "max_list_bytes": BOUNDS.listing,
+        "max_error_bytes": BOUNDS.error,
+        "max_document_seconds": seconds,
+        "max_list_seconds": seconds,
+        "timeout": seconds,
+    }
+    document = {"conn_type": "learning360", "host": server.url, "login": "demo-company", "password": "demo-key"}
+    os.environ["AIRFLOW_CONN_HOSTILE"] = json.dumps({**document, "extra": extra})
+
+
+def run_hook(calls: Calls, call: str) -> None:
+    """Carry out one call; a stream is read and not kept."""
+    from airflow_provider_learning360.api.errors import LearningError, SettingsError
+
+    with contextlib.suppress(LearningError):
+        try:
+            calls.count_streamed() if call == "stream" else calls.call(call)
+        except SettingsError as error:
+            raise RuntimeError("the hook asked nobody") from error
+    calls.close()
+
+
+def run_sync(server: HostileServer, call: str) -> None:
+    """Ask through the sync hook."""
+    run_hook(SyncCalls("hostile"), call)
+
+
+def run_async(server: HostileServer, call: str) -> None:
+    """Ask through the async hook."""
+    run_hook(AsyncCalls("hostile"), call)
+
+
+def run_trigger(server: HostileServer, call: str) -> None:
+    """Wait in a trigger until it says that something happened: an error, or a session to look at."""
+    from airflow_provider_learning360.api.changes import Watermark
+    from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
+
+    async def first_event() -> Any:
+        watermark = Watermark(SESSION_ID, LONG_AGO).to_dict()
+        trigger = ProgramSessionModifiedTrigger(SESSION_ID, "hostile", watermark, max_failures=0, poke_interval=0.01)
+        return await anext(trigger.run())
+
+    event = asyncio.run(asyncio.wait_for(first_event(), PATIENCE))
+    assert event.payload["kind"] in ("look", "error")
+
+
+def run_poller(server: HostileServer, call: str) -> None:
+    """Watch in a poller until it has looked once."""
+    import pytest
+
+    from airflow_provider_learning360.assets.program_session import watched_program_sessions
+    from small_triggerer import Store, hurry, running
+
+    hurry(pytest.MonkeyPatch())
+    asset = watched_program_sessions(
+        "watched",
+        [SESSION_ID],
+        learning_conn_id="hostile",
+        poll_interval=0.05,
+        poll="list" if ROUTES[call] == "list" else "single",
+    )
+
+    async def until_looked() -> None:
+        async with running(Store(), asset) as triggerer:
+            await triggerer.until(lambda: server.count(ROUTES[call]) > 1, PATIENCE)
+
+    asyncio.run(until_looked())
+
+
+ACTORS: dict[str, Callable[[HostileServer, str], None]] = {
+    "sync": run_sync,
+    "async": run_async,
+    "trigger": run_trigger,
+    "poller": run_poller,
+}
+
+
+def meet(actor: str, call: str, attack: Attack, *, armed: bool = True) -> None:
+    """Let an actor meet an attack."""
+    with HostileServer(attack, {ROUTES[call]}, BOUNDS, armed=armed, patience=PATIENCE) as server:
+        connect(server, attack, call)
+        ACTORS[actor](server, call)
+        assert server.count(ROUTES[call])
+
+
+def growth(actor: str, call: str, name: str) -> float:
+    """Return by how many MB a process grows at most while an actor meets an attack."""
+    meet(actor, call, CATALOGUE[0], armed=False)  # opens and imports what stays
+    gc.collect()
+    before = resident()
+    meet(actor, call, attack_named(name))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process has now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def main() -> None:
+    """Measure."""
+    actor, call, *names = sys.argv[1:]
+    for module in IMPORTED:  # once for all forks; nothing is used here, since threads do not survive a fork
+        import_module(module)
+    fork = multiprocessing.get_context("fork")
+    for name in names:
+        with fork.Pool(1) as pool:
+            grown = pool.apply(growth, (actor, call, name))
+        print(json.dumps([name, grown]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""On a real Airflow: no answer ends a process of it, and what stands beside an attack works as if nothing happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hostile.answers import SESSION_ID, Bounds
+from hostile.catalogue import CATALOGUE, Attack, attack_named
+from hostile.server import CALM, FarServers
+from real_airflow import Airflow
+
+DAGS = Path(__file__).resolve().parent / "dags"
+BOUNDS = Bounds(document=1024 * 1024, listing=4 * 1024 * 1024, error=64 * 1024)
+PATIENCE = 200
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+# Watched by assets: all of the kinds that reach Airflow's own encoders and stores, and a sample of each other kind.
+WHOLE_KINDS = ("text", "number", "nesting")
+SAMPLE = (
+    "endless_text", "endless_403", "gzip_bomb", "one_byte_over", "brotli",
+    "slow_body", "slow_100", "flood_of_headers", "hang_after_accept", "hang_in_body",
+    "wait_1e12", "wait_1e300", "wait_minus_1", "wait_nan", "wait_year_9999", "wait_twice",
+    "expires_in_0", "expires_in_nan", "expires_in_10_400", "token_crlf", "token_surrogate", "token_number",
+    "item_number", "item_wrong_types", "item_id_path", "other_id", "item_broken", "duplicate_ids",
+    "date_year_9999", "date_beyond_9999", "date_year_1", "modified_beyond_9999", "modified_month_13",
+    "header_without_colon", "header_nul", "status_garbage", "status_http_09", "status_99",
+    "redirect_to_itself", "redirect_elsewhere", "redirect_long",
+    "reset_in_body", "close_at_once", "close_without_notice",
+)  # fmt: skip
+ASSETS = [one for one in CATALOGUE if one.kind in WHOLE_KINDS or one.name in SAMPLE]
+# Waited for by deferred sensors, each of which costs two processes of workers.
+SENSORS = [
+    attack_named(name)
+    for name in (
+        "surrogate_in_name", "surrogate_in_field_name", "surrogate_in_403", "raw_bytes_in_far_location", "nul_in_name",
+        "integer_2_70", "integer_5000_digits", "nan", "deep_objects", "deep_watched", "endless_text", "hang_in_body",
+        "wait_1e300", "token_crlf", "modified_beyond_9999", "status_garbage", "reset_in_body",
+    )
+]  # fmt: skip
+# Read by tasks that are not deferred, with retries.
+TASKS = [attack_named(name) for name in ("surrogate_in_name", "surrogate_in_403", "integer_2_70", "wait_1e12")]
+# Every look at these finds that a watched field has changed.
+TOLD = [one for one in ASSETS if one.kind in ("text", "number") and one.watch and one.rest_is_read]
+
+
+def connection(url: str, attack: Attack | None = None) -> dict[str, Any]:
+    extra = {
+        "auth": "oauth2" if attack and attack.kind == "token" else "headers",
+        "retry_attempts": 1,
+        "timeout": 2,
+        "max_document_bytes": BOUNDS.document,
+        "max_list_bytes": BOUNDS.listing,
+        "max_error_bytes": BOUNDS.error,
+        "max_document_seconds": 3,
+        "max_list_seconds": 3,
+    }
+    return {"conn_type": "learning360", "host": url, "login": "demo-company", "password": "demo-key", "extra": extra}
+
+
+class Scene:
+    """An Airflow that meets all attacks at once; what is remembered was seen before, or while it met them."""
+
+    def __init__(self, airflow: Airflow, servers: FarServers) -> None:
+        self.airflow, self.servers = airflow, servers
+
+    def play(self) -> None:
+        """Wait until everybody waits and watches; attack; wait until everybody has met the attack."""
+        airflow = self.airflow
+        waiting = len(SENSORS) + 1
+
+        def all_wait() -> bool:
+            assert not self.count("failed", "attacked", "unrelated"), "a sensor failed before the attack"
+            return self.count("deferred", "attacked", "unrelated") == waiting
+
+        airflow.wait_until(all_wait, "all sensors wait", PATIENCE)
+        airflow.wait_until(lambda: self.watching() == 2 * len(ASSETS) + 1, "all assets are watched", PATIENCE)
+        self.before = self.processes()
+        self.servers.arm()
+        airflow.wait_until(self.all_are_met, "every attack is met", PATIENCE)
+        airflow.wait_until(lambda: self.count(ENDED, "attacked") == len(SENSORS), "the sensors end", PATIENCE)
+        self.edited = self.servers.edit(CALM)
+
+    def processes(self) -> dict[str, Any]:
+        """Return the ID of each process of Airflow that matters."""
+        services = {name: process.pid for name, process in self.airflow.services.items() if process.poll() is None}
+        return {**services, "runner": self.airflow.runner()}
+
+    def count(self, state: str | tuple[str, ...], *dags: str) -> int:
+        """Return how many tasks of these DAGs are in a state."""
+        states = (state,) if isinstance(state, str) else state
+        marks = f"state in ({','.join('?' * len(states))}) and dag_id in ({','.join('?' * len(dags))})"
+        ((number,),) = self.airflow.query(f"select count(*) from task_instance where {marks}", *states, *dags)
+        return int(number)
+
+    def watching(self) -> int:
+        """Return for how many assets a watermark is stored."""
+        ((number,),) = self.airflow.query(
+            "select count(distinct asset_id) from asset_state_store where key like 'learning360_watermarks_%'"
+        )
+        return int(number)
+
+    def all_are_met(self) -> bool:
+        """Whether every server that is watched has attacked twice; who was asked to wait does not come back soon."""
+        counts = self.servers.counts()
+        return all(counts[one.name] >= (1 if one.kind == "wait" else 2) for one in ASSETS)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    attacks = {one.name: one for one in (*ASSETS, *SENSORS)}
+    at_once = {f"task_{one.name}": one for one in TASKS}
+    given = {
+        "session_id": SESSION_ID,
+        "sensors": {one.name: list(one.watch) for one in SENSORS},
+        "assets": {one.name: list(one.watch) for one in ASSETS},
+        "tasks": list(at_once),
+    }
+    with (
+        FarServers(attacks, bounds=BOUNDS) as servers,
+        FarServers([one.name for one in TASKS], [one.name for one in TASKS], BOUNDS) as hostile_at_once,
+    ):
+        connections = {
+            "hostile_calm": connection(servers.urls[CALM]),
+            **{f"hostile_{name}": connection(servers.urls[name], one) for name, one in attacks.items()},
+            **{f"hostile_{name}": connection(hostile_at_once.urls[one.name], one) for name, one in at_once.items()},
+        }
+        extra = {
+            "HOSTILE_ATTACKS": json.dumps(given),
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            # So many tasks at once keep the API server of a small machine busy.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        }
+        with Airflow.running(tmp_path_factory.mktemp("airflow"), connections, DAGS, extra) as airflow:
+            played = Scene(airflow, servers)
+            try:
+                played.play()
+            except Exception as error:
+                error.add_note(airflow.logs())
+                raise
+            yield played
+
+
+def test_no_process_ends(scene: Scene) -> None:
+    assert scene.processes() == scene.before
+    for service in ("triggerer", "scheduler", "api-server"):
+        log = scene.airflow.logs_of(service)
+        for word in (
+            "Trigger runner failed",
+            "OverflowError",
+            "UnicodeEncodeError",
+            "Unexpected",
+            "Internal Server Error",
+        ):
+            assert word not in log, f"{word} in the log of {service}"
+
+
+def test_unrelated_sensor_works(scene: Scene) -> None:
+    airflow = scene.airflow
+    airflow.wait_until(lambda: scene.count("success", "unrelated") == 1, "the unrelated sensor succeeds")
+    (run,) = airflow.runs("unrelated")
+    assert airflow.task_xcom("unrelated", run.run_id, "calm")["modifiedAt"] == scene.edited
+
+
+def test_unrelated_asset_works(scene: Scene) -> None:
+    airflow = scene.airflow
+
+    def acted() -> list[Any]:
+        return [run for run in airflow.runs("unrelated_asset") if run.state in ("success", "failed")]
+
+    airflow.wait_until(acted, "the DAG of the unrelated asset runs")
+    assert {run.state for run in acted()} == {"success"}
+    seen = [
+        change["modifiedAt"]["to"]
+        for run in acted()
+        for change in airflow.task_xcom("unrelated_asset", run.run_id, "changed")
+    ]
+    assert scene.edited in seen
+
+
+def test_attack_costs_its_own_task(scene: Scene) -> None:
+    states = dict(scene.airflow.query("select task_id, state from task_instance where dag_id = 'attacked'"))
+    assert set(states) == {one.name for one in SENSORS}
+    assert set(states.values()) <= {"success", "failed"}
+
+
+@pytest.mark.parametrize("poll", ["single", "list"])
+@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in TOLD])
+def test_odd_value_of_a_watched_field_is_told_once(attack: Attack, poll: str, scene: Scene) -> None:
+    events = scene.airflow.wait_until(lambda: scene.airflow.events(f"{poll} {attack.name}"), "an event")
+    assert len(events) == 1, events
+
+
+def test_long_wait_is_capped_at_task_level(scene: Scene) -> None:
+    airflow = scene.airflow
+    state = "select state, end_date from task_instance where task_id = 'get_task_wait_1e12'"
+    airflow.wait_until(lambda: airflow.query(state)[0][0] == "up_for_retry", "the task waits for its retry")
+    # The scheduler goes over the run again and again, and must not stumble.
+    assert "OverflowError" not in airflow.logs_of("scheduler")
+
+
+def test_odd_documents_reach_xcom(scene: Scene) -> None:
+    names = [f"{kind}_task_{name}" for kind in ("get", "list") for name in ("surrogate_in_name", "integer_2_70")]
+    query = "select task_id, state from task_instance where dag_id = 'attacked_at_once'"
+    scene.airflow.wait_until(
+        lambda: all(dict(scene.airflow.query(query))[name] in ENDED for name in names), "the tasks end"
+    )
+    states = dict(scene.airflow.query(query))
+    assert {name: states[name] for name in names} == dict.fromkeys(names, "success")

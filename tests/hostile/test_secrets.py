@@ -1,0 +1,163 @@
+"""Whatever is answered: the API key and the token appear in no log line, no output and no error, in no encoding."""
+
+from __future__ import annotations
+
+import base64
+import html
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from airflow_provider_learning360.api.errors import LearningError
+from hostile.calls import HOOKS, bounded, outcome_of
+from hostile.catalogue import CATALOGUE, Attack
+
+MODES = ("headers", "query", "oauth2")
+# With characters that look different in each encoding.
+KEY = "c4n4ry+KEY/of=&the%mine~?>"
+TOKEN = "token-of-the-hostile-server"
+WINDOW = 10  # characters of a secret that must not appear in a row
+
+ECHOES = [one for one in CATALOGUE if one.kind == "echo"]
+MALFORMED = [one for one in CATALOGUE if one.kind not in ("echo", "size", "time")]
+# In the query the key is in every URL, which more places may print.
+MODES_OF = {"header": MODES, "connection": MODES, "redirect": MODES, "wait": MODES, "token": ("oauth2",)}
+
+
+def lower_percent(text: str) -> str:
+    """Return a percent-encoded text with small letters in its escapes."""
+    return "".join(one.lower() if text[max(0, at - 2) : at + 1].count("%") else one for at, one in enumerate(text))
+
+
+def encoded(text: str) -> dict[str, str]:
+    """Return the forms in which a server may send a secret back."""
+    data = text.encode()
+    return {
+        "raw": text,
+        "in a URL": quote(text, safe=""),
+        "in a URL, small letters": lower_percent(quote(text, safe="")),
+        "in a query": quote_plus(text),
+        "in a URL twice": quote(quote(text, safe=""), safe=""),
+        "in HTML": html.escape(text),
+        "base64": base64.b64encode(data).decode(),
+        "base64 for URLs": base64.urlsafe_b64encode(data).decode(),
+        "base64 without its end": base64.b64encode(data).decode().rstrip("="),
+        "base64 in a URL": quote(base64.b64encode(data).decode(), safe=""),
+    }
+
+
+def windows(text: str) -> set[str]:
+    return {text[at : at + WINDOW] for at in range(len(text) - WINDOW + 1)}
+
+
+FORMS = encoded(KEY)
+SECRET = set().union(*(windows(form) for secret in (KEY, TOKEN) for form in encoded(secret).values()))
+
+
+def assert_clean(text: str) -> None:
+    assert [line[:300] for line in text.splitlines() if any(one in line for one in SECRET)] == []
+
+
+def everything_of(error: BaseException) -> str:
+    """Return all that a log, a debugger or another process could show of an error."""
+    shown: list[str] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        if (one := waiting.pop()) is None:
+            continue
+        shown += [str(one), repr(one), repr(one.args), repr(vars(one)), *traceback.format_exception(one)]
+        if isinstance(one, LearningError):
+            shown += [repr(one.to_dict()), repr(one.__reduce__())]
+        waiting += [one.__cause__, one.__context__]
+    return "\n".join(shown)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Let every logger say all that it can; return what was logged or printed."""
+    loggers = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    before = [(one, one.level, one.propagate, one.disabled) for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.DEBUG)
+        one.propagate, one.disabled = True, False
+    caplog.set_level(logging.DEBUG)
+
+    def everything() -> str:
+        printed = capfd.readouterr()
+        logged = [f"{one.getMessage()} {one.args} {one.exc_text} {one.exc_info}" for one in caplog.records]
+        logged += ["".join(traceback.format_exception(one.exc_info[1])) for one in caplog.records if one.exc_info]
+        return "\n".join([*logged, printed.out, printed.err])
+
+    yield everything
+    for one, level, propagate, disabled in before:
+        one.setLevel(level)
+        one.propagate, one.disabled = propagate, disabled
+
+
+def modes_and_routes(attack: Attack) -> list[tuple[str, Any]]:
+    """Return each kind of authentication with the route on which it meets the attack."""
+    modes = MODES if attack.kind == "echo" else MODES_OF.get(attack.kind, ("query",))
+    met: list[tuple[str, Any]] = [(mode, "session") for mode in modes if "session" in attack.routes]
+    return met + [("oauth2", "token")] * ("token" in attack.routes)
+
+
+def test_every_encoding_is_looked_for() -> None:
+    for form in FORMS.values():
+        with pytest.raises(AssertionError):
+            assert_clean(f"a line with {form} in it")
+    assert_clean("GET /api/v1/programs/sessions was answered 403")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(
+    ("attack", "mode", "route"),
+    [
+        pytest.param(attack, mode, route, id=f"{attack.name}-{mode}-{route}")
+        for attack in ECHOES
+        for mode, route in modes_and_routes(attack)
+    ],
+)
+def test_echoed_key_is_not_shown(
+    attack: Attack, mode: str, route: Any, hook: str, serve: Any, hooked: Any, said: Callable[[], str]
+) -> None:
+    server = serve(attack, routes={route})
+    calls = hooked(hook, server, password=KEY, **{**bounded(attack), "auth": mode})
+    for form in FORMS.values():
+        server.echo = form
+        assert_clean_call(calls, server)
+    assert server.count(route), "the server has to see the request"
+    assert_clean(said() + repr(calls.hook) + str(calls.hook))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(
+    ("attack", "mode", "route"),
+    [
+        pytest.param(attack, mode, route, id=f"{attack.name}-{mode}-{route}")
+        for attack in MALFORMED
+        for mode, route in modes_and_routes(attack)
+    ],
+)
+def test_malformed_answer_shows_no_key(
+    attack: Attack, mode: str, route: Any, hook: str, serve: Any, hooked: Any, said: Callable[[], str]
+) -> None:
+    server = serve(attack, routes={route})
+    calls = hooked(hook, server, password=KEY, **{**bounded(attack), "auth": mode})
+    assert_clean_call(calls, server)
+    assert server.count(route), "the server has to see the request"
+    assert_clean(said() + repr(calls.hook) + str(calls.hook))
+
+
+def assert_clean_call(calls: Any, server: Any) -> None:
+    """A call shows no secret, also where it ends in an error that it should not end in."""
+    try:
+        error = outcome_of(calls, "get", server).error
+    except Exception as untyped:
+        assert_clean(everything_of(untyped))
+        raise
+    if error is not None:
+        assert_clean(everything_of(error))

@@ -1,0 +1,106 @@
+"""Whatever is answered: a sensor's trigger ends in an event that Airflow can store, and a watch goes on afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.assets.program_session import watched_program_sessions
+from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
+from hostile.answers import SESSION_ID
+from hostile.calls import assert_fit_error, assert_fit_value, bounded
+from hostile.catalogue import CATALOGUE, Attack
+from small_triggerer import Store, hurry, running
+
+PATIENCE = 60
+LONG_AGO = Watermark(SESSION_ID, datetime(2020, 1, 1, tzinfo=UTC))
+# Each look at the others takes the time of the bound, and shows nothing new.
+SLOW = ("slow_body", "slow_100", "flood_of_headers", "hang_after_accept", "hang_in_body")
+# A session that was modified at the end of time is never modified later.
+LAST_WORD = ("modified_year_9999",)
+
+
+def attacks(route: str, *without: str) -> list[Any]:
+    return [
+        pytest.param(one, id=one.name)
+        for one in CATALOGUE
+        if (route in one.routes or "token" in one.routes)
+        and one.kind not in ("echo", *without)
+        and (one.kind != "time" or one.name in SLOW)
+        and one.name not in LAST_WORD
+    ]
+
+
+def settings(attack: Attack) -> dict[str, Any]:
+    return {**bounded(attack), "auth": "oauth2" if attack.kind == "token" else "headers"}
+
+
+@pytest.mark.parametrize("attack", attacks("session"))
+def test_event_of_a_trigger_can_be_stored(attack: Attack, serve: Any, connect: Callable[..., str]) -> None:
+    conn_id = connect(serve(attack), **settings(attack))
+    trigger = ProgramSessionModifiedTrigger(
+        SESSION_ID, conn_id, LONG_AGO.to_dict(), list(attack.watch), max_failures=0, poke_interval=0.01
+    )
+
+    async def first_event() -> Any:
+        async with asyncio.timeout(PATIENCE):
+            return await anext(trigger.run())
+
+    # A session without news is waited for, which is right too.
+    deadline = datetime.now(UTC).timestamp() + (0.5 if attack.kind in ("date", "item") else PATIENCE)
+    trigger.deadline = datetime.fromtimestamp(deadline, UTC).isoformat()
+    payload = asyncio.run(first_event()).payload
+    assert_fit_value(payload)
+    assert payload["kind"] in ("look", "error", "timeout")
+    if payload["kind"] == "error":
+        assert_fit_error(LearningError.from_dict(payload["error"]))
+
+
+@pytest.mark.parametrize(
+    ("poll", "attack"),
+    [
+        pytest.param(poll, one.values[0], id=f"{poll}-{one.id}")
+        for poll, route in (("single", "session"), ("list", "list"))
+        for one in attacks(route, "wait")
+    ],
+)
+def test_watch_goes_on_after_an_attack(
+    poll: Any, attack: Attack, serve: Any, connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    server = serve(attack, armed=False)
+    asset = watched_program_sessions(
+        "watched",
+        [SESSION_ID],
+        learning_conn_id=connect(server, **settings(attack)),
+        poll=poll,
+        poll_interval=0.02,
+        watch=["name"],
+    )
+    store = Store()
+
+    async def play() -> None:
+        async with running(store, asset) as triggerer:
+            await triggerer.until(lambda: store.watermarks("watched"), PATIENCE)
+            server.arm()
+            seen = len(server.answered)
+            await triggerer.until(lambda: len(server.answered) >= seen + 2, PATIENCE)
+            server.armed = False
+            modified_at = server.edit("After the attack")
+            await triggerer.until(lambda: modified_at in told(triggerer.events), PATIENCE)
+            assert triggerer.failed == []
+            for _, payload in triggerer.events:
+                assert_fit_value(payload)
+
+    asyncio.run(play())
+
+
+def told(events: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return the times of modification that the events name."""
+    return [one["modifiedAt"]["to"] for _, payload in events for one in payload["sessions"] if "modifiedAt" in one]
