@@ -1,0 +1,156 @@
+"""One bad entry of the list is one bad entry: all others are read, on every way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_learning360.api import arrays, endpoints
+from airflow_provider_learning360.api.errors import ContractError
+from airflow_provider_learning360.api.messages import Request, Response
+from airflow_provider_learning360.api.sanitizer import sanitize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def session_id(number: int) -> str:
+    return f"{number:024x}"
+
+
+def deep(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+# Not what the list holds, and what is said of it.
+BAD = {
+    "1": "it is no object",
+    "null": "it is no object",
+    '"text"': "it is no object",
+    "[]": "it is no object",
+    "{}": "its _id is no ID",
+    '{"_id": null}': "its _id is no ID",
+    '{"_id": 5}': "its _id is no ID",
+    '{"_id": "60b8"}': "its _id is no ID",
+    f'{{"_id": "{session_id(7)}", "name": 5}}': "name: Input should be a valid string",
+    f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: Value error, it is no date",
+    f'{{"_id": "{session_id(7)}", "userLimit": "many"}}': "userLimit",
+    f'{{"_id": "{session_id(7)}", "users": [1]}}': "users.0",
+    f'{{"_id": "{session_id(7)}", "deep": {deep(200)}}}': "it is nested too deeply",
+    f'{{"_id": "{session_id(7)}", "deep": {deep(100_000)}}}': "it is nested too deeply",
+}
+# What a stream, which does not look at the fields, finds wrong.
+BAD_IN_A_STREAM = [entry for entry, problem in BAD.items() if problem in ("it is no object", "it is nested too deeply")]
+
+
+def listed(*entries: str) -> bytes:
+    return f"[{', '.join(entries)}]".encode()
+
+
+def good(number: int) -> str:
+    return json.dumps({"_id": session_id(number), "name": f"Session {number}"})
+
+
+@pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
+def test_a_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[..., Response]) -> None:
+    found = endpoints.list_program_sessions().parse(answer(listed(good(1), entry, good(2), entry)))
+    assert [one.id for one in found.sessions] == [session_id(1), session_id(2)]
+    assert found.unreadable.count == 2
+    said = found.unreadable.report("warn")
+    assert said
+    assert said.startswith("The list of program sessions has 2 entries that cannot be read. The first is number 2")
+    assert BAD[entry] in said
+    assert said.isprintable()
+    with pytest.raises(ContractError, match="2 entries that cannot be read"):
+        found.unreadable.report("strict")
+
+
+@pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
+def test_a_list_of_which_nothing_can_be_read_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
+    with pytest.raises(ContractError) as caught:
+        endpoints.list_program_sessions().parse(answer(listed(entry)))
+    assert BAD[entry] in str(caught.value)
+
+
+def test_a_list_that_is_well_says_nothing(answer: Callable[..., Response]) -> None:
+    for entries in ([], [good(1)], [good(1), good(2)]):
+        found = endpoints.list_program_sessions().parse(answer(listed(*entries)))
+        assert len(found.sessions) == len(entries)
+        assert found.unreadable.report("strict") is None
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+@pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
+def test_a_stream_goes_on_behind_a_bad_entry(entry: str, size: int, answer: Callable[..., Response]) -> None:
+    stream = endpoints.stream_program_sessions().parse(answer())
+    items = list(streamed(stream, listed(entry, good(1), entry, good(2)), size))
+    assert [one["_id"] for one in items if "name" in one] == [session_id(1), session_id(2)]
+    assert len(items) == 4
+    assert stream.unreadable.count == 2
+
+
+@pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
+def test_a_stream_of_which_nothing_can_be_read_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
+    stream = endpoints.stream_program_sessions().parse(answer())
+    with pytest.raises(ContractError):
+        list(streamed(stream, listed(entry, entry), 1_000_000))
+
+
+@pytest.mark.parametrize("size", [1000, 64 * 1024])
+@pytest.mark.parametrize("filling", ["x", "[],", "0,", '{"a":1},'])
+def test_an_entry_that_is_too_long_is_left_out_and_not_held(
+    filling: str, size: int, answer: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "MAX_ITEM_VALUES", 10_000)
+    monkeypatch.setattr("airflow_provider_learning360.api.list_entries.MAX_ITEM_LENGTH", 100_000)
+    inside = filling * (300_000 // len(filling))
+    long = f'{{"_id": "{session_id(7)}", "a": ' + (f'"{inside}"}}' if filling == "x" else f"[{inside}0]}}")
+    stream = endpoints.stream_program_sessions().parse(answer())
+    items, held = [], 0
+    body = listed(good(1), long, good(2))
+    for place in range(0, len(body), size):
+        items += stream.feed(body[place : place + size])
+        held = max(held, sum(map(len, stream._reader._held._pieces)))
+    stream.close()
+    assert items == [json.loads(good(1)), {}, json.loads(good(2))]
+    assert "it is too long" in str(stream.unreadable)
+    assert held <= 100_000 + size
+
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(VALUES | st.builds(lambda number: json.loads(good(number)), st.integers(0, 99)), max_size=8))
+def test_whatever_is_between_them_all_readable_sessions_are_read(entries: list[Any]) -> None:
+    def answer(body: bytes = b"") -> Response:
+        return Response(Request("GET", endpoints.SESSIONS), 200, {}, body)
+
+    readable = [one for one in entries if isinstance(one, dict) and str(one.get("name", "")).startswith("Session ")]
+    body = json.dumps(entries).encode()
+    try:
+        found = endpoints.list_program_sessions().parse(answer(body)).sessions
+    except ContractError:
+        found = []
+        assert entries
+    assert [one.document() for one in found] == readable
+    stream = endpoints.stream_program_sessions().parse(answer())
+    try:
+        items = list(streamed(stream, body, 3))
+    except ContractError:
+        items = []
+    assert [one for one in items if one in readable] == readable
+    assert all(one == sanitize(one) for one in items)
+
+
+def streamed(stream: Any, body: bytes, size: int) -> Iterator[dict[str, Any]]:
+    for place in range(0, len(body), size):
+        yield from stream.feed(body[place : place + size])
+    stream.close()
