@@ -53,7 +53,9 @@ def refusal(
     if response.is_success:
         return None
     code = error_code(response.body)
-    piece = redact(code or response.body[:MAX_READ].decode("utf-8", "replace"), secrets)
+    # A token that was just given out is no secret that we know yet, so nothing of such a text is shown.
+    text = "" if b"access_token" in response.body else response.body[:MAX_READ].decode("utf-8", "replace")
+    piece = redact(code or text, secrets)
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
     kind, advice = _meaning(request, response.status, code, retry_after, connection)
     said = f": {piece}" if piece else ""
