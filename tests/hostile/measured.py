@@ -43,7 +43,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 def connect(server: HostileServer, attack: Attack, call: str) -> None:
     """Define the connection `hostile`."""
-    seconds = 2.0 if attack.kind == "time" else PATIENCE
+    seconds = 0.7 if attack.kind == "time" else PATIENCE
     extra = {
         "auth": "oauth2" if call == "token" else "headers",
         "retry_attempts": 1,
