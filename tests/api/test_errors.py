@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api import errors
 from airflow_provider_learning360.api.errors import (
+    MAX_PIECE,
     ContractError,
     FixArgumentError,
     FixConnectionError,
@@ -113,3 +114,13 @@ def test_a_piece_is_bounded_and_on_one_line(text: str, secrets: list[str]) -> No
 
 def test_an_empty_secret_hides_nothing() -> None:
     assert redact("session_not_found", ("",)) == "session_not_found"
+
+
+@pytest.mark.parametrize("filling", [" ", "x", "a@b.example ", "\n"])
+@pytest.mark.parametrize("length", [100, 5_000, 8_000, 8_180, 9_000, 1_000_000])
+def test_a_long_text_shows_no_part_of_a_secret(filling: str, length: int) -> None:
+    secret = "c4n4ry-of-the-mine"
+    text = filling * (length // len(filling)) + secret + filling * 10
+    shown = redact(text, (secret,))
+    assert "c4n" not in shown
+    assert len(shown) <= MAX_PIECE + 1

@@ -10,14 +10,19 @@ from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
 MAX_PIECE = 300  # characters of an answer's body that an error may carry
+# Characters of a text that are searched for secrets. To search more takes long, and so little of it is shown.
+MAX_SEARCHED = 8 * 1024
+# At the end of what is searched, a secret may be cut in two.
+MARGIN = 1024
 
 _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,;:(){}\[\]/]+", re.IGNORECASE)
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_PIECE` characters at most."""
-    text = printable(" ".join(_MAIL.sub("…@…", hide_secrets(text, secrets)).split()))
-    return text if len(text) <= MAX_PIECE else text[:MAX_PIECE] + "…"
+    searched = " ".join(_MAIL.sub("…@…", hide_secrets(text[:MAX_SEARCHED], secrets)).split())
+    shown = printable(searched[:-MARGIN] + "…" if len(text) > MAX_SEARCHED else searched)
+    return shown if len(shown) <= MAX_PIECE else shown[:MAX_PIECE] + "…"
 
 
 def holds_mail(text: str) -> bool:
