@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.arrays import array_items
+from airflow_provider_learning360.api.arrays import ArrayReader
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
 from airflow_provider_learning360.api.list_entries import parse_session_list
 from airflow_provider_learning360.api.messages import Request, Response
@@ -27,7 +27,7 @@ from airflow_provider_learning360.api.models import (
 from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 RECORDED: dict[str, Any] = {
@@ -313,6 +313,12 @@ def test_statistics_without_learners_name_nobody(answer: Callable[..., Response]
 
 
 BLANKS = st.text(" \t\r\n", max_size=3)
+
+
+def array_items(text: str) -> Iterator[Any]:
+    reader = ArrayReader()
+    yield from reader.feed(text.encode())
+    reader.close()
 
 
 @given(st.lists(JSON, max_size=5), st.none() | st.integers(0, 4), BLANKS, BLANKS)

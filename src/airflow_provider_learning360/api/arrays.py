@@ -217,19 +217,6 @@ class _EndOfItem:
         return _NESTED if self._depth else _TOP
 
 
-def array_items(text: str, raw_decode: Callable[[str, int], tuple[Any, int]] | None = None) -> Iterator[Any]:
-    """
-    Yield the items of a JSON array, one by one.
-
-    :param text: The array.
-    :param raw_decode: Reads the value at a position of a text; default that of `json`.
-    :raises ValueError: The text is no JSON array, or ends early.
-    """
-    reader = ArrayReader(raw_decode)
-    yield from reader._items(text)
-    reader.close()
-
-
 def _after_blanks(text: str, position: int) -> int:
     found = _NO_BLANK.search(text, position)
     return found.start() if found else len(text)

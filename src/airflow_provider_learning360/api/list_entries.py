@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable, array_items
+from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
 from airflow_provider_learning360.api.decoder import LONGEST_ESCAPE, SafeDecoder, has_risky_escape
 from airflow_provider_learning360.api.endpoints import checked_session_id
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
 from airflow_provider_learning360.api.models import (
     START,
     ProgramSession,
-    checked_answer,
     not_the_contract,
     page_problem,
     problem_of,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
 
 _LIST = "The list of program sessions"
+PIECE = 64 * 1024  # bytes of a body that are read at once
 
 
 def session_of(item: dict[str, Any]) -> ProgramSession:
@@ -120,19 +120,13 @@ def parse_session_list(response: Response) -> SessionList:
     :raises ContractError: It is no list, or nothing in it is a program session.
     """
     what, found = "a list of program sessions", SessionList()
-
-    def read() -> SessionList:
-        decoder, text = SafeDecoder(), response.body.decode()
-        is_risky = has_risky_escape(text)
-        for position, raw in enumerate(array_items(text, decoder.raw_decode), 1):
-            item, problem = _finished(decoder, raw, is_risky=is_risky)
-            problem = problem or _add_session(found.sessions, item, decoder)
+    stream = StreamedObjects(what, response)
+    for place in range(0, len(response.body), PIECE):
+        for entry in stream.entries(response.body[place : place + PIECE]):
+            problem = entry.problem or _add_session(found.sessions, entry)
             if problem:
-                found.unreadable.add(position, item, problem)
-            decoder.has_changed = False
-        return found
-
-    checked_answer(what, response, read)
+                found.unreadable.add(entry.position, entry.item, problem)
+    stream.close()
     if found.unreadable.count and not found.sessions:
         raise not_the_contract(what, response, found.unreadable.problem)
     return found
@@ -152,15 +146,32 @@ def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[s
     return item, None
 
 
-def _add_session(sessions: list[ProgramSession], item: dict[str, Any], decoder: SafeDecoder) -> str | None:
+def _add_session(sessions: list[ProgramSession], entry: Entry) -> str | None:
     """Add the session that an entry is; return what is wrong with it, if it is none."""
-    if problem := problem_of_id(item):
+    if problem := problem_of_id(entry.item):
         return problem
     try:
-        sessions.append(ProgramSession.from_json(item, was_sanitized=decoder.has_changed))
+        sessions.append(ProgramSession.from_json(entry.item, was_sanitized=entry.was_sanitized))
     except ValidationError as error:
         return problem_of_fields(error)
     return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One entry of the list.
+
+    :param position: Its number, from 1.
+    :param item: What it holds, sanitized; of one that cannot be read, its `_id` at most.
+    :param problem: Why it cannot be read, or None. Its fields are not looked at.
+    :param was_sanitized: Whether something in it may have been replaced.
+    """
+
+    position: int
+    item: dict[str, Any]
+    problem: str | None
+    was_sanitized: bool
 
 
 class StreamedObjects:
@@ -192,6 +203,24 @@ class StreamedObjects:
         :param piece: The next bytes of the body.
         :raises ContractError: The body is no JSON array.
         """
+        for entry in self.entries(piece):
+            if entry.problem:
+                self.unreadable.add(entry.position, entry.item, entry.problem)
+            # Nothing is yielded of what may turn out to be no list of sessions at all.
+            if self.unreadable.count < entry.position:
+                yield from ({} for _ in range(self._held_back))
+                self._held_back = 0
+                yield entry.item
+            else:
+                self._held_back += 1
+
+    def entries(self, piece: bytes) -> Iterator[Entry]:
+        """
+        Yield the entries that became complete, also those that cannot be read.
+
+        :param piece: The next bytes of the body.
+        :raises ContractError: The body is no JSON array.
+        """
         if len(self._start) < START:
             self._start = (self._start + piece)[:START]
         # An escape may be cut in two.
@@ -202,15 +231,9 @@ class StreamedObjects:
         try:
             for raw in self._reader.feed(piece):
                 self._count += 1
-                item = self._object(raw)
-                # Nothing is yielded of what may turn out to be no list of sessions at all.
-                if self.unreadable.count < self._count:
-                    yield from ({} for _ in range(self._held_back))
-                    self._held_back = 0
-                    yield item
-                else:
-                    self._held_back += 1
-                self._is_risky = is_risky
+                item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
+                yield Entry(self._count, item, problem, self._decoder.has_changed)
+                self._decoder.has_changed, self._is_risky = False, is_risky
             return
         except (ValueError, RecursionError) as error:
             problem = problem_of(error)
@@ -231,12 +254,6 @@ class StreamedObjects:
                 return
             problem = self.unreadable.problem
         raise self._error(problem)
-
-    def _object(self, raw: Any) -> dict[str, Any]:
-        item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
-        if problem:
-            self.unreadable.add(self._count, item, problem)
-        return item
 
     def _error(self, problem: str) -> ContractError:
         return not_the_contract(self._what, self.response, page_problem(self._start) or problem)
