@@ -78,49 +78,49 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Timeout",
                         "description": "Seconds to wait for a connection, and for each piece of an answer. "
                         "Default: 30.0.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "retry_attempts": {
                         "label": "Attempts",
                         "description": "Requests sent for one call at most, the first included. With `oauth2`, one more if a "
                         "token is refused (401) that worked before: it is sent again with a new token. Default: 5.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
                     },
                     "retry_budget": {
                         "label": "Retry budget",
                         "description": "Seconds after which one call is not repeated any more. Default: 120.0.",
-                        "schema": {"type": ["number", "null"], "minimum": 0},
+                        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
                     "max_rate_limit_wait": {
                         "label": "Longest rate-limit wait",
                         "description": "Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an "
                         "error. Default: 60.0.",
-                        "schema": {"type": ["number", "null"], "minimum": 0},
+                        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
                     "max_document_bytes": {
                         "label": "Largest document",
                         "description": "Bytes of one document, after decompression, that are read at most. Default: 67108864.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                        "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_list_bytes": {
                         "label": "Largest list",
                         "description": "Bytes of a list (sessions, learners, statistics), after decompression, that are read at most. Default: 1073741824.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                        "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_error_bytes": {
                         "label": "Largest error",
                         "description": "Bytes of the text of an error, and of a token's answer, that are read at most. Default: 1048576.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1024},
+                        "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_document_seconds": {
                         "label": "Longest document",
                         "description": "Seconds that one attempt may take for a document, from the request to the last byte. Default: 120.0.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "max_list_seconds": {
                         "label": "Longest list",
                         "description": "The same for a list (sessions, learners, statistics). Default: 600.0.",
-                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "requests_per_second": {
                         "label": "Requests per second",

@@ -6,10 +6,11 @@ import logging
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from airflow_provider_learning360.api.errors import RedirectError, redact
 from airflow_provider_learning360.api.redaction import hide_secrets
+from airflow_provider_learning360.api.sanitizer import sanitize_text
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Request, Response
@@ -25,6 +26,7 @@ REPEATED_CREDENTIAL = (
     "Check the host of the connection, or report a change of the API."
 )
 _KEYS_IN_QUERY = re.compile(rf"(?<=[?&])(?:{QUERY_COMPANY}|{QUERY_KEY})=[^&#]*")
+_SAFE_IN_PATH = "%/:@!$&'()*+,;=~"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -152,12 +154,13 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     details = {"method": request.method, "path": request.path, "status": response.status}
     if repeats_credential(response.location or "", secrets):
         raise RedirectError(f"{request} {REPEATED_CREDENTIAL}", **details)  # type: ignore[arg-type]
+    location = _as_sent(response.location or "")
     try:
-        target = urljoin(host + request.path, response.location or "")
+        target = urljoin(host + request.path, location)
         parts = urlsplit(target)
         same = same_origin(target, host)
     except ValueError:  # no address
-        parts, same = urlsplit((response.location or "").replace("[", "").replace("]", "")), False
+        parts, same = urlsplit(location.replace("[", "").replace("]", "")), False
     if not same:
         pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(
@@ -171,4 +174,15 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
             "which would turn it into a read. Use that path instead.",
             **details,  # type: ignore[arg-type]
         )
-    return replace(request, path=parts.path or "/", query=without_keys(tuple(parse_qsl(parts.query, True))))
+    # Whatever the server wrote, what is sent is an address: no blank, control character or letter beyond ASCII.
+    path = quote(parts.path or "/", safe=_SAFE_IN_PATH, errors="surrogateescape")
+    query = tuple((sanitize_text(name), sanitize_text(value)) for name, value in parse_qsl(parts.query, True))
+    return replace(request, path=path, query=without_keys(query))
+
+
+def _as_sent(location: str) -> str:
+    """Return an address as the server meant it: HTTP libraries read its bytes as Latin-1, or as UTF-8."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location

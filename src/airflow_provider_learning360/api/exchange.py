@@ -149,25 +149,26 @@ def exchange(call: Call[T], party: Party) -> Steps[T]:
 def _attempt(call: Call[T], party: Party) -> Steps[T | LearningError]:
     """Send the request once, or twice if a token that was held for a while turns out to be refused."""
     credentials = party.credentials
+    until = party.monotonic() + party.limits[call.kind].max_seconds
     with_token = call.signed and credentials.mode == "oauth2"
     just_fetched = (yield Authorize()) if with_token else True
     used = credentials.token
-    response = yield from _follow(call, party)
+    response = yield from _follow(call, party, until)
     if isinstance(response, Response) and response.status == 401 and not just_fetched:
         yield Authorize(refused=used)
-        response = yield from _follow(call, party)
+        response = yield from _follow(call, party, until)
     if isinstance(response, LearningError):
         return response
     result: T | LearningError = yield Read(call, response, party)
     return result
 
 
-def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
-    """Send the request and follow its redirects on the same origin."""
+def _follow(call: Call[Any], party: Party, until: float) -> Steps[Response | LearningError]:
+    """Send the request and follow its redirects on the same origin, all of it until one moment of the clock."""
     request = call.request
     for _ in range(MAX_REDIRECTS + 1):
         signed = party.credentials.sign(request) if call.signed else request
-        outcome: Response | LearningError = yield Send(signed, _limits(call, party), call.streamed)
+        outcome: Response | LearningError = yield Send(signed, _limits(call, party, until), call.streamed)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
         request = redirected(request, outcome, party.host, party.credentials.secrets)
@@ -178,10 +179,13 @@ def _follow(call: Call[Any], party: Party) -> Steps[Response | LearningError]:
     )
 
 
-def _limits(call: Call[Any], party: Party) -> Limits:
-    """Return how much of the answer is read, and for how long."""
+def _limits(call: Call[Any], party: Party, until: float) -> Limits:
+    """Return how much of the answer is read, and for how long: less after a redirect, and near the end of the call."""
     limits = party.limits[call.kind]
-    return replace(limits, max_seconds=max(0.001, min(limits.max_seconds, _seconds_left(party))))
+    left, left_of_call = until - party.monotonic(), _seconds_left(party)
+    if left_of_call < left:
+        limits = replace(limits, seconds_setting="")
+    return replace(limits, max_seconds=max(0.001, min(left, left_of_call)))
 
 
 def _seconds_left(party: Party) -> float:

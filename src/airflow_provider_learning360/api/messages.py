@@ -110,7 +110,7 @@ class Limits:
     :param max_error_bytes: Bytes of the body of an error that are read, after decompression.
     :param max_seconds: Seconds that one attempt may take, from sending the request to the last byte of the answer.
     :param bytes_setting: Name of the setting behind `max_bytes`.
-    :param seconds_setting: Name of the setting behind `max_seconds`.
+    :param seconds_setting: Name of the setting behind `max_seconds`; empty if it is what was left of the call's time.
     :param connection: How to name the connection to the reader of an error.
     """
 

@@ -97,9 +97,11 @@ def took_too_long(request: Request, limits: Limits) -> TimedOutError:
     :param request: What was asked.
     :param limits: How much time was allowed.
     """
+    reason = (
+        f"{limits.seconds_setting} of {limits.connection}" if limits.seconds_setting else "what was left of its time"
+    )
     return TimedOutError(
-        f"{request} was not answered completely within {limits.max_seconds:g} s "
-        f"({limits.seconds_setting} of {limits.connection}).",
+        f"{request} was not answered completely within {limits.max_seconds:.3g} s ({reason}).",
         method=request.method,
         path=request.path,
     )

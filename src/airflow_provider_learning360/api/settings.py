@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EU_HOST = "https://app.360learning.com"
 US_HOST = "https://app.us.360learning.com"
+MAX_SECONDS = 86_400.0  # of any time that a connection allows: one day
+MAX_BYTES = 1024**4  # of any answer that a connection allows
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # A host name or an IP address; labels of 1 to 63 characters.
@@ -60,51 +62,66 @@ class LearningSettings(BaseModel):
         description="How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
     )
     timeout: float = Field(
-        30.0, gt=0, title="Timeout", description="Seconds to wait for a connection, and for each piece of an answer."
+        30.0,
+        gt=0,
+        le=MAX_SECONDS,
+        title="Timeout",
+        description="Seconds to wait for a connection, and for each piece of an answer.",
     )
     retry_attempts: int = Field(
         5,
         ge=1,
+        le=1000,
         title="Attempts",
         description="Requests sent for one call at most, the first included. "
         "With `oauth2`, one more if a token is refused (401) that worked before: it is sent again with a new token.",
     )
     retry_budget: float = Field(
-        120.0, ge=0, title="Retry budget", description="Seconds after which one call is not repeated any more."
+        120.0,
+        ge=0,
+        le=MAX_SECONDS,
+        title="Retry budget",
+        description="Seconds after which one call is not repeated any more.",
     )
     max_rate_limit_wait: float = Field(
         60.0,
         ge=0,
+        le=MAX_SECONDS,
         title="Longest rate-limit wait",
         description="Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an error.",
     )
     max_document_bytes: int = Field(
         DEFAULT_LIMITS["document"].max_bytes,
         ge=1024,
+        le=MAX_BYTES,
         title="Largest document",
         description="Bytes of one document, after decompression, that are read at most.",
     )
     max_list_bytes: int = Field(
         DEFAULT_LIMITS["list"].max_bytes,
         ge=1024,
+        le=MAX_BYTES,
         title="Largest list",
         description="Bytes of a list (sessions, learners, statistics), after decompression, that are read at most.",
     )
     max_error_bytes: int = Field(
         DEFAULT_LIMITS["token"].max_bytes,
         ge=1024,
+        le=MAX_BYTES,
         title="Largest error",
         description="Bytes of the text of an error, and of a token's answer, that are read at most.",
     )
     max_document_seconds: float = Field(
         DEFAULT_LIMITS["document"].max_seconds,
         gt=0,
+        le=MAX_SECONDS,
         title="Longest document",
         description="Seconds that one attempt may take for a document, from the request to the last byte.",
     )
     max_list_seconds: float = Field(
         DEFAULT_LIMITS["list"].max_seconds,
         gt=0,
+        le=MAX_SECONDS,
         title="Longest list",
         description="The same for a list (sessions, learners, statistics).",
     )
@@ -130,6 +147,13 @@ class LearningSettings(BaseModel):
         False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
     )
     connection: str = Field("the connection", exclude=True, repr=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_switches(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
+            raise ValueError("it is true or false, and must be a number")
+        return value
 
     @field_validator("company_id", "api_key")
     @classmethod
@@ -286,7 +310,7 @@ def _form_field(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a form field: optional, of one simple type, with its default as a hint instead of a stored value."""
     kind = schema.get("type", "string")
     shape: dict[str, Any] = {"type": [kind, "null"]}
-    for bound in ("minimum", "exclusiveMinimum"):
+    for bound in ("minimum", "exclusiveMinimum", "maximum"):
         if bound in schema:
             shape[bound] = schema[bound]
     if "enum" in schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 import stat
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
-from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
+from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError, redact
 from airflow_provider_learning360.api.refusals import no_answer, took_too_long
 from airflow_provider_learning360.api.settings import character_name, proxy_problem
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PIECE = 64 * 1024  # bytes of a body that are read at once: a step of a millisecond or two
+MAX_LINE = 64 * 1024  # bytes of a status line or of a header
 KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Environment variables that name a CA bundle; the first that is set counts.
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -100,6 +103,9 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
         connector=aiohttp.TCPConnector(ssl=trust, keepalive_timeout=KEEP_ALIVE),
         # Bodies are decompressed within their limits, by `BodyReader`.
         auto_decompress=False,
+        # As much as `http.client` takes.
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_LINE,
         trace_configs=[_tracing()],
         cookie_jar=aiohttp.DummyCookieJar(),
         # Not trust_env: with it, aiohttp would add passwords from ~/.netrc. See proxy_of for the proxies.
@@ -148,8 +154,8 @@ def is_transport_trouble(error: Exception) -> bool:
     """Whether an exception is one of the transport, and not a mistake of ours."""
     import aiohttp
 
-    # Also of a host name that cannot be one, and of a hook that was closed meanwhile.
-    return isinstance(error, aiohttp.ClientError | OSError | UnicodeError | RuntimeError)
+    # Also of a host name or header that cannot be one, and of a hook that was closed meanwhile.
+    return isinstance(error, aiohttp.ClientError | OSError | ValueError | RuntimeError)
 
 
 def is_disconnect(error: Exception) -> bool:
@@ -269,7 +275,7 @@ def check_tls_options(options: Mapping[str, Any]) -> None:
         build_context(verify if isinstance(verify, str) else False, cert)
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[Any, Any]) -> None:
     """
     Check the headers of one request: the error of `http.client` would hold the whole header.
 
@@ -277,10 +283,15 @@ def check_headers(headers: Mapping[str, str]) -> None:
     :raises FixArgumentError: A header holds a character that HTTP cannot carry.
     """
     for name, value in headers.items():
-        wrong = next((one for one in str(value) if one > "\xff"), None)
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise FixArgumentError(f"header {redact(repr(name))}: this is not the name of a header.")
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        if not isinstance(text, str):
+            raise FixArgumentError(f"header {name!r} is a {type(value).__name__}. Give a text.")
+        wrong = next((one for one in text if one > "\xff" or one in "\r\n\0"), None)
         if wrong is not None:
             raise FixArgumentError(
-                f"header {name!r} contains {character_name(wrong)}. Headers carry Latin-1 characters only."
+                f"header {name!r} contains {character_name(wrong)}. Headers carry Latin-1 characters of one line only."
             )
 
 

@@ -115,21 +115,21 @@ def _limited_pool(pool: Any) -> Any:
 
 
 def read_content(
-    request: Request, native: requests.Response, reader: BodyReader, limits: Limits, attempt: Attempt
+    request: Request, raw: Any, reader: BodyReader, limits: Limits, attempt: Attempt
 ) -> Generator[bytes, None, None]:
-    """Yield the content of an answer, decompressed, within its limits."""
-    with closing(native):
-        while piece := _next_piece(request, native, limits, attempt):
+    """Yield the content of an answer of `urllib3`, decompressed, within its limits."""
+    with closing(raw):
+        while piece := _next_piece(request, raw, limits, attempt):
             yield from reader.feed(piece)
             if reader.is_cut:
                 return
         reader.close()
 
 
-def _next_piece(request: Request, native: requests.Response, limits: Limits, attempt: Attempt) -> bytes:
+def _next_piece(request: Request, raw: Any, limits: Limits, attempt: Attempt) -> bytes:
     """Return the next bytes of an answer as they came, none at its end."""
     try:
-        piece: bytes = native.raw.read1(PIECE, decode_content=False)
+        piece: bytes = raw.read1(PIECE, decode_content=False)
     except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
         trouble: Exception = error
     else:
@@ -151,6 +151,38 @@ def _timed_out(error: Exception) -> bool:
     # Inside of a body, `requests` hides a time-out in an error of the connection.
     kinds = (requests.Timeout, ReadTimeoutError, TimeoutError)
     return isinstance(error, kinds) or any(isinstance(one, kinds) for one in error.args)
+
+
+class LimitedBody:
+    """
+    The content of an answer as the file that `requests` reads it from.
+
+    :param content: The content, decompressed and within its limits.
+    """
+
+    def __init__(self, content: Generator[bytes, None, None]) -> None:
+        self._content = content
+        self._left = b""
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next bytes, all of them without a size."""
+        pieces, length = [self._left], len(self._left)
+        while size is None or size < 0 or length < size:
+            piece = next(self._content, b"")
+            if not piece:
+                break
+            pieces.append(piece)
+            length += len(piece)
+        read = b"".join(pieces)
+        if size is None or size < 0:
+            self._left = b""
+            return read
+        self._left = read[size:]
+        return read[:size]
+
+    def close(self) -> None:
+        """Read no more of it."""
+        self._content.close()
 
 
 class LimitedResponse(http.client.HTTPResponse):

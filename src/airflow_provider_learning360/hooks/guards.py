@@ -51,12 +51,17 @@ class OneOriginSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         try:
-            return super().send(request, **kwargs)
+            response = super().send(request, **kwargs)
         except requests.RequestException as error:
             kind, text = type(error), _text_of(error)
             hidden = without_secrets(text, self._credentials.secrets)
             if hidden == str(error) and self._credentials.mode != "query":
                 raise
+        else:
+            # What `raise_for_status` shows.
+            response.url = without_secrets(response.url or "", self._credentials.secrets)
+            response.reason = without_secrets(response.reason or "", self._credentials.secrets)
+            return response
         # Outside of the handler: the transport's own exception shows the URL, with the keys in it.
         raise kind(hidden)
 

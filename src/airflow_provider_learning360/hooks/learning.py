@@ -35,6 +35,7 @@ from airflow_provider_learning360.api.diagnosis import diagnosis
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
 from airflow_provider_learning360.api.messages import Call, Kind, Limits, Request, Response, join_headers
+from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.refusals import not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
@@ -56,6 +57,7 @@ from airflow_provider_learning360.hooks.connection import check_extra, credentia
 from airflow_provider_learning360.hooks.deadline import (
     OVERHEAD,
     Attempt,
+    LimitedBody,
     error_from_requests,
     hold_to_limits,
     limited,
@@ -230,6 +232,7 @@ class LearningHook(HttpHook):
         read = getattr(data, "read", None)
         if read is not None:
             data = read()  # a file is read once, but may have to be sent again
+        check_headers(headers or {})
         place = "params" if self.method in ("GET", "HEAD") else "data"
         url = self.settings.host + "/" + (endpoint or "").lstrip("/")
         prepared = requests.Request(self.method, url, headers=headers, **{place: data}, **request_kwargs).prepare()
@@ -253,6 +256,8 @@ class LearningHook(HttpHook):
     ) -> requests.Session:
         """
         Return a `requests` session that signs what goes to the connection's host, and refuses redirects elsewhere.
+
+        What it reads has no limit: give each request a `timeout`, or use `run`, which keeps to those of the connection.
 
         :param headers: Headers for all requests of the session.
         :param extra_options: As in `HttpHook`: `stream`, `verify`, `cert`, `proxies`, `trust_env`.
@@ -345,7 +350,7 @@ class LearningHook(HttpHook):
                 native = requests.Session.send(
                     session,
                     prepared,
-                    timeout=options.get("timeout", self.settings.timeout),
+                    timeout=_within(options.get("timeout", self.settings.timeout), limits.max_seconds),
                     allow_redirects=False,
                     **{**sending, "stream": True},  # the body is read here, within its limits
                 )
@@ -365,8 +370,12 @@ class LearningHook(HttpHook):
         response = Response(request, native.status_code, headers, native=native)
         try:
             reader = BodyReader(request, response.status, headers, limits)
-            content = read_content(request, native, reader, limits, attempt)
+            content = read_content(request, native.raw, reader, limits, attempt)
+            # Callers of `run` may print them.
+            native.url = hide_secrets(native.url or "", self.credentials.secrets)
+            native.reason = hide_secrets(native.reason or "", self.credentials.secrets)
             if streamed and response.is_success:
+                native.raw = LimitedBody(content)
                 return replace(response, content=content)
             body = b"".join(content)
         except LearningError as error:
@@ -649,6 +658,13 @@ def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> 
     except LearningError:
         native.close()
         raise
+
+
+def _within(timeout: Any, seconds: float) -> Any:
+    """Return a time-out, or times-out, of `requests` that leave an attempt no more time than it has."""
+    if isinstance(timeout, tuple):
+        return tuple(_within(one, seconds) for one in timeout)
+    return seconds if timeout is None else min(timeout, seconds)
 
 
 def _native(response: Response) -> requests.Response:

@@ -12,6 +12,8 @@ from airflow_provider_learning360.api.retries import LONGEST_TASK_WAIT, LONGEST_
 
 log = logging.getLogger(__name__)
 
+MAX_SECONDS = 366 * 86_400.0  # of a wait: a year
+
 
 def max_triggerer_wait() -> float:
     """Return the longest wait, in seconds, that a server may ask of a triggerer."""
@@ -28,7 +30,7 @@ def _seconds(option: str, default: float) -> float:
         seconds: float = conf.getfloat("learning360", option, fallback=default)
     except AirflowConfigException:
         seconds = math.nan
-    if 0 < seconds < math.inf:
+    if 0 < seconds <= MAX_SECONDS:
         return seconds
     _warn(option, default)
     return default
@@ -37,5 +39,6 @@ def _seconds(option: str, default: float) -> float:
 @cache  # a poller reads its limit at every poll
 def _warn(option: str, default: float) -> None:
     log.warning(
-        "[learning360] %s in Airflow's configuration is not a number of seconds above 0. Using %g.", option, default
+        "[learning360] %s in Airflow's configuration must be a number of seconds above 0 and up to %d. Using %g.",
+        *(option, MAX_SECONDS, default),
     )
