@@ -33,6 +33,19 @@ _SAID = {
     errno.ENETUNREACH: "Network is unreachable",
     errno.EHOSTUNREACH: "No route to host",
 }
+# What HTTP libraries call the same things; their texts may show URLs.
+_BROKEN = "the answer is no valid HTTP, or is broken off"
+_CLOSED = "the server closed the connection"
+_PROXY = "the proxy refused the connection or does not answer"
+_IN_WORDS = {
+    **dict.fromkeys(("ProtocolError", "ClientPayloadError", "ClientResponseError", "IncompleteRead"), _BROKEN),
+    **dict.fromkeys(("ChunkedEncodingError", "InvalidChunkLength", "BadStatusLine", "InvalidHeader"), _BROKEN),
+    **dict.fromkeys(("ServerDisconnectedError", "RemoteDisconnected"), _CLOSED),
+    **dict.fromkeys(("ProxyError", "ClientHttpProxyError", "ClientProxyConnectionError"), _PROXY),
+    **dict.fromkeys(
+        ("InvalidURL", "LocationParseError", "UnicodeError", "InvalidUrlClientError"), "the address is not valid"
+    ),
+}
 TRANSIENT = frozenset({500, 502, 503, 504})
 # Bytes of a text that is no JSON, out of which an error shows a line.
 MAX_READ = 64 * 1024
@@ -126,7 +139,7 @@ def no_answer(request: Request, error: BaseException, *, timed_out: bool, connec
             f"Check host and `verify` of {connection}.",
             **details,
         )
-    reason = _said(cause) or type(error).__name__
+    reason = _said(cause) or _IN_WORDS.get(type(error).__name__, type(error).__name__)
     return UnreachableError(
         f"{request} got no answer: {reason}. Check the network, and host and proxy of {connection}.", **details
     )
