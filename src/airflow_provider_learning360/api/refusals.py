@@ -139,7 +139,7 @@ def no_answer(request: Request, error: BaseException, *, timed_out: bool, connec
             f"Check host and `verify` of {connection}.",
             **details,
         )
-    reason = _said(cause) or _IN_WORDS.get(type(error).__name__, type(error).__name__)
+    reason = _said(cause) or _in_words(error)
     return UnreachableError(
         f"{request} got no answer: {reason}. Check the network, and host and proxy of {connection}.", **details
     )
@@ -166,6 +166,12 @@ def _said(cause: OSError | None) -> str | None:
     if cause is None:
         return None
     return _SAID.get(cause.errno or 0, cause.strerror)
+
+
+def _in_words(error: BaseException) -> str:
+    """Return what happened by the names of the transport's exceptions; the inner one knows more than the outer."""
+    kinds = [type(one).__name__ for one in (*error.args, error)]
+    return next((_IN_WORDS[kind] for kind in kinds if kind in _IN_WORDS), type(error).__name__)
 
 
 def _operating_system_error(error: BaseException) -> OSError | None:
