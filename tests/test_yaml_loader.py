@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.yaml_loader import YamlError, load_yaml
+from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load_yaml
 
 DIGITS, OCTAL = set(string.digits), set("01234567")
 
@@ -84,6 +84,43 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         load_yaml(text)
 
 
-def test_a_number_that_python_does_not_read_is_an_error() -> None:
-    with pytest.raises(YamlError, match="too many digits"):
-        load_yaml("a: " + "1" * 5000)
+@pytest.mark.parametrize(
+    "digits", ["1" * 5000, "0x" + "f" * 4000, "0o" + "7" * 4000, "-" + "9" * 4000, "!!int " + "1" * 30]
+)
+@pytest.mark.parametrize("text", ["a: {}\n", "? {}\n: a\n", "[[{}]]\n"])
+def test_an_integer_beyond_64_bits_is_an_error(digits: str, text: str) -> None:
+    with pytest.raises(YamlError, match=r"line 1, column [0-9]+: the int has too many digits"):
+        load_yaml(text.format(digits))
+
+
+@given(st.integers(-(2**70), 2**70), st.sampled_from(["{}", "{:#x}", "{:#o}"]))
+@example(2**63 - 1, "{:#x}")
+@example(2**63, "{:#x}")
+@example(-(2**63), "{}")
+@example(-(2**63) - 1, "{}")
+def test_integers_of_64_bits_are_read(number: int, written: str) -> None:
+    text = written.format(number if written == "{}" else abs(number))
+    meant = int(text, 0)
+    try:
+        assert load_yaml(f"- {text}\n") == [meant]
+    except YamlError:
+        assert not -(2**63) <= meant < 2**63
+    else:
+        assert -(2**63) <= meant < 2**63
+
+
+@given(st.integers(0x110000, 0xFFFFFFFF), st.sampled_from(["a: {}\n", "{}: a\n", "- [{}]\n"]))
+@example(0x110000, "a: {}\n")
+@example(0xFFFFFFFF, "a: {}\n")
+def test_an_escape_that_is_no_character_is_an_error(code: int, text: str) -> None:
+    written = text.format(f'"\\U{code:08X}"')
+    for read in (load_yaml, check_yaml):
+        with pytest.raises(YamlError, match="which is no character"):
+            read(written)
+    check_yaml(written, syntax=False)
+
+
+def test_a_version_with_too_many_digits_is_an_error() -> None:
+    for read in (load_yaml, check_yaml):
+        with pytest.raises(YamlError, match="too many digits"):
+            read(f"%YAML 1.{'1' * 5000}\n---\na: b\n")

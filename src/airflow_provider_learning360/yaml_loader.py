@@ -15,6 +15,8 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
@@ -23,6 +25,8 @@ MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # with what aliases stand for
 MAX_DEPTH = 50
 MAX_PROBLEM = 200  # characters of what PyYAML says, which may repeat a long tag
+
+_UNREADABLE = r"it contains an escape beyond \U0010FFFF, which is no character, or a number with too many digits"
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -78,6 +82,8 @@ def load_yaml(text: str) -> Any:
         problem = _problem_of(error)
     except RecursionError:
         problem = f"it is nested more than {MAX_DEPTH} levels deep"
+    except (ValueError, OverflowError):
+        problem = _UNREADABLE
     raise YamlError(problem)
 
 
@@ -96,11 +102,14 @@ def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> No
         for event in yaml.parse(text, Loader=_CoreLoader):
             inspection.see(event)
         return
+    except YamlError:
+        raise
     except yaml.YAMLError as error:
-        if not syntax:
-            return
         problem = _problem_of(error)
-    raise YamlError(problem)
+    except (ValueError, OverflowError):  # PyYAML converts escapes and numbers of versions without a check
+        problem = _UNREADABLE
+    if syntax:
+        raise YamlError(problem)
 
 
 def _require_length(size: int) -> None:
@@ -202,11 +211,11 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
         text = self.construct_scalar(node)
         if re.fullmatch(CORE_SCHEMA[kind][0], text) is None:
             raise yaml.MarkedYAMLError(problem=f"it is no {kind} of YAML 1.2", problem_mark=node.start_mark)
-        try:
-            return _VALUES[kind](text)
-        except ValueError:  # Python reads no integer of more than 4,300 digits
-            pass
-        raise yaml.MarkedYAMLError(problem=f"the {kind} has too many digits", problem_mark=node.start_mark)
+        value = _VALUES[kind](text)
+        if value is _TOO_LARGE:
+            problem = "the int has too many digits; the largest has 64 bits"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
     def construct_list(self, node: Any) -> Iterator[Any]:
         yield from self.construct_yaml_seq(node)
@@ -215,8 +224,15 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
         yield from self.construct_yaml_map(node)
 
 
-def _int(text: str) -> int:
-    return int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[1:2] in ("o", "x") else int(text)
+_TOO_LARGE = object()
+
+
+def _int(text: str) -> Any:
+    try:
+        value = int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[1:2] in ("o", "x") else int(text)
+    except ValueError:  # Python reads no decimal integer of more than 4,300 digits
+        return _TOO_LARGE
+    return value if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else _TOO_LARGE
 
 
 def _float(text: str) -> float:

@@ -164,6 +164,40 @@ def test_errors_name_the_field_and_what_may_be(source: Any, words: list[str]) ->
     assert [word for word in words if word not in message] == []
 
 
+class _Unprintable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), [10**5000], {"x": 10**5000}, _Unprintable(), float("nan")],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda value: policy({**BEFORE, "before": {"days": value}}),
+        lambda value: policy({**BEFORE, "before": value}),
+        lambda value: policy({**BEFORE, "audience": [value]}),
+        lambda value: policy({**BEFORE, "name": value}),
+        lambda value: policy({**OVERDUE, "at_most": value}),
+        lambda value: policy(working_days=[value]),
+        lambda value: policy(quiet_hours={"from": value, "to": "08:00"}),
+        lambda value: policy(value),
+        lambda value: policy(rulez=value),
+        lambda value: {"name": value, "rules": value},
+    ],
+)  # fmt: skip
+def test_a_value_of_any_kind_in_any_place_is_refused_with_a_sentence(place: Any, value: Any) -> None:
+    assert len(read_error(place(value))) < 3000
+
+
+@pytest.mark.parametrize("days", ["0x" + "f" * 4000, "9" * 400, '"\\U00110000"'])
+def test_what_no_reader_can_hold_is_refused_with_a_sentence(days: str) -> None:
+    assert "neither YAML nor JSON" in read_error(f"name: p\nrules: [{{name: r, before: {{days: {days}}}}}]\n")
+
+
 def test_an_error_tells_one_thing_once() -> None:
     message = read_error(policy({**BEFORE, "anchor": "stratDate"}))
     assert message == (

@@ -24,7 +24,7 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     :param given: What was given.
     :param known: The known words.
     """
-    close = get_close_matches(str(given), list(known), 1)
+    close = get_close_matches(given, list(known), 1) if isinstance(given, str) else []
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -79,8 +79,12 @@ def _what(detail: Any, models: Mapping[str, type[BaseModel]]) -> str:
 
 
 def _shown(given: Any) -> str:
+    try:
+        text = repr(given)
+    except Exception:  # noqa: BLE001 - of any class; Python also writes no integer of more than 4,300 digits
+        text = f"a value of type {type(given).__name__}"
     # An address may be in the wrong place.
-    return "an address" if "@" in repr(given) else redact(repr(given))
+    return "an address" if "@" in text else redact(text)
 
 
 def _fields(place: Place, models: Mapping[str, type[BaseModel]]) -> list[str]:
