@@ -124,3 +124,43 @@ def test_a_version_with_too_many_digits_is_an_error() -> None:
     for read in (load_yaml, check_yaml):
         with pytest.raises(YamlError, match="too many digits"):
             read(f"%YAML 1.{'1' * 5000}\n---\na: b\n")
+
+
+ONES = ["1", "0x1", "0o1", "+1", "01", "1.0", "1e0", "true", "True", "TRUE", "'1'", "'true'"]
+OTHERS = ["false", "0", "-0", "~", "null", "NULL", "", "a", "'a'", '"a"']
+
+
+@given(st.lists(st.sampled_from(ONES + OTHERS), min_size=1, max_size=4))
+@example(["1", "0x1"])
+@example(["true", "True"])
+@example(["~", "null"])
+@example(["1", "'1'"])
+def test_no_key_is_dropped(keys: list[str]) -> None:
+    values = [load_yaml(f"- {key}\n")[0] for key in keys]
+    text = "".join(f"? {key}\n: {place}\n" for place, key in enumerate(keys))
+    try:
+        assert load_yaml(text) == dict(zip(values, range(len(keys)), strict=True))
+    except YamlError as error:
+        assert "would be dropped" in str(error)  # noqa: PT017
+        assert len(set(values)) < len(keys) or len({key.strip("'\"") for key in keys}) < len(keys)
+    else:
+        assert len(set(values)) == len(keys)
+
+
+def test_merged_keys_may_be_replaced() -> None:
+    text = "a: &a {1: x, 2: y}\nb: &b {<<: *a, 0x1: z}\nc: {<<: [*b, *a], 2: w}\n"
+    assert load_yaml(text) == {"a": {1: "x", 2: "y"}, "b": {1: "z", 2: "y"}, "c": {1: "z", 2: "w"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: b\n? [x]\n: c\n", "line 2: a key is a list or a mapping"),
+        ("{{x: y}: c}\n", "line 1: a key is a list or a mapping"),
+        ("a: !mine b\n", "line 1, column 4: tag '!mine' is not known; remove it"),
+    ],
+)
+def test_errors_say_what_to_do(text: str, words: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        load_yaml(text)
+    assert words in str(caught.value)

@@ -82,6 +82,8 @@ def load_yaml(text: str) -> Any:
         problem = _problem_of(error)
     except RecursionError:
         problem = f"it is nested more than {MAX_DEPTH} levels deep"
+    except YamlError:
+        raise
     except (ValueError, OverflowError):
         problem = _UNREADABLE
     raise YamlError(problem)
@@ -206,6 +208,35 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}  # a class attribute of PyYAML
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._inspected: set[int] = set()
+
+    def flatten_mapping(self, node: Any) -> None:
+        # Once: afterwards it has the pairs that were merged into it as well.
+        if id(node) not in self._inspected:
+            self._inspected.add(id(node))
+            self._require_keys([key for key, _ in node.value if key.tag != _MERGE])
+        super().flatten_mapping(node)
+
+    def _require_keys(self, keys: list[Any]) -> None:
+        """Refuse keys that no dictionary can have, and those that are one key to it, such as `1` and `0x1`."""
+        found: dict[Any, Any] = {}
+        for key in keys:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise YamlError(f"line {line}: a key is a list or a mapping; write a text or a number")
+            value = self.construct_object(key)
+            if value in found:
+                lines = f"lines {found[value].start_mark.line + 1} and {line}"
+                raise YamlError(
+                    f"{found[value].value!r} and {key.value!r} are one key, in {lines}; one would be dropped"
+                )
+            found[value] = key
+
+    def construct_undefined(self, node: Any) -> Any:
+        raise yaml.MarkedYAMLError(problem=f"tag {node.tag!r} is not known; remove it", problem_mark=node.start_mark)
+
     def construct_core(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_TAG)
         text = self.construct_scalar(node)
@@ -273,4 +304,4 @@ _CoreLoader.add_constructor(_MERGE, _CoreConstructor.construct_scalar)  # as a v
 _CoreLoader.add_constructor(f"{_TAG}str", _CoreConstructor.construct_scalar)
 _CoreLoader.add_constructor(f"{_TAG}seq", _CoreConstructor.construct_list)
 _CoreLoader.add_constructor(f"{_TAG}map", _CoreConstructor.construct_dictionary)
-_CoreLoader.add_constructor(None, SafeConstructor.construct_undefined)
+_CoreLoader.add_constructor(None, _CoreConstructor.construct_undefined)

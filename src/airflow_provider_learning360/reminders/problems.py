@@ -14,6 +14,23 @@ if TYPE_CHECKING:
 
 MOST = 5  # problems that one message tells
 
+_TYPES = {
+    "string_type": "not a text; put it in quotes",
+    "tuple_type": "not a list",
+    "bool_type": "neither true nor false",
+    "bool_parsing": "neither true nor false",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "finite_number": "not a whole number",
+}
+# By the name of the model that should be there.
+_EXPECTED = {
+    "Duration": "not a duration; write {days: 1}",
+    "QuietHours": 'not quiet hours; write {from: "20:00", to: "08:00"}',
+    "ReminderRule": "not a rule; write its fields",
+}
+
 Place = tuple[int | str, ...]
 
 
@@ -73,7 +90,10 @@ def _what(detail: Any, models: Mapping[str, type[BaseModel]]) -> str:
         is_shown = isinstance(detail["input"], str | int | float) and detail["loc"][-1:] != ("to",)
         return f"{given}: {told}" if is_shown else told
     if kind in ("model_type", "model_attributes_type"):
-        return f"{given} are no fields; known are {', '.join(_fields(detail['loc'], models))}"
+        expected = _EXPECTED.get(_model_of(detail["loc"], models).__name__, "not a mapping")
+        return f"{given} is {expected}; known are {', '.join(_fields(detail['loc'], models))}"
+    if kind in _TYPES:
+        return f"{given} is {_TYPES[kind]}"
     said = detail["msg"][:1].lower() + detail["msg"][1:]
     return f"{said}; {given} was given"
 
@@ -89,6 +109,9 @@ def _shown(given: Any) -> str:
 
 def _fields(place: Place, models: Mapping[str, type[BaseModel]]) -> list[str]:
     """Return the names of the fields that may be at a place."""
+    return [field.alias or name for name, field in _model_of(place, models).model_fields.items()]
+
+
+def _model_of(place: Place, models: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
     inner = [part for part in place if isinstance(part, str) and part in models]
-    model = models[inner[-1] if inner else ""]
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return models[inner[-1] if inner else ""]
