@@ -107,11 +107,12 @@ def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> No
     except YamlError:
         raise
     except yaml.YAMLError as error:
+        if not syntax:
+            return
         problem = _problem_of(error)
     except (ValueError, OverflowError):  # PyYAML converts escapes and numbers of versions without a check
-        problem = _UNREADABLE
-    if syntax:
-        raise YamlError(problem)
+        problem = _UNREADABLE  # no other reader that is built on PyYAML could say it
+    raise YamlError(problem)
 
 
 def _require_length(size: int) -> None:

@@ -16,6 +16,7 @@ MOST = 5  # problems that one message tells
 
 _TYPES = {
     "string_type": "not a text; put it in quotes",
+    "string_unicode": "not a text that can be stored",
     "tuple_type": "not a list",
     "bool_type": "neither true nor false",
     "bool_parsing": "neither true nor false",
