@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.yaml_loader import YamlError, load_yaml
+from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load_yaml
 
 DIGITS, OCTAL = set(string.digits), set("01234567")
 
@@ -84,6 +84,84 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         load_yaml(text)
 
 
-def test_a_number_that_python_does_not_read_is_an_error() -> None:
-    with pytest.raises(YamlError, match="too many digits"):
-        load_yaml("a: " + "1" * 5000)
+@pytest.mark.parametrize(
+    "digits", ["1" * 5000, "0x" + "f" * 4000, "0o" + "7" * 4000, "-" + "9" * 4000, "!!int " + "1" * 30]
+)
+@pytest.mark.parametrize("text", ["a: {}\n", "? {}\n: a\n", "[[{}]]\n"])
+def test_an_integer_beyond_64_bits_is_an_error(digits: str, text: str) -> None:
+    with pytest.raises(YamlError, match=r"line 1, column [0-9]+: the int has too many digits"):
+        load_yaml(text.format(digits))
+
+
+@given(st.integers(-(2**70), 2**70), st.sampled_from(["{}", "{:#x}", "{:#o}"]))
+@example(2**63 - 1, "{:#x}")
+@example(2**63, "{:#x}")
+@example(-(2**63), "{}")
+@example(-(2**63) - 1, "{}")
+def test_integers_of_64_bits_are_read(number: int, written: str) -> None:
+    text = written.format(number if written == "{}" else abs(number))
+    meant = int(text, 0)
+    try:
+        assert load_yaml(f"- {text}\n") == [meant]
+    except YamlError:
+        assert not -(2**63) <= meant < 2**63
+    else:
+        assert -(2**63) <= meant < 2**63
+
+
+@given(st.integers(0x110000, 0xFFFFFFFF), st.sampled_from(["a: {}\n", "{}: a\n", "- [{}]\n"]))
+@example(0x110000, "a: {}\n")
+@example(0xFFFFFFFF, "a: {}\n")
+def test_an_escape_that_is_no_character_is_an_error(code: int, text: str) -> None:
+    written = text.format(f'"\\U{code:08X}"')
+    for read in (load_yaml, check_yaml):
+        with pytest.raises(YamlError, match="which is no character"):
+            read(written)
+    with pytest.raises(YamlError, match="which is no character"):
+        check_yaml(written, syntax=False)
+
+
+def test_a_version_with_too_many_digits_is_an_error() -> None:
+    for read in (load_yaml, check_yaml):
+        with pytest.raises(YamlError, match="too many digits"):
+            read(f"%YAML 1.{'1' * 5000}\n---\na: b\n")
+
+
+ONES = ["1", "0x1", "0o1", "+1", "01", "1.0", "1e0", "true", "True", "TRUE", "'1'", "'true'"]
+OTHERS = ["false", "0", "-0", "~", "null", "NULL", "", "a", "'a'", '"a"']
+
+
+@given(st.lists(st.sampled_from(ONES + OTHERS), min_size=1, max_size=4))
+@example(["1", "0x1"])
+@example(["true", "True"])
+@example(["~", "null"])
+@example(["1", "'1'"])
+def test_no_key_is_dropped(keys: list[str]) -> None:
+    values = [load_yaml(f"- {key}\n")[0] for key in keys]
+    text = "".join(f"? {key}\n: {place}\n" for place, key in enumerate(keys))
+    try:
+        assert load_yaml(text) == dict(zip(values, range(len(keys)), strict=True))
+    except YamlError as error:
+        assert "would be dropped" in str(error)  # noqa: PT017
+        assert len(set(values)) < len(keys) or len({key.strip("'\"") for key in keys}) < len(keys)
+    else:
+        assert len(set(values)) == len(keys)
+
+
+def test_merged_keys_may_be_replaced() -> None:
+    text = "a: &a {1: x, 2: y}\nb: &b {<<: *a, 0x1: z}\nc: {<<: [*b, *a], 2: w}\n"
+    assert load_yaml(text) == {"a": {1: "x", 2: "y"}, "b": {1: "z", 2: "y"}, "c": {1: "z", 2: "w"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: b\n? [x]\n: c\n", "line 2: a key is a list or a mapping"),
+        ("{{x: y}: c}\n", "line 1: a key is a list or a mapping"),
+        ("a: !mine b\n", "line 1, column 4: tag '!mine' is not known; remove it"),
+    ],
+)
+def test_errors_say_what_to_do(text: str, words: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        load_yaml(text)
+    assert words in str(caught.value)

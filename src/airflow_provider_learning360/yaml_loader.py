@@ -15,6 +15,8 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
@@ -23,6 +25,8 @@ MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # with what aliases stand for
 MAX_DEPTH = 50
 MAX_PROBLEM = 200  # characters of what PyYAML says, which may repeat a long tag
+
+_UNREADABLE = r"it contains an escape beyond \U0010FFFF, which is no character, or a number with too many digits"
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
@@ -78,6 +82,10 @@ def load_yaml(text: str) -> Any:
         problem = _problem_of(error)
     except RecursionError:
         problem = f"it is nested more than {MAX_DEPTH} levels deep"
+    except YamlError:
+        raise
+    except (ValueError, OverflowError):
+        problem = _UNREADABLE
     raise YamlError(problem)
 
 
@@ -96,10 +104,14 @@ def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> No
         for event in yaml.parse(text, Loader=_CoreLoader):
             inspection.see(event)
         return
+    except YamlError:
+        raise
     except yaml.YAMLError as error:
         if not syntax:
             return
         problem = _problem_of(error)
+    except (ValueError, OverflowError):  # PyYAML converts escapes and numbers of versions without a check
+        problem = _UNREADABLE  # no other reader that is built on PyYAML could say it
     raise YamlError(problem)
 
 
@@ -197,16 +209,45 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}  # a class attribute of PyYAML
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._inspected: set[int] = set()
+
+    def flatten_mapping(self, node: Any) -> None:
+        # Once: afterwards it has the pairs that were merged into it as well.
+        if id(node) not in self._inspected:
+            self._inspected.add(id(node))
+            self._require_keys([key for key, _ in node.value if key.tag != _MERGE])
+        super().flatten_mapping(node)
+
+    def _require_keys(self, keys: list[Any]) -> None:
+        """Refuse keys that no dictionary can have, and those that are one key to it, such as `1` and `0x1`."""
+        found: dict[Any, Any] = {}
+        for key in keys:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise YamlError(f"line {line}: a key is a list or a mapping; write a text or a number")
+            value = self.construct_object(key)
+            if value in found:
+                lines = f"lines {found[value].start_mark.line + 1} and {line}"
+                raise YamlError(
+                    f"{found[value].value!r} and {key.value!r} are one key, in {lines}; one would be dropped"
+                )
+            found[value] = key
+
+    def construct_undefined(self, node: Any) -> Any:
+        raise yaml.MarkedYAMLError(problem=f"tag {node.tag!r} is not known; remove it", problem_mark=node.start_mark)
+
     def construct_core(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_TAG)
         text = self.construct_scalar(node)
         if re.fullmatch(CORE_SCHEMA[kind][0], text) is None:
             raise yaml.MarkedYAMLError(problem=f"it is no {kind} of YAML 1.2", problem_mark=node.start_mark)
-        try:
-            return _VALUES[kind](text)
-        except ValueError:  # Python reads no integer of more than 4,300 digits
-            pass
-        raise yaml.MarkedYAMLError(problem=f"the {kind} has too many digits", problem_mark=node.start_mark)
+        value = _VALUES[kind](text)
+        if value is _TOO_LARGE:
+            problem = "the int has too many digits; the largest has 64 bits"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
     def construct_list(self, node: Any) -> Iterator[Any]:
         yield from self.construct_yaml_seq(node)
@@ -215,8 +256,15 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
         yield from self.construct_yaml_map(node)
 
 
-def _int(text: str) -> int:
-    return int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[1:2] in ("o", "x") else int(text)
+_TOO_LARGE = object()
+
+
+def _int(text: str) -> Any:
+    try:
+        value = int(text[2:], {"o": 8, "x": 16}[text[1]]) if text[1:2] in ("o", "x") else int(text)
+    except ValueError:  # Python reads no decimal integer of more than 4,300 digits
+        return _TOO_LARGE
+    return value if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else _TOO_LARGE
 
 
 def _float(text: str) -> float:
@@ -257,4 +305,4 @@ _CoreLoader.add_constructor(_MERGE, _CoreConstructor.construct_scalar)  # as a v
 _CoreLoader.add_constructor(f"{_TAG}str", _CoreConstructor.construct_scalar)
 _CoreLoader.add_constructor(f"{_TAG}seq", _CoreConstructor.construct_list)
 _CoreLoader.add_constructor(f"{_TAG}map", _CoreConstructor.construct_dictionary)
-_CoreLoader.add_constructor(None, SafeConstructor.construct_undefined)
+_CoreLoader.add_constructor(None, _CoreConstructor.construct_undefined)

@@ -170,6 +170,7 @@ WITH_JINJA = LAUGHS.replace("dag_id", "{% if true %}\ndag_id") + "{% endif %}\n"
                 (LAUGHS, "more than 100,000 nodes"),
                 ("dag_id: " + "[" * 3000 + "]" * 3000, "nested more than 50 levels"),
                 ("dag_id: &a [*a]", "refers to itself"),
+                ('dag_id: "\\U00110000"', "which is no character"),
             )
         ),
         ("it.dag.yaml", WITH_JINJA, "more than 100,000 nodes"),

@@ -158,6 +158,10 @@ def test_dates_at_the_ends_of_the_calendar(planned: Plan, learning360_simulator:
     status, out, err = planned("--session", ID)
     assert (status, err) == (0, "")
     assert "start: due" in out
+    assert ", end not set\n" in out
+    assert "9999" not in out
+    assert "0001" not in out
+    assert "ending: no, its endDate is not set" in out
 
 
 @pytest.mark.parametrize(

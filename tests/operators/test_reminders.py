@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.errors import (
     FixArgumentError,
@@ -534,7 +535,10 @@ def test_names_of_variables_are_never_the_same() -> None:
         return announced.AnnouncedDates(ReminderPolicy.read({**POLICY, "name": policy}), conn).name
 
     pairs = [("onboarding", "eu_learning"), ("onboarding_eu", "learning"), ("a", "_b"), ("a", "b"), ("a", "__b_c")]
-    assert len({name(*pair) for pair in pairs}) == len(pairs)
+    # Some databases take a capital letter for the small one.
+    pairs += [("A", "b"), ("a", "B"), ("a", ".b"), ("a", "..b"), ("a", ".B"), ("aB", "b"), ("Ab", "b"), ("a-b", "b")]
+    assert len({name(*pair).lower() for pair in pairs}) == len(pairs)
+    assert name("onboarding", "learning360_default") == "learning360_announced__onboarding__learning360_default"
 
 
 def test_the_old_variable_is_read_until_there_is_a_new_one(variables: dict[str, str]) -> None:
@@ -591,3 +595,15 @@ def test_numbers_that_are_none_to_count_with_are_not_counted(registered: Any) ->
     values = values_of(session, UTC, rule="digest", statistics=statistics)
     assert values["digest"]["registered"] is None
     assert "None" not in "".join(render("tutors_digest", "en", values))
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+@pytest.mark.parametrize("field", ["due", "anchor_at"])
+@pytest.mark.parametrize("time", ["12-31T23:59:59.999Z", "12-31T23:59:59.999-14:00", "01-01T00:00:00.000+14:00"])
+def test_a_conf_at_the_ends_of_the_calendar_ends_with_a_sentence(
+    simulator: Simulator, year: str, field: str, time: str
+) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = only(plan(), "day_before") | {field: f"{year}-{time}"}
+    with pytest.raises((AirflowSkipException, AirflowRescheduleException, FixArgumentError)):
+        Delivery(conf).execute()

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
@@ -245,28 +245,53 @@ def test_every_language_has_every_file() -> None:
 
 # What is checked when a DAG is parsed is what is rendered when a mail is sent.
 
-FILE = st.tuples(
+CONTENTS = st.sampled_from(
+    [
+        *["Words."] * 6,
+        "{% include 'part.txt' %}",
+        "{% include 'part.txt' ignore missing %}",
+        "{% include ['part.txt', 'other.txt'] %}",
+        "{% include language ~ '.txt' %}",
+        "{% extends 'layout.html' %}",
+        "{% if %}",
+        "{{ session.nam }}",
+        "{{ rule | when }}",
+        "{{ rule | unknown }}",
+        "{% if false %}{{ oops }}{% endif %}",
+        "{{ session.end | when }} {{ digest.names | length }}",
+    ]
+)
+OWN_FILE = st.tuples(
     st.sampled_from(["en", "fr", "de", "DE", "de-AT", ""]),
     st.sampled_from(["own", "overdue"]),
     st.sampled_from(["txt", "subject.txt", "html"]),
-    st.sampled_from(["Words.", "{% include 'part.txt' %}", "{% if %}"]),
+).map(lambda parts: f"{parts[0]}/{parts[1]}.{parts[2]}".lstrip("/"))
+SHARED_FILE = st.sampled_from(
+    ["layout.html", "paragraphs.html", "fr/layout.html", "fr/paragraphs.html", "de/part.txt", "part.txt", "en.txt"]
 )
+COMPLETE = {"en/own.txt": "Words.", "en/own.subject.txt": "Words."}
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(FILE, max_size=7), st.booleans())
-def test_a_template_is_accepted_exactly_if_every_language_can_be_rendered(files_of: list[Any], has_part: bool) -> None:
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(OWN_FILE | SHARED_FILE, CONTENTS, max_size=6), st.sampled_from([{}, COMPLETE]))
+@example({"layout.html": "{% if %}"}, COMPLETE)
+@example({"paragraphs.html": "{% if %}"}, COMPLETE)
+@example({"layout.html": "{% extends 'layout.html' %}"}, COMPLETE)
+@example({"en/own.txt": "{% include 'own.txt' %}"}, COMPLETE)
+@example({"fr/own.txt": "a", "fr/own.subject.txt": "b", "fr/paragraphs.html": "{{ rule | unknown }}"}, COMPLETE)
+def test_a_template_is_accepted_exactly_if_every_language_can_be_rendered(
+    files_of: dict[str, str], complete: dict[str, str]
+) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        for code, name, kind, content in files_of:
-            (Path(directory) / code).mkdir(exist_ok=True)
-            (Path(directory) / code / f"{name}.{kind}").write_text(content)
-        if has_part:
-            (Path(directory) / "part.txt").write_text("Part.")
+        for path, content in (complete | files_of).items():
+            (Path(directory) / path).parent.mkdir(exist_ok=True)
+            (Path(directory) / path).write_text(content)
         for template in ("own", "overdue"):
 
             def fails(lang: str, template: str = template) -> bool:
                 try:
                     render(template, lang, everything(), directory=directory)
+                    render(template, lang, nothing(), directory=directory)
                 except FixArgumentError:
                     return True
                 return False
@@ -278,6 +303,68 @@ def test_a_template_is_accepted_exactly_if_every_language_can_be_rendered(files_
                 assert is_broken
             else:
                 assert not is_broken
+
+
+STARTS = {"anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
+ENDS = {"anchor": "endDate", "after": {}, "audience": "learners"}
+MOVES = {"on": "date_changed", "audience": "learners"}
+DIGESTS = {"anchor": "startDate", "before": {"days": 1}, "audience": "tutors", "message": "digest"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "content", "missing"),
+    [
+        # What a mail always knows needs no condition, and what it may not know does.
+        (STARTS, "{{ session.start.year }}", None),
+        (STARTS, "{{ session.end.year }}", "session.end"),
+        (STARTS, "{% if session.end %}{{ session.end.year }}{% endif %}", None),
+        (STARTS, "{{ session.end | when }}", None),
+        (STARTS, "{% if not session.end %}{{ oops }}{% endif %}", "session.end"),
+        (STARTS, "{% if not recipient.first_name and session.name %}{{ oops }}{% endif %}", "recipient.first_name"),
+        (STARTS, "{% if session.name %}{{ oops }}{% endif %}", ""),
+        (STARTS, "{{ change.start.after }}", ""),
+        (STARTS, "{% if change.start %}{{ change.start.after.year }}{% endif %}", None),
+        (STARTS, "{% include rule ~ '.txt' %}", None),
+        (ENDS, "{{ session.end.year }}", None),
+        (ENDS, "{{ session.start.year }}", "session.start"),
+        (ENDS, "{{ digest.not_completed + 1 }}", "digest"),
+        (ENDS | {"audience": "not_completed"}, "{{ digest.not_completed + 1 }}", None),
+        (ENDS | {"audience": "tutors"}, "{{ digest.not_completed + 1 }}", None),
+        (ENDS | {"audience": [], "to": "ops@example.com"}, "{{ digest.not_completed + 1 }}", None),
+        (DIGESTS, "{{ digest.not_completed + 1 }}", None),
+        (DIGESTS, "{{ digest.completed + 1 }}", "digest.completed, digest.names"),
+        (DIGESTS, "{{ digest.names[0] }}", "digest.completed, digest.names"),
+        (MOVES, "{{ change.start.after | when }}", "change.start"),
+        (MOVES, "{% if change.start %}{{ change.start.after | when }}{% endif %}", None),
+        (MOVES, "{% if change.end %}{{ change.end.before.year }}{% endif %}", "change.start.before, change.end.before"),
+        (MOVES, "{{ (change.start or change.end).before | when }}", None),
+    ],
+)
+def test_a_template_is_tried_with_values_that_are_missing(
+    tmp_path: Path, rule: Any, content: str, missing: str | None
+) -> None:
+    checked = ReminderRule.model_validate({"name": "mine", "template": "own", **rule})
+    directory = files(tmp_path, en__own__txt=content, en__own__subject__txt="Subject", en__mine__txt="Part")
+
+    if missing is None:
+        check_templates(checked, directory)
+        return
+    with pytest.raises(FixArgumentError) as caught:
+        check_templates(checked, directory)
+    case = f" without {missing}" if missing else ""
+    assert str(caught.value).startswith(f"The mail template en/own.txt cannot be rendered{case} (")
+
+
+@pytest.mark.parametrize("rule", [None, STARTS, ENDS, MOVES, DIGESTS])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_built_in_templates_are_accepted(tmp_path: Path, template: str, rule: Any) -> None:
+    check_template(template, str(tmp_path), ReminderRule.model_validate({"name": "x", **rule}) if rule else None)
+
+
+def test_a_template_that_includes_itself_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    directory = files(tmp_path, en__own__txt="{% include 'own.txt' %}", en__own__subject__txt="Subject")
+    with pytest.raises(FixArgumentError, match="includes or extends itself without end"):
+        check_template("own", directory)
 
 
 @pytest.mark.parametrize(

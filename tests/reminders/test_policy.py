@@ -107,8 +107,9 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy({**BEFORE, "audience": "learner"}), ["audience: 'learner'", "did you mean learners?", "tutors"]),
         (policy({**BEFORE, "audience": ["learners", 5]}), ["audience: 5 is not one of"]),
         (policy({**BEFORE, "audiance": "learners"}), ["audiance", "did you mean audience?"]),
-        (policy({**BEFORE, "before": "2 days"}), ["before: '2 days' are no fields", "days, hours, minutes"]),
-        (policy({**BEFORE, "before": {"days": 1.5}}), ["before.days", "integer", "1.5 was given"]),
+        (policy({**BEFORE, "before": "2 days"}), ["before: '2 days' is not a duration; write {days: 1}",
+                                                 "known are days, hours, minutes"]),
+        (policy({**BEFORE, "before": {"days": 1.5}}), ["before.days: 1.5 is not a whole number"]),
         (policy({**BEFORE, "before": {"days": -1}}), ["before.days", "-1 was given"]),
         (policy({**BEFORE, "before": {}}), ["before: must be longer"]),
         (policy({**BEFORE, "after": {"days": 1}}), ["either `before` or `after`"]),
@@ -132,10 +133,21 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy({**BEFORE, "name": None}, BEFORE), ["rule number 1: name"]),
         (policy(BEFORE, {**OVERDUE, "name": "Before"}), ["two have the name 'before'"]),
         (policy(MOVED, {**MOVED, "name": "other", "settle": {"hours": 1}}), ["settle: must be the same"]),
-        (policy(5), ["rule number 1: 5 are no fields; known are name, anchor"]),
+        (policy(5), ["rule number 1: 5 is not a rule", "known are name, anchor"]),
         (policy(time_zone="Europe/Pariss"), ["time_zone: 'Europe/Pariss'", "did you mean Europe/Paris?"]),
         (policy(time_zone="../../etc/passwd"), ["time_zone", "no IANA time zone"]),
         (policy(time_zone="Europe"), ["time_zone: 'Europe'"]),
+        (policy(quiet_hours="20:00-08:00"), ["'20:00-08:00' is not quiet hours", "from", "to"]),
+        (policy({**BEFORE, "audience": 5}), ["audience: 5 is not a list"]),
+        (policy(working_days={"mon": 1}), ["working_days: {'mon': 1} is not a list"]),
+        (policy(rules=5), ["rules: 5 is not a list"]),
+        (policy({**BEFORE, "template": 5}), ["template: 5 is not a text; put it in quotes"]),
+        (policy({**BEFORE, "name": None}), ["name: None is not a text"]),
+        (policy({**BEFORE, "before": {"days": "one"}}), ["before.days: 'one' is not a whole number"]),
+        (policy({**BEFORE, "before": {"days": float("nan")}}), ["before.days: nan is not a whole number"]),
+        (policy(skip_if_automated_reminders="maybe"), ["'maybe' is neither true nor false"]),
+        ("name: p\n? [a]\n: b\n", ["line 2: a key is a list or a mapping"]),
+        ("name: !here p\n", ["line 1, column 7: tag '!here' is not known; remove it"]),
         (policy(quiet_hours={"from": 1200, "to": "08:00"}), ["quiet_hours.from: 1200", '"20:00"', "in quotes"]),
         (policy(quiet_hours={"from": "20:00"}), ["quiet_hours.to: it is missing"]),
         (policy(quiet_hours={"from": "08:00", "to": "08:00"}), ["at least one hour"]),
@@ -162,6 +174,40 @@ def test_errors_name_the_field_and_what_may_be(source: Any, words: list[str]) ->
     message = read_error(source)
     assert message.startswith("Reminder policy")
     assert [word for word in words if word not in message] == []
+
+
+class _Unprintable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), [10**5000], {"x": 10**5000}, _Unprintable(), float("nan")],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda value: policy({**BEFORE, "before": {"days": value}}),
+        lambda value: policy({**BEFORE, "before": value}),
+        lambda value: policy({**BEFORE, "audience": [value]}),
+        lambda value: policy({**BEFORE, "name": value}),
+        lambda value: policy({**OVERDUE, "at_most": value}),
+        lambda value: policy(working_days=[value]),
+        lambda value: policy(quiet_hours={"from": value, "to": "08:00"}),
+        lambda value: policy(value),
+        lambda value: policy(rulez=value),
+        lambda value: {"name": value, "rules": value},
+    ],
+)  # fmt: skip
+def test_a_value_of_any_kind_in_any_place_is_refused_with_a_sentence(place: Any, value: Any) -> None:
+    assert len(read_error(place(value))) < 3000
+
+
+@pytest.mark.parametrize("days", ["0x" + "f" * 4000, "9" * 400, '"\\U00110000"'])
+def test_what_no_reader_can_hold_is_refused_with_a_sentence(days: str) -> None:
+    assert "neither YAML nor JSON" in read_error(f"name: p\nrules: [{{name: r, before: {{days: {days}}}}}]\n")
 
 
 def test_an_error_tells_one_thing_once() -> None:
@@ -193,6 +239,19 @@ def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
     misplaced = read_error(policy({**BEFORE, "audience": to}))
     assert "example" not in misplaced
     assert "audience" in misplaced
+
+
+@pytest.mark.parametrize("source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=repr)
+def test_a_source_of_another_type_is_refused_with_a_sentence(source: Any) -> None:
+    assert f"type {type(source).__name__} is no policy. Give a mapping" in read_error(source)
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(FULL), json.dumps(FULL, indent="\t"), yaml.safe_dump(FULL)], ids=["json", "tabs", "yaml"]
+)
+def test_a_byte_order_mark_is_ignored(text: str, tmp_path: Path) -> None:
+    (tmp_path / "policy").write_text(text, "utf-8-sig")
+    assert ReminderPolicy.read(tmp_path / "policy") == ReminderPolicy.read(f"\ufeff{text}") == ReminderPolicy.read(FULL)
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:

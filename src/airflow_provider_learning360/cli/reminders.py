@@ -14,6 +14,7 @@ from airflow_provider_learning360.cli.output import write
 from airflow_provider_learning360.cli.program_session import stdout_kept_clean
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.reminders.calendar import Calendar
+from airflow_provider_learning360.reminders.dates import is_set
 from airflow_provider_learning360.reminders.planner import DueReminder, Skipped, plan
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 from airflow_provider_learning360.reminders.recipients import Recipient, recipients_of
@@ -110,9 +111,8 @@ class _DryRun:
         :param show_addresses: Whether mail addresses are shown in full.
         """
         dates = [
-            f"{what} {self.calendar.shown(date)}"
-            for what, date in (("starts", self.session.start_date), ("ends", self.session.end_date))
-            if date
+            f"{what}s {self.calendar.shown(date)}" if date and is_set(date) else f"{what} not set"
+            for what, date in (("start", self.session.start_date), ("end", self.session.end_date))
         ]
         yield ", ".join([_printable(self.session.title), *dates])
         for one in self.found:

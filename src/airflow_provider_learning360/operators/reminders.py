@@ -300,11 +300,12 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
 
     def _session(self, reminder: DueReminder, policy: ReminderPolicy, ledger: TaskLedger) -> ProgramSession:
         """Return the session as it is now, if the reminder is still right."""
+        from airflow_provider_learning360.reminders.dates import later
         from airflow_provider_learning360.reminders.planner import still_valid
 
         now = datetime.now(tz=UTC)
         # Who is left of a delivery that had begun gets it however late: half of them have it.
-        if now > reminder.due + policy.max_lateness.total and not ledger.has_begun:
+        if now > later(reminder.due, policy.max_lateness.total) and not ledger.has_begun:
             raise AirflowSkipException(f"It was due at {reminder.due.isoformat()}, and is too late by now.")
         try:
             session = self.hook.get_program_session(reminder.session_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ class AnnouncedDates:
     all the same, dates are taken as announced: that costs a notice, and never sends a needless one.
 
     Two underscores separate policy and connection in its name: the name of a policy has no two in a row, and ends in
-    none. An earlier version used one, which made policy `a` with connection `b_c` and policy `a_b` with connection `c`
-    share a variable. If the new variable does not exist, the old one is read once more. It is never deleted, because
-    it may belong to another policy. The trade: where two shared it, each begins with what the last of them saved, so
+    none. A capital letter is written as a dot and the small letter, and a dot as two: some databases take `A` for `a`.
+
+    An earlier version used one underscore: policy `a` with connection `b_c`, and `a_b` with `c`, shared a variable.
+    If the new variable does not exist, the old one is read once more. It is never deleted, because it may belong to
+    another policy. The trade: where two shared it, each begins with what the last of them saved, so
     one notice may be lost or repeated.
 
     :param policy: The policy.
@@ -34,7 +37,7 @@ class AnnouncedDates:
     """
 
     def __init__(self, policy: ReminderPolicy, learning_conn_id: str) -> None:
-        self.name = f"learning360_announced__{policy.name}__{learning_conn_id}"
+        self.name = f"learning360_announced__{_caseless(policy.name)}__{_caseless(learning_conn_id)}"
         self.old_name = f"learning360_reminders_{policy.name}_{learning_conn_id}"
         self._is_needed = any(rule.on for rule in policy.rules)
         self._loaded: dict[str, Any] | None = None  # None: nothing is stored under the new name
@@ -65,6 +68,10 @@ class AnnouncedDates:
             from airflow.providers.common.compat.sdk import Variable
 
             Variable.set(self.name, json.dumps(kept))
+
+
+def _caseless(name: str) -> str:
+    return re.sub("[A-Z.]", lambda found: f".{found[0].lower()}", name)
 
 
 def _mapping(text: Any, name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from jinja2 import (
     FileSystemLoader,
@@ -15,7 +16,6 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     TemplateSyntaxError,
-    meta,
     select_autoescape,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -24,6 +24,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.sanitizer import is_unprintable
 from airflow_provider_learning360.reminders.dates import is_set, on_the_clock
 from airflow_provider_learning360.reminders.language import base_code, language
+from airflow_provider_learning360.reminders.samples import samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,16 +32,19 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import LearnerStatistics, ProgramSession, SessionStatistics
     from airflow_provider_learning360.reminders.policy import ReminderRule
+    from airflow_provider_learning360.reminders.samples import Sample
 
 OURS = Path(__file__).parent / "templates"
 FALLBACK = "en"
 LONGEST_SUBJECT = 200  # characters
 MOST_NAMES = 50
+_SAMPLE_ZONE = ZoneInfo("UTC")
 
 _NAME = re.compile(r"[\w-]+")  # a path is the name of no template
 # What a template can raise: Jinja's own errors, and those of what it does with values and files.
 _FAILURES = (
-    *(TemplateError, ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError),
+    *(TemplateError, ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(AssertionError, MemoryError),
 )
 
 
@@ -146,21 +150,39 @@ def _place(template: str, code: str, folders: tuple[Path, ...]) -> tuple[Path, s
     return None
 
 
-def check_template(template: str, directory: str | None = None) -> None:
+def check_template(template: str, directory: str | None = None, rule: ReminderRule | None = None) -> None:
     """
-    Refuse a template that cannot be rendered in every language that a session may have.
+    Render a template with sample values in every language that a session may have, and refuse one that fails.
 
     :param template: Its name.
     :param directory: Folder with the author's templates; default none.
+    :param rule: The rule that uses it, which decides what a mail always knows; default unknown.
     :raises FixArgumentError: There is no such template in English, a file of it is missing in some language, a file
-        has an error of Jinja's syntax, or there is no such folder.
+        cannot be rendered, or there is no such folder.
     """
     folders = _folders(directory)
-    for code in (FALLBACK, *sorted(_codes(folders) - {FALLBACK})):
-        place = _place(template, code, folders)
+    places = [_place(template, code, folders) for code in (FALLBACK, *sorted(_codes(folders) - {FALLBACK}))]
+    samples = [(one.missing, _sample_values(one, rule)) for one in samples_of(template, rule)]
+    for place in dict.fromkeys(places):
         if place is None:
             raise _unknown(template, folders)
-        _check_files(*place, template, folders)
+        _require_files(*place, template, folders)
+        for missing, values in samples:
+            _rendered(*place, template, dict(values), folders, f" without {missing}" if missing else "")
+
+
+def _sample_values(sample: Sample, rule: ReminderRule | None) -> dict[str, Any]:
+    values: dict[str, Any] = _cleaned(
+        values_of(
+            sample.session,
+            _SAMPLE_ZONE,
+            rule=rule.name if rule else "reminder",
+            first_name=sample.first_name,
+            change=sample.change,
+            statistics=sample.statistics,
+        )
+    )
+    return values
 
 
 def check_templates(rule: ReminderRule, directory: str | None = None) -> None:
@@ -173,7 +195,7 @@ def check_templates(rule: ReminderRule, directory: str | None = None) -> None:
     """
     if rule.template is not None or directory is not None:  # ours alone are complete
         for template in rule.templates:
-            check_template(template, directory)
+            check_template(template, directory, rule)
 
 
 def _codes(folders: tuple[Path, ...]) -> set[str]:
@@ -182,35 +204,26 @@ def _codes(folders: tuple[Path, ...]) -> set[str]:
     return {name for name in names if base_code(name) == name}
 
 
-def _check_files(folder: Path, code: str, template: str, folders: tuple[Path, ...]) -> None:
-    has_html = _file(folder, code, template, "html").is_file()
-    names = [f"{template}.txt", f"{template}.subject.txt", *([f"{template}.html"] if has_html else [])]
-    environment, checked = _environment(code, folders), set[str]()
-    while names:
-        name = names.pop(0)
-        if name not in checked:
-            names += _referenced(environment, code, name)
-        checked.add(name)
-
-
-def _referenced(environment: ImmutableSandboxedEnvironment, code: str, name: str) -> list[str]:
-    """Return the files that a file includes or extends, as far as it names them; refuse one that cannot be read."""
-    try:
-        source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
-        environment.get_template(name)
-        return [one for one in meta.find_referenced_templates(environment.parse(source)) if one is not None]
-    except _FAILURES as error:
-        problem = _problem_of(error)
-        missing = isinstance(error, TemplateNotFound)
-    if missing:
+def _require_files(folder: Path, code: str, template: str, folders: tuple[Path, ...]) -> None:
+    """Refuse a template of which a file is missing; whatever else is wrong shows when it is rendered."""
+    for name in (f"{template}.txt", f"{template}.subject.txt"):
+        try:
+            _environment(code, folders).get_template(name)
+        except TemplateNotFound:
+            pass
+        except _FAILURES:
+            continue
+        else:
+            continue
         raise FixArgumentError(
             f"The mail template {code}/{name} is missing. A language needs all files of a template, or none: then "
             "sessions in that language read English."
         )
-    raise FixArgumentError(f"The mail template {code}/{name} cannot be read ({problem}).")
 
 
 def _problem_of(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it includes or extends itself without end"
     line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
     # Only what Jinja says itself: other texts may repeat a value.
     said = f": {error.message}" if isinstance(error, TemplateError) else ""
@@ -259,7 +272,9 @@ def _texts(folders: tuple[Path, ...]) -> Iterator[Path]:
         yield from (file for file in folder.glob("*/*.txt") if not file.name.endswith(".subject.txt"))
 
 
-def _rendered(folder: Path, code: str, template: str, values: dict[str, Any], folders: tuple[Path, ...]) -> Message:
+def _rendered(
+    folder: Path, code: str, template: str, values: dict[str, Any], folders: tuple[Path, ...], case: str = ""
+) -> Message:
     environment = _environment(code, folders)
     values["title"] = language(code).title(values.get("session", {}).get("name"))
     values["language"] = code
@@ -269,7 +284,7 @@ def _rendered(folder: Path, code: str, template: str, values: dict[str, Any], fo
             return environment.get_template(name).render(values, **more)
         except _FAILURES as error:
             problem = _problem_of(error)
-        raise FixArgumentError(f"The mail template {code}/{name} cannot be rendered ({problem}).")
+        raise FixArgumentError(f"The mail template {code}/{name} cannot be rendered{case} ({problem}).")
 
     text = filled(f"{template}.txt").strip() + "\n"
     subject = one_line(filled(f"{template}.subject.txt"))

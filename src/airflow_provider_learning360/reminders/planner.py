@@ -10,6 +10,7 @@ from airflow_provider_learning360.api.endpoints import checked_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
 from airflow_provider_learning360.api.models import write_date
 from airflow_provider_learning360.reminders.calendar import Calendar
+from airflow_provider_learning360.reminders.dates import is_set
 from airflow_provider_learning360.reminders.moves import Announced, Finding, Move, dates_of, find_move
 from airflow_provider_learning360.reminders.reminder import DueReminder, compact, compact_text, key_of
 from airflow_provider_learning360.reminders.rivals import beaten
@@ -173,6 +174,8 @@ class _Sweep:
         anchor = session.start_date if rule.anchor == "startDate" else session.end_date
         if anchor is None:
             return Skipped(rule.name, session.id, f"it has no {rule.anchor}")
+        if not is_set(anchor):
+            return Skipped(rule.name, session.id, f"its {rule.anchor} is not set")
         if rule.before is not None and anchor <= self.now:
             return Skipped(rule.name, session.id, f"its {rule.anchor} was {self.calendar.shown(anchor)}")
         try:

@@ -14,6 +14,24 @@ if TYPE_CHECKING:
 
 MOST = 5  # problems that one message tells
 
+_TYPES = {
+    "string_type": "not a text; put it in quotes",
+    "string_unicode": "not a text that can be stored",
+    "tuple_type": "not a list",
+    "bool_type": "neither true nor false",
+    "bool_parsing": "neither true nor false",
+    "int_type": "not a whole number",
+    "int_parsing": "not a whole number",
+    "int_from_float": "not a whole number",
+    "finite_number": "not a whole number",
+}
+# By the name of the model that should be there.
+_EXPECTED = {
+    "Duration": "not a duration; write {days: 1}",
+    "QuietHours": 'not quiet hours; write {from: "20:00", to: "08:00"}',
+    "ReminderRule": "not a rule; write its fields",
+}
+
 Place = tuple[int | str, ...]
 
 
@@ -24,7 +42,7 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     :param given: What was given.
     :param known: The known words.
     """
-    close = get_close_matches(str(given), list(known), 1)
+    close = get_close_matches(given, list(known), 1) if isinstance(given, str) else []
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -73,18 +91,28 @@ def _what(detail: Any, models: Mapping[str, type[BaseModel]]) -> str:
         is_shown = isinstance(detail["input"], str | int | float) and detail["loc"][-1:] != ("to",)
         return f"{given}: {told}" if is_shown else told
     if kind in ("model_type", "model_attributes_type"):
-        return f"{given} are no fields; known are {', '.join(_fields(detail['loc'], models))}"
+        expected = _EXPECTED.get(_model_of(detail["loc"], models).__name__, "not a mapping")
+        return f"{given} is {expected}; known are {', '.join(_fields(detail['loc'], models))}"
+    if kind in _TYPES:
+        return f"{given} is {_TYPES[kind]}"
     said = detail["msg"][:1].lower() + detail["msg"][1:]
     return f"{said}; {given} was given"
 
 
 def _shown(given: Any) -> str:
+    try:
+        text = repr(given)
+    except Exception:  # noqa: BLE001 - of any class; Python also writes no integer of more than 4,300 digits
+        text = f"a value of type {type(given).__name__}"
     # An address may be in the wrong place.
-    return "an address" if "@" in repr(given) else redact(repr(given))
+    return "an address" if "@" in text else redact(text)
 
 
 def _fields(place: Place, models: Mapping[str, type[BaseModel]]) -> list[str]:
     """Return the names of the fields that may be at a place."""
+    return [field.alias or name for name, field in _model_of(place, models).model_fields.items()]
+
+
+def _model_of(place: Place, models: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
     inner = [part for part in place if isinstance(part, str) and part in models]
-    model = models[inner[-1] if inner else ""]
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return models[inner[-1] if inner else ""]

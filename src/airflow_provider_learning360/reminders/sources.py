@@ -13,6 +13,8 @@ from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load
 if TYPE_CHECKING:
     from os import PathLike
 
+_BOM = "\ufeff"  # some editors begin a file with it
+
 
 def read_source(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[Mapping[str, Any], str]:
     """
@@ -24,11 +26,12 @@ def read_source(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[Mappin
     """
     if isinstance(source, Mapping):
         return source, _label(source)
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+    if isinstance(source, str) and ("\n" in source or source.lstrip(f"{_BOM} ").startswith("{")):
         data, label = _parsed(source, "Reminder policy"), None
     else:
-        label = f"Reminder policy {Path(source)}"
-        data = _parsed(_text_of(Path(source)), label)
+        path = _path_of(source)
+        label = f"Reminder policy {path}"
+        data = _parsed(_text_of(path), label)
     if not isinstance(data, Mapping):
         raise FixArgumentError(
             f"{label or 'Reminder policy'}: it holds no policy. Write fields with `name` and `rules` first."
@@ -38,6 +41,17 @@ def read_source(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[Mappin
 
 def _label(data: Mapping[str, Any]) -> str:
     return f"Reminder policy {data['name']!r}" if isinstance(data.get("name"), str) else "Reminder policy"
+
+
+def _path_of(source: Any) -> Path:
+    try:
+        return Path(source)
+    except TypeError:
+        pass
+    raise FixArgumentError(
+        f"Reminder policy: a value of type {type(source).__name__} is no policy. Give a mapping, a text in YAML or "
+        "JSON, or the path of a file."
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -53,6 +67,7 @@ def _text_of(path: Path) -> str:
 
 
 def _parsed(text: str, label: str) -> Any:
+    text = text.removeprefix(_BOM)
     try:
         return _json(text) if text.lstrip().startswith(("{", "[")) else load_yaml(text)
     except YamlError as error:
