@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api import arrays, endpoints
-from airflow_provider_learning360.api.errors import ContractError
-from airflow_provider_learning360.api.messages import Request, Response
+from airflow_provider_learning360.api.errors import ContractError, TooLargeError
+from airflow_provider_learning360.api.list_entries import BYTES_PER_SESSION
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request, Response
 from airflow_provider_learning360.api.sanitizer import sanitize
 
 if TYPE_CHECKING:
@@ -154,3 +156,19 @@ def streamed(stream: Any, body: bytes, size: int) -> Iterator[dict[str, Any]]:
     for place in range(0, len(body), size):
         yield from stream.feed(body[place : place + size])
     stream.close()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_bound_also_counts_the_sessions_that_are_held(more: int) -> None:
+    limits = replace(DEFAULT_LIMITS["list"], max_bytes=200 * 1024)
+    body = listed(*(f'{{"_id": "{session_id(number)}"}}' for number in range(200 + more)))
+    response = Response(Request("GET", endpoints.SESSIONS), 200, {}, body, limits=limits)
+    if not more:
+        assert len(endpoints.list_program_sessions().parse(response).sessions) == 200
+        return
+    with pytest.raises(TooLargeError, match="raise max_list_bytes of the connection"):
+        endpoints.list_program_sessions().parse(response)
+
+
+def test_the_default_bound_holds_200_000_sessions() -> None:
+    assert DEFAULT_LIMITS["list"].max_bytes // BYTES_PER_SESSION >= 1_000_000

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
+from airflow_provider_learning360.api.bodies import too_large
 from airflow_provider_learning360.api.decoder import LONGEST_ESCAPE, SafeDecoder, has_risky_escape
 from airflow_provider_learning360.api.endpoints import checked_session_id
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS
 from airflow_provider_learning360.api.models import (
     START,
     ProgramSession,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _LIST = "The list of program sessions"
 PIECE = 64 * 1024  # bytes of a body that are read at once
+BYTES_PER_SESSION = 1024  # of the bound: a session takes more memory than that, even if it has an `_id` only
 
 
 def session_of(item: dict[str, Any]) -> ProgramSession:
@@ -118,7 +121,10 @@ def parse_session_list(response: Response) -> SessionList:
 
     :param response: The answer.
     :raises ContractError: It is no list, or nothing in it is a program session.
+    :raises TooLargeError: It has more sessions than the memory may hold.
     """
+    limits = response.limits or DEFAULT_LIMITS["list"]
+    most = max(limits.max_bytes, PIECE) // BYTES_PER_SESSION
     what, found = "a list of program sessions", SessionList()
     stream = StreamedObjects(what, response)
     for place in range(0, len(response.body), PIECE):
@@ -126,6 +132,8 @@ def parse_session_list(response: Response) -> SessionList:
             problem = entry.problem or _add_session(found.sessions, entry)
             if problem:
                 found.unreadable.add(entry.position, entry.item, problem)
+            if len(found.sessions) > most:
+                raise too_large(response.request, response.status, limits)
     stream.close()
     if found.unreadable.count and not found.sessions:
         raise not_the_contract(what, response, found.unreadable.problem)
