@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.sanitizer import (
     MAX_DEPTH,
+    Sanitizer,
     is_nested_too_deeply,
     is_number_text,
-    sanitize,
     sanitize_integer,
 )
 
@@ -68,8 +68,10 @@ class SafeDecoder:
             raise ValueError(TOO_DEEP)
         if not is_risky:
             return value
-        cleaned = sanitize(value)
-        self.has_changed = self.has_changed or cleaned != value
+        # The value is ours: a copy would double the memory that a large document takes.
+        sanitizer = Sanitizer()
+        cleaned = sanitizer.sanitize(value)
+        self.has_changed = self.has_changed or sanitizer.has_changed
         return cleaned
 
     def _integer(self, digits: str) -> int | str:
