@@ -35,6 +35,7 @@ class SafeDecoder:
 
     def __init__(self) -> None:
         self.has_changed = False
+        self._number_texts: set[str] = set()
         decoder = JSONDecoder(
             parse_int=self._integer,
             parse_float=self._float,
@@ -74,9 +75,20 @@ class SafeDecoder:
         self.has_changed = self.has_changed or sanitizer.has_changed
         return cleaned
 
+    def was_number(self, value: Any) -> bool:
+        """Whether a value is the text of an integer that was read since the last `start`."""
+        return isinstance(value, str) and value in self._number_texts
+
+    def start(self) -> None:
+        """Forget what was changed up to now."""
+        self.has_changed = False
+        self._number_texts.clear()
+
     def _integer(self, digits: str) -> int | str:
         number = sanitize_integer(digits)
-        self.has_changed = self.has_changed or isinstance(number, str)
+        if isinstance(number, str):
+            self.has_changed = True
+            self._number_texts.add(number)
         return number
 
     def _float(self, text: str) -> float | str:

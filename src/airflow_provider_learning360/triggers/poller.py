@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import is_session_id
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
     ForbiddenError,
-    InvalidIdError,
     LearningError,
     NotFoundError,
 )
@@ -185,11 +184,11 @@ class Poller:
         async with aclosing(hook.stream_program_sessions()) as items:
             async for item in items:
                 await turn.give()
-                try:
-                    session_id = checked_session_id(item.get("_id"))
-                except InvalidIdError:
+                sent_id: Any = item.get("_id")
+                if not is_session_id(sent_id):
                     self._bad.unidentified += 1
                     continue
+                session_id = sent_id.lower()
                 unseen.discard(session_id)
                 if not index.watches(session_id):
                     continue
