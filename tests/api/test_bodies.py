@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -74,6 +78,52 @@ def test_a_bomb_unfolds_in_small_pieces_and_no_further_than_allowed(encoding: st
 def test_many_small_values_are_too_much_as_well(body: bytes) -> None:
     with pytest.raises(TooLargeError):
         read(reader(), body)
+
+
+SMALL_VALUES: dict[str, Callable[[int], str]] = {
+    "objects of one key": lambda number: '{"a":1},',
+    "objects of one text": lambda number: '{"a":"bc"},',
+    "objects of no key": lambda number: "{},",
+    "lists of one": lambda number: "[1],",
+    "lists of none": lambda number: "[],",
+    "lists of lists": lambda number: "[[[]]],",
+    "floats": lambda number: "1.5,",
+    "integers": lambda number: "999,",
+    "texts": lambda number: f'"{number % 90 + 10}",',
+    "keys": lambda number: f'"{number}":1.5,',
+    "spaced keys": lambda number: f'"{number}" :1.5,',
+}
+
+
+@pytest.mark.parametrize("values", SMALL_VALUES)
+def test_small_values_are_refused_before_they_take_much_memory(values: str) -> None:
+    """Whatever the values are: twice the bound is not much exceeded."""
+    limits = replace(LIMITS, max_bytes=4 * 1024 * 1024)
+    one = BodyReader(Request("GET", "/x"), 200, {}, limits)
+    begin, last = ('{"_id":"x",', '"z":1}') if "keys" in values else ("[", "0]")
+    content = b"".join(one.feed(begin.encode()))
+    for number in count():
+        piece = "".join(map(SMALL_VALUES[values], range(number * 900, number * 900 + 900)))
+        try:
+            content += b"".join(one.feed(piece.encode()))
+        except TooLargeError:
+            break
+    tracemalloc.start()
+    try:
+        value = json.loads(content + last.encode())
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert value
+    assert taken < 2.9 * limits.max_bytes
+
+
+def test_half_a_million_learners_are_one_document() -> None:
+    learner = '{"_id":"60b8d2956e20ae1a0f8e44b1","mail":"learner.123456@simulator.example"},'
+    one = BodyReader(Request("GET", "/x"), 200, {}, DEFAULT_LIMITS["document"])
+    piece = (learner * 1000).encode()
+    for _ in range(500):
+        assert sum(map(len, one.feed(piece))) == len(piece)
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])

@@ -17,7 +17,7 @@ from airflow_provider_learning360.api.contract import drift_of
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.errors import ContractError, LearningError
 from airflow_provider_learning360.api.models import ProgramSession
-from airflow_provider_learning360.api.sanitizer import MAX_DEPTH, is_unprintable, printable, sanitize
+from airflow_provider_learning360.api.sanitizer import MAX_DEPTH, Sanitizer, is_unprintable, printable, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,16 @@ def assert_storable(value: Any) -> None:
 def test_every_value_becomes_storable(value: Any) -> None:
     assert_storable(sanitize(value))
     assert sanitize(sanitize(value)) == sanitize(value)
+
+
+@given(VALUES)
+def test_what_is_ours_is_sanitized_in_place_and_alike(value: Any) -> None:
+    expected, is_clean = sanitize(value), repr(sanitize(value)) == repr(value)
+    one = Sanitizer()
+    cleaned = one.sanitize(value)
+    assert repr(cleaned) == repr(expected)
+    assert one.has_changed is not is_clean
+    assert cleaned is value or not isinstance(value, dict | list)
 
 
 @given(VALUES, st.booleans())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api import arrays, endpoints
-from airflow_provider_learning360.api.errors import ContractError
-from airflow_provider_learning360.api.messages import Request, Response
+from airflow_provider_learning360.api.errors import ContractError, TooLargeError
+from airflow_provider_learning360.api.list_entries import BYTES_PER_SESSION
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request, Response
 from airflow_provider_learning360.api.sanitizer import sanitize
 
 if TYPE_CHECKING:
@@ -36,19 +38,33 @@ BAD = {
     '{"_id": null}': "its _id is no ID",
     '{"_id": 5}': "its _id is no ID",
     '{"_id": "60b8"}': "its _id is no ID",
+    f'{{"_id": "{session_id(7)}\\n"}}': "its _id is no ID",
+    f'{{"_id": " {session_id(7)}"}}': "its _id is no ID",
+    f'{{"_id": {10**23}}}': "its _id is no ID",
     f'{{"_id": "{session_id(7)}", "name": 5}}': "name: Input should be a valid string",
     f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: Value error, it is no date",
     f'{{"_id": "{session_id(7)}", "userLimit": "many"}}': "userLimit",
     f'{{"_id": "{session_id(7)}", "users": [1]}}': "users.0",
     f'{{"_id": "{session_id(7)}", "deep": {deep(200)}}}': "it is nested too deeply",
     f'{{"_id": "{session_id(7)}", "deep": {deep(100_000)}}}': "it is nested too deeply",
+    f'{{"_id": "{session_id(7)}", "name": "a" "b"}}': "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\x01"}}': "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\\x"}}': "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "caf\udce9"}}': "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\udced\udca0\udcbd"}}': "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "\udcff": 1}}': "it is no valid JSON",
+    "{_id: 'x', alert(1)}": "it is no valid JSON",
+    "nul": "it is no valid JSON",
+    "\udcff": "it is no valid JSON",
 }
 # What a stream, which does not look at the fields, finds wrong.
-BAD_IN_A_STREAM = [entry for entry, problem in BAD.items() if problem in ("it is no object", "it is nested too deeply")]
+BAD_IN_A_STREAM = [
+    entry for entry, problem in BAD.items() if not problem.startswith(("its", "name", "modifiedAt", "user"))
+]
 
 
 def listed(*entries: str) -> bytes:
-    return f"[{', '.join(entries)}]".encode()
+    return f"[{', '.join(entries)}]".encode("utf-8", "surrogateescape")
 
 
 def good(number: int) -> str:
@@ -150,7 +166,62 @@ def test_whatever_is_between_them_all_readable_sessions_are_read(entries: list[A
     assert all(one == sanitize(one) for one in items)
 
 
+@given(
+    st.lists(
+        st.sampled_from([b"\xff", b"\xed\xa0\xbd", b"\x01", b"\\x", b"\xe2", b"", b"a, [b]}", "\u00e9".encode()]),
+        max_size=9,
+    ),
+    st.integers(1, 40),
+)
+def test_bytes_that_are_no_json_cost_their_entry_only(names: list[bytes], size: int) -> None:
+    entries = [b'{"_id": "%s", "name": "%s"}' % (session_id(place).encode(), name) for place, name in enumerate(names)]
+
+    def is_json(entry: bytes) -> bool:
+        try:
+            json.loads(entry.decode())
+        except ValueError:
+            return False
+        return True
+
+    body = b"[" + b", ".join([*entries, good(99).encode()]) + b"]"
+    readable = [session_id(place) for place, entry in enumerate(entries) if is_json(entry)] + [session_id(99)]
+    request = Request("GET", endpoints.SESSIONS)
+    found = endpoints.list_program_sessions().parse(Response(request, 200, {}, body))
+    assert [one.id for one in found.sessions] == readable
+    assert found.unreadable.count == len(names) + 1 - len(readable)
+    stream = endpoints.stream_program_sessions().parse(Response(request, 200))
+    assert [one["_id"] for one in streamed(stream, body, size) if one] == readable
+
+
+@pytest.mark.parametrize("end", [b"}", b"]", b", ]", b"]\xe2", b"] \xff", b',, {"_id": 1}]', b', "'], ids=repr)
+def test_damage_between_entries_is_an_error(end: bytes, answer: Callable[..., Response]) -> None:
+    body = b"[" + good(1).encode() + end
+    for size in (1, 1_000_000):
+        stream = endpoints.stream_program_sessions().parse(answer())
+        if end == b"]":
+            assert len(list(streamed(stream, body, size))) == 1
+            continue
+        with pytest.raises(ContractError):
+            list(streamed(stream, body, size))
+
+
 def streamed(stream: Any, body: bytes, size: int) -> Iterator[dict[str, Any]]:
     for place in range(0, len(body), size):
         yield from stream.feed(body[place : place + size])
     stream.close()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_bound_also_counts_the_sessions_that_are_held(more: int) -> None:
+    limits = replace(DEFAULT_LIMITS["list"], max_bytes=200 * 1024)
+    body = listed(*(f'{{"_id": "{session_id(number)}"}}' for number in range(200 + more)))
+    response = Response(Request("GET", endpoints.SESSIONS), 200, {}, body, limits=limits)
+    if not more:
+        assert len(endpoints.list_program_sessions().parse(response).sessions) == 200
+        return
+    with pytest.raises(TooLargeError, match="raise max_list_bytes of the connection"):
+        endpoints.list_program_sessions().parse(response)
+
+
+def test_the_default_bound_holds_200_000_sessions() -> None:
+    assert DEFAULT_LIMITS["list"].max_bytes // BYTES_PER_SESSION >= 1_000_000

@@ -21,6 +21,7 @@ from airflow_provider_learning360.api.models import (
     checked_fields,
     parse_learners,
     parse_object,
+    parse_session,
     read_date,
     write_date,
 )
@@ -209,7 +210,7 @@ def test_a_datetime_in_a_document_is_a_date_too() -> None:
     assert session.document()["endDate"] == "2021-01-01T00:00:00.000Z"
 
 
-@pytest.mark.parametrize("bad", ["tomorrow", "2021-13-01", "0001-01-01T00:00:00+05:00", 1612082652, True, []], ids=repr)
+@pytest.mark.parametrize("bad", ["tomorrow", "2021-13-01", "0001-01-01T00:00:00+25:00", 1612082652, True, []], ids=repr)
 @BOTH_WAYS
 def test_what_is_no_date_breaks_the_contract(read: Callable[[Any], ProgramSession], bad: Any) -> None:
     with pytest.raises(ContractError, match="endDate") as caught:
@@ -285,6 +286,56 @@ def test_an_answer_that_is_no_list_of_sessions_says_what_is_wrong(
 def test_an_answer_that_is_no_list_of_learners_is_an_error(body: bytes, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError, match="a list of learners"):
         parse_learners(answer(body))
+
+
+UNREADABLE_LEARNERS = [None, 1, "canary", [], {"mail": 5}, {"mail": ["canary"]}, {"firstName": {"a": "canary"}}]
+
+
+@given(st.lists(st.sampled_from([{"_id": "1", "mail": "a@example.com", "badge": 1}, {}, *UNREADABLE_LEARNERS])))
+def test_a_learner_that_cannot_be_read_is_left_out(sent: list[Any]) -> None:
+    readable = [one for one in sent if one not in UNREADABLE_LEARNERS]
+    response = Response(Request("GET", "/x"), 200, {}, json.dumps(sent).encode())
+    statistics = Response(Request("GET", "/x"), 200, {}, json.dumps({"name": "n", "usersStats": sent}).encode())
+    reads: list[Callable[[], Any]] = [
+        lambda: parse_learners(response),
+        lambda: parse_object(SessionStatistics, "statistics")(statistics).users_stats,
+    ]
+    for read in reads:
+        if sent and not readable:
+            with pytest.raises(ContractError) as caught:
+                read()
+            assert "canary" not in str(caught.value)
+        else:
+            assert [one for one in read() if one in readable] == readable
+
+
+def test_learners_that_are_left_out_are_counted_in_one_warning(
+    answer: Callable[..., Response], caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = [None, {"mail": "a"}, {"mail": ["canary"]}]
+    assert parse_learners(answer(json.dumps(sent).encode())) == [{"mail": "a"}]
+    parse_object(SessionStatistics, "statistics")(answer(json.dumps({"usersStats": sent}).encode()))
+    first, second = [record.getMessage() for record in caplog.records]
+    assert "2 learners that cannot be read. The first is number 1: " in first
+    assert "2 learners that cannot be read. The first is number 1: " in second
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("9999-12-31T23:59:59.999-05:00", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T23:59:59.999+05:00", "9999-12-31T18:59:59.999Z"),
+        ("0001-01-01T00:00:00+05:00", "0001-01-01T00:00:00.000Z"),
+        ("0001-01-01T00:00:00-05:00", "0001-01-01T05:00:00.000Z"),
+    ],
+)
+def test_dates_at_the_ends_of_the_calendar_are_read_in_every_zone(
+    sent: str, read: str, answer: Callable[..., Response]
+) -> None:
+    session_id = "60b8d2956e20ae1a0f8e44f1"
+    body = json.dumps({"_id": session_id, "endDate": sent}).encode()
+    assert parse_session(session_id)(answer(body)).document() == {"_id": session_id, "endDate": read}
 
 
 def test_learners_come_out_as_they_were_sent(answer: Callable[..., Response]) -> None:

@@ -238,13 +238,26 @@ def huge_item(times: float) -> Answer:
     return answer
 
 
-def filled(begin: str, filling: str, end: str) -> Answer:
-    """Answer a document just inside of its bound, with a field that holds this filling again and again."""
+def filled_list(filling: str) -> Answer:
+    """Answer a list just inside of its bound, of this filling and a healthy session behind it."""
+
+    def answer(asked: Asked) -> Iterator[bytes]:
+        yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(b"[")
+        piece = filling.encode() * (PIECE // len(filling))
+        for _ in range((asked.limit - PIECE) // len(piece)):
+            yield chunk(piece)
+        yield chunk(session(asked, session_id=OTHER_ID).encode() + b"]") + chunk(b"")
+
+    return answer
+
+
+def filled(begin: str, filling: str, end: str, share: float = 1) -> Answer:
+    """Answer a document inside of a share of its bound, with a field that holds this filling again and again."""
 
     def answer(asked: Asked) -> Iterator[bytes]:
         first, last = normal(asked, {"filled": f"{begin}MARK{end}"}).encode().split(b"MARK")
         text = filling.encode()
-        count = (asked.limit - len(first) - len(last) - PIECE) // len(text)
+        count = (int(asked.limit * share) - len(first) - len(last) - PIECE) // len(text)
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
         piece = PIECE // len(text)
         for _ in range(count // piece):

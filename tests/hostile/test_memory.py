@@ -24,6 +24,7 @@ AT_ONCE = max(2, os.cpu_count() or 1)
 CORE = (
     "endless_text", "endless_items", "endless_403", "gzip_bomb", "at_the_bound",
     "many_small_arrays", "many_small_numbers", "deep_objects", "flood_of_100", "header_without_end", "item_huge",
+    "many_small_dictionaries", "many_beside_surrogate", "many_small_sessions",
 )  # fmt: skip
 BEGINS = ("endless_", "gzip_", "deflate_", "raw_deflate_", "flood_of_", "many_", "deep_")
 MORE = ("one_byte_over", "status_without_end", "header_name_without_end", "duplicate_ids")

@@ -19,6 +19,8 @@ MAX_ITEM_LENGTH = 4 * 1024 * 1024
 MAX_ITEM_VALUES = MAX_ITEM_LENGTH // 12
 BROKEN_OFF = "the array is broken off"
 
+# How a byte that is no UTF-8 is marked until its item is known.
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 _NO_BLANK = re.compile(r"[^ \n\r\t]")
 _IN_STRING = re.compile(r'["\\]')
 _NESTED = re.compile(r'["\[\]{}]')
@@ -46,6 +48,7 @@ class Unreadable:
 
 
 TOO_LONG = Unreadable("it is too long")
+NO_JSON = Unreadable("it is no valid JSON")
 TOO_DEEP = Unreadable("it is nested too deeply")
 
 
@@ -57,14 +60,19 @@ class ArrayReader:
 
     :param raw_decode: Reads the value at a position of a text; default that of `json`.
     :param max_item_length: Characters that one item may have; `TOO_LONG` stands for a longer one. Default no limit.
+    :param skip_damaged: Whether `NO_JSON` stands for an item that is no JSON, or no UTF-8, as long as the mark behind
+        it can be found; by default, it makes the array unreadable.
     """
 
     def __init__(
         self,
         raw_decode: Callable[[str, int], tuple[Any, int]] | None = None,
         max_item_length: int | None = None,
+        *,
+        skip_damaged: bool = False,
     ) -> None:
-        self._text_of = getincrementaldecoder("utf-8")().decode
+        self._text_of = getincrementaldecoder("utf-8")("surrogateescape" if skip_damaged else "strict").decode
+        self._skip_damaged = skip_damaged
         self._decode = raw_decode or _decode
         self._max_item_length = max_item_length
         self._expected = "array"
@@ -87,7 +95,8 @@ class ArrayReader:
 
         :raises ValueError: It is broken off, or never began.
         """
-        self._text_of(b"", True)
+        if self._text_of(b"", True):
+            raise ValueError(NO_JSON.problem)
         if self._expected == "array":
             raise ValueError("it is no array")
         if self._is_inside and self._held.is_oversized:
@@ -102,7 +111,7 @@ class ArrayReader:
             self._held.add(text if end is None else text[: end + 1])
             if end is None:
                 return
-            yield TOO_LONG if self._held.is_oversized else self._held_value()
+            yield TOO_LONG if self._held.is_oversized else self._held_value(text[end])
             self._is_inside, self._expected, position = False, "mark", end
         begin = self._next_item(text, position)
         while begin is not None:
@@ -112,9 +121,9 @@ class ArrayReader:
                 # Wrong, or only not complete? In the middle of an item no parser can tell.
                 self._end = _EndOfItem()
                 if (end := self._end.find(text, begin)) is not None:
-                    if isinstance(error, ValueError):
+                    if isinstance(error, ValueError) and not (end > begin and self._may_skip(text[end])):
                         raise
-                    yield TOO_DEEP
+                    yield NO_JSON if isinstance(error, ValueError) else TOO_DEEP
                     self._expected = "mark"
                     begin = self._next_item(text, end)
                     continue
@@ -125,15 +134,26 @@ class ArrayReader:
             self._expected = "mark"
             begin = self._next_item(text, after)
 
-    def _held_value(self) -> Any:
+    def _held_value(self, mark: str) -> Any:
         try:
             return self._item(self._held.text(), 0)[0]
         except RecursionError:
             return TOO_DEEP
+        except ValueError:
+            if not self._may_skip(mark):
+                raise
+            return NO_JSON
+
+    def _may_skip(self, mark: str) -> bool:
+        """Whether an item before this mark may be left out: a mark that ends no item says that the array is damaged."""
+        return self._skip_damaged and mark in ",]"
 
     def _item(self, text: str, position: int) -> tuple[Any, int]:
         """Return the item that begins there, and where the mark after it is."""
+        begin = position
         item, position = self._decode(text, position)
+        if self._skip_damaged and not text.isascii() and _NO_UTF8.search(text, begin, position):
+            item = NO_JSON
         position = _after_blanks(text, position)
         if text[position : position + 1] not in (",", "]"):  # without it, "12" may be the half of "123"
             raise ValueError(BROKEN_OFF)

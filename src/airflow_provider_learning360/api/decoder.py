@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.sanitizer import (
     MAX_DEPTH,
+    Sanitizer,
     is_nested_too_deeply,
     is_number_text,
-    sanitize,
     sanitize_integer,
 )
 
@@ -35,6 +35,7 @@ class SafeDecoder:
 
     def __init__(self) -> None:
         self.has_changed = False
+        self._number_texts: set[str] = set()
         decoder = JSONDecoder(
             parse_int=self._integer,
             parse_float=self._float,
@@ -68,13 +69,26 @@ class SafeDecoder:
             raise ValueError(TOO_DEEP)
         if not is_risky:
             return value
-        cleaned = sanitize(value)
-        self.has_changed = self.has_changed or cleaned != value
+        # The value is ours: a copy would double the memory that a large document takes.
+        sanitizer = Sanitizer()
+        cleaned = sanitizer.sanitize(value)
+        self.has_changed = self.has_changed or sanitizer.has_changed
         return cleaned
+
+    def was_number(self, value: Any) -> bool:
+        """Whether a value is the text of an integer that was read since the last `start`."""
+        return isinstance(value, str) and value in self._number_texts
+
+    def start(self) -> None:
+        """Forget what was changed up to now."""
+        self.has_changed = False
+        self._number_texts.clear()
 
     def _integer(self, digits: str) -> int | str:
         number = sanitize_integer(digits)
-        self.has_changed = self.has_changed or isinstance(number, str)
+        if isinstance(number, str):
+            self.has_changed = True
+            self._number_texts.add(number)
         return number
 
     def _float(self, text: str) -> float | str:

@@ -43,6 +43,11 @@ def session_path(session_id: str, *parts: str) -> str:
     return "/".join([SESSIONS, checked, *(quote(part, safe="") for part in parts)]) + ("" if parts else "/")
 
 
+def is_session_id(value: Any) -> bool:
+    """Whether a value of an answer is exactly an ID of a program session, as a text without blanks."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
 def checked_session_id(session_id: Any) -> str:
     """
     Return a program session's ID, if it is one.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
+from airflow_provider_learning360.api.bodies import too_large
 from airflow_provider_learning360.api.decoder import LONGEST_ESCAPE, SafeDecoder, has_risky_escape
-from airflow_provider_learning360.api.endpoints import checked_session_id
-from airflow_provider_learning360.api.errors import ContractError, InvalidIdError, redact
+from airflow_provider_learning360.api.endpoints import is_session_id
+from airflow_provider_learning360.api.errors import ContractError, redact
+from airflow_provider_learning360.api.messages import DEFAULT_LIMITS
 from airflow_provider_learning360.api.models import (
     START,
     ProgramSession,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _LIST = "The list of program sessions"
 PIECE = 64 * 1024  # bytes of a body that are read at once
+BYTES_PER_SESSION = 1024  # of the bound: a session takes more memory than that, even if it has an `_id` only
 
 
 def session_of(item: dict[str, Any]) -> ProgramSession:
@@ -50,11 +53,7 @@ def session_of(item: dict[str, Any]) -> ProgramSession:
 
 def problem_of_id(item: dict[str, Any]) -> str | None:
     """Return what is wrong with the ID of an entry, or None."""
-    try:
-        checked_session_id(item["_id"])
-    except (InvalidIdError, KeyError):
-        return "its _id is no ID"
-    return None
+    return None if is_session_id(item.get("_id")) else "its _id is no ID"
 
 
 @dataclass
@@ -118,7 +117,10 @@ def parse_session_list(response: Response) -> SessionList:
 
     :param response: The answer.
     :raises ContractError: It is no list, or nothing in it is a program session.
+    :raises TooLargeError: It has more sessions than the memory may hold.
     """
+    limits = response.limits or DEFAULT_LIMITS["list"]
+    most = max(limits.max_bytes, PIECE) // BYTES_PER_SESSION
     what, found = "a list of program sessions", SessionList()
     stream = StreamedObjects(what, response)
     for place in range(0, len(response.body), PIECE):
@@ -126,6 +128,8 @@ def parse_session_list(response: Response) -> SessionList:
             problem = entry.problem or _add_session(found.sessions, entry)
             if problem:
                 found.unreadable.add(entry.position, entry.item, problem)
+            if len(found.sessions) > most:
+                raise too_large(response.request, response.status, limits)
     stream.close()
     if found.unreadable.count and not found.sessions:
         raise not_the_contract(what, response, found.unreadable.problem)
@@ -138,6 +142,8 @@ def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[s
         return {}, raw.problem
     if not isinstance(raw, dict):
         return {}, "it is no object"
+    if decoder.was_number(raw.get("_id")):  # as many digits as an ID has make no ID
+        return {}, "its _id is no ID"
     try:
         item: dict[str, Any] = decoder.finish(raw, is_risky=is_risky)
     except (ValueError, RecursionError) as error:
@@ -187,7 +193,7 @@ class StreamedObjects:
         self.unreadable = UnreadableItems()
         self._what = what
         self._decoder = SafeDecoder()
-        self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH)
+        self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH, skip_damaged=True)
         self._start = b""
         self._count = 0
         self._held_back = 0  # entries that could not be read, before the first that can
@@ -233,7 +239,8 @@ class StreamedObjects:
                 self._count += 1
                 item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
                 yield Entry(self._count, item, problem, self._decoder.has_changed)
-                self._decoder.has_changed, self._is_risky = False, is_risky
+                self._decoder.start()
+                self._is_risky = is_risky
             return
         except (ValueError, RecursionError) as error:
             problem = problem_of(error)

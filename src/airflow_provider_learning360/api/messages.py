@@ -65,6 +65,7 @@ class Response:
     :param content: Where the answer is streamed: its body, piece by piece, decompressed and within its limits. An
         iterator, or an asynchronous one, as the transport is; it has to be closed.
     :param is_cut: Whether the body is the beginning of one that was longer than allowed; only of errors.
+    :param limits: How much was allowed; default None: what is allowed by default.
     """
 
     request: Request
@@ -74,6 +75,7 @@ class Response:
     native: Any = field(default=None, repr=False)
     content: Any = field(default=None, repr=False)
     is_cut: bool = False
+    limits: Limits | None = field(default=None, repr=False)
 
     @property
     def is_success(self) -> bool:

@@ -7,6 +7,7 @@ JSON document is a rebuild of one level, whatever the number of learners, and no
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from json import JSONDecodeError
@@ -21,6 +22,8 @@ from pydantic import (
     PrivateAttr,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     with_config,
 )
 from pydantic.alias_generators import to_camel
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")
 R = TypeVar("R")
+L = TypeVar("L")
+
+log = logging.getLogger(__name__)
 
 _OPEN = ConfigDict(extra="allow", strict=True)
 
@@ -51,11 +57,19 @@ def read_date(value: Any) -> Any:
             value = datetime.fromisoformat(value)
         if isinstance(value, datetime):
             # The vendor's dates are GMT; one without a zone can mean nothing else.
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else _in_utc(value)
     except (ValueError, OverflowError):
         # Without the value: it is not ours to show.
         raise ValueError("it is no date") from None
     return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # The ends of the calendar stand for "always"; UTC has them too.
+        return (datetime.min if value.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def write_date(value: datetime) -> str:
@@ -126,6 +140,38 @@ class LearnerStatistics(TypedDict):
     startTime: NotRequired[Any]
     endTime: NotRequired[Any]
     totalTimeSpentInSeconds: NotRequired[Number]
+
+
+def _readable_statistics(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Leave out the learners that cannot be read, if others can."""
+    try:
+        return validate(value)
+    except ValidationError:
+        if not isinstance(value, list):
+            raise
+        return _readable(list(value), TypeAdapter(LearnerStatistics), "A program session's statistics have")
+
+
+def _readable(learners: list[Any], adapter: TypeAdapter[L], who_has: str) -> list[L]:
+    """Return the learners that can be read, in place; warn once of the others."""
+    problem, kept = "", 0
+    for place, learner in enumerate(learners):
+        try:
+            # Into a place that is free: a second list of all would take as much memory as the first.
+            learners[kept] = adapter.validate_python(learner)
+        except ValidationError as error:
+            problem = problem or f"number {place + 1}: {problem_of_fields(error)}"
+            continue
+        kept += 1
+    if problem and kept:
+        log.warning(
+            "%s %d learners that cannot be read. The first is %s. Going on without.",
+            *(who_has, len(learners) - kept, problem),
+        )
+    if kept or not problem:
+        del learners[kept:]
+        return learners
+    raise ValueError(problem)
 
 
 class Document(BaseModel):
@@ -247,7 +293,7 @@ class SessionStatistics(Document):
     registered: Integer = None
     attendees: Integer = None
     completed: Integer = None
-    users_stats: list[LearnerStatistics] | None = None
+    users_stats: Annotated[list[LearnerStatistics] | None, WrapValidator(_readable_statistics)] = None
 
     def not_completed(self) -> list[LearnerStatistics]:
         """Return the learners who have not finished and are not deleted."""
@@ -321,9 +367,20 @@ def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
 
 
 def parse_learners(response: Response) -> list[Learner]:
-    """Return the learners out of an answer, or raise `ContractError`."""
-    learners = TypeAdapter(list[Learner])
-    return checked_answer("a list of learners", response, lambda: learners.validate_python(decode_json(response.body)))
+    """
+    Return the learners out of an answer; those that cannot be read are left out, with one warning.
+
+    :param response: The answer.
+    :raises ContractError: It is no list, or nothing in it is a learner.
+    """
+
+    def read() -> list[Learner]:
+        learners = decode_json(response.body)
+        if not isinstance(learners, list):
+            raise ValueError("it is no array")  # noqa: TRY004 - told as what is wrong with the answer
+        return _readable(learners, TypeAdapter(Learner), f"{response.request} has")
+
+    return checked_answer("a list of learners", response, read)
 
 
 def checked_answer(what: str, response: Response, parse: Callable[[], R]) -> R:

@@ -45,6 +45,43 @@ def sanitize(value: Any) -> Any:
     return value
 
 
+class Sanitizer:
+    """Does the same in place, for a value that nobody else holds: nothing is copied. Knows whether it had to."""
+
+    def __init__(self) -> None:
+        self.has_changed = False
+
+    def sanitize(self, value: Any) -> Any:
+        """
+        Return the value; lists and dictionaries are the same ones, with other contents where need be.
+
+        :param value: The value, as `json` returns it.
+        :raises RecursionError: It is nested too deeply.
+        """
+        if isinstance(value, dict):
+            self._sanitize_names(value)
+            for name, one in value.items():
+                value[name] = self.sanitize(one)
+        elif isinstance(value, list):
+            for place, one in enumerate(value):
+                value[place] = self.sanitize(one)
+        elif isinstance(value, str):
+            if _UNSTORABLE.search(value):
+                self.has_changed = True
+                return sanitize_text(value)
+        elif value is not None and (cleaned := sanitize(value)) is not value:
+            self.has_changed = True
+            return cleaned
+        return value
+
+    def _sanitize_names(self, value: dict[str, Any]) -> None:
+        if any(map(_UNSTORABLE.search, value)):
+            self.has_changed = True
+            items = [(sanitize_text(name), one) for name, one in value.items()]
+            value.clear()
+            value.update(items)
+
+
 def sanitize_text(text: str) -> str:
     """Return a text with U+FFFD for every lone surrogate and NUL."""
     return _UNSTORABLE.sub("\ufffd", text)

@@ -6,17 +6,17 @@ import asyncio
 import logging
 import random
 import time
+import zlib
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import is_session_id
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
     ForbiddenError,
-    InvalidIdError,
     LearningError,
     NotFoundError,
 )
@@ -50,6 +50,10 @@ HANG_WARNING = 60.0
 FORBIDDEN_RENEWAL = 3600.0
 # Seconds of work after which other triggers get their turn.
 LONG = 0.005
+# How many sessions a line of the log names.
+NAMED = 3
+# Bytes of marks, one bit a session, that say which unreadable sessions were told. Two sessions seldom share a bit.
+MARKS = 128 * 1024
 
 
 class UnexpectedError(ContractError):
@@ -92,10 +96,8 @@ class Poller:
     _list_is_bare: bool = field(default=False, init=False)
     _bare_told: bool = field(default=False, init=False)
     _last_in_row: dict[str, int] = field(default_factory=dict, init=False)
-    # What could not be read in this look, by session; for items of the list without a valid ID, how many they are.
-    _bad: dict[str, LearningError] = field(default_factory=dict, init=False)
-    _unidentified: int = field(default=0, init=False)
-    _bad_told: set[str] = field(default_factory=set, init=False)
+    # What could not be read in this look.
+    _bad: _Unreadable = field(default_factory=lambda: _Unreadable(None), init=False)
     # Which sessions met an error in this look and in the one before.
     _failed: set[str] = field(default_factory=set, init=False)
     _failed_before: set[str] = field(default_factory=set, init=False)
@@ -154,7 +156,7 @@ class Poller:
         """Look at all sessions that somebody watches; return what kept it from seeing some, if anything did."""
         self._looks += 1
         self._answered = 0
-        self._bad, self._unidentified = {}, 0
+        bad_before, self._bad = self._bad, _Unreadable(self._bad)
         self._failed_before, self._failed = self._failed, set()
         self.subscriptions.joined.clear()  # whoever joined until now is looked at now
         index = await _Index.of(self.subscriptions)
@@ -169,7 +171,9 @@ class Poller:
             error = UnexpectedError(trouble)
         index.tell(log)
         if error is None:
-            self._tell_bad()
+            self._tell_bad(bad_before)
+        else:
+            self._bad = bad_before  # nothing of this look was told
         return error
 
     async def _look_at_list(self, hook: LearningAsyncHook, index: _Index) -> LearningError | None:
@@ -180,11 +184,11 @@ class Poller:
         async with aclosing(hook.stream_program_sessions()) as items:
             async for item in items:
                 await turn.give()
-                try:
-                    session_id = checked_session_id(item.get("_id"))
-                except InvalidIdError:
-                    self._unidentified += 1
+                sent_id: Any = item.get("_id")
+                if not is_session_id(sent_id):
+                    self._bad.unidentified += 1
                     continue
+                session_id = sent_id.lower()
                 unseen.discard(session_id)
                 if not index.watches(session_id):
                     continue
@@ -192,11 +196,11 @@ class Poller:
                     bare.add(session_id)
                     continue
                 if problem := index.see(session_id, item):
-                    self._bad[session_id] = problem
+                    self._bad.add(session_id, problem)
                 else:
                     self._answered += 1
         # Only a list that came to its end says which sessions are not in it, and only if all in it have an ID.
-        if self._unidentified:
+        if self._bad.unidentified:
             error = await self._look_at_each(hook, index, {one for one in unseen if index.is_there(one)})
         else:
             for session_id in unseen:
@@ -238,7 +242,7 @@ class Poller:
             self._failed.add(session_id)
             if _of_the_connection(error):
                 return error
-            self._bad[session_id] = error
+            self._bad.add(session_id, error)
             if in_row >= ENOUGH:
                 break
         # Where some are answered, the others are in trouble by themselves.
@@ -319,26 +323,71 @@ class Poller:
                 log.error("Traceback without values:\n%s", error.frames)
             log.warning("Watching goes on, but a look through connection %r failed: %s", self.learning_conn_id, error)
 
-    def _tell_bad(self) -> None:
+    def _tell_bad(self, before: _Unreadable) -> None:
         """Log which sessions could not be read when there are new ones among them, not every look."""
-        now = {*self._bad, *([""] if self._unidentified else ())}
-        new = now - self._bad_told
-        if new:
-            named = sorted(new - {""})
-            reason = self._bad[named[0]] if named else "an `_id` has 24 characters of 0-9 and a-f."
+        bad = self._bad
+        is_news_of_items = bool(bad.unidentified and not before.told_unidentified)
+        if bad.new or is_news_of_items:
+            reason = bad.reason or "an `_id` has 24 characters of 0-9 and a-f."
             if isinstance(reason, UnexpectedError):
                 log.error("Traceback without values:\n%s", reason.frames)
-            parts = [_some(named)] if named else []
-            parts += [f"{self._unidentified} items of the list without a valid `_id`"] if "" in new else []
+            parts = [_some(bad.first, bad.new)] if bad.new else []
+            parts += [f"{bad.unidentified} items of the list without a valid `_id`"] if is_news_of_items else []
             log.warning(
                 "Not readable through connection %r: %s. These are left out, all others are watched. Reason: %s",
                 self.learning_conn_id,
                 ", ".join(parts),
                 reason,
             )
-        elif self._bad_told and not now:
+        elif before.has_any and not bad.has_any:
             log.info("All program sessions of connection %r are readable again.", self.learning_conn_id)
-        self._bad_told = self._bad_told | now if now else set()
+
+
+class _Unreadable:
+    """
+    The sessions that could not be read in a look, in little memory, however many they are.
+
+    :param before: Those of the look before, which need not be told again.
+    """
+
+    def __init__(self, before: _Unreadable | None) -> None:
+        self.count = 0
+        self.unidentified = 0  # items of the list without a valid ID
+        # Of those that are new:
+        self.new = 0
+        self.first: list[str] = []
+        self.reason: LearningError | None = None
+        # Which were told since all was well.
+        went_on = before is not None and before.has_any
+        self._told: bytearray | None = before._told if before is not None and went_on else None
+        self._is_shared = True
+        self._told_unidentified_before = before.told_unidentified if before is not None and went_on else False
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything could not be read."""
+        return bool(self.count or self.unidentified)
+
+    @property
+    def told_unidentified(self) -> bool:
+        """Whether items without a valid ID were told since all was well."""
+        return bool(self.unidentified) or self._told_unidentified_before
+
+    def add(self, session_id: str, problem: LearningError) -> None:
+        """Take in one more."""
+        self.count += 1
+        place, bit = divmod(zlib.crc32(session_id.encode()) % (8 * MARKS), 8)
+        if self._told is not None and self._told[place] >> bit & 1:
+            return
+        if self._told is None or self._is_shared:
+            self._told, self._is_shared = bytearray(self._told or MARKS), False
+        self._told[place] |= 1 << bit
+        self.new += 1
+        if len(self.first) < NAMED:
+            self.first.append(session_id)
+        if self.reason is None:
+            # With its traceback, it would hold all that was read.
+            self.reason = problem.with_traceback(None)
 
 
 class _Index:
@@ -443,9 +492,11 @@ class Turn:
             self._since = time.monotonic()
 
 
-def _some(session_ids: list[str]) -> str:
-    named = ", ".join(session_ids[:3])
-    return f"{len(session_ids)} program session{'s' * (len(session_ids) > 1)} ({named}{', …' * (len(session_ids) > 3)})"
+def _some(session_ids: list[str], count: int | None = None) -> str:
+    """Name the first of some sessions, and say how many they are."""
+    total = len(session_ids) if count is None else count
+    named = ", ".join(session_ids[:NAMED])
+    return f"{total} program session{'s' * (total > 1)} ({named}{', …' * (total > NAMED)})"
 
 
 def _of_the_connection(error: LearningError) -> bool:
