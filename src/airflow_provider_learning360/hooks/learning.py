@@ -367,7 +367,7 @@ class LearningHook(HttpHook):
     ) -> Response | LearningError:
         """Read the body of an answer, unless the caller does; an error is read in any case, since it has to be told."""
         headers = join_headers(native.headers.items())
-        response = Response(request, native.status_code, headers, native=native)
+        response = Response(request, native.status_code, headers, native=native, limits=limits)
         try:
             reader = BodyReader(request, response.status, headers, limits)
             content = read_content(request, native.raw, reader, limits, attempt)
@@ -651,10 +651,9 @@ def _end_stream(stream: StreamedObjects, log: Any) -> None:
 def _begun(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:
     """Return an answer of which the headers are there, and what reads its body."""
     headers = join_headers(native.headers.items())
+    response = Response(request, native.status, headers, native=native, limits=limits)
     try:
-        return Response(request, native.status, headers, native=native), BodyReader(
-            request, native.status, headers, limits
-        )
+        return response, BodyReader(request, native.status, headers, limits)
     except LearningError:
         native.close()
         raise
