@@ -39,7 +39,7 @@ from airflow_provider_learning360.hooks.client import (
     Flight,
     ca_bundle,
     check_headers,
-    check_tls_options,
+    check_options,
     error_from_aiohttp,
     is_disconnect,
     is_transport_trouble,
@@ -250,7 +250,7 @@ class LearningHook(HttpHook):
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
         kind: Kind = "list" if options.get("stream") else "document"
-        check_tls_options(options)
+        check_options(options)
         check_headers(request.headers)
         return self._carry_out(Call(request, _native, any_status=any_status, kind=kind), options=options)
 
