@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def is_reference(value: Any) -> bool:
 
 def gave_nothing(value: Any) -> bool:
     """
-    Whether a rendered value is empty: `None`, also as text, or blanks.
+    Whether a rendered value is `None`, also as text. An empty text is what its author wrote as default.
 
     :param value: What a template gave.
     """
-    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+    # With native rendering, some of Airflow's macros give a proxy, which is not None but of its class.
+    return isinstance(value, NoneType) or (isinstance(value, str) and value.strip() == "None")
 
 
 class SafeRendering(_Base):
@@ -94,7 +96,7 @@ class SafeRendering(_Base):
 
     def empty_template(self, field: str) -> str | None:
         """
-        Return the template that an author wrote for a field, if it gave nothing; else None.
+        Return the template that an author wrote for a field, if it gave `None`; else None.
 
         :param field: Name of the template field.
         """

@@ -65,6 +65,8 @@ def test_a_connection_that_is_missing(failure: Callable[..., str]) -> None:
         "learning360://company:c4n4ry@app.us.360learning.com:port",
         '{"conn_type": "learning360", "password": "c4n4ry"',
         '{"conn_type": "learning360", "passwort": "c4n4ry"}',
+        '{"conn_type": "learning360", "login": 5, "password": "c4n4ry"}',
+        '{"conn_type": "learning360", "port": "x", "password": "c4n4ry"}',
     ],
 )
 @pytest.mark.parametrize("conn_id", ["unreadable_here", "Unreadable_Here"])
@@ -80,6 +82,7 @@ def test_a_variable_that_is_set_and_cannot_be_read(
     words = [f"'{conn_id}'", "AIRFLOW_CONN_UNREADABLE_HERE is set", "JSON", "conn_type", "percent-encode", "%23", "%2F"]
     assert [word for word in words if word not in message] == []
     assert "not defined" not in message
+    assert "valid" not in message  # Airflow refuses valid JSON as well
     shown = f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
     assert "4ry" not in shown
 

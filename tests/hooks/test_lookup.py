@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import OperationalError
 
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError, ErrorType
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import comms, task_runner
 
-from airflow_provider_learning360.api.errors import LearningError, SettingsError, TryAgainError
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, SettingsError, TryAgainError
 from airflow_provider_learning360.hooks import learning
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 
@@ -30,27 +32,53 @@ class Supervisor:
         self.answer = answer
 
     async def asend(self, message: Any) -> Any:
+        return self.send(message)
+
+    def send(self, message: Any) -> Any:
         assert isinstance(message, comms.GetConnection)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
 
-def failed(monkeypatch: pytest.MonkeyPatch, error: Exception) -> LearningError:
-    """How a call ends whose look-up of the connection raises this."""
+def call_sync() -> Any:
+    return LearningHook("mine").get_program_session(ID)
 
-    async def look_up(*_: Any, **__: Any) -> Any:
-        raise error
 
-    monkeypatch.setattr(learning, "get_async_connection", look_up)
-
+def call_async() -> Any:
     async def call() -> Any:
         async with LearningAsyncHook("mine") as hook:
             return await hook.get_program_session(ID)
 
-    with pytest.raises(LearningError) as caught:
-        asyncio.run(call())
-    return caught.value
+    return asyncio.run(call())
+
+
+@pytest.fixture(params=[call_sync, call_async], ids=["sync", "async"])
+def failed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], LearningError]:
+    """Return how a call ends whose look-up of the connection raises an error."""
+
+    def end(error: Exception) -> LearningError:
+        def look_up(*_: Any, **__: Any) -> Any:
+            raise error
+
+        async def look_up_async(*_: Any, **__: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(LearningHook, "get_connection", look_up)
+        monkeypatch.setattr(learning, "get_async_connection", look_up_async)
+        with pytest.raises(LearningError) as caught:
+            request.param()
+        assert caught.value.__context__ is None  # what was raised may hold the connection
+        return caught.value
+
+    return end
+
+
+Failed = Callable[[Exception], LearningError]
+
+
+class OddError(Exception):
+    """An error of a library that nobody foresaw."""
 
 
 @pytest.mark.parametrize(
@@ -62,18 +90,42 @@ def failed(monkeypatch: pytest.MonkeyPatch, error: Exception) -> LearningError:
         (TimeoutError("hunter2"), "TimeoutError"),
         (asyncio.IncompleteReadError(b"", 4), "IncompleteReadError"),
         (OperationalError("SELECT", {"password": "hunter2"}, Exception("hunter2")), "OperationalError"),
+        (AirflowException("hunter2"), "AirflowException"),
+        (RuntimeError("Response read out of order: hunter2"), "RuntimeError"),
+        (msgspec.DecodeError("hunter2"), "DecodeError"),
+        (KeyError("hunter2"), "KeyError"),
+        (ValueError("hunter2"), "ValueError"),
+        (OddError("hunter2"), "OddError"),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else one,
 )
-def test_airflow_that_does_not_answer_is_tried_again(
-    error: Exception, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = failed(monkeypatch, error)
+def test_airflow_that_does_not_answer_is_tried_again(error: Exception, word: str, failed: Failed) -> None:
+    told = failed(error)
     assert isinstance(told, TryAgainError)
     assert told.retryable
     assert "'mine'" in str(told)
     assert word in str(told)
     assert "hunter2" not in str(told)
+
+
+def test_an_answer_that_airflow_itself_cannot_read_is_tried_again(failed: Failed) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python("hunter2")
+    told = failed(caught.value)
+    assert isinstance(told, TryAgainError)
+    assert "ValidationError" in str(told)
+    assert "hunter2" not in str(told)
+
+
+@pytest.mark.parametrize("conn_id", [None, "", "  ", 5])
+@pytest.mark.parametrize("hook", [LearningHook, LearningAsyncHook])
+def test_what_is_no_connection_id_is_an_argument_to_fix(hook: Any, conn_id: Any) -> None:
+    async def call() -> None:
+        found = hook(conn_id).get_program_session(ID)
+        await found
+
+    with pytest.raises(FixArgumentError, match="learning_conn_id"):
+        asyncio.run(call())
 
 
 @pytest.mark.parametrize(
@@ -86,10 +138,8 @@ def test_airflow_that_does_not_answer_is_tried_again(
     ],
     ids=str,
 )
-def test_a_missing_or_refused_connection_is_a_setting(
-    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = failed(monkeypatch, error)
+def test_a_missing_or_refused_connection_is_a_setting(error: Exception, words: str, failed: Failed) -> None:
+    told = failed(error)
     assert isinstance(told, SettingsError)
     assert words in str(told)
 
@@ -108,11 +158,30 @@ def test_a_missing_or_refused_connection_is_a_setting(
     ids=lambda one: type(one).__name__ if not isinstance(one, type) else one.__name__,
 )
 def test_not_defined_is_believed_only_if_airflow_itself_says_so(
-    answer: Any, kind: type[LearningError], monkeypatch: pytest.MonkeyPatch
+    answer: Any, kind: type[LearningError], failed: Failed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow's secrets backends take an answer that did not come for a connection that does not exist."""
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
-    assert isinstance(failed(monkeypatch, AirflowNotFoundException("not defined")), kind)
+    assert isinstance(failed(AirflowNotFoundException("not defined")), kind)
+
+
+def test_a_hook_asks_again_after_a_look_up_that_failed(
+    connect: Callable[..., str], learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = LearningHook.get_connection, [RuntimeError(), TimeoutError()]
+
+    def look_up(_: Any, conn_id: str) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(conn_id)
+
+    monkeypatch.setattr(LearningHook, "get_connection", look_up)
+    (first, *_) = learning360_simulator.session_ids
+    hook = LearningHook("learning360_default")
+    for _ in range(2):
+        with pytest.raises(TryAgainError):
+            hook.get_program_session(first)
+    assert hook.get_program_session(first).id == first
 
 
 def test_a_look_up_that_failed_is_made_again(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util import Timeout
 
 from airflow_provider_learning360.api.errors import (
     FixArgumentError,
@@ -287,6 +290,46 @@ def test_a_file_of_one_request_that_is_of_no_use(
         hook().run(LIST, extra_options={name: path})
     assert not simulator.requests
     assert not waits
+
+
+BAD_OPTIONS = {
+    "timeout": ["x", -1, 0, float("nan"), float("inf"), 1e300, True, (1,), (1, 2, 3), (1, "x"), (1, -1), [1, 2]],
+    "verify": [5, 1.5, {}, ["a"]],
+    "cert": [5, True, ("/a",), ("/a", "/b", "/c"), (None, "/b"), (1, 2), {"a": "b"}],
+    "proxies": ["http://user:hunter2@p:1", 5, ["http"], {"http": 5}, {1: "http://p:1"}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, one) for name, values in BAD_OPTIONS.items() for one in values])
+def test_an_option_of_a_wrong_type_is_named(
+    hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float], name: str, value: Any
+) -> None:
+    with pytest.raises(FixArgumentError, match=f"^{name} of extra_options") as caught:
+        hook().run(LIST, extra_options={name: value})
+    assert "hunter2" not in str(caught.value)
+    assert not simulator.requests
+    assert not waits
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": (5, None)},
+        {"timeout": (5, 5.0)},
+        {"timeout": None},
+        {"timeout": Timeout(5)},
+        {"verify": None},
+        {"verify": Path(certifi.where())},
+        {"cert": ""},
+        {"cert": None},
+        {"proxies": {}},
+        {"proxies": None},
+        {"proxies": {"https": None}},
+    ],
+    ids=str,
+)
+def test_an_option_of_a_right_type_is_taken(hook: Callable[..., LearningHook], options: dict[str, Any]) -> None:
+    assert hook().run(LIST, extra_options=options).ok
 
 
 def test_a_pair_of_files_of_one_request_that_is_of_no_use(hook: Callable[..., LearningHook]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_learning360.api.errors import ContractError, UnauthorizedError, UnavailableError
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks import learning
+from airflow_provider_learning360.hooks.connection import party_of
+from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,28 @@ def test_a_token_is_kept(to: Callable[..., Any], simulator: Simulator) -> None:
     for _ in range(3):
         caller("list_program_sessions")
     assert counted(simulator) == (1, 3)
+
+
+def test_a_call_and_its_token_end_at_the_same_time(
+    connect: Callable[..., str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadlines = []
+
+    def note(*arguments: Any) -> Any:
+        deadlines.append(arguments[3])
+        return party_of(*arguments)
+
+    monkeypatch.setattr(learning, "party_of", note)
+    conn_id = connect(
+        host=simulator.url, login=simulator.company_id, password=simulator.api_key, extra={"auth": "oauth2"}
+    )
+    hook = LearningHook(conn_id)
+    hook.time_limit = 60.0
+    hook.list_program_sessions()
+    assert counted(simulator) == (1, 1)
+    assert len(deadlines) == 2
+    assert len(set(deadlines)) == 1
+    assert deadlines[0] is not None
 
 
 @pytest.mark.parametrize("auth", ["headers", "query"])

@@ -90,11 +90,23 @@ class TaskStore(dict[str, Any]):
         self[key] = json.loads(json.dumps(value))
 
 
+def as_a_run_sees(event: AssetEventResponse) -> Any:
+    """An event as Airflow tells a run of it: without its ID."""
+    told = {
+        **event.model_dump(include={"extra", "timestamp", "source_task_id", "source_dag_id", "source_run_id"}),
+        "asset": {"name": NAME, "uri": NAME, "extra": {}},
+        "source_map_index": None,
+        "source_aliases": [],
+    }
+    return comms.AssetEventDagRunReferenceResult.model_validate(told)
+
+
 class Run:
     """A DAG run that these events started."""
 
     def __init__(self, *events: AssetEventResponse, **arguments: Any) -> None:
-        triggering = {Asset(name=NAME, uri="learning360://x/programs/sessions"): list(events)} if events else {}
+        own = [as_a_run_sees(event) for event in events]
+        triggering = {Asset(name=NAME, uri="learning360://x/programs/sessions"): own} if own else {}
         self.context: Any = {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
         self.operator = ChangedProgramSessionsOperator(task_id="changed", **arguments)
 
@@ -367,19 +379,80 @@ def test_a_lost_store_is_an_error(airflow: Airflow) -> None:
         Run(own).execute()
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.booleans()), max_size=14))
-@settings(deadline=None, max_examples=60)
-def test_each_change_once_whatever_cannot_be_listed(steps: list[tuple[int, bool, bool]]) -> None:
+def test_what_an_earlier_run_read_is_not_repeated_by_the_runs_that_were_queued(airflow: Airflow) -> None:
+    events = [airflow.event(0, entry(9, 1)), airflow.event(60, entry(1, 1)), airflow.event(120, entry(1, 2))]
+    first, *queued_runs = [Run(event) for event in events]
+    assert first.execute() == [entry(9, 1), entry(1, 1), entry(1, 2)]
+    airflow.listing = queued
+    assert [run.execute() for run in queued_runs] == [[], []]
+    assert Run(airflow.event(180, entry(1, 3))).execute() == [entry(1, 3)]
+    airflow.listing = None
+    assert Run(airflow.event(240, entry(1, 4))).execute() == [entry(1, 4)]
+
+
+def test_what_an_earlier_version_noted_is_understood(airflow: Airflow) -> None:
+    assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    for key, text in airflow.store.items():
+        airflow.store[key] = json.dumps({name: one for name, one in json.loads(text).items() if name != "recent_times"})
+    airflow.listing = queued
+    assert Run(airflow.event(60, entry(1, 2))).execute() == [entry(1, 2)]
+    airflow.listing = None
+    assert Run(airflow.event(120, entry(1, 3))).execute() == [entry(1, 3)]
+
+
+class Queue:
+    """Runs that Airflow makes of events, and executes one after the other, and what they return."""
+
+    def __init__(self, airflow: Airflow) -> None:
+        self.airflow = airflow
+        self.told: list[dict[str, Any]] = []
+        self.sent: list[dict[str, Any]] = []
+        self._seconds = 0.0
+        self._waiting: list[list[AssetEventResponse]] = []
+
+    def event(self, number: int, gap: float, kind: str, run: str) -> None:
+        """A change; its event starts a run, joins the last queued run, or is left behind."""
+        self._seconds += gap
+        self.sent.append(entry(number, len(self.sent) + 1, kind))
+        event = self.airflow.event(self._seconds, self.sent[-1])
+        # What came before the first run is not asked for.
+        if run == "new" or len(self.sent) == 1:
+            self._waiting.append([event])
+        elif run == "joins" and self._waiting:
+            self._waiting[-1].append(event)
+
+    def execute(self, *, is_listed: bool) -> None:
+        """Execute the first of the queued runs."""
+        self.airflow.listing = None if is_listed else queued
+        if self._waiting:
+            self.told += Run(*self._waiting.pop(0), kind="any").execute()
+
+    def finish(self) -> None:
+        """Execute all, and one run more, of which the events are listed."""
+        self.event(0, 60, "modified", "new")
+        while self._waiting:
+            self.execute(is_listed=True)
+
+
+GAPS = st.sampled_from([60.0, 0.005, 400.0, 4000.0])
+EVENTS = st.tuples(
+    st.integers(0, 1), GAPS, st.sampled_from(["modified", "modified", "missing"]), st.sampled_from(["new", "joins", ""])
+)
+# Events that come, and then runs that are executed: whether Airflow lists the events for each.
+ROUNDS = st.tuples(st.lists(EVENTS, min_size=1, max_size=4), st.lists(st.booleans(), max_size=4))
+
+
+@given(st.lists(ROUNDS, max_size=6))
+@settings(deadline=None, max_examples=300)
+def test_each_change_once_whatever_cannot_be_listed(rounds: list[tuple[list[Any], list[bool]]]) -> None:
     airflow = Airflow()
-    told: list[Any] = []
-    sent: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)
-        for step, (number, listed, has_run) in enumerate([*steps, (0, True, True)]):
-            sent.append(entry(number, step))
-            event = airflow.event(60 * step, sent[-1])
-            airflow.listing = None if listed else queued
-            # What came before the first run is not asked for.
-            if has_run or not told:
-                told += Run(event).execute()
-    assert sorted(map(json.dumps, told)) == sorted(map(json.dumps, sent))
+        queue = Queue(airflow)
+        for events, runs in rounds:
+            for event in events:
+                queue.event(*event)
+            for is_listed in runs:
+                queue.execute(is_listed=is_listed)
+        queue.finish()
+    assert sorted(map(json.dumps, queue.told)) == sorted(map(json.dumps, queue.sent))

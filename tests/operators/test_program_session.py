@@ -214,6 +214,28 @@ def test_only_the_asterisk_and_the_question_mark_are_special(
     assert {one["_id"] for one in listed(name_pattern=pattern)} == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        (2026, "2026"),
+        (2026.5, "2026.5"),
+        (0, "0"),
+        ("caf\u00e9*", "Cafe\u0301 du matin"),
+        ("CAFE\u0301*", "caf\u00e9 du matin"),
+        ("a  b", "a b"),
+        (" a b\n", "a\u00a0 b"),
+        ("stra\u00dfe", "STRASSE"),
+        ("\u0130*", "\u0130stanbul"),
+    ],
+)
+def test_what_nobody_sees_makes_no_difference_to_a_pattern(
+    pattern: Any, name: str, learning360_simulator: Simulator
+) -> None:
+    first = learning360_simulator.session_ids[0]
+    learning360_simulator.edit(first, name=name)
+    assert [one["_id"] for one in listed(name_pattern=pattern)] == [first]
+
+
 @pytest.mark.parametrize("template", [int, str], ids=["number", "text"])
 def test_a_template_id_of_digits_may_arrive_as_a_number(template: Any, learning360_simulator: Simulator) -> None:
     first = learning360_simulator.session_ids[0]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import lazy_object_proxy
 import pytest
 
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.operators.program_session import GetProgramSessionOperator
 from airflow_provider_learning360.sensors.memory import TaskMemory
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
@@ -37,23 +39,46 @@ def wait(sensor: ProgramSessionModifiedSensor) -> Any:
     return sensor.new_wait(TaskMemory({}, {}))
 
 
-EMPTY = [
+NOTHING = [
     "{{ ti.xcom_pull('get') }}",
     "{{ none }}",
-    "{{ '' }}",
-    "  {{ '' }} \n",
-    "{% if false %}2026-03-01{% endif %}",
-    "{# later #}",
+    "  {{ none }} \n",
+    "{{ prev_start_date_success }}",
     "{{ dag_run.conf.get('since') }}",
 ]
+EMPTY = [
+    "{{ '' }}",
+    "  {{ '' }} \n",
+    "{{ dag_run.conf.get('since', '') }}",
+    "{{ none or '' }}",
+]
+# With native rendering, these give None.
+EMPTY_TEXT = [*EMPTY, "{% if false %}2026-03-01{% endif %}", "{# later #}"]
+
+# As Airflow gives it to a template.
+NO_SUCCESS = {"prev_start_date_success": lazy_object_proxy.Proxy(lambda: None)}
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
-@pytest.mark.parametrize("since", EMPTY)
+@pytest.mark.parametrize("since", NOTHING)
 def test_a_template_that_gave_nothing_is_named(since: str, native: bool) -> None:
     with pytest.raises(FixArgumentError) as caught:
-        wait(rendered(since, native=native))
+        wait(rendered(since, native=native, context=NO_SUCCESS))
     assert str(caught.value).startswith(f"since: the template {since.strip()} gave nothing.")
+
+
+@pytest.mark.parametrize(
+    ("since", "native"), [*((one, True) for one in EMPTY), *((one, False) for one in EMPTY_TEXT)], ids=str
+)
+def test_a_template_that_gave_an_empty_text_starts_from_the_first_look(since: str, native: bool) -> None:
+    sensor = rendered(since, native=native)
+    memory = TaskMemory({}, {})
+    first = sensor.new_wait(memory)
+    assert first.watermark is None
+    session = ProgramSession.model_validate({"_id": ID, "modifiedAt": "2026-03-01T08:00:00.000Z"})
+    assert first.judge(session) is None
+    sensor.looked(session, first, memory)
+    assert sensor.new_wait(memory).watermark == first.watermark  # it is remembered
 
 
 def test_another_task_that_gave_nothing_is_named() -> None:

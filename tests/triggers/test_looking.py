@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from airflow_provider_learning360.api.errors import RateLimitedError
+from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, TryAgainError
 from airflow_provider_learning360.hooks import learning
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook
 from airflow_provider_learning360.triggers import looking
@@ -59,15 +59,33 @@ def test_last_poll_at_the_deadline_may_still_find_it(learning360_simulator: Any)
     assert run(learning360_simulator, 0.05, poke_interval=600.0)["kind"] == "look"
 
 
-def test_a_time_out_of_somebody_else_is_not_the_deadline(
-    learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [TimeoutError, KeyError, RuntimeError, AirflowException], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("where", ["get_program_session", "close"])
+def test_an_unforeseen_error_is_told_to_the_worker(
+    where: str,
+    error: type[Exception],
+    learning360_simulator: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def broken(self: Any, session_id: str) -> Any:
-        raise TimeoutError
+    """Also a time-out of somebody else, which is not the deadline: Airflow would skip the task with `soft_fail`."""
 
-    monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken)
-    with pytest.raises(TimeoutError):
-        run(learning360_simulator, 60)
+    async def broken(self: Any, *_: Any) -> Any:
+        raise error("hunter2")
+
+    monkeypatch.setattr(LearningAsyncHook, where, broken)
+    monkeypatch.setattr(ProgramSessionModifiedTrigger, "log", logging.getLogger("trigger"), raising=False)
+    event = run(learning360_simulator, 60)
+    assert event["kind"] == "error"
+    assert event["deadline"]
+    told = LearningError.from_dict(event["error"])
+    assert isinstance(told, TryAgainError)
+    assert f"Unexpected {error.__name__}" in str(told)
+    (traceback,) = [one.getMessage() for one in caplog.records if "Traceback" in one.getMessage()]
+    assert "in broken" in traceback
+    assert "hunter2" not in traceback + str(event)
 
 
 @pytest.mark.parametrize("failures", [3, 4])

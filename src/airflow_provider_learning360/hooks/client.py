@@ -7,18 +7,20 @@ import os
 import re
 import ssl
 import stat
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3.util import Timeout
 
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError, redact
 from airflow_provider_learning360.api.refusals import no_answer, took_too_long
 from airflow_provider_learning360.api.settings import character_name, proxy_problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator
 
     import aiohttp
 
@@ -33,6 +35,7 @@ PIECE = 64 * 1024  # bytes of a body that are read at once: a step of a millisec
 MAX_LINE = 64 * 1024  # bytes of a status line or of a header
 KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+LONGEST_TIMEOUT = 1e9  # seconds; a socket takes hardly more
 # Environment variables that name a CA bundle; the first that is set counts.
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -263,6 +266,56 @@ def _read(name: str, value: Any, read: Callable[[], T]) -> T:
     raise FixArgumentError(f"{name} is {value!r}, but {problem}.")
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """
+    Check the options of one request: `requests` would raise whatever a wrong type leads to.
+
+    :param options: The options of the request.
+    :raises FixArgumentError: An option is of a wrong type, or a file is missing, or holds something else.
+    """
+    for name, (is_right, expected) in _OPTIONS.items():
+        value = options.get(name)
+        if value is not None and not is_right(value):
+            # Without the value: a proxy may hold a password.
+            raise FixArgumentError(f"{name} of extra_options is no {expected}.")
+    check_tls_options(options)
+
+
+def _is_timeout(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return len(value) == 2 and all(one is None or _is_time(one) for one in value)
+    return isinstance(value, Timeout) or _is_time(value)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT
+
+
+def _is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(value, str | os.PathLike)
+
+
+def _is_cert(value: Any) -> bool:
+    if value and isinstance(value, tuple | list):
+        return len(value) == 2 and _is_path(value[0]) and (value[1] is None or _is_path(value[1]))
+    return not value or isinstance(value, str)
+
+
+def _is_proxies(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return not value
+    return all(isinstance(scheme, str) and (url is None or isinstance(url, str)) for scheme, url in value.items())
+
+
+# What `requests` takes for one request, by name, and how to say so.
+_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "timeout": (_is_timeout, "number of seconds above 0, nor a pair of them"),
+    "verify": (lambda value: isinstance(value, bool) or _is_path(value), "path of a CA bundle, nor true or false"),
+    "cert": (_is_cert, "path of a PEM file, nor a pair of paths"),
+    "proxies": (_is_proxies, 'mapping such as {"https": "http://proxy.example.com:3128"}'),
+}
+
+
 def check_tls_options(options: Mapping[str, Any]) -> None:
     """
     Check `verify` and `cert` of one request: `requests` would report a wrong path as a broken network.
@@ -271,8 +324,8 @@ def check_tls_options(options: Mapping[str, Any]) -> None:
     :raises FixArgumentError: A file is missing, or holds something else.
     """
     verify, cert = options.get("verify"), options.get("cert")
-    if cert or isinstance(verify, str):
-        build_context(verify if isinstance(verify, str) else False, cert)
+    if cert or _is_path(verify):
+        build_context(os.fspath(verify) if _is_path(verify) else False, cert)
 
 
 def check_headers(headers: Mapping[Any, Any]) -> None:

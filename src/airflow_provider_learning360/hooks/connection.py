@@ -64,8 +64,9 @@ def _missing(conn_id: str) -> SettingsError:
     if os.environ.get(variable):
         # Without what it holds, which is a key in all likelihood.
         return SettingsError(
-            f"connection {conn_id!r} cannot be read: {variable} is set, but holds neither a valid URI nor valid JSON. "
-            'Write it as JSON, like {"conn_type": "learning360", "login": "<company ID>", "password": "<API key>"}; '
+            f"connection {conn_id!r} cannot be read: {variable} is set, but Airflow finds no connection in it. "
+            'Write it as JSON, like {"conn_type": "learning360", "login": "<company ID>", "password": "<API key>"}, '
+            "with fields of a connection only, texts in quotes and the port as a number; "
             "or percent-encode special characters in the URI, such as %23 for # and %2F for /."
         )
     return SettingsError(f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set {variable}.")
@@ -86,7 +87,7 @@ def party_of(
     settings: LearningSettings,
     credentials: Credentials,
     budget: RetryBudget | None,
-    time_limit: float | None = None,
+    deadline: float | None = None,
 ) -> Party:
     """
     Return the two sides of a call.
@@ -94,7 +95,7 @@ def party_of(
     :param settings: The settings of the connection.
     :param credentials: The credentials in use.
     :param budget: Patience for this call; default that of the connection.
-    :param time_limit: Seconds that the call may take in all; default no limit.
+    :param deadline: Reading of the monotonic clock at which the call must end; default none.
     """
     return Party(
         host=settings.host,
@@ -105,5 +106,5 @@ def party_of(
         now=lambda: datetime.now(tz=UTC),
         jitter=random.random,
         limits=settings.limits,
-        deadline=None if time_limit is None else time.monotonic() + time_limit,
+        deadline=deadline,
     )

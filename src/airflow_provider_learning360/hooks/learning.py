@@ -20,11 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-from airflow.providers.common.compat.sdk import (
-    AirflowNotFoundException,
-    BaseHook,
-    mask_secret,
-)
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
@@ -44,7 +40,7 @@ from airflow_provider_learning360.hooks.client import (
     Flight,
     ca_bundle,
     check_headers,
-    check_tls_options,
+    check_options,
     error_from_aiohttp,
     is_disconnect,
     is_transport_trouble,
@@ -64,7 +60,7 @@ from airflow_provider_learning360.hooks.deadline import (
     read_content,
 )
 from airflow_provider_learning360.hooks.guards import OneOriginSession
-from airflow_provider_learning360.hooks.lookup import require_missing
+from airflow_provider_learning360.hooks.lookup import check_conn_id, require_missing, require_missing_async
 from airflow_provider_learning360.hooks.turns import heed, take_turn
 
 if TYPE_CHECKING:
@@ -121,13 +117,23 @@ class LearningHook(HttpHook):
         The settings of the connection.
 
         :raises SettingsError: The connection is missing, incomplete or not valid.
+        :raises TryAgainError: Airflow does not say what the connection is.
         """
+        check_conn_id(self.learning_conn_id)
+        trouble: Exception | None = None
+        connection, extra = None, {}
         try:
             connection = self.get_connection(self.learning_conn_id)
-        except AirflowNotFoundException:
-            return settings_of(self.learning_conn_id, None, {})
-        check_extra(self.learning_conn_id, connection)
-        return settings_of(self.learning_conn_id, connection, connection.extra_dejson)
+            check_extra(self.learning_conn_id, connection)
+            extra = connection.extra_dejson
+        except LearningError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told apart below
+            trouble, connection = error, None
+        # Outside of the handler: the text of whatever was raised may hold the connection.
+        if trouble is not None:
+            require_missing(self.learning_conn_id, trouble)
+        return settings_of(self.learning_conn_id, connection, extra)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -247,7 +253,7 @@ class LearningHook(HttpHook):
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
         kind: Kind = "list" if options.get("stream") else "document"
-        check_tls_options(options)
+        check_options(options)
         check_headers(request.headers)
         return self._carry_out(Call(request, _native, any_status=any_status, kind=kind), options=options)
 
@@ -303,10 +309,17 @@ class LearningHook(HttpHook):
         return self.get_conn()
 
     def _carry_out(
-        self, call: Call[T], *, budget: RetryBudget | None = None, options: dict[str, Any] | None = None
+        self,
+        call: Call[T],
+        *,
+        budget: RetryBudget | None = None,
+        options: dict[str, Any] | None = None,
+        deadline: float | None = None,
     ) -> T:
-        """Drive a call through its steps."""
-        steps = exchange(call, party_of(self.settings, self.credentials, budget, self.time_limit))
+        """Drive a call through its steps. The token call inside of another ends with that one."""
+        if deadline is None and self.time_limit is not None:
+            deadline = time.monotonic() + self.time_limit
+        steps = exchange(call, party_of(self.settings, self.credentials, budget, deadline))
         result: Any = None
         while True:
             try:
@@ -314,9 +327,9 @@ class LearningHook(HttpHook):
             except StopIteration as end:
                 done: T = end.value
                 return done
-            result = self._step(step, options or {})
+            result = self._step(step, options or {}, deadline)
 
-    def _step(self, step: Step, options: dict[str, Any]) -> Any:
+    def _step(self, step: Step, options: dict[str, Any], deadline: float | None) -> Any:
         match step:
             case Send(request, limits):
                 return self._send(request, limits, options)
@@ -324,7 +337,7 @@ class LearningHook(HttpHook):
                 self.log.warning("%s", reason)
                 return time.sleep(seconds)
             case Authorize(refused):
-                return self._authorize(refused)
+                return self._authorize(refused, deadline)
             case Read():
                 return step.carry_out()
 
@@ -388,11 +401,11 @@ class LearningHook(HttpHook):
         uri = endpoints.session_uri(self.settings.host, session_id)
         get_hook_lineage_collector().add_input_asset(context=self, uri=uri)
 
-    def _authorize(self, refused: Any) -> bool:
+    def _authorize(self, refused: Any, deadline: float | None = None) -> bool:
         with self._token_lock:
             if not self.credentials.needs_token(refused, time.monotonic()):
                 return False
-            token = self._carry_out(endpoints.get_token(self.credentials))
+            token = self._carry_out(endpoints.get_token(self.credentials), deadline=deadline)
             mask_secret(token.value)
             self.credentials.accept_token(token, time.monotonic())
             return True
@@ -531,13 +544,20 @@ class LearningAsyncHook(BaseHook):
         """Look the connection up and open the session, once."""
         async with self._opening:
             if self._settings is None:
+                check_conn_id(self.learning_conn_id)
+                trouble: Exception | None = None
+                connection, extra = None, {}
                 try:
                     connection = await get_async_connection(self.learning_conn_id, hook=self)
                     check_extra(self.learning_conn_id, connection)
                     extra = await get_async_extra_dejson(connection)
-                except Exception as error:  # noqa: BLE001 - told apart there
-                    await require_missing(self.learning_conn_id, error)
-                    connection, extra = None, {}
+                except LearningError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - told apart below
+                    trouble, connection = error, None
+                # Outside of the handler, as above.
+                if trouble is not None:
+                    await require_missing_async(self.learning_conn_id, trouble)
                 self._settings = settings_of(self.learning_conn_id, connection, extra)
             if self._credentials is None:
                 self._credentials = credentials_of(self._settings)
@@ -663,7 +683,9 @@ def _within(timeout: Any, seconds: float) -> Any:
     """Return a time-out, or times-out, of `requests` that leave an attempt no more time than it has."""
     if isinstance(timeout, tuple):
         return tuple(_within(one, seconds) for one in timeout)
-    return seconds if timeout is None else min(timeout, seconds)
+    if isinstance(timeout, int | float):
+        return min(timeout, seconds)
+    return seconds if timeout is None else timeout
 
 
 def _native(response: Response) -> requests.Response:

@@ -24,9 +24,10 @@ Kind = Literal["modified", "missing", "any"]
 
 # How much later than its time an event may appear in the database, with several triggerers writing at once.
 LATE = timedelta(minutes=5)
-# So many events are known by their ID to have been read; a run may wait for long while later ones are read.
+# So many events are known, by ID and by time, to have been read; a run may wait for long while later ones are read.
 RECENT = 1000
 CHOSEN = "learning360_chosen"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
@@ -160,7 +161,9 @@ class Ledger:
                 "since": since.isoformat(),
                 # A triggerer whose clock is ahead must not hide what the others write.
                 "until": min(until, datetime.now(tz=UTC)).isoformat(),
-                "recent": [*(position["recent"] if position else ()), *(event.id for event in taken)][-RECENT:],
+                "recent": _recent(position, "recent", [event.id for event in taken]),
+                # Airflow does not tell a run the IDs of its own events.
+                "recent_times": _recent(position, "recent_times", [_microseconds(event.timestamp) for event in taken]),
                 "aside": aside if len(taken) < len(events) else [],
             },
         }
@@ -170,7 +173,7 @@ class Ledger:
         Return the changes of a run's own events, and what to note about them, where the others cannot be listed.
 
         The position stays where it is: a later run reads all events after it. These changes are noted one by one, so
-        that it does not return them again.
+        that it does not return them again. An earlier run may have read an own event, while this run was queued.
 
         :param own: The events that started this run.
         :param most: How many changes may be returned; the rest stays unread.
@@ -180,8 +183,11 @@ class Ledger:
             return {"entries": []}
         start: dict[str, Any] = {"turn": 0, "since": first.isoformat(), "until": first.isoformat(), "recent": []}
         position = position or start
-        aside = position.get("aside", [])
-        entries = self._not_acted_on(_once(entry for event in own for entry in _entries(event)), aside)[:most]
+        aside, read = position.get("aside", []), set(position.get("recent_times", ()))
+        unread = _once(
+            entry for event in own if _microseconds(event.timestamp) not in read for entry in _entries(event)
+        )
+        entries = self._not_acted_on(unread, aside)[:most]
         pieces = sorted({*aside, *(piece_of(entry["_id"]) for entry in entries)})
         return {
             "entries": entries,
@@ -286,6 +292,15 @@ def _own_events(context: Context) -> dict[str, list[Any]]:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _recent(position: dict[str, Any] | None, name: str, new: list[int]) -> list[int]:
+    """Return what is known of the events that were read last, with the new ones."""
+    return [*(position or {}).get(name, ()), *new][-RECENT:]
 
 
 def _first(events: list[Any]) -> datetime | None:

@@ -6,6 +6,7 @@ from ast import literal_eval
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -200,10 +201,10 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     ) -> bool:
         if template_id and session.program_template != template_id:
             return False
-        # Names carry blanks and line ends that nobody sees.
-        name = " ".join((session.name or "").split()).casefold()
+        # With native rendering, a pattern of digits arrives as a number.
+        pattern = "" if self.name_pattern is None else _comparable(str(self.name_pattern))
         # Only * and ? are special: names hold brackets.
-        if self.name_pattern and not fnmatchcase(name, self.name_pattern.casefold().replace("[", "[[]")):
+        if pattern and not fnmatchcase(_comparable(session.name or ""), pattern.replace("[", "[[]")):
             return False
         return all(_within(getattr(session, field), after, before) for field, after, before in windows)
 
@@ -249,6 +250,11 @@ def _is_literal(text: str) -> bool:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
+
+
+def _comparable(text: str) -> str:
+    """Return a name or pattern without what nobody sees: case, blanks, line ends, and how an accent is composed."""
+    return normalize("NFC", " ".join(normalize("NFC", text).split()).casefold())
 
 
 def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:

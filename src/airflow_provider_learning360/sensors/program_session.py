@@ -101,11 +101,11 @@ class ProgramSessionModifiedSensor(LookingSensor):
         watch = tuple(checked_fields(self.watch, "watch") or ())
         if (template := self.empty_template("since")) is not None:
             raise FixArgumentError(
-                f"since: the template {redact(template)} gave nothing. Check the task or field that it names, or leave "
-                "since out to start from the first look."
+                f"since: the template {redact(template)} gave nothing. Check the task or field that it names. "
+                "To start from the first look, leave since out, or let the template give an empty text."
             )
         watermark: Watermark | None
-        if self.since in (None, ""):
+        if self._is_first_look_the_watermark():
             watermark = memory.watermark(session_id, watch)
         else:
             watermark = watermark_since(self.since, session_id, watch)
@@ -124,7 +124,7 @@ class ProgramSessionModifiedSensor(LookingSensor):
 
     def looked(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """Remember the watermark that the first look set."""
-        known = memory.watermark(session.id, wait.watch) if self.since in (None, "") else wait.watermark
+        known = memory.watermark(session.id, wait.watch) if self._is_first_look_the_watermark() else wait.watermark
         if known is None:
             memory.keep_watermark(wait.watermark)
             self.log.info("Waiting for %s to be modified after %s.", session.title, wait.watermark.modified_at)
@@ -138,6 +138,10 @@ class ProgramSessionModifiedSensor(LookingSensor):
         """Remember the watermark that the trigger carried."""
         if event.get("watermark"):
             memory.keep_watermark(Watermark.from_dict(event["watermark"]))
+
+    def _is_first_look_the_watermark(self) -> bool:
+        # A template may give blanks around nothing.
+        return self.since is None or (isinstance(self.since, str) and not self.since.strip())
 
     def _is_later_known(self) -> bool:
         # A document may come as text, and can only be checked with its session.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.errors import LearningError, TryAgainError
 from airflow_provider_learning360.api.retries import poll_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,10 +98,24 @@ class LookingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: `look`, `timeout` or `error`."""
-        # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
-        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
-        async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
-            yield TriggerEvent({**await self._watch(hook), "deadline": self.deadline})
+        yield TriggerEvent({**await self._end(), "deadline": self.deadline})
+
+    async def _end(self) -> dict[str, Any]:
+        """Return how the wait ended. Airflow would skip the task for an exception where `soft_fail` is set."""
+        try:
+            # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
+            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
+            async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
+                return await self._watch(hook)
+        except LearningError as error:
+            return {"kind": "error", "error": error.to_dict()}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to say so
+            self.log.error("Traceback without values:\n%s", format_frames(error))
+            told = TryAgainError(
+                f"Unexpected {type(error).__name__} while waiting for session {self.session_id}; please report it with "
+                "the traceback that the triggerer logged."
+            )
+            return {"kind": "error", "error": told.to_dict()}
 
     @abstractmethod
     def new_wait(self) -> Wait[Any]:
