@@ -27,8 +27,8 @@ PIECE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is
 WEIGHTS = {b"{": 48, b"[": 26, b",": 18, b'"': 6}
 # A name is shared by all objects that have it. Many names in few bytes and few objects are names that nothing shares.
 KEY_WEIGHT = 100
-SHARED_KEYS_PER_OBJECT = 2
-BYTES_PER_SHARED_KEY = 200
+SHARED_KEYS_PER_OBJECT = 3
+BYTES_PER_SHARED_KEY = 100
 SMALL = 1024 * 1024  # weight that is allowed in any case
 _ZLIB_HEADER = 2  # bytes that tell deflate inside of zlib, as HTTP wants it, from raw deflate
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
