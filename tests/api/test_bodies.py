@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from airflow_provider_learning360.api.bodies import PIECE, BodyReader
 from airflow_provider_learning360.api.errors import ContractError, TooLargeError, UnreachableError
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request
+from airflow_provider_learning360.api.models import ProgramSession
 
 LIMITS = replace(DEFAULT_LIMITS["document"], max_bytes=1_000_000, max_error_bytes=1_000, connection="connection 'here'")
 ENCODINGS: dict[str, Any] = {
@@ -123,6 +124,21 @@ def test_half_a_million_learners_are_one_document() -> None:
     one = BodyReader(Request("GET", "/x"), 200, {}, DEFAULT_LIMITS["document"])
     piece = (learner * 1000).encode()
     for _ in range(500):
+        assert sum(map(len, one.feed(piece))) == len(piece)
+
+
+def test_200_000_full_sessions_are_one_list() -> None:
+    """A sample is weighed: it grows in proportion."""
+    session = {
+        **dict.fromkeys(ProgramSession.field_names(), "Onboarding: your first week"),
+        "users": [{"_id": "60b8d2956e20ae1a0f8e44b1", "mail": "ann@example.com"}] * 20,
+        "modules": [{"_id": "60b8d2956e20ae1a0f8e44b1", "type": "course"}] * 5,
+        "customFields": [{"_id": "60b8d2956e20ae1a0f8e44b1", "name": "Site", "value": "Lyon"}] * 3,
+    }
+    limits = DEFAULT_LIMITS["list"]
+    one = BodyReader(Request("GET", "/x"), 200, {}, replace(limits, max_bytes=limits.max_bytes // 20))
+    piece = json.dumps([session] * 100).encode()
+    for _ in range(100):
         assert sum(map(len, one.feed(piece))) == len(piece)
 
 

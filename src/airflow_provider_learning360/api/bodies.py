@@ -27,8 +27,8 @@ PIECE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is
 WEIGHTS = {b"{": 48, b"[": 26, b",": 18, b'"': 6}
 # A name is shared by all objects that have it. Many names in few bytes and few objects are names that nothing shares.
 KEY_WEIGHT = 100
-SHARED_KEYS_PER_OBJECT = 2
-BYTES_PER_SHARED_KEY = 200
+SHARED_KEYS_PER_OBJECT = 3
+BYTES_PER_SHARED_KEY = 100
 # As long as no more than this part of the bound came, it is weighed roughly, which is quicker: most answers are small.
 SMALL_PART = 32
 SMALL = 1024 * 1024  # weight that is allowed in any case
