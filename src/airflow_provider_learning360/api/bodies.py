@@ -83,15 +83,18 @@ class BodyReader:
 
     def _counted(self, content: bytes) -> bytes:
         self._bytes += len(content)
-        is_small = self._bytes <= self._max_bytes // SMALL_PART
-        if self._bytes <= self._max_bytes and self._weight.after(content, roughly=is_small) <= max(
-            self._max_bytes, SMALL
-        ):
+        if self._bytes <= self._max_bytes and not self._is_too_heavy(content):
             return content
         if not self._is_error:
             raise too_large(self._request, self._status, self._limits)
         self.is_cut = True
         return content[: max(0, len(content) - (self._bytes - self._max_bytes))]
+
+    def _is_too_heavy(self, content: bytes) -> bool:
+        if not self._limits.is_weighed:
+            return False
+        is_small = self._bytes <= self._max_bytes // SMALL_PART
+        return self._weight.after(content, roughly=is_small) > max(self._max_bytes, SMALL)
 
     def _content(self, piece: bytes) -> Iterator[bytes]:
         decompressor = self._decompressor

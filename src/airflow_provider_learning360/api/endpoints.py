@@ -119,14 +119,14 @@ def list_program_sessions() -> Call[SessionList]:
     """Return the call that reads all program sessions of the company; the API has no pages here."""
     from airflow_provider_learning360.api.list_entries import parse_session_list
 
-    return Call(Request("GET", SESSIONS), parse_session_list, kind="list")
+    return Call(Request("GET", SESSIONS), parse_session_list, kind="entries")
 
 
 def stream_program_sessions() -> Call[StreamedObjects]:
     """Return the call that reads the same list piece by piece, for one that is too long to be held whole."""
     from airflow_provider_learning360.api.list_entries import StreamedObjects
 
-    return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), kind="list", streamed=True)
+    return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), kind="entries", streamed=True)
 
 
 def get_program_session_users(session_id: str) -> Call[list[Learner]]:

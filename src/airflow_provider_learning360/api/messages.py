@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What is asked for decides how much of an answer, and how much time, is allowed.
-Kind = Literal["document", "list", "token"]
+Kind = Literal["document", "list", "entries", "token"]
 
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
@@ -114,6 +114,7 @@ class Limits:
     :param bytes_setting: Name of the setting behind `max_bytes`.
     :param seconds_setting: Name of the setting behind `max_seconds`; empty if it is what was left of the call's time.
     :param connection: How to name the connection to the reader of an error.
+    :param is_weighed: Whether all of the answer is held as values, so that what these take counts too; default True.
     """
 
     max_bytes: int
@@ -122,12 +123,15 @@ class Limits:
     bytes_setting: str
     seconds_setting: str
     connection: str = "the connection"
+    is_weighed: bool = True
 
 
 MIB = 1024 * 1024
 DEFAULT_LIMITS: dict[Kind, Limits] = {
     "document": Limits(64 * MIB, MIB, 120.0, "max_document_bytes", "max_document_seconds"),
     "list": Limits(1024 * MIB, MIB, 600.0, "max_list_bytes", "max_list_seconds"),
+    # The same list, of which one entry is held at a time.
+    "entries": Limits(1024 * MIB, MIB, 600.0, "max_list_bytes", "max_list_seconds", is_weighed=False),
     "token": Limits(MIB, MIB, 120.0, "max_error_bytes", "max_document_seconds"),
 }
 

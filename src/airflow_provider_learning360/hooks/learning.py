@@ -252,7 +252,7 @@ class LearningHook(HttpHook):
         )
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)
-        kind: Kind = "list" if options.get("stream") else "document"
+        kind: Kind = "entries" if options.get("stream") else "document"
         check_options(options)
         check_headers(request.headers)
         return self._carry_out(Call(request, _native, any_status=any_status, kind=kind), options=options)
