@@ -15,8 +15,8 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_provider_learning360.api.changes import Watermark
-from airflow_provider_learning360.api.watching import Known, Watch, piece_of
-from airflow_provider_learning360.hooks import turns
+from airflow_provider_learning360.api.watch_state import SessionState, WatchState, shard_of
+from airflow_provider_learning360.hooks import rate_limits
 from airflow_provider_learning360.triggers import poller
 from airflow_provider_learning360.triggers.cursor import Cursor
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
@@ -46,8 +46,8 @@ class Store:
     async def keep(self, asset: Any, watermark: Watermark) -> None:
         """Store a watermark as one that an earlier watch has left behind."""
         session_id = watermark.session_id
-        watch = Watch([session_id], watermark.watch, kept={session_id: Known(watermark)})
-        watch.unsaved.add(piece_of(session_id))
+        watch = WatchState([session_id], watermark.watch, acknowledged={session_id: SessionState(watermark)})
+        watch.dirty_shards.add(shard_of(session_id))
         await Cursor(self[asset]).save(watch)
 
 
@@ -151,9 +151,9 @@ async def running(store: Store, *assets: Any, confirming: bool = True, **options
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settling, no floor of the interval, and nothing that another test has left in this process."""
-    monkeypatch.setattr(poller, "SETTLE", 0.02)
+    monkeypatch.setattr(poller, "JOIN_DEBOUNCE", 0.02)
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")
     # One event loop a test, and so no streams of the test before.
     monkeypatch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
     # Another simulator may have listened on the same port, and have asked for silence there.
-    monkeypatch.setattr(turns, "_PACES", {})
+    monkeypatch.setattr(rate_limits, "_LIMITERS", {})

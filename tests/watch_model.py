@@ -24,7 +24,7 @@ from airflow.sdk.execution_time import comms, task_runner
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 
 from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
-from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.api.models import ProgramSession, format_date
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.triggers import cursor, poller
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
@@ -39,7 +39,7 @@ def session_id(number: int) -> str:
 
 
 def moment(minute: int) -> str:
-    return write_date(START + timedelta(minutes=minute))
+    return format_date(START + timedelta(minutes=minute))
 
 
 def minute_of(text: str) -> int:
@@ -50,8 +50,8 @@ def minute_of(text: str) -> int:
 def patched() -> Iterator[None]:
     """No time passes in this world; the poller sleeps until it is woken."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(poller, "SETTLE", 0.0)
-        patch.setattr(poller, "LONG", float("inf"))
+        patch.setattr(poller, "JOIN_DEBOUNCE", 0.0)
+        patch.setattr(poller, "TIME_SLICE", float("inf"))
         patch.setattr(cursor, "PAUSE", 0.0)
         patch.setattr(poller.Poller, "_new_hook", _new_hook)
         patch.setattr(poller.Poller, "_sleep", _sleep)
@@ -156,7 +156,7 @@ class Watcher:
             if item is None:
                 raise TimeoutError("AckTimeout")
             self.window = item
-            yield item.look
+            yield item.result
             item.open.discard(self)
             self.window = None
 
@@ -164,8 +164,8 @@ class Watcher:
 class Entry:
     """One look that Airflow has fanned out, until all watchers have resolved it."""
 
-    def __init__(self, look: Any, watchers: list[Watcher]) -> None:
-        self.look = look
+    def __init__(self, result: Any, watchers: list[Watcher]) -> None:
+        self.result = result
         self.open = set(watchers)
         self.events: list[dict[str, Any]] = []
         self.acked, self.failed = len(watchers), 0
@@ -196,9 +196,9 @@ class Process:
         self.tasks.append(self.world.loop.create_task(work))
 
     async def _poll(self) -> None:
-        async for look, _ in self.producer.open_stream():
+        async for result, _ in self.producer.open_stream():
             watchers = [one for one in self.watchers.values() if not one.has_failed]
-            entry = Entry(look, watchers)
+            entry = Entry(result, watchers)
             self.entries.append(entry)
             for one in watchers:
                 one.queue.put_nowait(entry)
@@ -225,9 +225,9 @@ class Process:
         watcher.queue.put_nowait(None)
         self.watchers[name] = Watcher(self, name)
 
-    def confirm(self, entry: Entry) -> None:
+    def acknowledge(self, entry: Entry) -> None:
         self.entries.remove(entry)
-        self.run(self.producer.advance([AdvanceItem(entry.look, AdvanceOutcome(entry.acked, entry.failed))]))
+        self.run(self.producer.advance([AdvanceItem(entry.result, AdvanceOutcome(entry.acked, entry.failed))]))
 
     def die(self) -> None:
         self.gates.clear()
@@ -380,11 +380,11 @@ class World:
                 )
             )
 
-    def confirm(self, index: int) -> None:
+    def acknowledge(self, index: int) -> None:
         """Airflow says that the events of a look are stored: of any look, late and out of order."""
         resolved = [one for one in self.process.entries if one.is_resolved()]
         if resolved:
-            self.process.confirm(resolved[index % len(resolved)])
+            self.process.acknowledge(resolved[index % len(resolved)])
             self.settle()
 
     def fail_watcher(self, name: str) -> None:
@@ -477,7 +477,7 @@ class World:
             while any(event["state"] == "sent" for event in self.sent):
                 self.store_event(0)
             while any(one.is_resolved() for one in self.process.entries):
-                self.confirm(0)
+                self.acknowledge(0)
             self.open(0)
 
     def check_all_is_told(self) -> None:
@@ -493,8 +493,10 @@ class World:
         assert not self.process.entries
         for one in self.arguments(PLAIN)["session_ids"]:
             rows = [json.loads(row) for (name, _), row in self.store.items() if name == PLAIN]
-            kept = [row[one]["modified_at"] for row in rows if one in row]
-            assert [minute_of(at) for at in kept] == [minute_of(self.documents[one]["modifiedAt"])], "not stored"
+            acknowledged = [row[one]["modified_at"] for row in rows if one in row]
+            assert [minute_of(at) for at in acknowledged] == [minute_of(self.documents[one]["modifiedAt"])], (
+                "not stored"
+            )
 
     def check_nothing_is_told_twice(self) -> None:
         for name, entries in self.told.items():

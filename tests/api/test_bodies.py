@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.bodies import PIECE, BodyReader
+from airflow_provider_learning360.api.bodies import CHUNK_SIZE, BodyReader
 from airflow_provider_learning360.api.errors import ContractError, TooLargeError, UnreachableError
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request
 from airflow_provider_learning360.api.models import ProgramSession
@@ -69,7 +69,7 @@ def test_a_bomb_unfolds_in_small_pieces_and_no_further_than_allowed(encoding: st
     sizes: list[int] = []
     with pytest.raises(TooLargeError):
         sizes.extend(map(len, reader(encoding).feed(bomb)))
-    assert max(sizes) <= PIECE
+    assert max(sizes) <= CHUNK_SIZE
     assert sum(sizes) <= LIMITS.max_bytes
 
 

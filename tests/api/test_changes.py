@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.changes import Change, Watermark, find_change, read_moment, watermark_since
+from airflow_provider_learning360.api.changes import Change, Watermark, find_change, parse_datetime, watermark_since
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
-from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.api.models import ProgramSession, format_date
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 OTHER = "60b8d2956e20ae1a0f8e44f2"
@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 
 def session(modified_at: datetime | None = T0, **fields: Any) -> ProgramSession:
-    moment = {} if modified_at is None else {"modifiedAt": write_date(modified_at)}
+    moment = {} if modified_at is None else {"modifiedAt": format_date(modified_at)}
     return ProgramSession.model_validate({"_id": ID, **moment, **fields})
 
 
@@ -31,7 +31,7 @@ WATCHABLE = st.fixed_dictionaries(
     optional={
         "name": st.sampled_from([None, "", "absent", "x" * 600, "y" * 600]),
         "lang": st.sampled_from([None, "absent", "en"]),
-        "startDate": st.none() | MOMENTS.map(write_date),
+        "startDate": st.none() | MOMENTS.map(format_date),
         "tutors": st.none() | LISTS,
         "customFields": st.lists(st.fixed_dictionaries({"value": st.none() | st.integers(0, 2)}), max_size=2),
     },
@@ -234,7 +234,7 @@ def test_a_document_without_its_id_is_of_the_session_that_is_waited_for() -> Non
 
 def test_a_time_that_is_none_is_shown_in_bounds_and_without_a_mail() -> None:
     with pytest.raises(FixArgumentError) as caught:
-        read_moment("ann@example.com " + "x" * 5000, "modified_since")
+        parse_datetime("ann@example.com " + "x" * 5000, "modified_since")
     assert "modified_since" in str(caught.value)
     assert "example.com" not in str(caught.value)
     assert len(str(caught.value)) < 500

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.contract import POLICIES, Drift, drift_of, report_drift
+from airflow_provider_learning360.api.contract import POLICIES, Drift, find_drift, report_drift
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.models import ProgramSession
 
@@ -33,7 +33,7 @@ FULL: dict[str, Any] = {
 
 
 def drift(**differing: Any) -> Drift:
-    return drift_of(ProgramSession.model_validate({**FULL, **differing}))
+    return find_drift(ProgramSession.model_validate({**FULL, **differing}))
 
 
 def test_a_session_as_documented_does_not_drift() -> None:
@@ -75,13 +75,13 @@ def test_an_unknown_field_is_drift(differing: dict[str, Any], unknown: tuple[str
 
 def test_a_documented_field_that_is_missing_is_drift() -> None:
     old = {name: value for name, value in FULL.items() if name not in ("modifiedAt", "lang")}
-    found = drift_of(ProgramSession.model_validate(old))
+    found = find_drift(ProgramSession.model_validate(old))
     assert found == Drift(missing=("lang", "modifiedAt"))
 
 
 def test_an_unknown_field_with_the_name_of_an_attribute_does_not_stand_for_the_documented_one() -> None:
     other = {"start_date" if name == "startDate" else name: value for name, value in FULL.items()}
-    found = drift_of(ProgramSession.model_validate(other))
+    found = find_drift(ProgramSession.model_validate(other))
     assert found == Drift(unknown=("start_date",), missing=("startDate",))
 
 

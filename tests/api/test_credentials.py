@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.credentials import Credentials, Token, origin, redirected
+from airflow_provider_learning360.api.credentials import Credentials, Token, build_redirect, parse_origin
 from airflow_provider_learning360.api.errors import RedirectError
 from airflow_provider_learning360.api.messages import Request, Response
 
@@ -22,7 +22,7 @@ EVERY_MODE = pytest.mark.parametrize("credentials", MODES.values(), ids=MODES)
 
 def moved(location: str, status: int = 302, request: Request | None = None) -> Request:
     request = request or Request("GET", "/api/v1/programs/1/")
-    return redirected(request, Response(request, status, {"location": location}), HOST)
+    return build_redirect(request, Response(request, status, {"location": location}), HOST)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_redirect_to_a_path_with_the_key_is_refused_and_does_not_show_it(shown
     request = Request(method, "/old")
     response = Response(request, 302, {"location": f"/new/{shown}/"})
     with pytest.raises(RedirectError) as caught:
-        redirected(request, response, HOST, (KEY,))
+        build_redirect(request, response, HOST, (KEY,))
     assert shown not in f"{caught.value} {caught.value.path}"
 
 
@@ -216,4 +216,4 @@ def test_a_write_is_redirected_only_as_a_write(method: str) -> None:
     ],
 )
 def test_an_origin_is_scheme_host_and_port(one: str, other: str, same: bool) -> None:
-    assert (origin(one) == origin(other)) is same
+    assert (parse_origin(one) == parse_origin(other)) is same

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.changes import Watermark
-from airflow_provider_learning360.api.contract import drift_of
+from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.errors import ContractError, LearningError
 from airflow_provider_learning360.api.models import ProgramSession
@@ -170,8 +170,8 @@ def test_the_same_bytes_read_the_same_on_every_way(document: dict[str, Any]) -> 
 def test_one_drift_line_names_what_was_replaced(answer: Callable[..., Response]) -> None:
     body = rb'{"_id": "%s", "name": "caf\ud83d", "userLimit": 1%s, "col\u001bor": 1}' % (ID.encode(), b"0" * 30)
     session = endpoints.get_program_session(ID).parse(answer(body))
-    assert drift_of(session).replaced == ("name", "userLimit")
-    told = str(drift_of(session))
+    assert find_drift(session).replaced == ("name", "userLimit")
+    told = str(find_drift(session))
     assert "replaced, since Airflow cannot store it: name, userLimit" in told
     assert r"col\x1bor" in told
     assert told.isprintable()

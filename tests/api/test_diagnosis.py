@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_learning360.api.diagnosis import diagnosis
+from airflow_provider_learning360.api.diagnosis import diagnose
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
@@ -35,15 +35,15 @@ CASES = {
 
 @pytest.mark.parametrize(("error", "suspect"), CASES.values(), ids=CASES)
 def test_the_suspect_comes_first_and_then_what_was_observed(error: LearningError, suspect: str) -> None:
-    said = diagnosis(error)
+    said = diagnose(error)
     assert said.startswith(suspect)
     assert said.endswith("observed")
 
 
 def test_key_company_host_network_and_time_out_are_told_apart() -> None:
     names = ["wrong key", "wrong company", "redirect", "no network", "time-out", "trouble", "certificate"]
-    assert len({diagnosis(CASES[name][0]) for name in names}) == len(names)
+    assert len({diagnose(CASES[name][0]) for name in names}) == len(names)
 
 
 def test_settings_that_are_not_valid_speak_for_themselves() -> None:
-    assert diagnosis(SettingsError("observed")) == "observed"
+    assert diagnose(SettingsError("observed")) == "observed"

@@ -7,9 +7,9 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 
 import pytest
 
-from airflow_provider_learning360.api.changes import PEOPLE
-from airflow_provider_learning360.api.contract import drift_of
-from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, about_people
+from airflow_provider_learning360.api.changes import PEOPLE_FIELDS
+from airflow_provider_learning360.api.contract import find_drift
+from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, is_about_people
 from airflow_provider_learning360.api.models import (
     DURATION_TYPES,
     MODULE_TYPES,
@@ -93,7 +93,7 @@ def test_enumerations_are_spelled_out() -> None:
 
 
 def test_the_fields_about_people_are_those_that_are_never_stored() -> None:
-    assert {path.split("[")[0] for path, doc in DOCUMENTATION.items() if doc.people} == PEOPLE
+    assert {path.split("[")[0] for path, doc in DOCUMENTATION.items() if doc.people} == PEOPLE_FIELDS
 
 
 def test_all_of_a_learner_is_about_people() -> None:
@@ -135,7 +135,7 @@ def test_all_of_a_learner_is_about_people() -> None:
     ids=repr,
 )
 def test_what_is_about_people(path: str, value: Any) -> None:
-    assert about_people(path, value)
+    assert is_about_people(path, value)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +154,14 @@ def test_what_is_about_people(path: str, value: Any) -> None:
     ids=repr,
 )
 def test_what_is_not(path: str, value: Any) -> None:
-    assert not about_people(path, value)
+    assert not is_about_people(path, value)
 
 
 def test_it_looks_as_deep_as_it_must() -> None:
     value: Any = "ann@example.com"
     for _ in range(20_000):
         value = [value]
-    assert about_people("color", value)
+    assert is_about_people("color", value)
 
 
 def test_what_it_knows_is_no_drift() -> None:
@@ -169,4 +169,4 @@ def test_what_it_knows_is_no_drift() -> None:
     for parent, part in PARTS.items():
         inside = dict.fromkeys(part.__annotations__)
         document[parent.removesuffix("[]")] = [inside] if parent.endswith("[]") else inside
-    assert not drift_of(ProgramSession.model_validate({**document, "_id": "1"}))
+    assert not find_drift(ProgramSession.model_validate({**document, "_id": "1"}))

@@ -61,7 +61,7 @@ def test_an_answer_is_read_as_what_was_asked_for(
 
 @pytest.mark.parametrize("good", [ID, ID.upper(), f" {ID}\n"], ids=repr)
 def test_an_id_has_24_hexadecimal_characters(good: str) -> None:
-    assert endpoints.checked_session_id(good) == ID
+    assert endpoints.require_session_id(good) == ID
 
 
 BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 24, None, 42, b"6" * 24, [ID]]
@@ -74,7 +74,7 @@ BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 
         endpoints.get_program_session,
         endpoints.get_program_session_users,
         endpoints.get_program_session_stats,
-        endpoints.session_id_of,
+        endpoints.find_session_id,
     ],
 )
 def test_what_is_no_id_is_refused_before_any_request(use: Callable[[Any], Any], bad: Any) -> None:
@@ -87,20 +87,20 @@ def test_what_is_no_id_is_refused_before_any_request(use: Callable[[Any], Any], 
 
 def test_a_value_that_is_no_id_is_shown_in_bounds_and_without_a_mail() -> None:
     with pytest.raises(InvalidIdError) as caught:
-        endpoints.checked_session_id("jane@example.com " + "x" * 5000)
+        endpoints.require_session_id("jane@example.com " + "x" * 5000)
     assert len(str(caught.value)) < 1000
     assert "jane" not in str(caught.value)
 
 
 def test_a_session_is_named_by_its_id_or_by_its_document() -> None:
-    assert endpoints.session_id_of(ID) == endpoints.session_id_of({"_id": ID, "name": "x"}) == ID
+    assert endpoints.find_session_id(ID) == endpoints.find_session_id({"_id": ID, "name": "x"}) == ID
     with pytest.raises(InvalidIdError, match="None is no ID"):
-        endpoints.session_id_of({"name": "x"})
+        endpoints.find_session_id({"name": "x"})
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=3))
 def test_parts_of_a_path_come_back_as_they_went_in(parts: list[str]) -> None:
-    path = endpoints.session_path(ID, *parts)
+    path = endpoints.build_session_path(ID, *parts)
     assert urlsplit(f"https://host{path}")[2:] == (path, "", "")
     assert path.isascii()
     assert [unquote(part) for part in path.split("/")[5:]] == [ID, *parts]
@@ -111,7 +111,7 @@ def test_parts_of_a_path_come_back_as_they_went_in(parts: list[str]) -> None:
     [("j#acme@x.example", "j%23acme%40x.example"), ("a+b c/é@x", "a%2Bb%20c%2F%C3%A9%40x"), ("50%?", "50%25%3F")],
 )
 def test_a_mail_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
-    assert endpoints.session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
+    assert endpoints.build_session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_mail_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
     ],
 )
 def test_an_asset_uri_names_host_and_session(host: str, session_id: str, uri: str) -> None:
-    assert endpoints.session_uri(host, session_id) == uri
+    assert endpoints.build_session_uri(host, session_id) == uri
 
 
 def test_the_keys_are_exchanged_for_a_token() -> None:
@@ -253,7 +253,7 @@ def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., An
     assert caught.value.method is not None
 
 
-@pytest.mark.parametrize("use", [endpoints.checked_session_id, lambda one: endpoints.session_id_of({"_id": one})])
+@pytest.mark.parametrize("use", [endpoints.require_session_id, lambda one: endpoints.find_session_id({"_id": one})])
 def test_an_id_of_digits_may_arrive_as_a_number(use: Callable[[Any], Any]) -> None:
     for digits in ("1" * 24, "9" * 24, "1" + "0" * 23, "600000000000000000000123"):
         assert use(int(digits)) == digits
@@ -276,7 +276,7 @@ NUMBERS = {
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
 def test_a_number_that_lost_digits_says_to_quote_it(number: Any) -> None:
     with pytest.raises(InvalidIdError, match="arrived as the number") as caught:
-        endpoints.checked_session_id(number)
+        endpoints.require_session_id(number)
     assert "put quotes around the template" in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -285,9 +285,9 @@ def test_a_number_that_lost_digits_says_to_quote_it(number: Any) -> None:
 def test_what_native_rendering_makes_of_an_id_is_the_id_or_an_error(text: str) -> None:
     arrived = NativeEnvironment().from_string("{{ value }}").render(value=text)
     quoted = NativeEnvironment().from_string("'{{ value }}'").render(value=text)
-    assert endpoints.checked_session_id(quoted) == text
+    assert endpoints.require_session_id(quoted) == text
     try:
-        assert endpoints.checked_session_id(arrived) == text
+        assert endpoints.require_session_id(arrived) == text
     except InvalidIdError:
         assert not isinstance(arrived, str)
 
@@ -295,4 +295,4 @@ def test_what_native_rendering_makes_of_an_id_is_the_id_or_an_error(text: str) -
 @pytest.mark.parametrize("value", [True, False])
 def test_a_boolean_is_no_number(value: bool) -> None:
     with pytest.raises(InvalidIdError, match=f"{value} is no ID"):
-        endpoints.checked_session_id(value)
+        endpoints.require_session_id(value)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api import errors
 from airflow_provider_learning360.api.errors import (
-    MAX_PIECE,
+    MAX_EXCERPT,
     ContractError,
     FixArgumentError,
     FixConnectionError,
@@ -108,7 +108,7 @@ def test_an_unusual_login_is_a_mail_too(mail: str) -> None:
 @given(st.text(max_size=2000), st.lists(SECRETS, max_size=2))
 def test_a_piece_is_bounded_and_on_one_line(text: str, secrets: list[str]) -> None:
     piece = redact(text, tuple(secrets))
-    assert len(piece) <= errors.MAX_PIECE + 1
+    assert len(piece) <= errors.MAX_EXCERPT + 1
     assert len(piece.splitlines()) <= 1
 
 
@@ -123,4 +123,4 @@ def test_a_long_text_shows_no_part_of_a_secret(filling: str, length: int) -> Non
     text = filling * (length // len(filling)) + secret + filling * 10
     shown = redact(text, (secret,))
     assert "c4n" not in shown
-    assert len(shown) <= MAX_PIECE + 1
+    assert len(shown) <= MAX_EXCERPT + 1

@@ -21,7 +21,7 @@ from airflow_provider_learning360.api.errors import (
     UnavailableError,
     UnreachableError,
 )
-from airflow_provider_learning360.api.exchange import MAX_REDIRECTS, Authorize, Party, Read, Send, Wait, exchange
+from airflow_provider_learning360.api.exchange import MAX_REDIRECTS, Authorize, CallContext, Read, Send, Sleep, exchange
 from airflow_provider_learning360.api.messages import Call, Request, Response
 from airflow_provider_learning360.api.retries import RetryBudget
 
@@ -53,13 +53,13 @@ class Transport:
     tokens: int = 0
     clock: float = 0.0
     sent: list[Request] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
+    waits: list[Sleep] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.credentials = Credentials(self.mode, "company", KEY)
 
     def run(self, call: Call[Any] = GET) -> Any:
-        party = Party(
+        context = CallContext(
             HOST,
             self.credentials,
             "connection 'acme'",
@@ -68,7 +68,7 @@ class Transport:
             now=lambda: START + timedelta(seconds=self.clock),
             jitter=lambda: self.jitter,
         )
-        steps, result = exchange(call, party), None
+        steps, result = exchange(call, context), None
         while True:
             try:
                 step = steps.send(result)
@@ -93,7 +93,7 @@ class Transport:
                     return outcome
                 status, headers = outcome if isinstance(outcome, tuple) else (outcome, {})
                 return Response(request, status, headers, b"body")
-            case Wait(seconds):
+            case Sleep(seconds):
                 self.waits.append(step)
                 self.clock += seconds
                 return None

@@ -18,12 +18,12 @@ from airflow_provider_learning360.api.messages import Request, Response
 from airflow_provider_learning360.api.models import (
     ProgramSession,
     SessionStatistics,
-    checked_fields,
+    format_date,
+    parse_date,
     parse_learners,
     parse_object,
     parse_session,
-    read_date,
-    write_date,
+    require_field_names,
 )
 from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
 
@@ -89,7 +89,7 @@ TAKEN = {*ProgramSession.field_names(), *ProgramSession.model_fields}
 EXTRAS = st.dictionaries(NAMES.filter(lambda name: name not in TAKEN), JSON, max_size=4)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
-DATES = st.none() | MOMENTS.map(write_date)
+DATES = st.none() | MOMENTS.map(format_date)
 TEXTS = st.none() | TEXT
 SESSIONS = st.fixed_dictionaries(
     {"_id": st.integers(0, 2**64).map("{:024x}".format)},
@@ -176,11 +176,11 @@ def test_a_document_holds_what_was_chosen(fields: list[str] | None, exclude: lis
 
 @given(MOMENTS)
 def test_a_date_makes_the_round_trip(moment: datetime) -> None:
-    written = write_date(moment)
+    written = format_date(moment)
     assert written.endswith("Z")
-    assert read_date(written) == moment
-    assert read_date(written).utcoffset() == timedelta(0)
-    assert write_date(read_date(written)) == written
+    assert parse_date(written) == moment
+    assert parse_date(written).utcoffset() == timedelta(0)
+    assert format_date(parse_date(written)) == written
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_dates_come_in_one_form(read: Callable[[Any], ProgramSession], sent: str
 
 
 def test_a_date_without_a_zone_is_utc_wherever_the_worker_stands() -> None:
-    assert read_date("2021-01-31T08:44:12") == datetime(2021, 1, 31, 8, 44, 12, tzinfo=UTC)
+    assert parse_date("2021-01-31T08:44:12") == datetime(2021, 1, 31, 8, 44, 12, tzinfo=UTC)
 
 
 def test_a_datetime_in_a_document_is_a_date_too() -> None:
@@ -414,7 +414,7 @@ def outcome(read: Callable[[], Any]) -> str | None:
     ],
 )
 def test_fields_are_named_in_a_list_or_in_a_text(names: Any, checked: list[str] | None) -> None:
-    assert checked_fields(names, "fields") == checked
+    assert require_field_names(names, "fields") == checked
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def test_fields_are_named_in_a_list_or_in_a_text(names: Any, checked: list[str] 
 )
 def test_an_unknown_field_is_refused_with_the_known_ones(names: Any, words: list[str]) -> None:
     with pytest.raises(FixArgumentError) as caught:
-        checked_fields(names, "watch")
+        require_field_names(names, "watch")
     expected = ["watch: ", *words, *ProgramSession.field_names()]
     assert [word for word in expected if word not in str(caught.value)] == []
 

@@ -50,5 +50,5 @@ def test_nothing_is_imported_that_does_input_or_output(module: Path) -> None:
 def test_no_clock_is_read_but_one_that_was_passed_in(module: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
     read = [func for func in calls if isinstance(func, ast.Attribute) and func.attr in CLOCKS]
-    assert {ast.unparse(func.value) for func in read} <= {"party"}
+    assert {ast.unparse(func.value) for func in read} <= {"context"}
     assert "open" not in {ast.unparse(func) for func in calls}

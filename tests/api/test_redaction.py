@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.errors import MAX_PIECE, redact
+from airflow_provider_learning360.api.errors import MAX_EXCERPT, redact
 from airflow_provider_learning360.api.redaction import HIDDEN, SHORT, encoded_forms, hide_secrets
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_several_secrets_are_hidden_where_they_overlap() -> None:
     assert hide_secrets("x canary-key-token y", ("canary-key", "key-token")) == "x *** y"
 
 
-@pytest.mark.parametrize("length", range(MAX_PIECE - len(KEY) - 20, MAX_PIECE + 5, 7))
+@pytest.mark.parametrize("length", range(MAX_EXCERPT - len(KEY) - 20, MAX_EXCERPT + 5, 7))
 def test_a_secret_is_hidden_before_a_text_is_cut(length: int) -> None:
     key = "c4n4ry-of-the-mine"
     for text in (f"{'x' * length}-{key}", f"{'x ' * length}{key}", f"{'x' * length}{quote(quote(key + '/'))}"):

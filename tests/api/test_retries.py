@@ -21,7 +21,13 @@ from airflow_provider_learning360.api.errors import (
     UnavailableError,
     UnreachableError,
 )
-from airflow_provider_learning360.api.retries import RetryBudget, next_wait, parse_retry_after, poll_wait, watch_wait
+from airflow_provider_learning360.api.retries import (
+    RetryBudget,
+    compute_poll_wait,
+    compute_wait,
+    compute_watch_wait,
+    parse_retry_after,
+)
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 PATIENT = RetryBudget(attempts=100, total=1e9, max_rate_limit_wait=1e9)
@@ -31,7 +37,7 @@ JITTER = st.floats(0, 1)
 def wait(
     error: LearningError, attempt: int = 1, elapsed: float = 0.0, budget: RetryBudget = PATIENT, jitter: float = 0.0
 ) -> float:
-    return next_wait(error, attempt, elapsed, budget, lambda: jitter)
+    return compute_wait(error, attempt, elapsed, budget, lambda: jitter)
 
 
 @pytest.mark.parametrize("kind", [UnauthorizedError, ForbiddenError, NotFoundError, ContractError, FixConnectionError])
@@ -179,7 +185,7 @@ def test_retry_after_as_a_date_is_counted_from_now(seconds: int) -> None:
 
 
 def test_looks_come_at_equal_intervals() -> None:
-    waits = [poll_wait(60, looks, exponential=False, longest=10, jitter=lambda: 1.0) for looks in range(1, 5)]
+    waits = [compute_poll_wait(60, looks, exponential=False, longest=10, jitter=lambda: 1.0) for looks in range(1, 5)]
     assert waits == [60] * 4
 
 
@@ -193,12 +199,12 @@ def test_looks_come_at_equal_intervals() -> None:
 )
 def test_looks_become_rarer(jitter: float, longest: float | None, waits: list[float]) -> None:
     looks = range(1, 5)
-    assert [poll_wait(60, n, exponential=True, longest=longest, jitter=lambda: jitter) for n in looks] == waits
+    assert [compute_poll_wait(60, n, exponential=True, longest=longest, jitter=lambda: jitter) for n in looks] == waits
 
 
 @given(st.floats(0, 1e5), st.integers(1, sys.maxsize), JITTER)
 def test_looks_never_come_in_a_busy_loop(interval: float, looks: int, jitter: float) -> None:
-    waited = poll_wait(interval, looks, exponential=True, longest=None, jitter=lambda: jitter)
+    waited = compute_poll_wait(interval, looks, exponential=True, longest=None, jitter=lambda: jitter)
     assert waited >= 1
     assert math.isfinite(waited)
 
@@ -211,24 +217,24 @@ def test_the_default_patience_is_that_of_the_settings() -> None:
 
 
 def test_an_endless_poller_keeps_its_interval_while_all_is_well() -> None:
-    assert watch_wait(300, None, 0, lambda: 0.0) == 300
-    assert watch_wait(300, None, 0, lambda: 1.0) == 315
+    assert compute_watch_wait(300, None, 0, lambda: 0.0) == 300
+    assert compute_watch_wait(300, None, 0, lambda: 1.0) == 315
 
 
 @pytest.mark.parametrize(
     ("error", "longest"), [(UnavailableError("x"), 30), (UnauthorizedError("x"), 300), (ContractError("x"), 300)]
 )
 def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: LearningError, longest: float) -> None:
-    waits = [watch_wait(10, error, failures, lambda: 0.0) for failures in range(1, 100)]
+    waits = [compute_watch_wait(10, error, failures, lambda: 0.0) for failures in range(1, 100)]
     assert waits[:2] == [10, 20]
     assert waits == sorted(waits)
     assert waits[-1] == longest
-    assert watch_wait(900, error, 50, lambda: 0.0) == 900
+    assert compute_watch_wait(900, error, 50, lambda: 0.0) == 900
 
 
 def test_an_endless_poller_never_asks_before_it_may() -> None:
-    assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 0.0) == 600
-    assert watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 1.0) > 600
+    assert compute_watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 0.0) == 600
+    assert compute_watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 1.0) > 600
 
 
 @pytest.mark.parametrize("error", [RateLimitedError, UnavailableError])
@@ -236,6 +242,6 @@ def test_an_endless_poller_never_asks_before_it_may() -> None:
 def test_an_endless_poller_waits_no_longer_than_the_cap(
     error: type[LearningError], asked: float, longest: float, jitter: float
 ) -> None:
-    wait = watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter, longest)
+    wait = compute_watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter, longest)
     assert min(asked, longest) <= wait <= max(longest + 1, 10 * 1.25)
-    assert watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter) <= 3601
+    assert compute_watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter) <= 3601

@@ -16,7 +16,7 @@ from airflow_provider_learning360.api.errors import (
     UnavailableError,
     UnreachableError,
 )
-from airflow_provider_learning360.api.models import ProgramSession, write_date
+from airflow_provider_learning360.api.models import ProgramSession, format_date
 from airflow_provider_learning360.api.waiting import ModificationWait
 
 ID = "60b8d2956e20ae1a0f8e44f1"
@@ -25,7 +25,7 @@ T0 = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 def look(seconds: float, **fields: Any) -> ProgramSession:
     """Return the session as it is when it was modified so many seconds after the start."""
-    moment = write_date(T0 + timedelta(seconds=seconds))
+    moment = format_date(T0 + timedelta(seconds=seconds))
     return ProgramSession.model_validate({"_id": ID, "modifiedAt": moment, **fields})
 
 
@@ -56,14 +56,14 @@ def test_a_change_is_found_at_the_look_that_shows_it(
     watermark: Watermark | None, watch: tuple[str, ...], looks: list[Any], found_at: int | None
 ) -> None:
     wait = ModificationWait(watermark, watch=watch)
-    found = [wait.judge(outcome) is not None for outcome in looks]
+    found = [wait.evaluate(outcome) is not None for outcome in looks]
     assert found == [number == found_at for number in range(1, len(looks) + 1)]
 
 
 def test_the_watermark_is_that_of_the_first_look_and_stays() -> None:
     wait = ModificationWait(None, watch=("lang",))
-    wait.judge(look(0, lang="en"))
-    wait.judge(look(1, lang="en"))
+    wait.evaluate(look(0, lang="en"))
+    wait.evaluate(look(1, lang="en"))
     assert wait.watermark == Watermark(ID, T0, {"lang": "en"}, ("lang",))
 
 
@@ -71,32 +71,32 @@ def test_the_watermark_is_that_of_the_first_look_and_stays() -> None:
 @pytest.mark.parametrize("on_missing", ["fail", "skip"])
 def test_what_cannot_pass_ends_the_wait_unchanged(error: LearningError, on_missing: Any) -> None:
     with pytest.raises(type(error)) as caught:
-        ModificationWait(None, on_missing=on_missing).judge(error)
+        ModificationWait(None, on_missing=on_missing).evaluate(error)
     assert caught.value is error
 
 
 def test_a_session_that_is_gone_can_be_waited_for() -> None:
     wait = ModificationWait(None, on_missing="wait", max_failures=0)
     for _ in range(100):
-        assert wait.judge(GONE) is None
+        assert wait.evaluate(GONE) is None
         assert wait.trouble is GONE
-    wait.judge(look(0))
+    wait.evaluate(look(0))
     assert wait.trouble is None
-    assert wait.judge(look(1)) is not None
+    assert wait.evaluate(look(1)) is not None
 
 
 def test_to_wait_for_a_missing_session_excuses_nothing_else() -> None:
     with pytest.raises(UnauthorizedError):
-        ModificationWait(None, on_missing="wait").judge(UnauthorizedError("no"))
+        ModificationWait(None, on_missing="wait").evaluate(UnauthorizedError("no"))
 
 
 @pytest.mark.parametrize("max_failures", [0, 1, 3])
 def test_so_many_looks_in_a_row_may_fail(max_failures: int) -> None:
     wait = ModificationWait(Watermark(ID, T0), max_failures=max_failures)
     for _ in range(max_failures):
-        assert wait.judge(DOWN) is None
+        assert wait.evaluate(DOWN) is None
     with pytest.raises(UnavailableError) as caught:
-        wait.judge(DOWN)
+        wait.evaluate(DOWN)
     words = ["in trouble", "in a row", str(max_failures + 1), f"max_failures is {max_failures}"]
     assert [word for word in words if word not in str(caught.value)] == []
 
@@ -105,39 +105,39 @@ def test_so_many_looks_in_a_row_may_fail(max_failures: int) -> None:
 def test_an_answer_starts_the_count_anew(answer: Any) -> None:
     wait = ModificationWait(Watermark(ID, T0), on_missing="wait", max_failures=1)
     for _ in range(3):
-        wait.judge(DOWN)
+        wait.evaluate(DOWN)
         assert wait.failures == 1
-        wait.judge(answer)
+        wait.evaluate(answer)
         assert wait.failures == 0
 
 
 def test_the_count_goes_on_in_another_process() -> None:
     wait = ModificationWait(Watermark(ID, T0), max_failures=3, failures=2)
-    wait.judge(DOWN)
+    wait.evaluate(DOWN)
     with pytest.raises(UnavailableError):
-        wait.judge(DOWN)
+        wait.evaluate(DOWN)
 
 
 def test_the_delay_that_the_server_asks_for_is_kept_until_the_next_look() -> None:
     wait = ModificationWait(Watermark(ID, T0))
-    limited = RateLimitedError("later", retry_after=30.0)
-    wait.judge(limited)
-    assert (wait.retry_after, wait.trouble) == (30.0, limited)
-    wait.judge(DOWN)
+    limit_sockets = RateLimitedError("later", retry_after=30.0)
+    wait.evaluate(limit_sockets)
+    assert (wait.retry_after, wait.trouble) == (30.0, limit_sockets)
+    wait.evaluate(DOWN)
     assert (wait.retry_after, wait.trouble) == (0.0, DOWN)
-    wait.judge(look(0))
+    wait.evaluate(look(0))
     assert (wait.retry_after, wait.trouble) == (0.0, None)
 
 
 def test_a_session_without_modified_at_cannot_be_waited_for() -> None:
     with pytest.raises(ContractError, match="modifiedAt"):
-        ModificationWait(None).judge(ProgramSession.model_validate({"_id": ID}))
+        ModificationWait(None).evaluate(ProgramSession.model_validate({"_id": ID}))
 
 
 @pytest.mark.parametrize(("asked", "longest", "waits"), [(30.0, 60.0, 30.0), (1e12, 60.0, 60.0), (1e12, None, 3600.0)])
 def test_retry_after_is_capped_and_both_are_said(asked: float, longest: float | None, waits: float) -> None:
     wait = ModificationWait(Watermark(ID, T0), **({} if longest is None else {"longest_wait": longest}))
-    wait.judge(RateLimitedError("later", retry_after=asked))
+    wait.evaluate(RateLimitedError("later", retry_after=asked))
     assert (wait.asked, wait.retry_after) == (asked, waits)
-    wait.judge(look(0))
+    wait.evaluate(look(0))
     assert (wait.asked, wait.retry_after) == (0.0, 0.0)

@@ -55,9 +55,9 @@ def test_another_uri_is_an_error_that_shows_a_right_one(uri: str) -> None:
 
 
 def test_the_uri_is_the_one_that_the_hook_reports() -> None:
-    from airflow_provider_learning360.api.endpoints import session_uri
+    from airflow_provider_learning360.api.endpoints import build_session_uri
 
-    assert watched_program_session(ID).uri == session_uri("https://app.360learning.com", ID) == URI
+    assert watched_program_session(ID).uri == build_session_uri("https://app.360learning.com", ID) == URI
     assert program_session_asset(ID.upper(), host="app.us.360learning.com").uri == URI.replace("app.", "app.us.")
 
 

@@ -11,7 +11,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
 from airflow_provider_learning360.reminders.planner import Plan, plan
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
@@ -60,8 +60,8 @@ def company(count: int, learners: int) -> tuple[list[ProgramSession], dict[str, 
         ]
         start = NOW + timedelta(minutes=random.randint(-180 * 1440, 180 * 1440))
         document = {
-            "_id": f"{place:024x}", "startDate": write_date(start), "endDate": write_date(start + timedelta(days=30)),
-            "modifiedAt": write_date(NOW - timedelta(hours=1)), "tutors": ["tom@example.com"], "users": users,
+            "_id": f"{place:024x}", "startDate": format_date(start), "endDate": format_date(start + timedelta(days=30)),
+            "modifiedAt": format_date(NOW - timedelta(hours=1)), "tutors": ["tom@example.com"], "users": users,
         }  # fmt: skip
         progress = [{"mail": one["mail"], "progress": random.choice((0, 50, 100))} for one in users]
         sessions.append(ProgramSession.model_validate(document))

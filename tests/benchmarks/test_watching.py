@@ -21,7 +21,7 @@ import pytest
 
 from airflow.providers.http.triggers.http import HttpEventTrigger
 
-from airflow_provider_learning360.api.watching import piece_of
+from airflow_provider_learning360.api.watch_state import shard_of
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook
 from far_simulator import FarSimulator
@@ -214,15 +214,15 @@ async def warm() -> None:
 async def stalls(simulator: FarSimulator) -> tuple[float, float, float]:
     """Watch all sessions; return the longest stall: first look, a look that finds an edit, start with watermarks."""
     first, *_, last = simulator.session_ids
-    pieces = len({piece_of(one) for one in simulator.session_ids})
+    shards = len({shard_of(one) for one in simulator.session_ids})
     store = Store()
     asset = watched_program_sessions("all", poll_interval=1)
     await warm()
     async with running(store, asset) as one, Heart() as heart:
-        await one.until(lambda: store.writes >= pieces, patience=120)
+        await one.until(lambda: store.writes >= shards, patience=120)
         first_look = heart.longest_gap()
         await asyncio.to_thread(simulator.edit, first, name="Moved")
-        await one.until(lambda: one.events and store.writes > pieces, patience=120)
+        await one.until(lambda: one.events and store.writes > shards, patience=120)
         later_look = heart.longest_gap()
     assert len(store.watermarks("all")) == len(simulator.session_ids)
     simulator.edit(last, name="Moved while nobody looked")

@@ -88,7 +88,7 @@ class Stand:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the hooks would have waited before repetitions; nobody waits."""
-    from airflow_provider_learning360.hooks import learning, turns
+    from airflow_provider_learning360.hooks import learning, rate_limits
 
     recorded: list[float] = []
 
@@ -100,8 +100,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(learning, "time", Stand(time, sleep=recorded.append))
     monkeypatch.setattr(learning, "asyncio", Stand(asyncio, sleep=sleep))
-    monkeypatch.setattr(turns, "time", Stand(time, monotonic=lambda: time.monotonic() + sum(recorded)))
-    monkeypatch.setattr(turns, "asyncio", Stand(asyncio, sleep=turn))
+    monkeypatch.setattr(rate_limits, "time", Stand(time, monotonic=lambda: time.monotonic() + sum(recorded)))
+    monkeypatch.setattr(rate_limits, "asyncio", Stand(asyncio, sleep=turn))
     return recorded
 
 

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator import Simulator
 
 
-def settings_of(caller: Any) -> Any:
+def build_settings(caller: Any) -> Any:
     if caller.kind == "sync":
         return caller.hook.settings
     return caller._loop.run(caller.hook._open())[0]
 
 
 def test_the_address_of_europe_is_the_default(to: Callable[..., Any]) -> None:
-    assert settings_of(to(None)).host == "https://app.360learning.com"
+    assert build_settings(to(None)).host == "https://app.360learning.com"
 
 
 def test_another_address(to: Callable[..., Any]) -> None:
-    assert settings_of(to("app.us.360learning.com")).host == "https://app.us.360learning.com"
+    assert build_settings(to("app.us.360learning.com")).host == "https://app.us.360learning.com"
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_connection_that_is_not_usable(failure: Callable[..., str], fields: di
 
 
 def test_plain_http_where_it_is_meant(to: Callable[..., Any]) -> None:
-    assert settings_of(to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
+    assert build_settings(to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
 
 
 @pytest.mark.parametrize(

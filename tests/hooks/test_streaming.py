@@ -145,7 +145,7 @@ def test_the_sessions_of_the_list(stream: Callable[..., Stream], simulator: Simu
 def test_the_size_of_a_piece_makes_no_difference(
     stream: Callable[..., Stream], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(learning, "PIECE", size)
+    monkeypatch.setattr(learning, "CHUNK_SIZE", size)
     assert stream(simulator)() == expected(simulator)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_learning360.api.errors import ContractError, UnauthorizedError, UnavailableError
 from airflow_provider_learning360.hooks import learning
-from airflow_provider_learning360.hooks.connection import party_of
+from airflow_provider_learning360.hooks.connection import build_call_context
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def test_a_call_and_its_token_end_at_the_same_time(
 
     def note(*arguments: Any) -> Any:
         deadlines.append(arguments[3])
-        return party_of(*arguments)
+        return build_call_context(*arguments)
 
-    monkeypatch.setattr(learning, "party_of", note)
+    monkeypatch.setattr(learning, "build_call_context", note)
     conn_id = connect(
         host=simulator.url, login=simulator.company_id, password=simulator.api_key, extra={"auth": "oauth2"}
     )

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 Route = Literal["session", "list", "users", "stats", "token"]
 
-PIECE = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 OTHER_ID = "f" * 24  # the healthy session behind the attacked one in a list
 SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
 
@@ -202,8 +202,8 @@ def endless(begin: Callable[[Asked], tuple[bytes, bytes]], filling: bytes, *, st
         first, last = begin(asked)
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
         yield chunk(first) if first else b""  # an empty chunk would be the end
-        piece = chunk(filling * (PIECE // len(filling)))
-        for _ in range(asked.bounds.times * limit // PIECE + 1):
+        piece = chunk(filling * (CHUNK_SIZE // len(filling)))
+        for _ in range(asked.bounds.times * limit // CHUNK_SIZE + 1):
             yield piece
         yield (chunk(last) if last else b"") + chunk(b"")
 
@@ -218,8 +218,8 @@ def sized(extra: int) -> Answer:
         left = asked.limit + extra - len(first) - len(last)
         yield head(Content_Length=asked.limit + extra) + first
         while left > 0:
-            yield b"A" * min(PIECE, left)
-            left -= PIECE
+            yield b"A" * min(CHUNK_SIZE, left)
+            left -= CHUNK_SIZE
         yield last
 
     return answer
@@ -231,8 +231,8 @@ def huge_item(times: float) -> Answer:
     def answer(asked: Asked) -> Iterator[bytes]:
         first, last = normal(asked, {"description": '"MARK"'}).encode().split(b"MARK")
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
-        for _ in range(int(times * asked.bounds.document) // PIECE):
-            yield chunk(b"A" * PIECE)
+        for _ in range(int(times * asked.bounds.document) // CHUNK_SIZE):
+            yield chunk(b"A" * CHUNK_SIZE)
         yield chunk(last) + chunk(b"")
 
     return answer
@@ -243,8 +243,8 @@ def filled_list(filling: str) -> Answer:
 
     def answer(asked: Asked) -> Iterator[bytes]:
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(b"[")
-        piece = filling.encode() * (PIECE // len(filling))
-        for _ in range((asked.limit - PIECE) // len(piece)):
+        piece = filling.encode() * (CHUNK_SIZE // len(filling))
+        for _ in range((asked.limit - CHUNK_SIZE) // len(piece)):
             yield chunk(piece)
         yield chunk(session(asked, session_id=OTHER_ID).encode() + b"]") + chunk(b"")
 
@@ -257,9 +257,9 @@ def filled(begin: str, filling: str, end: str, share: float = 1) -> Answer:
     def answer(asked: Asked) -> Iterator[bytes]:
         first, last = normal(asked, {"filled": f"{begin}MARK{end}"}).encode().split(b"MARK")
         text = filling.encode()
-        count = (int(asked.limit * share) - len(first) - len(last) - PIECE) // len(text)
+        count = (int(asked.limit * share) - len(first) - len(last) - CHUNK_SIZE) // len(text)
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
-        piece = PIECE // len(text)
+        piece = CHUNK_SIZE // len(text)
         for _ in range(count // piece):
             yield chunk(text * piece)
         yield chunk(last) + chunk(b"")
@@ -281,7 +281,7 @@ def bomb(encoding: str, *windows: int, status: int = 200) -> Answer:
             return data
 
         yield head(status, headers=[("Transfer-Encoding", "chunked"), ("Content-Encoding", encoding)])
-        for piece in [first, *([b"A" * PIECE] * (asked.bounds.times * limit // PIECE + 1))]:
+        for piece in [first, *([b"A" * CHUNK_SIZE] * (asked.bounds.times * limit // CHUNK_SIZE + 1))]:
             if data := packed(piece):
                 yield chunk(data)
         yield chunk(packed(last, True)) + chunk(b"")
@@ -306,8 +306,8 @@ def floods(begin: Callable[[Asked], bytes], piece: bytes) -> Answer:
 
     def answer(asked: Asked) -> Iterator[bytes | Pause]:
         yield begin(asked)
-        many = piece * (PIECE // len(piece))
-        for _ in range(asked.bounds.times * asked.limit // PIECE + 1):
+        many = piece * (CHUNK_SIZE // len(piece))
+        for _ in range(asked.bounds.times * asked.limit // CHUNK_SIZE + 1):
             yield many
         while True:
             yield piece

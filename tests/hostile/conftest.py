@@ -16,9 +16,9 @@ from hostile.server import HostileServer
 @pytest.fixture(autouse=True)
 def _no_pauses_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another server may have listened on the same port, and have asked for silence there."""
-    from airflow_provider_learning360.hooks import turns
+    from airflow_provider_learning360.hooks import rate_limits
 
-    monkeypatch.setattr(turns, "_PACES", {})
+    monkeypatch.setattr(rate_limits, "_LIMITERS", {})
 
 
 @pytest.fixture

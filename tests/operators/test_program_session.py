@@ -24,7 +24,7 @@ from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
-    label_of,
+    format_label,
 )
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.testing import session_document
@@ -252,7 +252,7 @@ def session_named(name: str) -> ProgramSession:
 @given(name=st.text() | st.text(min_size=240, max_size=300) | st.just("🎓" * 400) | st.just("1 # one"))
 def test_a_label_fits_into_the_database_and_keeps_the_id(name: str) -> None:
     session = session_named(name)
-    label = label_of(session)
+    label = format_label(session)
     assert len(label) <= 250
     assert session.id in label
     assert label == printable(label)
@@ -262,12 +262,12 @@ def test_a_label_fits_into_the_database_and_keeps_the_id(name: str) -> None:
 
 def test_a_short_name_is_the_label() -> None:
     short, long = session_named("Safety"), session_named("S" * 300)
-    assert label_of(short) == f"Safety ({short.id})"
-    assert label_of(long) == "S" * (250 - 28) + f"… ({long.id})"
+    assert format_label(short) == f"Safety ({short.id})"
+    assert format_label(long) == "S" * (250 - 28) + f"… ({long.id})"
 
 
 def test_a_label_is_shown_with_escapes() -> None:
-    assert r"\x1b[31m" in label_of(session_named("Safety\x1b[31m"))
+    assert r"\x1b[31m" in format_label(session_named("Safety\x1b[31m"))
 
 
 @pytest.mark.parametrize("contract", ["ignore", "warn", "strict"])

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
 from airflow_provider_learning360.api.sanitizer import is_unprintable
 from airflow_provider_learning360.operators.reminders import template_of
 from airflow_provider_learning360.reminders.language import base_code, language
@@ -407,7 +407,7 @@ def test_a_built_in_template_that_is_half_replaced_is_refused(tmp_path: Path) ->
 )
 def test_the_templates_that_are_checked_are_those_that_are_used(rule: Any) -> None:
     policy = ReminderPolicy.read({"name": "p", "rules": [{"name": "r", **rule}]})
-    document = {"_id": "f" * 24, "startDate": write_date(END), "endDate": write_date(END), "modifiedAt": "2026-01-01"}
+    document = {"_id": "f" * 24, "startDate": format_date(END), "endDate": format_date(END), "modifiedAt": "2026-01-01"}
     memory = {"f" * 24: {"announced": {"startDate": None, "endDate": None}, "change": None}}
     session, used = ProgramSession.model_validate(document), set()
     for now in (END - timedelta(days=1), END, datetime(2026, 1, 1, 0, 10, tzinfo=UTC)):

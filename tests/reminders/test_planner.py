@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, write_date
+from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
 from airflow_provider_learning360.operators.reminders import changed_dates, template_of
 from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan, still_valid
 from airflow_provider_learning360.reminders.policy import DAYS, Duration, ReminderPolicy, ReminderRule
@@ -30,7 +30,7 @@ CHANGING = ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/
 
 
 def session(**fields: Any) -> ProgramSession:
-    moments = {key: write_date(value) if isinstance(value, datetime) else value for key, value in fields.items()}
+    moments = {key: format_date(value) if isinstance(value, datetime) else value for key, value in fields.items()}
     return ProgramSession.model_validate({"_id": ID, **moments})
 
 
@@ -243,7 +243,7 @@ def test_exactly_what_is_due_is_in_every_sweep_of_its_window(
         for one in found.due:
             anchor = current.start_date if one.anchor == "startDate" else current.end_date
             assert anchor
-            assert one.anchor_at == write_date(anchor)
+            assert one.anchor_at == format_date(anchor)
             assert one.due <= now <= one.due + policy.max_lateness.total
             assert now < anchor if policy.rule(one.rule).before else one.due >= anchor
             assert seen.setdefault(one.key, one) == one
@@ -454,7 +454,7 @@ def test_a_date_that_is_moved_again_while_its_notice_waits_settles_again() -> No
 # The ends of the calendar.
 
 ENDS = ["0001-01-01T00:00:00.000Z", "0001-01-02T03:00:00.000Z", "9999-12-31T23:59:59.999Z", "9999-12-30T12:00:00.000Z"]
-EXTREME = st.none() | st.sampled_from(ENDS) | st.datetimes(timezones=st.just(UTC)).map(write_date)
+EXTREME = st.none() | st.sampled_from(ENDS) | st.datetimes(timezones=st.just(UTC)).map(format_date)
 ZONES = st.sampled_from([*STEADY, *CHANGING, "Etc/GMT+12", "Etc/GMT-14", "Africa/Monrovia", "America/St_Johns"])
 
 
@@ -671,7 +671,7 @@ def test_a_moved_session_is_announced_once() -> None:
     assert planner.sweep(moved + 9 * MINUTE, **B, modifiedAt=moved) == []
     assert "left alone for 10 minutes" in planner.found.skipped[0].reason
     (first,) = planner.sweep(moved + 10 * MINUTE, **B, modifiedAt=moved)
-    assert first.change == {side: {key: write_date(one) for key, one in dates.items()}
+    assert first.change == {side: {key: format_date(one) for key, one in dates.items()}
                             for side, dates in (("from", A), ("to", B))}  # fmt: skip
     assert (first.anchor, first.anchor_at, first.due) == (None, None, moved + 10 * MINUTE)
     # The same key in all sweeps of its window, even if something else was edited meanwhile.
@@ -712,7 +712,7 @@ def test_there_and_back_in_the_quiet_of_one_night_is_nothing() -> None:
     planner.sweep(night + DAY + 2 * HOUR, **C, modifiedAt=night + DAY + HOUR)
     (found,) = planner.sweep(at("2026-03-03T08:00"), **C, modifiedAt=night + DAY + HOUR)
     assert found.change
-    assert found.change["from"] == {key: write_date(one) for key, one in A.items()}
+    assert found.change["from"] == {key: format_date(one) for key, one in A.items()}
 
 
 def test_a_session_that_is_over_announces_nothing() -> None:
@@ -721,7 +721,7 @@ def test_a_session_that_is_over_announces_nothing() -> None:
     past = {"startDate": T0 - 9 * DAY, "endDate": T0 - DAY}
     assert planner.sweep(T0 + HOUR, **past, modifiedAt=T0) == []
     assert planner.found.skipped[0].reason == "it is over"
-    assert planner.memory[ID]["announced"] == {key: write_date(one) for key, one in past.items()}
+    assert planner.memory[ID]["announced"] == {key: format_date(one) for key, one in past.items()}
     # One that began and has no end is not over.
     begun = {"startDate": T0 - DAY, "endDate": None}
     assert len(planner.sweep(T0 + 3 * HOUR, **begun, modifiedAt=T0 + 2 * HOUR)) == 1
@@ -752,7 +752,7 @@ def test_dates_that_are_taken_away_or_set_are_changes() -> None:
 def test_a_memory_that_is_lost_means_silence(memory: Any) -> None:
     found = plan([session(**A, modifiedAt=T0 - DAY)], policy_of(MOVED), T0, memory={ID: memory})
     assert found.due == []
-    assert found.memory[ID]["announced"] == {key: write_date(one) for key, one in A.items()}
+    assert found.memory[ID]["announced"] == {key: format_date(one) for key, one in A.items()}
 
 
 def test_without_modified_at_nothing_settles() -> None:
@@ -810,9 +810,9 @@ def test_whatever_is_moved_people_know_the_dates_in_the_end(
     hours = {"quiet_hours": {"from": "13:00", "to": "14:00"}} if quiet else {}
     planner = Planner(policy_of(MOVED, **hours))
     told: dict[str, DueReminder] = {}
-    known = {key: write_date(one) for key, one in A.items()}
+    known = {key: format_date(one) for key, one in A.items()}
     for now, fields, moved, lost in timeline(events, forgets):
-        current = {key: write_date(fields[key]) for key in ("startDate", "endDate")}
+        current = {key: format_date(fields[key]) for key in ("startDate", "endDate")}
         if lost:
             planner.memory = {}
         found = planner.sweep(now, **fields)

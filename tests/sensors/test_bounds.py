@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferr
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.errors import RateLimitedError, UnavailableError
-from airflow_provider_learning360.sensors.looking import LAST_LOOK
+from airflow_provider_learning360.sensors.polling import LAST_LOOK
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 

@@ -192,11 +192,11 @@ def test_any_date_is_waited_for_in_any_zone(
         task_id="wait", session_id="f" * 24, anchor=anchor, time_zone=zone, deferrable=True, **{offset[0]: offset[1]}
     )
     session = ProgramSession.model_validate({"_id": "f" * 24, anchor: moment})
-    wait = sensor.new_wait(TaskMemory({}, {}))
+    wait = sensor.build_wait(TaskMemory({}, {}))
     found = wait.find(session)
     assert wait.due is not None
     assert (found is not None) == (wait.due <= datetime.now(tz=UTC))
     assert abs(wait.due.year - moment.year) <= 1
     assert isinstance(wait.left, float)
-    sensor.looked(session, wait, TaskMemory({}, {}))
-    assert sensor.due_in() > 0
+    sensor.on_poll(session, wait, TaskMemory({}, {}))
+    assert sensor.seconds_until_due() > 0

@@ -36,7 +36,7 @@ def rendered(since: Any, *, native: bool = False, context: Any = None) -> Progra
 
 
 def wait(sensor: ProgramSessionModifiedSensor) -> Any:
-    return sensor.new_wait(TaskMemory({}, {}))
+    return sensor.build_wait(TaskMemory({}, {}))
 
 
 NOTHING = [
@@ -73,12 +73,12 @@ def test_a_template_that_gave_nothing_is_named(since: str, native: bool) -> None
 def test_a_template_that_gave_an_empty_text_starts_from_the_first_look(since: str, native: bool) -> None:
     sensor = rendered(since, native=native)
     memory = TaskMemory({}, {})
-    first = sensor.new_wait(memory)
+    first = sensor.build_wait(memory)
     assert first.watermark is None
     session = ProgramSession.model_validate({"_id": ID, "modifiedAt": "2026-03-01T08:00:00.000Z"})
-    assert first.judge(session) is None
-    sensor.looked(session, first, memory)
-    assert sensor.new_wait(memory).watermark == first.watermark  # it is remembered
+    assert first.evaluate(session) is None
+    sensor.on_poll(session, first, memory)
+    assert sensor.build_wait(memory).watermark == first.watermark  # it is remembered
 
 
 def test_another_task_that_gave_nothing_is_named() -> None:

@@ -69,8 +69,8 @@ class WatchMachine(RuleBasedStateMachine):
         self.world.store_event(index)
 
     @rule(index=indexes)
-    def confirm(self, index: int) -> None:
-        self.world.confirm(index)
+    def acknowledge(self, index: int) -> None:
+        self.world.acknowledge(index)
 
     @rule(name=st.sampled_from([PLAIN, FIELDS]))
     def fail_watcher(self, name: str) -> None:
@@ -130,7 +130,7 @@ def test_a_watcher_that_fails_keeps_nothing_of_the_event_that_was_not_stored() -
         world.edit(session_id(1), "name")
         world.poll_now()
         world.fail_watcher(PLAIN)
-        world.confirm(0)  # Airflow says that somebody failed, and not who
+        world.acknowledge(0)  # Airflow says that somebody failed, and not who
         while any(gate[0] in ("get", "set") for gate in world.process.gates):
             world.open(next(i for i, gate in enumerate(world.process.gates) if gate[0] in ("get", "set")))
         world.check_all_is_told()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.watching import Watch, piece_of
+from airflow_provider_learning360.api.watch_state import WatchState, shard_of
 from airflow_provider_learning360.triggers.cursor import Cursor
 from airflow_provider_learning360.triggers.tracebacks import MAX_FRAMES, format_frames
 
@@ -57,14 +57,14 @@ class BrokenStore:
 
 def test_unexpected_error_of_the_store_is_logged_once_with_its_frames(caplog: pytest.LogCaptureFixture) -> None:
     store = BrokenStore()
-    cursor, watch = Cursor(store), Watch([ID])
+    cursor, watch = Cursor(store), WatchState([ID])
 
     async def scenario() -> None:
         for error in (ZeroDivisionError(SECRET), ZeroDivisionError(SECRET), None, ZeroDivisionError(SECRET)):
             store.error = error
-            watch.unsaved.add(piece_of(ID))
+            watch.dirty_shards.add(shard_of(ID))
             await cursor.save(watch)
-            assert bool(watch.unsaved) == (error is not None)
+            assert bool(watch.dirty_shards) == (error is not None)
 
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
@@ -75,8 +75,8 @@ def test_unexpected_error_of_the_store_is_logged_once_with_its_frames(caplog: py
 
 def test_a_save_that_is_cancelled_stays_to_be_written() -> None:
     store = BrokenStore()
-    cursor, watch = Cursor(store), Watch([ID])
-    watch.unsaved.add(piece_of(ID))
+    cursor, watch = Cursor(store), WatchState([ID])
+    watch.dirty_shards.add(shard_of(ID))
 
     async def hang(key: str, default: Any = None) -> Any:
         await asyncio.Event().wait()
@@ -90,4 +90,4 @@ def test_a_save_that_is_cancelled_stays_to_be_written() -> None:
         await asyncio.gather(saving, return_exceptions=True)
 
     asyncio.run(scenario())
-    assert watch.unsaved == {piece_of(ID)}
+    assert watch.dirty_shards == {shard_of(ID)}

@@ -19,16 +19,16 @@ def session_id(number: int) -> str:
 def test_what_is_new_since_all_was_well_is_told(looks: list[list[int]]) -> None:
     told: set[int] = set()
     bad = _Unreadable(None)
-    for look in looks:
+    for result in looks:
         bad = _Unreadable(bad)
-        for number in look:
+        for number in result:
             bad.add(session_id(number), ContractError(f"{number}"))
-        new = [number for number in dict.fromkeys(look) if number not in told]
+        new = [number for number in dict.fromkeys(result) if number not in told]
         assert bad.new == len(new)
         assert bad.first == [session_id(number) for number in new[:NAMED]]
         assert str(bad.reason) == (str(new[0]) if new else "None")
-        assert bad.has_any == bool(look)
-        told = told | set(look) if look else set()
+        assert bad.has_any == bool(result)
+        told = told | set(result) if result else set()
 
 
 def test_many_take_little_memory() -> None:

@@ -567,7 +567,7 @@ def test_a_cancellation_that_nobody_asked_for_is_no_silent_end(
 
     async def scenario() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Poller, "_look", broken_off)
+            patch.setattr(Poller, "_poll_once", broken_off)
             async with triggerer(asset) as one:
                 await one.until(lambda: one.failed)  # Airflow starts it anew
         async with triggerer(asset) as two:

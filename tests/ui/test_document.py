@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.contract import drift_of
+from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.documentation import DOCUMENTATION
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.testing.factories import learners, session_document
@@ -157,7 +157,7 @@ def test_a_new_value_is_noted_where_it_stands() -> None:
 @pytest.mark.parametrize("fields", [{}, {"color": 1, "lang": ..., "modules": [{"type": "quiz"}]}], ids=str)
 def test_the_drift_is_the_one_of_the_contract(fields: dict[str, Any]) -> None:
     one = session(**fields)
-    drift = drift_of(one)
+    drift = find_drift(one)
     assert inspected(one, reveal=False)["drift"] == {
         "unknown": list(drift.unknown),
         "more": 0,
@@ -332,7 +332,7 @@ def test_no_more_than_that_is_looked_at() -> None:
     many = Learners(learners(20_000))
     one = session()
     looking = one.model_copy(update={"users": many})
-    drift_of(looking)
+    find_drift(looking)
     before, Learners.taken = Learners.taken, 0
     inspected(looking, reveal=False)
     assert Learners.taken <= before + ELEMENTS + 1

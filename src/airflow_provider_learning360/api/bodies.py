@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What we ask for, and all that we decompress.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
-PIECE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is counted while it unfolds
+CHUNK_SIZE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is counted while it unfolds
 # What the values of a JSON text take of the bound, by the marks in it: some 0.4 of the memory that they need. An object
 # needs 184 bytes, a list 56 or more, a short text 64, a number up to 32, a place in a list 8. 500,000 learners of two
 # fields take what one document may have by default.
@@ -61,7 +61,7 @@ class BodyReader:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """
-        Yield the content of the next bytes that arrived, in pieces of `PIECE` bytes at most.
+        Yield the content of the next bytes that arrived, in pieces of `CHUNK_SIZE` bytes at most.
 
         :param piece: The bytes; empty at the end.
         :raises TooLargeError: It is more than is allowed, in the body of a success.
@@ -86,7 +86,7 @@ class BodyReader:
         if self._bytes <= self._max_bytes and not self._is_too_heavy(content):
             return content
         if not self._is_error:
-            raise too_large(self._request, self._status, self._limits)
+            raise error_from_size(self._request, self._status, self._limits)
         self.is_cut = True
         return content[: max(0, len(content) - (self._bytes - self._max_bytes))]
 
@@ -100,7 +100,7 @@ class BodyReader:
         decompressor = self._decompressor
         while piece and not self.is_cut:
             try:
-                content = decompressor.decompress(piece, PIECE)
+                content = decompressor.decompress(piece, CHUNK_SIZE)
             except zlib.error:
                 content, decompressor = b"", None
             if decompressor is None:
@@ -212,7 +212,7 @@ class _Decompressor:
         return self._zlib.unconsumed_tail
 
 
-def too_large(request: Request, status: int | None, limits: Limits) -> LearningError:
+def error_from_size(request: Request, status: int | None, limits: Limits) -> LearningError:
     """
     Return the error for an answer that is larger than allowed.
 

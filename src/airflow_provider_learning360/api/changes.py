@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, holds_mail, redact
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, contains_mail_address, redact
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Fields that name people, or may; what they hold is compared, but never stored or shown.
-PEOPLE = frozenset({"author", "tutors", "users", "customFields"})
+PEOPLE_FIELDS = frozenset({"author", "tutors", "users", "customFields"})
 # Longer values are compared by their fingerprint too: a watermark travels through the database.
-LONGEST_VALUE = 500
+MAX_VALUE_LENGTH = 500
 
 _ABSENT = object()
 
@@ -119,7 +119,7 @@ def watermark_since(since: Any, session_id: str, watch: Sequence[str]) -> Waterm
         since = _json(since)
     if isinstance(since, Mapping):
         return _watermark_of_document(since, session_id, watch)
-    moment = read_moment(since, "since")
+    moment = parse_datetime(since, "since")
     if watch:
         raise FixArgumentError(
             "since: a time does not say what the watched fields were. Give an earlier document of the session "
@@ -158,7 +158,7 @@ def _json(text: str) -> Any:
         ) from None
 
 
-def read_moment(value: Any, argument: str) -> datetime:
+def parse_datetime(value: Any, argument: str) -> datetime:
     """
     Return the time that an argument names; one without a zone is taken as UTC, and the log says so.
 
@@ -186,7 +186,7 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     :param watermark: What was last known.
     :raises ContractError: The session has no `modifiedAt`.
     """
-    from airflow_provider_learning360.api.models import write_date
+    from airflow_provider_learning360.api.models import format_date
 
     now = modified_at(session)
     if now <= watermark.modified_at:
@@ -199,7 +199,7 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     }
     if watermark.watch and not differing:
         return None
-    moved = {"from": write_date(watermark.modified_at), "to": write_date(now)}
+    moved = {"from": format_date(watermark.modified_at), "to": format_date(now)}
     return Change(session.id, {"modifiedAt": moved, **differing})
 
 
@@ -225,7 +225,7 @@ def _watched(session: ProgramSession, watch: Sequence[str]) -> dict[str, Any]:
 def _storable(name: str, value: Any) -> Any:
     """Return a value, or its fingerprint where it names people, holds a mail address, or is long."""
     text = json.dumps(value, sort_keys=True)
-    if (name in PEOPLE and value is not None) or len(text) > LONGEST_VALUE or holds_mail(text):
+    if (name in PEOPLE_FIELDS and value is not None) or len(text) > MAX_VALUE_LENGTH or contains_mail_address(text):
         digest = hashlib.sha256(text.encode()).hexdigest()
         return {"sha256": digest, **({"items": len(value)} if isinstance(value, list) else {})}
     return value

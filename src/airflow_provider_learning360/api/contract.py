@@ -65,7 +65,7 @@ class Drift:
         )
 
 
-def drift_of(session: ProgramSession) -> Drift:
+def find_drift(session: ProgramSession) -> Drift:
     """Return how a session differs from the documentation."""
     sent = session.sent_fields().keys()
     unknown = list(session.model_extra or {})

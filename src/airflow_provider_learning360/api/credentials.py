@@ -102,27 +102,27 @@ class Credentials:
         """Return the request with the credentials on it."""
         if self.mode == "query":
             keys = ((QUERY_COMPANY, self.company_id), (QUERY_KEY, self.api_key))
-            return replace(request, query=without_keys(request.query) + keys)
+            return replace(request, query=remove_keys(request.query) + keys)
         if self.mode == "oauth2":
             return request.with_headers({"Authorization": f"Bearer {self.token.value}"} if self.token else {})
         return request.with_headers({"X-company-id": self.company_id, "X-apiKey": self.api_key})
 
 
-def without_keys(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def remove_keys(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Return query parameters without the two that carry keys."""
     return tuple((name, value) for name, value in query if name not in (QUERY_COMPANY, QUERY_KEY))
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
+def parse_origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of a URL, with the scheme's own port where it names none."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
-def same_origin(url: str, host: str) -> bool:
+def is_same_origin(url: str, host: str) -> bool:
     """Whether a URL leads to the host of the connection, where credentials may go; false if it leads nowhere."""
     try:
-        return origin(url) == origin(host)
+        return parse_origin(url) == parse_origin(host)
     except ValueError:  # no address, or a port that is no number
         return False
 
@@ -141,7 +141,7 @@ def repeats_credential(location: str, secrets: tuple[str, ...]) -> bool:
     return hide_secrets(location, secrets) != location
 
 
-def redirected(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
+def build_redirect(request: Request, response: Response, host: str, secrets: tuple[str, ...] = ()) -> Request:
     """
     Return the request that follows a redirect, if it stays on the same origin.
 
@@ -158,7 +158,7 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     try:
         target = urljoin(host + request.path, location)
         parts = urlsplit(target)
-        same = same_origin(target, host)
+        same = is_same_origin(target, host)
     except ValueError:  # no address
         parts, same = urlsplit(location.replace("[", "").replace("]", "")), False
     if not same:
@@ -177,7 +177,7 @@ def redirected(request: Request, response: Response, host: str, secrets: tuple[s
     # Whatever the server wrote, what is sent is an address: no blank, control character or letter beyond ASCII.
     path = quote(parts.path or "/", safe=_SAFE_IN_PATH, errors="surrogateescape")
     query = tuple((sanitize_text(name), sanitize_text(value)) for name, value in parse_qsl(parts.query, True))
-    return replace(request, path=path, query=without_keys(query))
+    return replace(request, path=path, query=remove_keys(query))
 
 
 def _as_sent(location: str) -> str:

@@ -22,7 +22,7 @@ TOO_DEEP = "it is nested too deeply"
 
 # How the escapes begin that may stand for a lone surrogate or NUL. Raw bytes of either are no UTF-8, or no JSON.
 _ESCAPES = re.compile(r"\\u(?:0000|[dD])")
-LONGEST_ESCAPE = 6  # characters
+MAX_ESCAPE_LENGTH = 6  # characters
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 

@@ -15,7 +15,7 @@ from airflow_provider_learning360.api.errors import (
 )
 
 
-def diagnosis(error: LearningError) -> str:
+def diagnose(error: LearningError) -> str:
     """
     Return what is probably wrong, followed by what was observed.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.changes import PEOPLE
-from airflow_provider_learning360.api.errors import holds_mail
+from airflow_provider_learning360.api.changes import PEOPLE_FIELDS
+from airflow_provider_learning360.api.errors import contains_mail_address
 from airflow_provider_learning360.api.models import Learner
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ PARENTS = frozenset(path.rpartition(".")[0] for path in DOCUMENTATION)
 
 _WITH_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
 # An object with one of these keys is about a person, wherever it stands.
-_NAMING = PEOPLE | (Learner.__annotations__.keys() - {"_id"})
+_NAMING = PEOPLE_FIELDS | (Learner.__annotations__.keys() - {"_id"})
 
 
-def about_people(path: str, value: Any) -> bool:
+def is_about_people(path: str, value: Any) -> bool:
     """
     Whether a field is about people, or may be: by its documentation, or by what it holds.
 
@@ -91,7 +91,7 @@ def about_people(path: str, value: Any) -> bool:
     doc = DOCUMENTATION.get(path)
     known = doc is None or doc.people
     field = {path.rpartition(".")[2]: value}
-    return known or (path not in _WITH_PARTS and (holds_mail(path) or _names_people(field)))
+    return known or (path not in _WITH_PARTS and (contains_mail_address(path) or _names_people(field)))
 
 
 def _names_people(value: Any) -> bool:
@@ -100,7 +100,7 @@ def _names_people(value: Any) -> bool:
     while left:
         match left.pop():
             case str() as text:
-                if holds_mail(text):
+                if contains_mail_address(text):
                     return True
             case list() as items:
                 left += items

@@ -30,7 +30,7 @@ DEFAULT_TOKEN_LIFETIME = 3600.0  # seconds; what 360Learning documents
 SHORTEST_TOKEN_LIFETIME, LONGEST_TOKEN_LIFETIME = 60.0, 86_400.0
 
 
-def session_path(session_id: str, *parts: str) -> str:
+def build_session_path(session_id: str, *parts: str) -> str:
     """
     Return the path of a program session, or of a part of it.
 
@@ -38,7 +38,7 @@ def session_path(session_id: str, *parts: str) -> str:
     :param parts: Further parts of the path; percent-encoded here.
     :raises InvalidIdError: `session_id` is no ID.
     """
-    checked = checked_session_id(session_id)
+    checked = require_session_id(session_id)
     # The documentation writes the session itself with a trailing slash, and its parts without.
     return "/".join([SESSIONS, checked, *(quote(part, safe="") for part in parts)]) + ("" if parts else "/")
 
@@ -48,13 +48,13 @@ def is_session_id(value: Any) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def checked_session_id(session_id: Any) -> str:
+def require_session_id(session_id: Any) -> str:
     """
     Return a program session's ID, if it is one.
 
     :raises InvalidIdError: It is not; names the value.
     """
-    text = id_text(session_id, "the ID of a program session")
+    text = format_id(session_id, "the ID of a program session")
     if isinstance(text, str) and _ID.fullmatch(text.strip()):
         # The API writes IDs in small letters; comparing them must not depend on how somebody typed one.
         return text.strip().lower()
@@ -65,7 +65,7 @@ def checked_session_id(session_id: Any) -> str:
     )
 
 
-def id_text(value: Any, what: str) -> Any:
+def format_id(value: Any, what: str) -> Any:
     """
     Return an ID as text where it came as a number: native rendering makes numbers of digits.
 
@@ -84,7 +84,7 @@ def id_text(value: Any, what: str) -> Any:
     )
 
 
-def session_uri(host: str, session_id: str = "") -> str:
+def build_session_uri(host: str, session_id: str = "") -> str:
     """
     Return the asset URI of a program session, or of all sessions.
 
@@ -94,13 +94,13 @@ def session_uri(host: str, session_id: str = "") -> str:
     return f"learning360://{urlsplit(host).netloc}/programs/sessions" + (f"/{session_id}" if session_id else "")
 
 
-def session_id_of(value: Any) -> str:
+def find_session_id(value: Any) -> str:
     """
     Return the ID of a session that is given as its ID or as a document of it.
 
     :raises InvalidIdError: It is neither.
     """
-    return checked_session_id(value.get("_id") if isinstance(value, dict) else value)
+    return require_session_id(value.get("_id") if isinstance(value, dict) else value)
 
 
 def get_program_session(session_id: str) -> Call[ProgramSession]:
@@ -112,7 +112,7 @@ def get_program_session(session_id: str) -> Call[ProgramSession]:
     """
     from airflow_provider_learning360.api.models import parse_session
 
-    return Call(Request("GET", session_path(session_id)), parse_session(checked_session_id(session_id)))
+    return Call(Request("GET", build_session_path(session_id)), parse_session(require_session_id(session_id)))
 
 
 def list_program_sessions() -> Call[SessionList]:
@@ -138,7 +138,7 @@ def get_program_session_users(session_id: str) -> Call[list[Learner]]:
     """
     from airflow_provider_learning360.api.models import parse_learners
 
-    return Call(Request("GET", session_path(session_id, "users")), parse_learners, kind="list")
+    return Call(Request("GET", build_session_path(session_id, "users")), parse_learners, kind="list")
 
 
 def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
@@ -151,7 +151,7 @@ def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
     from airflow_provider_learning360.api.models import SessionStatistics, parse_object
 
     read = parse_object(SessionStatistics, "session statistics")
-    return Call(Request("GET", session_path(session_id, "stats")), read, kind="list")
+    return Call(Request("GET", build_session_path(session_id, "stats")), read, kind="list")
 
 
 def get_token(credentials: Credentials) -> Call[Token]:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
-MAX_PIECE = 300  # characters of an answer's body that an error may carry
+MAX_EXCERPT = 300  # characters of an answer's body that an error may carry
 # Characters of a text that are searched for secrets. To search more takes long, and so little of it is shown.
 MAX_SEARCHED = 8 * 1024
 # At the end of what is searched, a secret may be cut in two.
@@ -19,13 +19,13 @@ _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_PIECE` characters at most."""
+    """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_EXCERPT` characters at most."""
     searched = " ".join(_MAIL.sub("…@…", hide_secrets(text[:MAX_SEARCHED], secrets)).split())
     shown = printable(searched[:-MARGIN] + "…" if len(text) > MAX_SEARCHED else searched)
-    return shown if len(shown) <= MAX_PIECE else shown[:MAX_PIECE] + "…"
+    return shown if len(shown) <= MAX_EXCERPT else shown[:MAX_EXCERPT] + "…"
 
 
-def holds_mail(text: str) -> bool:
+def contains_mail_address(text: str) -> bool:
     """Whether a mail address is in a text."""
     return _MAIL.search(text) is not None
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_learning360.api.credentials import Credentials, Token, redirected
+from airflow_provider_learning360.api.credentials import Credentials, Token, build_redirect
+from airflow_provider_learning360.api.error_mapping import error_from_response
 from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, RedirectError
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Call, Kind, Limits, Request, Response
-from airflow_provider_learning360.api.refusals import refusal
-from airflow_provider_learning360.api.retries import RetryBudget, next_wait
+from airflow_provider_learning360.api.retries import RetryBudget, compute_wait
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +41,7 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Wait:
+class Sleep:
     """Step: wait so many seconds, and let the log say why; the result is None."""
 
     seconds: float
@@ -71,17 +71,17 @@ class Read(Generic[T]):
 
     call: Call[T]
     response: Response
-    party: Party
+    context: CallContext
 
     def carry_out(self) -> T | LearningError:
         """Return what the parser makes of the answer, or its error."""
-        party = self.party
-        error = refusal(
+        context = self.context
+        error = error_from_response(
             self.call.request,
             self.response,
-            connection=party.connection,
-            secrets=party.credentials.secrets,
-            now=party.now(),
+            connection=context.connection,
+            secrets=context.credentials.secrets,
+            now=context.now(),
         )
         if error is not None and not self.call.any_status:
             return error
@@ -91,12 +91,12 @@ class Read(Generic[T]):
             return trouble
 
 
-Step = Send | Wait | Authorize | Read[Any]
+Step = Send | Sleep | Authorize | Read[Any]
 Steps = Generator[Step, Any, T]
 
 
 @dataclass(frozen=True)
-class Party:
+class CallContext:
     """
     The two sides of a call and the patience between them.
 
@@ -122,7 +122,7 @@ class Party:
     deadline: float | None = None
 
 
-def exchange(call: Call[T], party: Party) -> Steps[T]:
+def exchange(call: Call[T], context: CallContext) -> Steps[T]:
     """
     Carry out one call: sign, send, follow redirects, renew a token, repeat what may pass, read the answer.
 
@@ -131,62 +131,62 @@ def exchange(call: Call[T], party: Party) -> Steps[T]:
     :returns: A generator of steps that returns the call's result.
     :raises LearningError: By what the caller should do next.
     """
-    started = party.monotonic()
+    started = context.monotonic()
     attempt = 0
     while True:
         attempt += 1
-        outcome = yield from _attempt(call, party)
+        outcome = yield from _attempt(call, context)
         if not isinstance(outcome, LearningError):
             return outcome
         if not (call.request.may_repeat or isinstance(outcome, RateLimitedError)):
             raise outcome
-        seconds = next_wait(outcome, attempt, party.monotonic() - started, party.budget, party.jitter)
-        if seconds >= _seconds_left(party):
+        seconds = compute_wait(outcome, attempt, context.monotonic() - started, context.budget, context.jitter)
+        if seconds >= _seconds_left(context):
             raise outcome.with_note(f"Gave up after {attempt} attempts: the time for the call is over.")
-        yield Wait(seconds, f"{outcome} Trying again in {seconds:.1f} s ({attempt} of {party.budget.attempts}).")
+        yield Sleep(seconds, f"{outcome} Trying again in {seconds:.1f} s ({attempt} of {context.budget.attempts}).")
 
 
-def _attempt(call: Call[T], party: Party) -> Steps[T | LearningError]:
+def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
     """Send the request once, or twice if a token that was held for a while turns out to be refused."""
-    credentials = party.credentials
-    until = party.monotonic() + party.limits[call.kind].max_seconds
+    credentials = context.credentials
+    until = context.monotonic() + context.limits[call.kind].max_seconds
     with_token = call.signed and credentials.mode == "oauth2"
     just_fetched = (yield Authorize()) if with_token else True
     used = credentials.token
-    response = yield from _follow(call, party, until)
+    response = yield from _follow(call, context, until)
     if isinstance(response, Response) and response.status == 401 and not just_fetched:
         yield Authorize(refused=used)
-        response = yield from _follow(call, party, until)
+        response = yield from _follow(call, context, until)
     if isinstance(response, LearningError):
         return response
-    result: T | LearningError = yield Read(call, response, party)
+    result: T | LearningError = yield Read(call, response, context)
     return result
 
 
-def _follow(call: Call[Any], party: Party, until: float) -> Steps[Response | LearningError]:
+def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Response | LearningError]:
     """Send the request and follow its redirects on the same origin, all of it until one moment of the clock."""
     request = call.request
     for _ in range(MAX_REDIRECTS + 1):
-        signed = party.credentials.sign(request) if call.signed else request
-        outcome: Response | LearningError = yield Send(signed, _limits(call, party, until), call.streamed)
+        signed = context.credentials.sign(request) if call.signed else request
+        outcome: Response | LearningError = yield Send(signed, _limits(call, context, until), call.streamed)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
-        request = redirected(request, outcome, party.host, party.credentials.secrets)
+        request = build_redirect(request, outcome, context.host, context.credentials.secrets)
     return RedirectError(
-        f"{call.request} was redirected more than {MAX_REDIRECTS} times. Check the host of {party.connection}.",
+        f"{call.request} was redirected more than {MAX_REDIRECTS} times. Check the host of {context.connection}.",
         method=request.method,
         path=call.request.path,
     )
 
 
-def _limits(call: Call[Any], party: Party, until: float) -> Limits:
+def _limits(call: Call[Any], context: CallContext, until: float) -> Limits:
     """Return how much of the answer is read, and for how long: less after a redirect, and near the end of the call."""
-    limits = party.limits[call.kind]
-    left, left_of_call = until - party.monotonic(), _seconds_left(party)
+    limits = context.limits[call.kind]
+    left, left_of_call = until - context.monotonic(), _seconds_left(context)
     if left_of_call < left:
         limits = replace(limits, seconds_setting="")
     return replace(limits, max_seconds=max(0.001, min(left, left_of_call)))
 
 
-def _seconds_left(party: Party) -> float:
-    return float("inf") if party.deadline is None else party.deadline - party.monotonic()
+def _seconds_left(context: CallContext) -> float:
+    return float("inf") if context.deadline is None else context.deadline - context.monotonic()

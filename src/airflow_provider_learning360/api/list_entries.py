@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
-from airflow_provider_learning360.api.bodies import too_large
-from airflow_provider_learning360.api.decoder import LONGEST_ESCAPE, SafeDecoder, has_risky_escape
+from airflow_provider_learning360.api.bodies import error_from_size
+from airflow_provider_learning360.api.decoder import MAX_ESCAPE_LENGTH, SafeDecoder, has_risky_escape
 from airflow_provider_learning360.api.endpoints import is_session_id
 from airflow_provider_learning360.api.errors import ContractError, redact
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS
 from airflow_provider_learning360.api.models import (
     START,
     ProgramSession,
-    not_the_contract,
-    page_problem,
-    problem_of,
+    build_contract_error,
+    describe_problem,
+    find_page_problem,
     problem_of_fields,
 )
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
 
 _LIST = "The list of program sessions"
-PIECE = 64 * 1024  # bytes of a body that are read at once
+CHUNK_SIZE = 64 * 1024  # bytes of a body that are read at once
 BYTES_PER_SESSION = 1024  # of the bound: a session takes more memory than that, even if it has an `_id` only
 
 
-def session_of(item: dict[str, Any]) -> ProgramSession:
+def parse_entry(item: dict[str, Any]) -> ProgramSession:
     """
     Return the program session that an item of the list is.
 
@@ -120,19 +120,19 @@ def parse_session_list(response: Response) -> SessionList:
     :raises TooLargeError: It has more sessions than the memory may hold.
     """
     limits = response.limits or DEFAULT_LIMITS["list"]
-    most = max(limits.max_bytes, PIECE) // BYTES_PER_SESSION
+    most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
     what, found = "a list of program sessions", SessionList()
     stream = StreamedObjects(what, response)
-    for place in range(0, len(response.body), PIECE):
-        for entry in stream.entries(response.body[place : place + PIECE]):
+    for place in range(0, len(response.body), CHUNK_SIZE):
+        for entry in stream.entries(response.body[place : place + CHUNK_SIZE]):
             problem = entry.problem or _add_session(found.sessions, entry)
             if problem:
                 found.unreadable.add(entry.position, entry.item, problem)
             if len(found.sessions) > most:
-                raise too_large(response.request, response.status, limits)
+                raise error_from_size(response.request, response.status, limits)
     stream.close()
     if found.unreadable.count and not found.sessions:
-        raise not_the_contract(what, response, found.unreadable.problem)
+        raise build_contract_error(what, response, found.unreadable.problem)
     return found
 
 
@@ -148,7 +148,7 @@ def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[s
         item: dict[str, Any] = decoder.finish(raw, is_risky=is_risky)
     except (ValueError, RecursionError) as error:
         named = {"_id": raw.get("_id")}
-        return {} if problem_of_id(named) else named, problem_of(error)
+        return {} if problem_of_id(named) else named, describe_problem(error)
     return item, None
 
 
@@ -232,7 +232,7 @@ class StreamedObjects:
         # An escape may be cut in two.
         text = self._end_of_last + piece
         is_risky = has_risky_escape(text.decode("latin-1"))
-        self._end_of_last = text[1 - LONGEST_ESCAPE :]
+        self._end_of_last = text[1 - MAX_ESCAPE_LENGTH :]
         self._is_risky = self._is_risky or is_risky
         try:
             for raw in self._reader.feed(piece):
@@ -243,7 +243,7 @@ class StreamedObjects:
                 self._is_risky = is_risky
             return
         except (ValueError, RecursionError) as error:
-            problem = problem_of(error)
+            problem = describe_problem(error)
         raise self._error(problem)
 
     def close(self) -> None:
@@ -255,7 +255,7 @@ class StreamedObjects:
         try:
             self._reader.close()
         except (ValueError, RecursionError) as error:
-            problem = problem_of(error)
+            problem = describe_problem(error)
         else:
             if not self._count or self.unreadable.count < self._count:
                 return
@@ -263,4 +263,4 @@ class StreamedObjects:
         raise self._error(problem)
 
     def _error(self, problem: str) -> ContractError:
-        return not_the_contract(self._what, self.response, page_problem(self._start) or problem)
+        return build_contract_error(self._what, self.response, find_page_problem(self._start) or problem)

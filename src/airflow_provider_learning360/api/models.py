@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 _OPEN = ConfigDict(extra="allow", strict=True)
 
 
-def read_date(value: Any) -> Any:
+def parse_date(value: Any) -> Any:
     """Return a date of the API as a datetime in UTC; an empty text means that none is set."""
     if value == "":
         return None
@@ -72,7 +72,7 @@ def _in_utc(value: datetime) -> datetime:
         return (datetime.min if value.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
-def write_date(value: datetime) -> str:
+def format_date(value: datetime) -> str:
     """Return a datetime as the vendor writes it: UTC, with milliseconds (or microseconds, if it has them)."""
     precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
     return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
@@ -84,7 +84,7 @@ def _check_number(value: float | str | None) -> float | str | None:
     return value
 
 
-Date = Annotated[datetime | None, BeforeValidator(read_date)]
+Date = Annotated[datetime | None, BeforeValidator(parse_date)]
 # A text stands for a number that needs more than 64 bits, or for none such as NaN.
 Integer = Annotated[int | str | None, AfterValidator(_check_number)]
 Number = Annotated[int | float | str | None, AfterValidator(_check_number)]
@@ -232,7 +232,7 @@ class Document(BaseModel):
         document = {}
         for alias, name in self.sent_fields().items():
             value = getattr(self, name)
-            document[alias] = write_date(value) if isinstance(value, datetime) else value
+            document[alias] = format_date(value) if isinstance(value, datetime) else value
         document.update(self.model_extra or {})
         if fields is not None:
             document = {name: value for name, value in document.items() if name in fields}
@@ -305,7 +305,7 @@ def _finished(learner: LearnerStatistics) -> bool:
     return bool(learner.get("endTime")) or (isinstance(progress, int | float) and progress >= 100)
 
 
-def checked_fields(names: Collection[str] | str | None, argument: str) -> list[str] | None:
+def require_field_names(names: Collection[str] | str | None, argument: str) -> list[str] | None:
     """
     Return the names of fields of a session that an argument holds, or None if it holds none.
 
@@ -360,7 +360,7 @@ def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
     def parse(response: Response) -> ProgramSession:
         session = read(response)
         if session.id.lower() != session_id:
-            raise not_the_contract("the program session that was asked for", response, "it has another _id")
+            raise build_contract_error("the program session that was asked for", response, "it has another _id")
         return session
 
     return parse
@@ -388,12 +388,12 @@ def checked_answer(what: str, response: Response, parse: Callable[[], R]) -> R:
     try:
         return parse()
     except (ValueError, RecursionError) as error:
-        problem = problem_of(error)
+        problem = describe_problem(error)
     # Outside of the handler: what failed holds the text of the answer.
-    raise not_the_contract(what, response, page_problem(response.body) or problem)
+    raise build_contract_error(what, response, find_page_problem(response.body) or problem)
 
 
-def problem_of(error: ValueError | RecursionError) -> str:
+def describe_problem(error: ValueError | RecursionError) -> str:
     """Return what is wrong with a value that a parser refused, without showing anything of it."""
     if isinstance(error, ValidationError):
         return problem_of_fields(error)
@@ -402,7 +402,7 @@ def problem_of(error: ValueError | RecursionError) -> str:
     return "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
 
 
-def not_the_contract(what: str, response: Response, problem: str) -> ContractError:
+def build_contract_error(what: str, response: Response, problem: str) -> ContractError:
     """Return the error for a successful answer that is not what was asked for."""
     request = response.request
     return ContractError(
@@ -414,7 +414,7 @@ def not_the_contract(what: str, response: Response, problem: str) -> ContractErr
     )
 
 
-def page_problem(body: bytes) -> str | None:
+def find_page_problem(body: bytes) -> str | None:
     """Return what a body is that is no JSON at all, or None; its beginning is enough."""
     start = body[:START].lstrip().lower()
     if not start:

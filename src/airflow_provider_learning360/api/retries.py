@@ -18,10 +18,10 @@ LONGEST_WAIT = 30.0  # seconds; where doubling stops
 MAX_RETRY_AFTERS = 20  # values of one `Retry-After` header that are read
 
 # Seconds; the longest wait that a server may ask for, however much longer it asks.
-LONGEST_TRIGGERER_WAIT = 3600.0
-LONGEST_TASK_WAIT = 86400.0
+MAX_TRIGGERER_WAIT = 3600.0
+MAX_TASK_WAIT = 86400.0
 
-LONGEST_REFUSAL = 300.0  # seconds; the same for a poller that waits until somebody mends what is wrong
+MAX_ERROR_WAIT = 300.0  # seconds; the same for a poller that waits until somebody mends what is wrong
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RetryBudget:
     max_rate_limit_wait: float = 60.0
 
 
-def next_wait(
+def compute_wait(
     error: LearningError, attempt: int, elapsed: float, budget: RetryBudget, jitter: Callable[[], float]
 ) -> float:
     """
@@ -107,7 +107,7 @@ def _seconds_of(value: str, now: datetime) -> float | None:
     return max(0.0, seconds) if abs(seconds) < float("inf") else None
 
 
-def poll_wait(
+def compute_poll_wait(
     interval: float, looks: int, *, exponential: bool, longest: float | None, jitter: Callable[[], float]
 ) -> float:
     """
@@ -128,12 +128,12 @@ def poll_wait(
     return wait if longest is None else min(wait, longest)
 
 
-def watch_wait(
+def compute_watch_wait(
     interval: float,
     error: LearningError | None,
     failures: int,
     jitter: Callable[[], float],
-    longest_wait: float = LONGEST_TRIGGERER_WAIT,
+    longest_wait: float = MAX_TRIGGERER_WAIT,
 ) -> float:
     """
     Return the seconds from one look to the next of a poller that never gives up.
@@ -146,7 +146,7 @@ def watch_wait(
     """
     if error is None:
         return interval * (1 + jitter() / 20)
-    longest = max(interval, LONGEST_WAIT if error.retryable else LONGEST_REFUSAL)
+    longest = max(interval, LONGEST_WAIT if error.retryable else MAX_ERROR_WAIT)
     grown = min(longest, interval * 2.0 ** min(failures - 1, 30)) * (1 + jitter() / 4)
     asked = 0.0 if error.retry_after is None else min(error.retry_after, longest_wait) + jitter() * FIRST_WAIT
     return max(grown, asked)

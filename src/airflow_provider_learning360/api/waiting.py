@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
-from airflow_provider_learning360.api.retries import LONGEST_TRIGGERER_WAIT
+from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Wait(ABC, Generic[Found]):
         on_missing: OnMissing = "fail",
         max_failures: int = 10,
         failures: int = 0,
-        longest_wait: float = LONGEST_TRIGGERER_WAIT,
+        longest_wait: float = MAX_TRIGGERER_WAIT,
     ) -> None:
         self.on_missing = on_missing
         self.max_failures = max_failures
@@ -53,7 +53,7 @@ class Wait(ABC, Generic[Found]):
         :param session: The session as it is now.
         """
 
-    def judge(self, outcome: ProgramSession | LearningError) -> Found | None:
+    def evaluate(self, outcome: ProgramSession | LearningError) -> Found | None:
         """
         Return what a look found, or None to look again.
 

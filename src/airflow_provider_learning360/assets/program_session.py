@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import checked_session_id, session_uri
+from airflow_provider_learning360.api.endpoints import build_session_uri, require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
-from airflow_provider_learning360.api.watching import OnGone
+from airflow_provider_learning360.api.watch_state import OnGone
 
 try:
     from airflow.sdk import Asset, AssetWatcher
@@ -42,7 +42,7 @@ def program_session_asset(session_id: str, *, host: str = EU) -> Asset:
     :raises FixArgumentError: The host is none.
     :raises InvalidIdError: The ID is none.
     """
-    uri = session_uri(_base_url(host), checked_session_id(session_id))
+    uri = build_session_uri(_base_url(host), require_session_id(session_id))
     return Asset(name=uri, uri=uri)
 
 
@@ -74,9 +74,9 @@ def watched_program_session(
 
     Source: Airflow's `Asset` and `AssetWatcher`; 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
     """
-    checked = checked_session_id(session_id)
+    checked = require_session_id(session_id)
     return _watched(
-        session_uri(_base_url(host), checked),
+        build_session_uri(_base_url(host), checked),
         name,
         [checked],
         learning_conn_id=learning_conn_id,
@@ -122,9 +122,9 @@ def watched_program_sessions(
     if isinstance(session_ids, str):
         raise FixArgumentError("session_ids: give a list of IDs, or watched_program_session for a single one.")
     return _watched(
-        session_uri(_base_url(host)),
+        build_session_uri(_base_url(host)),
         name,
-        None if session_ids is None else sorted({checked_session_id(one) for one in session_ids}),
+        None if session_ids is None else sorted({require_session_id(one) for one in session_ids}),
         learning_conn_id=learning_conn_id,
         poll_interval=poll_interval,
         poll=poll,
@@ -134,12 +134,12 @@ def watched_program_sessions(
 
 
 def _watched(uri: str, name: str | None, session_ids: list[str] | None, **arguments: Any) -> Asset:
-    from airflow_provider_learning360.api.models import checked_fields
+    from airflow_provider_learning360.api.models import require_field_names
     from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
     _check(session_ids, **arguments)
     arguments["poll_interval"] = float(arguments["poll_interval"])
-    arguments["watch"] = checked_fields(arguments["watch"], "watch")
+    arguments["watch"] = require_field_names(arguments["watch"], "watch")
     # The name among the arguments keeps the triggers of two assets apart, which Airflow would merge.
     name, uri = _identity(uri, name, arguments["watch"], arguments["on_missing"])
     trigger = ProgramSessionsWatchTrigger(asset_name=name, session_ids=session_ids, **arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import InvalidIdError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
             f"such as {SCHEME}://app.360learning.com/programs/sessions/60b8d2956e20ae1a0f8e44f1."
         )
     try:
-        parts[2:] = [checked_session_id(part) for part in parts[2:]]
+        parts[2:] = [require_session_id(part) for part in parts[2:]]
     except InvalidIdError as error:
         raise ValueError(f"{uri.geturl()!r} is no asset of 360Learning: {error}") from None
     return uri._replace(netloc=uri.netloc.rpartition("@")[2].lower(), path="/" + "/".join(parts))

@@ -7,8 +7,8 @@ import sys
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.contract import drift_of, report_drift
-from airflow_provider_learning360.api.endpoints import session_path
+from airflow_provider_learning360.api.contract import find_drift, report_drift
+from airflow_provider_learning360.api.endpoints import build_session_path
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.failure import told_in_one_line
 from airflow_provider_learning360.cli.output import write, write_json, write_json_text
@@ -28,12 +28,12 @@ def get_session(args: Namespace) -> None:
     with told_in_one_line():
         hook = LearningHook(args.learning_conn_id)
         with stdout_kept_clean():
-            raw = hook.run(session_path(args.session_id)).text if args.raw else None
+            raw = hook.run(build_session_path(args.session_id)).text if args.raw else None
             session = hook.get_program_session(args.session_id) if raw is None else None
         if session is None:
             write_json_text(raw or "")
             return
-        warning = report_drift(f"Program session {session.id}", drift_of(session), args.contract)
+        warning = report_drift(f"Program session {session.id}", find_drift(session), args.contract)
         if warning:
             write(f"Warning: {warning}", to_stderr=True)
         _print(session.document(), args.field)

@@ -7,9 +7,9 @@ from typing import Any
 from blueprint import BlueprintDagArgs
 from pydantic import Field, field_validator
 
-from airflow_provider_learning360.api.changes import read_moment
+from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.settings import EU_HOST
-from airflow_provider_learning360.api.watching import OnGone  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.api.watch_state import OnGone  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     FieldNames,
@@ -167,7 +167,7 @@ class LearningDagArgs(BlueprintDagArgs[LearningDagArgsConfig]):
             "default_args": {},
         }
         if config.start_date is not None:
-            arguments["start_date"] = read_moment(config.start_date, "start_date")
+            arguments["start_date"] = parse_datetime(config.start_date, "start_date")
         # Two runs at once could both find the same change.
         if (most := config.max_active_runs or (1 if config.watch else None)) is not None:
             arguments["max_active_runs"] = most

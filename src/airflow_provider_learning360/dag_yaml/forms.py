@@ -22,10 +22,10 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.changes import read_moment
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.changes import parse_datetime
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, redact
-from airflow_provider_learning360.api.models import ProgramSession, checked_fields
+from airflow_provider_learning360.api.models import ProgramSession, require_field_names
 from airflow_provider_learning360.dag_yaml.expressions import is_expression
 from airflow_provider_learning360.reminders.problems import did_you_mean
 
@@ -165,15 +165,15 @@ def _shown(given: Any) -> str:
 def _checked_ids(values: list[str], field: str) -> list[str]:
     if not values:
         raise FixArgumentError(f"{field}: the list is empty; leave it out for all sessions of the platform")
-    return [one if is_expression(one) else checked_session_id(one) for one in values]
+    return [one if is_expression(one) else require_session_id(one) for one in values]
 
 
 def _checked_names(names: list[str], field: str) -> list[str]:
-    return checked_fields(names, field) or names
+    return require_field_names(names, field) or names
 
 
 def _checked_moment(text: str, field: str) -> str:
-    read_moment(text, field)
+    parse_datetime(text, field)
     return text
 
 
@@ -182,7 +182,7 @@ def _as_written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-_ONE_ID = AfterValidator(checked_by(lambda value, _: checked_session_id(value)))
+_ONE_ID = AfterValidator(checked_by(lambda value, _: require_session_id(value)))
 _ID_FIELD = Field(examples=[SESSION_ID], json_schema_extra={"pattern": _ID_PATTERN})
 # Airflow's trigger form makes a choice of the examples of a list.
 _NAMES_FIELD = Field(

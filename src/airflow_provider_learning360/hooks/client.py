@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.util import Timeout
 
+from airflow_provider_learning360.api.error_mapping import error_from_timeout, error_from_transport
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError, redact
-from airflow_provider_learning360.api.refusals import no_answer, took_too_long
 from airflow_provider_learning360.api.settings import character_name, proxy_problem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PIECE = 64 * 1024  # bytes of a body that are read at once: a step of a millisecond or two
+CHUNK_SIZE = 64 * 1024  # bytes of a body that are read at once: a step of a millisecond or two
 MAX_LINE = 64 * 1024  # bytes of a status line or of a header
 KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -142,7 +142,7 @@ async def _next_piece(request: Request, native: aiohttp.ClientResponse, limits: 
     """Return the next bytes of an answer as they came, none at its end."""
     try:
         async with asyncio.timeout_at(flight.next_deadline()):
-            piece: bytes = await native.content.read(PIECE)
+            piece: bytes = await native.content.read(CHUNK_SIZE)
     except Exception as error:
         if not is_transport_trouble(error):
             raise
@@ -171,8 +171,8 @@ def is_disconnect(error: Exception) -> bool:
 def error_from_aiohttp(request: Request, error: Exception, limits: Limits, flight: Flight) -> LearningError:
     """Return the error for an attempt that `aiohttp` gave up; nothing of the exception's text is used."""
     if flight.is_over:
-        return took_too_long(request, limits)
-    return no_answer(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)
+        return error_from_timeout(request, limits)
+    return error_from_transport(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)
 
 
 def tls(settings: LearningSettings) -> ssl.SSLContext:
@@ -183,13 +183,13 @@ def tls(settings: LearningSettings) -> ssl.SSLContext:
     :raises SettingsError: A file that `verify`, `cert` or the environment names is missing, or holds something else.
     """
     try:
-        return build_context(ca_bundle(settings), settings.cert, name=_bundle_variable(settings) or "verify")
+        return build_ssl_context(find_ca_bundle(settings), settings.cert, name=_bundle_variable(settings) or "verify")
     except FixArgumentError as error:
         problem = str(error)
     raise SettingsError(f"{settings.connection} is not usable: {problem}")
 
 
-def ca_bundle(settings: LearningSettings) -> bool | str:
+def find_ca_bundle(settings: LearningSettings) -> bool | str:
     """
     Return which CA bundle to trust: a path, True for that of certifi, or False to trust everybody.
 
@@ -207,7 +207,7 @@ def _bundle_variable(settings: LearningSettings) -> str | None:
     return next((one for one in BUNDLE_VARIABLES if os.environ.get(one)), None)
 
 
-def build_context(verify: bool | str, cert: Any, *, name: str = "verify") -> ssl.SSLContext:
+def build_ssl_context(verify: bool | str, cert: Any, *, name: str = "verify") -> ssl.SSLContext:
     """
     Build an SSL context. Reads files.
 
@@ -325,7 +325,7 @@ def check_tls_options(options: Mapping[str, Any]) -> None:
     """
     verify, cert = options.get("verify"), options.get("cert")
     if cert or _is_path(verify):
-        build_context(os.fspath(verify) if _is_path(verify) else False, cert)
+        build_ssl_context(os.fspath(verify) if _is_path(verify) else False, cert)
 
 
 def check_headers(headers: Mapping[Any, Any]) -> None:
@@ -348,7 +348,7 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
             )
 
 
-def proxy_of(settings: LearningSettings) -> str | None:
+def find_proxy(settings: LearningSettings) -> str | None:
     """
     Return the URL of the proxy to the host, of the connection or of the environment, or None.
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import SettingsError
-from airflow_provider_learning360.api.exchange import Party
+from airflow_provider_learning360.api.exchange import CallContext
 from airflow_provider_learning360.api.settings import LearningSettings
 from airflow_provider_learning360.hooks.guards import guard_logs
 
@@ -37,7 +37,7 @@ def check_extra(conn_id: str, connection: Any) -> None:
         )
 
 
-def settings_of(conn_id: str, connection: Any, extra: dict[str, Any]) -> LearningSettings:
+def build_settings(conn_id: str, connection: Any, extra: dict[str, Any]) -> LearningSettings:
     """
     Return the settings that an Airflow connection holds.
 
@@ -72,7 +72,7 @@ def _missing(conn_id: str) -> SettingsError:
     return SettingsError(f"connection {conn_id!r} is not defined. Create one of type 360Learning, or set {variable}.")
 
 
-def credentials_of(settings: LearningSettings) -> Credentials:
+def build_credentials(settings: LearningSettings) -> Credentials:
     """
     Return fresh credentials, and keep them out of the logs of HTTP libraries.
 
@@ -83,12 +83,12 @@ def credentials_of(settings: LearningSettings) -> Credentials:
     return credentials
 
 
-def party_of(
+def build_call_context(
     settings: LearningSettings,
     credentials: Credentials,
     budget: RetryBudget | None,
     deadline: float | None = None,
-) -> Party:
+) -> CallContext:
     """
     Return the two sides of a call.
 
@@ -97,7 +97,7 @@ def party_of(
     :param budget: Patience for this call; default that of the connection.
     :param deadline: Reading of the monotonic clock at which the call must end; default none.
     """
-    return Party(
+    return CallContext(
         host=settings.host,
         credentials=credentials,
         connection=settings.connection,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from airflow_provider_learning360.api.bodies import PIECE, too_large
-from airflow_provider_learning360.api.refusals import no_answer, took_too_long
+from airflow_provider_learning360.api.bodies import CHUNK_SIZE, error_from_size
+from airflow_provider_learning360.api.error_mapping import error_from_timeout, error_from_transport
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -67,7 +67,7 @@ _ATTEMPT: ContextVar[Attempt | None] = ContextVar("learning360_attempt", default
 
 
 @contextmanager
-def limited(attempt: Attempt) -> Iterator[Attempt]:
+def limit_sockets(attempt: Attempt) -> Iterator[Attempt]:
     """
     Hold the answers to what is sent in a block to the limits of an attempt, also where they are read later.
 
@@ -80,7 +80,7 @@ def limited(attempt: Attempt) -> Iterator[Attempt]:
         _ATTEMPT.reset(token)
 
 
-def hold_to_limits(adapter: Any) -> None:
+def enforce_limits(adapter: Any) -> None:
     """
     Let an adapter of `requests` open connections whose answers are held to the limits of their attempt.
 
@@ -129,7 +129,7 @@ def read_content(
 def _next_piece(request: Request, raw: Any, limits: Limits, attempt: Attempt) -> bytes:
     """Return the next bytes of an answer as they came, none at its end."""
     try:
-        piece: bytes = raw.read1(PIECE, decode_content=False)
+        piece: bytes = raw.read1(CHUNK_SIZE, decode_content=False)
     except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
         trouble: Exception = error
     else:
@@ -141,10 +141,10 @@ def _next_piece(request: Request, raw: Any, limits: Limits, attempt: Attempt) ->
 def error_from_requests(request: Request, error: Exception, limits: Limits, attempt: Attempt) -> LearningError:
     """Return the error for an attempt that `requests` gave up; nothing of the exception's text is used."""
     if attempt.was_too_large:
-        return too_large(request, None, limits)
+        return error_from_size(request, None, limits)
     if attempt.took_too_long:
-        return took_too_long(request, limits)
-    return no_answer(request, error, timed_out=_timed_out(error), connection=limits.connection)
+        return error_from_timeout(request, limits)
+    return error_from_transport(request, error, timed_out=_timed_out(error), connection=limits.connection)
 
 
 def _timed_out(error: Exception) -> bool:
@@ -193,7 +193,7 @@ class LimitedResponse(http.client.HTTPResponse):
         attempt = _ATTEMPT.get()
         if attempt is not None:
             raw = self.fp.detach()
-            self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt), PIECE)
+            self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt), CHUNK_SIZE)
 
     def _read_status(self) -> tuple[str, int, str]:
         # Interim answers, such as 103. `http.client` itself passes over 100 only.

@@ -16,8 +16,8 @@ from airflow_provider_learning360.api.credentials import (
     QUERY_KEY,
     REPEATED_CREDENTIAL,
     Credentials,
+    is_same_origin,
     repeats_credential,
-    same_origin,
 )
 from airflow_provider_learning360.api.errors import RedirectError, redact
 from airflow_provider_learning360.api.redaction import HIDDEN, hide_secrets
@@ -85,7 +85,7 @@ class OneOriginSession(requests.Session):
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         parts = urlsplit(prepared_request.url or "")
-        if not same_origin(parts.geturl(), self._host):
+        if not is_same_origin(parts.geturl(), self._host):
             pointed = redact(f"{parts.scheme}://{parts.hostname}", self._credentials.secrets)
             raise RedirectError(
                 f"{self._host} redirects to {pointed}, where no credential goes. "

@@ -26,42 +26,47 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
 from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.bodies import ACCEPTED_ENCODINGS, BodyReader
-from airflow_provider_learning360.api.credentials import Credentials, same_origin, without_keys
-from airflow_provider_learning360.api.diagnosis import diagnosis
+from airflow_provider_learning360.api.credentials import Credentials, is_same_origin, remove_keys
+from airflow_provider_learning360.api.diagnosis import diagnose
+from airflow_provider_learning360.api.error_mapping import error_not_sent
 from airflow_provider_learning360.api.errors import LearningError
-from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Step, Wait, exchange
+from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Sleep, Step, exchange
 from airflow_provider_learning360.api.messages import Call, Kind, Limits, Request, Response, join_headers
 from airflow_provider_learning360.api.redaction import hide_secrets
-from airflow_provider_learning360.api.refusals import not_sent
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
 from airflow_provider_learning360.hooks.client import (
-    PIECE,
+    CHUNK_SIZE,
     Flight,
-    ca_bundle,
     check_headers,
     check_options,
     error_from_aiohttp,
+    find_ca_bundle,
+    find_proxy,
     is_disconnect,
     is_transport_trouble,
     open_client,
-    proxy_of,
     read_content_async,
     tls,
 )
-from airflow_provider_learning360.hooks.connection import check_extra, credentials_of, party_of, settings_of
+from airflow_provider_learning360.hooks.connection import (
+    build_call_context,
+    build_credentials,
+    build_settings,
+    check_extra,
+)
 from airflow_provider_learning360.hooks.deadline import (
     OVERHEAD,
     Attempt,
     LimitedBody,
+    enforce_limits,
     error_from_requests,
-    hold_to_limits,
-    limited,
+    limit_sockets,
     read_content,
 )
 from airflow_provider_learning360.hooks.guards import OneOriginSession
 from airflow_provider_learning360.hooks.lookup import check_conn_id, require_missing, require_missing_async
-from airflow_provider_learning360.hooks.turns import heed, take_turn
+from airflow_provider_learning360.hooks.rate_limits import acquire, note_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -133,12 +138,12 @@ class LearningHook(HttpHook):
         # Outside of the handler: the text of whatever was raised may hold the connection.
         if trouble is not None:
             require_missing(self.learning_conn_id, trouble)
-        return settings_of(self.learning_conn_id, connection, extra)
+        return build_settings(self.learning_conn_id, connection, extra)
 
     @cached_property
     def credentials(self) -> Credentials:
         """The credentials of the connection, with the token that is in use."""
-        return credentials_of(self.settings)
+        return build_credentials(self.settings)
 
     def get_program_session(self, session_id: str) -> ProgramSession:
         """
@@ -210,7 +215,7 @@ class LearningHook(HttpHook):
             settings = self.settings
             self._carry_out(endpoints.get_token(self.credentials), budget=RetryBudget(attempts=1))
         except LearningError as error:
-            return False, diagnosis(error)
+            return False, diagnose(error)
         return True, _accepted(settings, time.monotonic() - started)
 
     def run(
@@ -272,7 +277,7 @@ class LearningHook(HttpHook):
         self.base_url = settings.host
         session = OneOriginSession(settings.host, self.credentials)
         session.auth = self._sign_prepared
-        session.verify = options.get("verify", ca_bundle(settings))
+        session.verify = options.get("verify", find_ca_bundle(settings))
         session.cert = options.get("cert", settings.cert)
         session.proxies = options.get("proxies") or {
             scheme: proxy for scheme in ("http", "https") if (proxy := settings.proxy_for(scheme))
@@ -282,7 +287,7 @@ class LearningHook(HttpHook):
         session.headers.update({**USER_AGENT, **(headers or {})})
         self._configure_session_from_mount_adapters(session)
         for adapter in session.adapters.values():
-            hold_to_limits(adapter)
+            enforce_limits(adapter)
         return session
 
     @classmethod
@@ -303,8 +308,8 @@ class LearningHook(HttpHook):
     @cached_property
     def _session(self) -> requests.Session:
         # Once: `requests` would report a wrong file or proxy as a broken network.
-        proxy_of(self.settings)
-        if ca_bundle(self.settings) not in (True, False) or self.settings.cert:
+        find_proxy(self.settings)
+        if find_ca_bundle(self.settings) not in (True, False) or self.settings.cert:
             tls(self.settings)
         return self.get_conn()
 
@@ -319,7 +324,7 @@ class LearningHook(HttpHook):
         """Drive a call through its steps. The token call inside of another ends with that one."""
         if deadline is None and self.time_limit is not None:
             deadline = time.monotonic() + self.time_limit
-        steps = exchange(call, party_of(self.settings, self.credentials, budget, deadline))
+        steps = exchange(call, build_call_context(self.settings, self.credentials, budget, deadline))
         result: Any = None
         while True:
             try:
@@ -333,7 +338,7 @@ class LearningHook(HttpHook):
         match step:
             case Send(request, limits):
                 return self._send(request, limits, options)
-            case Wait(seconds, reason):
+            case Sleep(seconds, reason):
                 self.log.warning("%s", reason)
                 return time.sleep(seconds)
             case Authorize(refused):
@@ -358,7 +363,7 @@ class LearningHook(HttpHook):
         attempt = Attempt(limits.max_bytes + OVERHEAD, limits.max_seconds)
         try:
             prepared = unsent.prepare()
-            with limited(attempt):
+            with limit_sockets(attempt):
                 # Not the session's own `send`: what it hides from its users is read here, and told without secrets.
                 native = requests.Session.send(
                     session,
@@ -398,7 +403,7 @@ class LearningHook(HttpHook):
         return replace(response, body=body, is_cut=reader.is_cut)
 
     def _add_lineage(self, session_id: str = "") -> None:
-        uri = endpoints.session_uri(self.settings.host, session_id)
+        uri = endpoints.build_session_uri(self.settings.host, session_id)
         get_hook_lineage_collector().add_input_asset(context=self, uri=uri)
 
     def _authorize(self, refused: Any, deadline: float | None = None) -> bool:
@@ -413,7 +418,7 @@ class LearningHook(HttpHook):
     def _sign_prepared(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of somebody who uses `get_conn` directly."""
         url = prepared.url or ""
-        if not same_origin(url, self.settings.host):
+        if not is_same_origin(url, self.settings.host):
             return prepared
         if self.credentials.mode == "oauth2":
             self._authorize(None)
@@ -423,7 +428,7 @@ class LearningHook(HttpHook):
         if signed.query:
             parts = urlsplit(url)
             # A redirect may have kept the keys that were sent.
-            kept = without_keys(tuple(parse_qsl(parts.query, keep_blank_values=True)))
+            kept = remove_keys(tuple(parse_qsl(parts.query, keep_blank_values=True)))
             prepared.prepare_url(parts._replace(query="").geturl(), kept + signed.query)
         return prepared
 
@@ -537,7 +542,7 @@ class LearningAsyncHook(BaseHook):
             settings, credentials, _ = await self._open()
             await self._carry_out(endpoints.get_token(credentials), budget=RetryBudget(attempts=1))
         except LearningError as error:
-            return False, diagnosis(error)
+            return False, diagnose(error)
         return True, _accepted(settings, time.monotonic() - started)
 
     async def _open(self) -> tuple[LearningSettings, Credentials, aiohttp.ClientSession]:
@@ -558,9 +563,9 @@ class LearningAsyncHook(BaseHook):
                 # Outside of the handler, as above.
                 if trouble is not None:
                     await require_missing_async(self.learning_conn_id, trouble)
-                self._settings = settings_of(self.learning_conn_id, connection, extra)
+                self._settings = build_settings(self.learning_conn_id, connection, extra)
             if self._credentials is None:
-                self._credentials = credentials_of(self._settings)
+                self._credentials = build_credentials(self._settings)
             if self._client is None:
                 self._client = await open_client(self._settings, USER_AGENT)
         return self._settings, self._credentials, self._client
@@ -568,7 +573,7 @@ class LearningAsyncHook(BaseHook):
     async def _carry_out(self, call: Call[T], *, budget: RetryBudget | None = None) -> T:
         """Drive a call through its steps."""
         settings, credentials, _ = await self._open()
-        steps = exchange(call, party_of(settings, credentials, budget or self.budget))
+        steps = exchange(call, build_call_context(settings, credentials, budget or self.budget))
         result: Any = None
         while True:
             try:
@@ -582,7 +587,7 @@ class LearningAsyncHook(BaseHook):
         match step:
             case Send(request, limits, streamed):
                 return await self._send_in_turn(request, limits, streamed=streamed)
-            case Wait(seconds, reason):
+            case Sleep(seconds, reason):
                 self.log.warning("%s", reason)
                 return await asyncio.sleep(seconds)
             case Authorize(refused):
@@ -595,11 +600,11 @@ class LearningAsyncHook(BaseHook):
     async def _send_in_turn(self, request: Request, limits: Limits, *, streamed: bool) -> Response | LearningError:
         """Send within the budget that all hooks of this connection share, and never while the server wants a rest."""
         settings, _, _ = await self._open()
-        if held := await take_turn(settings):
-            return not_sent(request, held, connection=settings.connection)
+        if paused_for := await acquire(settings):
+            return error_not_sent(request, paused_for, connection=settings.connection)
         outcome = await self._send(request, limits, streamed=streamed)
         if isinstance(outcome, Response):
-            heed(settings, outcome)
+            note_retry_after(settings, outcome)
         return outcome
 
     async def _send(self, request: Request, limits: Limits, *, streamed: bool) -> Response | LearningError:
@@ -639,9 +644,9 @@ class LearningAsyncHook(BaseHook):
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
-                proxy=proxy_of(settings),
+                proxy=find_proxy(settings),
                 # Bounds what is held if the reader is slow.
-                read_bufsize=PIECE,
+                read_bufsize=CHUNK_SIZE,
                 trace_request_ctx=flight,
             )
 

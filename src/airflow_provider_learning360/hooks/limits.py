@@ -8,7 +8,7 @@ from functools import cache
 
 from airflow.providers.common.compat.sdk import AirflowConfigException, conf
 
-from airflow_provider_learning360.api.retries import LONGEST_TASK_WAIT, LONGEST_TRIGGERER_WAIT
+from airflow_provider_learning360.api.retries import MAX_TASK_WAIT, MAX_TRIGGERER_WAIT
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,12 @@ MAX_SECONDS = 366 * 86_400.0  # of a wait: a year
 
 def max_triggerer_wait() -> float:
     """Return the longest wait, in seconds, that a server may ask of a triggerer."""
-    return _seconds("max_triggerer_wait", LONGEST_TRIGGERER_WAIT)
+    return _seconds("max_triggerer_wait", MAX_TRIGGERER_WAIT)
 
 
 def max_task_wait() -> float:
     """Return the longest wait, in seconds, that a server may ask of a task before its retry."""
-    return _seconds("max_task_wait", LONGEST_TASK_WAIT)
+    return _seconds("max_task_wait", MAX_TASK_WAIT)
 
 
 def _seconds(option: str, default: float) -> float:

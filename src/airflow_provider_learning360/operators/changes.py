@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
 from airflow_provider_learning360.api.sanitizer import printable
-from airflow_provider_learning360.api.watching import piece_of
+from airflow_provider_learning360.api.watch_state import shard_of
 from airflow_provider_learning360.policies.retry import with_retry_policy
 from airflow_provider_learning360.rendering import SafeRendering
 
@@ -188,7 +188,7 @@ class Ledger:
             entry for event in own if _microseconds(event.timestamp) not in read for entry in _entries(event)
         )
         entries = self._not_acted_on(unread, aside)[:most]
-        pieces = sorted({*aside, *(piece_of(entry["_id"]) for entry in entries)})
+        pieces = sorted({*aside, *(shard_of(entry["_id"]) for entry in entries)})
         return {
             "entries": entries,
             "position": {**position, "turn": position["turn"] + 1, "aside": pieces},
@@ -230,7 +230,7 @@ class Ledger:
         """Note each change, and not only the last of its session: earlier ones may still be unread."""
         pieces: dict[str, dict[str, list[str]]] = {}
         for entry in entries:
-            pieces.setdefault(piece_of(entry["_id"]), {}).setdefault(entry["_id"], []).append(_mark(entry))
+            pieces.setdefault(shard_of(entry["_id"]), {}).setdefault(entry["_id"], []).append(_mark(entry))
         for piece, marks in pieces.items():
             key = self._aside_key(piece)
             known = self._store.get(key, {})
@@ -269,7 +269,7 @@ class Ledger:
 
     def _marks_aside(self, entry: dict[str, Any], aside: Collection[str]) -> dict[str, list[str]]:
         """Return what runs acted on ahead of the position, of the sessions that are stored with this one."""
-        piece = piece_of(entry["_id"])
+        piece = shard_of(entry["_id"])
         if piece not in aside:
             return {}
         if piece not in self._read_aside:
@@ -278,7 +278,7 @@ class Ledger:
 
     def _marks(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the last marks of the sessions that are stored with this one."""
-        piece = piece_of(entry["_id"])
+        piece = shard_of(entry["_id"])
         if piece not in self._read:
             self._read[piece] = self._store.get(f"{self._key}_{piece}", {})
         return self._read[piece]
@@ -316,7 +316,7 @@ def _entries(event: Any) -> list[dict[str, Any]]:
 
 def _is_change(one: Any) -> bool:
     try:
-        checked_session_id(one["_id"])
+        require_session_id(one["_id"])
         return one["kind"] == "missing" or (one["kind"] == "modified" and "to" in one["modifiedAt"])
     except (KeyError, TypeError, InvalidIdError):
         return False
@@ -359,7 +359,7 @@ def _by_piece(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Return the last mark of each session, and of its modifications, by the piece it is stored in."""
     pieces: dict[str, dict[str, str]] = {}
     for entry in entries:
-        piece = pieces.setdefault(piece_of(entry["_id"]), {})
+        piece = pieces.setdefault(shard_of(entry["_id"]), {})
         piece[entry["_id"]] = _mark(entry)
         if entry["kind"] == "modified":
             piece[_modified(entry["_id"])] = _mark(entry)

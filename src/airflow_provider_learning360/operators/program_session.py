@@ -11,12 +11,12 @@ from unicodedata import normalize
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.changes import read_moment
-from airflow_provider_learning360.api.endpoints import id_text, session_id_of
+from airflow_provider_learning360.api.changes import parse_datetime
+from airflow_provider_learning360.api.endpoints import find_session_id, format_id
 from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
 from airflow_provider_learning360.rendering import SafeRendering
-from airflow_provider_learning360.xcom import SessionXCom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +79,8 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
         self._xcom.check()
 
     @property
-    def _xcom(self) -> SessionXCom:
-        return SessionXCom(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
+    def _xcom(self) -> DocumentOptions:
+        return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     @cached_property
     def hook(self) -> LearningHook:
@@ -92,7 +92,7 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the session and return its document."""
         with failing_fast():
-            session = self.hook.get_program_session(session_id_of(self.session_id))
+            session = self.hook.get_program_session(find_session_id(self.session_id))
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
             return self._xcom.of(session, self.log)
@@ -159,7 +159,7 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
         self.modified_since = modified_since
         self.fields = fields
         self.contract = contract
-        SessionXCom(fields=fields, contract=contract).check()
+        DocumentOptions(fields=fields, contract=contract).check()
 
     @cached_property
     def hook(self) -> LearningHook:
@@ -170,11 +170,11 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Read all sessions and return the documents of those that match."""
-        from airflow_provider_learning360.api.models import checked_fields
+        from airflow_provider_learning360.api.models import require_field_names
 
         with failing_fast():
-            fields = checked_fields(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
-            windows, template_id = self._windows(), id_text(self.template_id, "template_id")
+            fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
+            windows, template_id = self._windows(), format_id(self.template_id, "template_id")
             sessions = self.hook.list_program_sessions(contract=self.contract)
             self._report_drift(sessions)
             matching = [session for session in sessions if self._matches(session, windows, template_id)]
@@ -184,7 +184,7 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     def _windows(self) -> list[tuple[str, datetime | None, datetime | None]]:
         """Return for each date the earliest time and the time before which it must be."""
         limits = {
-            name: read_moment(value, name) if (value := getattr(self, name)) else None
+            name: parse_datetime(value, name) if (value := getattr(self, name)) else None
             for name in ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")
         }
         return [
@@ -211,12 +211,12 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     def _report_drift(self, sessions: list[ProgramSession]) -> None:
         if self.contract == "ignore":
             return
-        from airflow_provider_learning360.api.contract import Drift, drift_of, report_drift
+        from airflow_provider_learning360.api.contract import Drift, find_drift, report_drift
 
         # Learners and details are not promised in the list: what it leaves out is no drift.
         drift = Drift()
         for session in sessions:
-            found = drift_of(session)
+            found = find_drift(session)
             drift |= Drift(found.unknown, (), found.new_values, found.replaced)
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
@@ -228,10 +228,10 @@ def name_mapped_task(context: Context, session: ProgramSession) -> None:
     mapped = getattr(context["ti"], "map_index", -1) >= 0
     if mapped and not context.get("map_index_template"):
         context["map_index_template"] = "{{ learning360_session }}"
-        context["learning360_session"] = label_of(session)  # type: ignore[typeddict-unknown-key]
+        context["learning360_session"] = format_label(session)  # type: ignore[typeddict-unknown-key]
 
 
-def label_of(session: ProgramSession) -> str:
+def format_label(session: ProgramSession) -> str:
     """
     Return the label of the mapped task of a session: its name and ID, as short as Airflow's database takes it.
 

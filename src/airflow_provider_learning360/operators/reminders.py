@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixArgumentError,
@@ -156,9 +156,9 @@ class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
         for one in self.sessions:
             try:
                 # Read anew: a document from another task may be older than a date that was moved, and lacks fields.
-                found.append(self.hook.get_program_session(session_id_of(one)))
+                found.append(self.hook.get_program_session(find_session_id(one)))
             except NotFoundError as error:
-                gone.add(session_id_of(one))
+                gone.add(find_session_id(one))
                 self.log.warning("No reminders of a session that is gone: %s", error)
             except ContractError as error:
                 self.log.warning("No reminders of a session that cannot be read: %s", error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.models import read_date, write_date
+from airflow_provider_learning360.api.models import format_date, parse_date
 from airflow_provider_learning360.reminders.dates import is_set
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Move:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {"from": self.before, "to": self.after, "at": write_date(self.at), "due": write_date(self.due)}
+        return {"from": self.before, "to": self.after, "at": format_date(self.at), "due": format_date(self.due)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Move:
@@ -93,7 +93,7 @@ class Finding:
 def dates_of(session: ProgramSession) -> Dates:
     """Return the dates of a session, as the API writes them."""
     dates = {"startDate": session.start_date, "endDate": session.end_date}
-    return {name: None if date is None else write_date(date) for name, date in dates.items()}
+    return {name: None if date is None else format_date(date) for name, date in dates.items()}
 
 
 def find_move(
@@ -152,6 +152,6 @@ def _announced(session: ProgramSession, known: Announced, move: Move, calendar: 
 def _dates(data: Any) -> Dates:
     dates = {name: data[name] for name in ("startDate", "endDate")}
     for date in dates.values():
-        if date is not None and not isinstance(read_date(date), datetime):
+        if date is not None and not isinstance(parse_date(date), datetime):
             raise ValueError("no date")
     return dates

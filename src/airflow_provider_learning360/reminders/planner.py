@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
-from airflow_provider_learning360.api.models import write_date
+from airflow_provider_learning360.api.models import format_date
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
 from airflow_provider_learning360.reminders.moves import Announced, Finding, Move, dates_of, find_move
@@ -223,7 +223,7 @@ class _Sweep:
     ) -> DueReminder:
         number = None if rule.every is None else occurrence
         parts = [compact(anchor)] if number is None else [compact(anchor), str(number)]
-        about = {"anchor": rule.anchor, "anchor_at": write_date(anchor), "occurrence": number}
+        about = {"anchor": rule.anchor, "anchor_at": format_date(anchor), "occurrence": number}
         return self._made(rule, session, due, parts, audience=rule.audience_of(occurrence), **about)
 
     def _announcement(self, rule: ReminderRule, session: ProgramSession, move: Move) -> DueReminder:
@@ -252,7 +252,7 @@ def _no_session_for(policy: ReminderPolicy, session: ProgramSession) -> str | No
     """Return why a session gets no reminders at all, or None."""
     try:
         # It becomes part of the key.
-        if checked_session_id(session.id) != session.id:
+        if require_session_id(session.id) != session.id:
             return "its ID is not as 360Learning writes it"
     except InvalidIdError:
         return "its ID is none of 360Learning"

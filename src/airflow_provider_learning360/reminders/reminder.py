@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.models import write_date
+from airflow_provider_learning360.api.models import format_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class DueReminder:
             "policy": self.policy,
             "rule": self.rule,
             "session_id": self.session_id,
-            "due": write_date(self.due),
+            "due": format_date(self.due),
             "audience": list(self.audience),
             "anchor": self.anchor,
             "anchor_at": self.anchor_at,

@@ -9,12 +9,12 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import Change, Watermark, watermark_since
-from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.waiting import ModificationWait, OnMissing
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.looking import LookingSensor
 from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
+from airflow_provider_learning360.sensors.polling import SessionPollingSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
 
-class ProgramSessionModifiedSensor(LookingSensor):
+class ProgramSessionModifiedSensor(SessionPollingSensor):
     """
     Wait until a program session of 360Learning is modified, and push its new document to XCom.
 
@@ -93,12 +93,12 @@ class ProgramSessionModifiedSensor(LookingSensor):
         self.watch = watch
         self._check()
 
-    def new_wait(self, memory: TaskMemory) -> ModificationWait:
+    def build_wait(self, memory: TaskMemory) -> ModificationWait:
         """Return the wait as it stands."""
-        from airflow_provider_learning360.api.models import checked_fields
+        from airflow_provider_learning360.api.models import require_field_names
 
-        session_id = session_id_of(self.session_id)
-        watch = tuple(checked_fields(self.watch, "watch") or ())
+        session_id = find_session_id(self.session_id)
+        watch = tuple(require_field_names(self.watch, "watch") or ())
         if (template := self.empty_template("since")) is not None:
             raise FixArgumentError(
                 f"since: the template {redact(template)} gave nothing. Check the task or field that it names. "
@@ -111,30 +111,30 @@ class ProgramSessionModifiedSensor(LookingSensor):
             watermark = watermark_since(self.since, session_id, watch)
         return ModificationWait(watermark, watch=watch, **self.patience(memory))
 
-    def new_trigger(self, wait: Any, **looking: Any) -> ProgramSessionModifiedTrigger:
+    def build_trigger(self, wait: Any, **looking: Any) -> ProgramSessionModifiedTrigger:
         """Return the trigger that goes on with the wait."""
         from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
         watermark = wait.watermark.to_dict() if wait.watermark else None
         return ProgramSessionModifiedTrigger(watermark=watermark, watch=list(wait.watch), **looking)
 
-    def waiting_for(self) -> str:
+    def describe_wait(self) -> str:
         """Return what did not come."""
-        return f"no modification of {session_id_of(self.session_id)}"
+        return f"no modification of {find_session_id(self.session_id)}"
 
-    def looked(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
+    def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """Remember the watermark that the first look set."""
         known = memory.watermark(session.id, wait.watch) if self._is_first_look_the_watermark() else wait.watermark
         if known is None:
             memory.keep_watermark(wait.watermark)
             self.log.info("Waiting for %s to be modified after %s.", session.title, wait.watermark.modified_at)
 
-    def found(self, context: Context, session: ProgramSession, found: Change, memory: TaskMemory) -> None:
+    def on_found(self, context: Context, session: ProgramSession, found: Change, memory: TaskMemory) -> None:
         """Push what changed."""
         self.log.info("%s was modified: %s", session.title, found)
         context["ti"].xcom_push(key="changes", value=found.to_dict())
 
-    def resumed(self, event: dict[str, Any], memory: TaskMemory) -> None:
+    def on_resume(self, event: dict[str, Any], memory: TaskMemory) -> None:
         """Remember the watermark that the trigger carried."""
         if event.get("watermark"):
             memory.keep_watermark(Watermark.from_dict(event["watermark"]))
@@ -149,10 +149,10 @@ class ProgramSessionModifiedSensor(LookingSensor):
 
     def _check(self) -> None:
         """Refuse at construction what cannot work at run time."""
-        from airflow_provider_learning360.api.models import checked_fields
+        from airflow_provider_learning360.api.models import require_field_names
 
         if not is_template(self.watch):
-            checked_fields(self.watch, "watch")
+            require_field_names(self.watch, "watch")
         if isinstance(self.since, str | datetime) and self.since and not self._is_later_known():
             watermark_since(self.since, "", [] if is_template(self.watch) else self.watch or [])
         if self.mode == "reschedule" and not (self.deferrable or HAS_STATE_STORE) and self.since in (None, ""):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.waiting import DateWait, OnMissing
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.looking import LookingSensor
+from airflow_provider_learning360.sensors.polling import SessionPollingSensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
 
-class SessionDateSensor(LookingSensor):
+class SessionDateSensor(SessionPollingSensor):
     """
     Wait until a time before or after a date of a program session, wherever that date moves meanwhile.
 
@@ -97,7 +97,7 @@ class SessionDateSensor(LookingSensor):
         self.time_zone = time_zone
         self._check()
 
-    def new_wait(self, memory: TaskMemory) -> DateWait:
+    def build_wait(self, memory: TaskMemory) -> DateWait:
         """Return the wait as it stands."""
         from airflow_provider_learning360.reminders.offset import due_of
 
@@ -109,7 +109,7 @@ class SessionDateSensor(LookingSensor):
         wait.due = self._carried.get("due")
         return wait
 
-    def new_trigger(self, wait: Any, **looking: Any) -> SessionDateTrigger:
+    def build_trigger(self, wait: Any, **looking: Any) -> SessionDateTrigger:
         """Return the trigger that goes on with the wait."""
         from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
@@ -122,11 +122,11 @@ class SessionDateSensor(LookingSensor):
             **looking,
         )
 
-    def waiting_for(self) -> str:
+    def describe_wait(self) -> str:
         """Return what did not come."""
-        return f"the time of {session_id_of(self.session_id)} did not come"
+        return f"the time of {find_session_id(self.session_id)} did not come"
 
-    def looked(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
+    def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """Log when the time is, whenever it is another than before."""
         before, self._carried["due"] = self._carried.get("due"), wait.due
         if wait.due is None:
@@ -134,7 +134,7 @@ class SessionDateSensor(LookingSensor):
         elif before != wait.due:
             self.log.info("%s: the time is %s.", session.title, wait.due.isoformat(timespec="seconds"))
 
-    def due_in(self) -> float:
+    def seconds_until_due(self) -> float:
         """Return the seconds until the time that was last seen."""
         due = self._carried.get("due")
         left = 0.0 if due is None else (due - datetime.now(tz=UTC)).total_seconds()

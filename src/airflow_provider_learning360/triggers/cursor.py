@@ -9,7 +9,14 @@ from weakref import WeakKeyDictionary
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from airflow_provider_learning360.api.watching import PIECES, WATERMARKS, Known, Watch, piece_of, read_known
+from airflow_provider_learning360.api.watch_state import (
+    SHARD_KEY_PREFIX,
+    SHARDS,
+    SessionState,
+    WatchState,
+    read_session_states,
+    shard_of,
+)
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
@@ -38,22 +45,22 @@ class Cursor:
         """Write nothing any more: another cursor goes on from what is stored."""
         self._is_retired = True
 
-    async def load(self, session_ids: Iterable[str] | None) -> dict[str, Known]:
+    async def load(self, session_ids: Iterable[str] | None) -> dict[str, SessionState]:
         """
         Return what is known of the sessions; waits until Airflow can say.
 
         :param session_ids: IDs of the sessions, or None for all.
         """
-        everything = [f"{number:02d}" for number in range(PIECES)]
-        pieces = everything if session_ids is None else sorted({piece_of(one) for one in session_ids})
-        found: dict[str, Known] = {}
+        everything = [f"{number:02d}" for number in range(SHARDS)]
+        shards = everything if session_ids is None else sorted({shard_of(one) for one in session_ids})
+        found: dict[str, SessionState] = {}
         unreadable: list[str] = []
-        for piece in pieces:
+        for shard in shards:
             # To go on without an answer would forget a watermark, and with it a change.
-            while (answer := await self._tried(self._read(piece))) is None:  # noqa: ASYNC110
+            while (answer := await self._tried(self._read(shard))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
             # Piece by piece: the other triggers get their turn in between.
-            known, broken = read_known(answer)
+            known, broken = read_session_states(answer)
             found |= known
             unreadable += broken
         if unreadable:
@@ -64,36 +71,36 @@ class Cursor:
             )
         return found
 
-    async def save(self, watch: Watch) -> None:
+    async def save(self, watch: WatchState) -> None:
         """
         Write what a watch has to keep; what cannot be written now stays to be written.
 
         :param watch: The watch.
         """
-        for piece in sorted(watch.unsaved):
+        for shard in sorted(watch.dirty_shards):
             # Before it is written: what changes meanwhile is to be written again.
-            watch.unsaved.discard(piece)
+            watch.dirty_shards.discard(shard)
             saved = None
             try:
-                saved = await self._tried(self._stored(piece, watch))
+                saved = await self._tried(self._stored(shard, watch))
             finally:
                 if saved is None:
-                    watch.unsaved.add(piece)
+                    watch.dirty_shards.add(shard)
 
-    async def _read(self, piece: str) -> dict[str, Any]:
+    async def _read(self, shard: str) -> dict[str, Any]:
         # After what an earlier watcher of this asset is just writing.
         async with _one_at_a_time():
-            stored: dict[str, Any] = await self._store.aget(_key(piece), {})
+            stored: dict[str, Any] = await self._store.aget(_key(shard), {})
             return stored
 
-    async def _stored(self, piece: str, watch: Watch) -> bool:
+    async def _stored(self, shard: str, watch: WatchState) -> bool:
         # Another watcher of the same asset may have sessions of its own in this piece.
         async with _one_at_a_time():
             if self._is_retired:
                 return True
-            others = await self._store.aget(_key(piece), {})
-            kept = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
-            await self._store.aset(_key(piece), {**kept, **watch.piece(piece)})
+            others = await self._store.aget(_key(shard), {})
+            acknowledged = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
+            await self._store.aset(_key(shard), {**acknowledged, **watch.shard(shard)})
         return True
 
     async def _tried(self, attempt: Any) -> Any:
@@ -131,5 +138,5 @@ def _one_at_a_time() -> asyncio.Lock:
     return _LOCKS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-def _key(piece: str) -> str:
-    return f"{WATERMARKS}{piece}"
+def _key(shard: str) -> str:
+    return f"{SHARD_KEY_PREFIX}{shard}"

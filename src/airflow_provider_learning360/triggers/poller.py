@@ -20,16 +20,16 @@ from airflow_provider_learning360.api.errors import (
     LearningError,
     NotFoundError,
 )
-from airflow_provider_learning360.api.retries import RetryBudget, watch_wait
+from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
-from airflow_provider_learning360.triggers.subscriptions import Look, Subscriptions
+from airflow_provider_learning360.triggers.subscriptions import PollResult, Subscriptions
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.watching import Watch
+    from airflow_provider_learning360.api.watch_state import WatchState
     from airflow_provider_learning360.hooks.learning import LearningAsyncHook
 
 log = logging.getLogger(__name__)
@@ -37,19 +37,19 @@ log = logging.getLogger(__name__)
 PollKind = Literal["auto", "single", "list"]
 
 # Up to so many sessions are asked for one by one; for more, the list of all is one request.
-FEW = 10
+SINGLE_POLL_LIMIT = 10
 # A look waits until nobody has joined for this long: after a start of the triggerer, its watchers come one by one.
-SETTLE = 1.0
+JOIN_DEBOUNCE = 1.0
 # Who joins is looked at before the interval is over, but no sooner after the last look than this.
-SOON = 10.0
+EARLY_POLL_GAP = 10.0
 # Errors in a row after which the rest of the sessions is left for the next look.
-ENOUGH = 3
+MAX_ERRORS_IN_A_ROW = 3
 # Seconds after which the log says that a poll hangs.
 HANG_WARNING = 60.0
 # Seconds after which the connection is read anew although only a 403 calls for it: somebody may have changed its key.
 FORBIDDEN_RENEWAL = 3600.0
 # Seconds of work after which other triggers get their turn.
-LONG = 0.005
+TIME_SLICE = 0.005
 # How many sessions a line of the log names.
 NAMED = 3
 # Bytes of marks, one bit a session, that say which unreadable sessions were told. Two sessions seldom share a bit.
@@ -87,8 +87,8 @@ class Poller:
     subscriptions: Subscriptions
     learning_conn_id: str
     poll_interval: float
-    poll: PollKind = "auto"
-    _looks: int = field(default=0, init=False)
+    poll_kind: PollKind = "auto"
+    _poll_count: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
     _trouble: LearningError | None = field(default=None, init=False)
     _trouble_since: float = field(default=0.0, init=False)
@@ -103,7 +103,7 @@ class Poller:
     _failed_before: set[str] = field(default_factory=set, init=False)
     _opened_at: float = field(default=0.0, init=False)
 
-    async def looks(self) -> AsyncIterator[Look]:
+    async def poll(self) -> AsyncIterator[PollResult]:
         """Yield each look that found something; at most one finding a look and subscription."""
         hook: LearningAsyncHook | None = None
         try:
@@ -113,16 +113,16 @@ class Poller:
                 hook = hook or await self._new_hook()
                 hanging = asyncio.get_running_loop().call_later(HANG_WARNING, self._tell_hanging)
                 try:
-                    error = await self._look(hook)
+                    error = await self._poll_once(hook)
                 finally:
                     hanging.cancel()
                 self._tell(error)
                 if self._is_stale(error):
                     await hook.close()
                     hook = None
-                look = self._harvest()
-                if look is not None:
-                    yield look
+                result = self._harvest()
+                if result is not None:
+                    yield result
                 for subscription in self.subscriptions:
                     await subscription.save()
                 await self._sleep(started, self._wait_after(error))
@@ -152,19 +152,20 @@ class Poller:
             HANG_WARNING,
         )
 
-    async def _look(self, hook: LearningAsyncHook) -> LearningError | None:
+    async def _poll_once(self, hook: LearningAsyncHook) -> LearningError | None:
         """Look at all sessions that somebody watches; return what kept it from seeing some, if anything did."""
-        self._looks += 1
+        self._poll_count += 1
         self._answered = 0
         bad_before, self._bad = self._bad, _Unreadable(self._bad)
         self._failed_before, self._failed = self._failed, set()
         self.subscriptions.joined.clear()  # whoever joined until now is looked at now
         index = await _Index.of(self.subscriptions)
-        by_list = self.poll == "list" or (
-            self.poll == "auto" and (index.has_everything or (len(index.ids) > FEW and not self._list_is_bare))
+        by_list = self.poll_kind == "list" or (
+            self.poll_kind == "auto"
+            and (index.has_everything or (len(index.ids) > SINGLE_POLL_LIMIT and not self._list_is_bare))
         )
         try:
-            error = await (self._look_at_list(hook, index) if by_list else self._look_at_each(hook, index, index.ids))
+            error = await (self._poll_list(hook, index) if by_list else self._poll_each(hook, index, index.ids))
         except LearningError as trouble:
             error = trouble
         except Exception as trouble:  # noqa: BLE001 - raising it would end all watchers, which Airflow starts again at once
@@ -176,7 +177,7 @@ class Poller:
             self._bad = bad_before  # nothing of this look was told
         return error
 
-    async def _look_at_list(self, hook: LearningAsyncHook, index: _Index) -> LearningError | None:
+    async def _poll_list(self, hook: LearningAsyncHook, index: _Index) -> LearningError | None:
         error: LearningError | None = None
         bare: set[str] = set()
         unseen = set(index.ids)
@@ -195,16 +196,16 @@ class Poller:
                 if item.get("modifiedAt") is None:
                     bare.add(session_id)
                     continue
-                if problem := index.see(session_id, item):
+                if problem := index.observe(session_id, item):
                     self._bad.add(session_id, problem)
                 else:
                     self._answered += 1
         # Only a list that came to its end says which sessions are not in it, and only if all in it have an ID.
         if self._bad.unidentified:
-            error = await self._look_at_each(hook, index, {one for one in unseen if index.is_there(one)})
+            error = await self._poll_each(hook, index, {one for one in unseen if index.is_there(one)})
         else:
             for session_id in unseen:
-                index.miss(session_id)
+                index.observe_missing(session_id)
         if bare:
             # If it is all of them, it is the platform, and the list need not be asked again.
             self._list_is_bare = not self._answered
@@ -213,7 +214,7 @@ class Poller:
 
     async def _without_dates(self, hook: LearningAsyncHook, index: _Index, bare: set[str]) -> LearningError | None:
         """The list does not say when these were modified: older platforms do not."""
-        if self.poll == "list":
+        if self.poll_kind == "list":
             return ContractError(
                 f"The list of program sessions does not say when {len(bare)} of the watched ones were modified, such "
                 f"as {min(bare)}. Use poll='auto' or 'single' for them."
@@ -224,15 +225,15 @@ class Poller:
                 len(bare),
             )
         self._bare_told = True
-        return await self._look_at_each(hook, index, bare)
+        return await self._poll_each(hook, index, bare)
 
-    async def _look_at_each(self, hook: LearningAsyncHook, index: _Index, ids: set[str]) -> LearningError | None:
+    async def _poll_each(self, hook: LearningAsyncHook, index: _Index, ids: set[str]) -> LearningError | None:
         """Ask for each session: those last that were in trouble, those first that have waited longest for an answer."""
         first_error: LearningError | None = None
         in_row = 0
         for session_id in sorted(ids, key=lambda one: (one in self._failed_before, self._last_in_row.get(one, 0), one)):
-            self._last_in_row[session_id] = self._looks
-            error = await self._look_at_one(hook, index, session_id)
+            self._last_in_row[session_id] = self._poll_count
+            error = await self._poll_one(hook, index, session_id)
             if error is None:
                 in_row = 0
                 self._answered += 1
@@ -243,17 +244,17 @@ class Poller:
             if _of_the_connection(error):
                 return error
             self._bad.add(session_id, error)
-            if in_row >= ENOUGH:
+            if in_row >= MAX_ERRORS_IN_A_ROW:
                 break
         # Where some are answered, the others are in trouble by themselves.
         return None if self._answered and (first_error is None or first_error.retry_after is None) else first_error
 
-    async def _look_at_one(self, hook: LearningAsyncHook, index: _Index, session_id: str) -> LearningError | None:
+    async def _poll_one(self, hook: LearningAsyncHook, index: _Index, session_id: str) -> LearningError | None:
         """Ask for a session; return what kept it from being seen, if anything did."""
         try:
             session = await hook.get_program_session(session_id)
         except NotFoundError:
-            index.miss(session_id)
+            index.observe_missing(session_id)
             return None
         except LearningError as error:
             return error
@@ -264,7 +265,7 @@ class Poller:
                 f"360Learning answered with another session than program session {session_id}. "
                 "Report a change of the API."
             )
-        return index.see_session(session_id, session)
+        return index.observe_session(session_id, session)
 
     def _wait_after(self, error: LearningError | None) -> float:
         """Return the seconds until the next look: trouble with single sessions does not slow down the others."""
@@ -278,22 +279,22 @@ class Poller:
                 longest,
             )
         if error is not None and self._answered and error.retry_after is None:
-            return watch_wait(self.poll_interval, None, 0, random.random)
-        return watch_wait(self.poll_interval, error, self._failures, random.random, longest)
+            return compute_watch_wait(self.poll_interval, None, 0, random.random)
+        return compute_watch_wait(self.poll_interval, error, self._failures, random.random, longest)
 
-    def _harvest(self) -> Look | None:
-        found = {one: findings for one in self.subscriptions if (findings := one.watch.report()) is not None}
-        return Look(self._looks, found) if found else None
+    def _harvest(self) -> PollResult | None:
+        found = {one: batch for one in self.subscriptions if (batch := one.watch.take_pending()) is not None}
+        return PollResult(self._poll_count, found) if found else None
 
     async def _until_joined(self) -> None:
         await self.subscriptions.joined.wait()
-        while (left := self.subscriptions.joined_at + SETTLE - time.monotonic()) > 0:  # noqa: ASYNC110 - quiet, not event
+        while (left := self.subscriptions.joined_at + JOIN_DEBOUNCE - time.monotonic()) > 0:  # noqa: ASYNC110 - quiet, not event
             await asyncio.sleep(left)
 
     async def _sleep(self, started: float, seconds: float) -> None:
         """Sleep until the next look; less if somebody joins, unless there is trouble to wait out."""
         due = started + seconds
-        soon = due if self._trouble else min(due, started + SOON)
+        soon = due if self._trouble else min(due, started + EARLY_POLL_GAP)
         try:
             async with asyncio.timeout(max(0.0, due - time.monotonic())):
                 await self.subscriptions.joined.wait()
@@ -394,8 +395,8 @@ class _Index:
     """Who watches which session, for one look, and what there is to tell of it."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, list[Watch]] = {}
-        self._of_everything: list[Watch] = []
+        self._by_id: dict[str, list[WatchState]] = {}
+        self._of_everything: list[WatchState] = []
         self.ids: set[str] = set()
         self._first_seen: list[str] = []
         self._gone: list[str] = []
@@ -409,10 +410,10 @@ class _Index:
             await turn.give()
         return index
 
-    def _add(self, watch: Watch) -> None:
+    def _add(self, watch: WatchState) -> None:
         if watch.session_ids is None:
             self._of_everything.append(watch)
-            self.ids.update(watch.now)
+            self.ids.update(watch.observed)
             return
         self.ids |= watch.session_ids
         for session_id in watch.session_ids:
@@ -431,29 +432,29 @@ class _Index:
         """Whether the session was there when it was last looked at, or has not been looked at."""
         return any(watch.is_there(session_id) for watch in self._watches_of(session_id))
 
-    def see(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
+    def observe(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
         """Show an item of the list to all who watch it, if it may be news; return what is wrong with it."""
         if not any(watch.is_news(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
             return None
-        from airflow_provider_learning360.api.list_entries import session_of
+        from airflow_provider_learning360.api.list_entries import parse_entry
 
         try:
             # The ID as it is compared everywhere, whatever letters the API writes it in.
-            session = session_of({**item, "_id": session_id})
+            session = parse_entry({**item, "_id": session_id})
         except LearningError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one bad item is one bad item
             return UnexpectedError(error)
-        return self.see_session(session_id, session, item["modifiedAt"])
+        return self.observe_session(session_id, session, item["modifiedAt"])
 
-    def see_session(self, session_id: str, session: ProgramSession, sent: Any = None) -> LearningError | None:
+    def observe_session(self, session_id: str, session: ProgramSession, sent: Any = None) -> LearningError | None:
         """Show a session to all who watch it; return what is wrong with it."""
         if session.id != session_id:
             session = session.model_copy(update={"id": session_id})
         first = False
         try:
             for watch in self._watches_of(session_id):
-                first = watch.see(session, sent) or first
+                first = watch.observe(session, sent) or first
         except LearningError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one bad session is one bad session
@@ -462,9 +463,9 @@ class _Index:
             self._first_seen.append(session_id)
         return None
 
-    def miss(self, session_id: str) -> None:
+    def observe_missing(self, session_id: str) -> None:
         """Tell all who watch a session that there is none of this ID."""
-        news = [watch.miss(session_id) for watch in self._watches_of(session_id)]  # all of them are to know
+        news = [watch.observe_missing(session_id) for watch in self._watches_of(session_id)]  # all of them are to know
         if any(news):
             self._gone.append(session_id)
 
@@ -475,7 +476,7 @@ class _Index:
         if self._gone:
             log.warning("360Learning does not know %s (any more), or not for this company.", _some(self._gone))
 
-    def _watches_of(self, session_id: str) -> list[Watch]:
+    def _watches_of(self, session_id: str) -> list[WatchState]:
         return [*self._by_id.get(session_id, ()), *self._of_everything]
 
 
@@ -487,7 +488,7 @@ class Turn:
 
     async def give(self) -> None:
         """Let the others have their turn, if it has been long."""
-        if time.monotonic() - self._since > LONG:
+        if time.monotonic() - self._since > TIME_SLICE:
             await asyncio.sleep(0)
             self._since = time.monotonic()
 

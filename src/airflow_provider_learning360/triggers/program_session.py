@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.waiting import ModificationWait, Wait
-from airflow_provider_learning360.triggers.looking import LookingTrigger
+from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
 
 
-class ProgramSessionModifiedTrigger(LookingTrigger):
+class ProgramSessionModifiedTrigger(SessionPollingTrigger):
     """
     Wake the sensor when a program session was modified.
 
@@ -17,7 +17,7 @@ class ProgramSessionModifiedTrigger(LookingTrigger):
     :param learning_conn_id: ID of the Airflow connection.
     :param watermark: What was last known of the session, as `Watermark.to_dict` writes it; None if nothing.
     :param watch: Names of the fields that must differ; empty for any modification.
-    :param looking: As in `LookingTrigger`: how often, how patiently, until when.
+    :param looking: As in `SessionPollingTrigger`: how often, how patiently, until when.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -36,7 +36,7 @@ class ProgramSessionModifiedTrigger(LookingTrigger):
         self.watermark = watermark
         self.watch = watch
 
-    def new_wait(self) -> ModificationWait:
+    def build_wait(self) -> ModificationWait:
         """Return the wait at its beginning."""
         return ModificationWait(
             Watermark.from_dict(self.watermark) if self.watermark else None,
@@ -51,6 +51,6 @@ class ProgramSessionModifiedTrigger(LookingTrigger):
         first_seen = self.watermark is None and isinstance(wait, ModificationWait) and wait.watermark is not None
         return found is not None or first_seen
 
-    def carried(self) -> dict[str, Any]:
+    def event_payload(self) -> dict[str, Any]:
         """Return the watermark."""
         return {"watermark": self.watermark}

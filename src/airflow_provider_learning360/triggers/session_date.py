@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from airflow_provider_learning360.api.waiting import DateWait, Wait
-from airflow_provider_learning360.triggers.looking import LookingTrigger
+from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
 
 
-class SessionDateTrigger(LookingTrigger):
+class SessionDateTrigger(SessionPollingTrigger):
     """
     Wake the sensor when the time has come, wherever the session's date moves meanwhile.
 
@@ -20,7 +20,7 @@ class SessionDateTrigger(LookingTrigger):
     :param after: How long after it; default none.
     :param time_zone: IANA name of the zone whose wall clock counts the days; default UTC.
     :param due: ISO time that was last seen to be the right one; None if the date was not set.
-    :param looking: As in `LookingTrigger`: which session, how often, how patiently, until when.
+    :param looking: As in `SessionPollingTrigger`: which session, how often, how patiently, until when.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -43,7 +43,7 @@ class SessionDateTrigger(LookingTrigger):
         self.time_zone = time_zone
         self.due = due
 
-    def new_wait(self) -> DateWait:
+    def build_wait(self) -> DateWait:
         """Return the wait at its beginning."""
         from airflow_provider_learning360.reminders.offset import due_of
 
@@ -57,7 +57,7 @@ class SessionDateTrigger(LookingTrigger):
         wait.due = datetime.fromisoformat(self.due) if self.due else None
         return wait
 
-    def due_in(self, wait: Wait[Any]) -> float:
+    def seconds_until_due(self, wait: Wait[Any]) -> float:
         """Return the seconds until the time that was last seen."""
         left = wait.left if isinstance(wait, DateWait) else 0.0
         # Once it is over, the session could not be seen at that moment: back to the usual interval.

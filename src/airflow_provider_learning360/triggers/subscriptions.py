@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_learning360.api.watching import Findings, Watch
+    from airflow_provider_learning360.api.watch_state import ChangeBatch, WatchState
     from airflow_provider_learning360.triggers.cursor import Cursor
 
 
@@ -24,12 +24,12 @@ class Subscription:
     :param delivered: Number of the last look that its trigger made an event of.
     """
 
-    watch: Watch
+    watch: WatchState
     cursor: Cursor | None = None
     delivered: int = 0
-    _doubtful: list[Findings] = field(default_factory=list, init=False)
+    _doubtful: list[ChangeBatch] = field(default_factory=list, init=False)
 
-    def take(self, look: Look) -> Findings | None:
+    def take(self, result: PollResult) -> ChangeBatch | None:
         """
         Take in a look that Airflow has brought to this watcher's trigger; return what to make an event of.
 
@@ -37,24 +37,24 @@ class Subscription:
         """
         # Airflow brings nothing more to a watcher that failed. So it was another one.
         for doubtful in self._doubtful:
-            self.watch.confirm(doubtful)
+            self.watch.acknowledge(doubtful)
         self._doubtful.clear()
-        findings = look.found.get(self)
-        if findings is not None:
-            self.delivered = look.number
-        return findings
+        batch = result.found.get(self)
+        if batch is not None:
+            self.delivered = result.number
+        return batch
 
-    def doubt(self, findings: Findings) -> None:
+    def doubt(self, batch: ChangeBatch) -> None:
         """
         Take in that a watcher has failed at this look, and that it may have been this one.
 
         :param findings: What the look found for this watcher.
         """
-        self._doubtful.append(findings)
+        self._doubtful.append(batch)
 
     async def save(self) -> None:
         """Write what is to be kept, if there is a place for it."""
-        if self.cursor is not None and self.watch.unsaved:
+        if self.cursor is not None and self.watch.dirty_shards:
             await self.cursor.save(self.watch)
 
 
@@ -82,7 +82,7 @@ class Subscriptions:
 
 
 @dataclass(frozen=True)
-class Look:
+class PollResult:
     """
     One look that found something.
 
@@ -91,19 +91,19 @@ class Look:
     """
 
     number: int
-    found: Mapping[Subscription, Findings]
+    found: Mapping[Subscription, ChangeBatch]
 
-    def confirm(self, *, in_doubt: bool = False) -> None:
+    def acknowledge(self, *, in_doubt: bool = False) -> None:
         """
         Take in that Airflow has stored the events of this look.
 
         :param in_doubt: Whether that failed for some watcher; Airflow does not say for which one.
         """
-        for subscription, findings in self.found.items():
+        for subscription, batch in self.found.items():
             # A watcher that got no event of it (its trigger failed meanwhile) restarts from its stored watermark.
             if subscription.delivered < self.number:
                 continue
             if in_doubt:
-                subscription.doubt(findings)
+                subscription.doubt(batch)
             else:
-                subscription.watch.confirm(findings)
+                subscription.watch.acknowledge(batch)

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.watching import OnGone, Watch
+from airflow_provider_learning360.api.watch_state import OnGone, WatchState
 from airflow_provider_learning360.triggers.subscriptions import Subscription, Subscriptions
 
 try:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.triggers.cursor import Cursor
     from airflow_provider_learning360.triggers.poller import Poller, PollKind
-    from airflow_provider_learning360.triggers.subscriptions import Look
+    from airflow_provider_learning360.triggers.subscriptions import PollResult
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,11 @@ class WatchedSessionsProducer(SharedStreamProducer):
     def __init__(self, poller: Poller) -> None:
         self.poller = poller
 
-    async def open_stream(self) -> AsyncIterator[tuple[Look, Look]]:
+    async def open_stream(self) -> AsyncIterator[tuple[PollResult, PollResult]]:
         """Yield each look that found something, for the watchers and for `advance`."""
         try:
-            async for look in self.poller.looks():
-                yield look, look
+            async for result in self.poller.poll():
+                yield result, result
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -64,11 +64,11 @@ class WatchedSessionsProducer(SharedStreamProducer):
         :param batch: The looks, and how many watchers took them.
         """
         for item in batch:
-            look: Look = item.broker_payload
+            result: PollResult = item.broker_payload
             # Airflow does not say which watcher failed. That one restarts from its stored watermark. The others are
             # confirmed by the next look that reaches them; if the triggerer dies before, they repeat themselves.
-            look.confirm(in_doubt=bool(item.outcome.failed))
-            for subscription in look.found:
+            result.acknowledge(in_doubt=bool(item.outcome.failed))
+            for subscription in result.found:
                 await subscription.save()
 
 
@@ -127,7 +127,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         """Return the poller of a stream. Airflow passes the arguments of any one of its triggers."""
         return WatchedSessionsProducer(_poller(kwargs, cls._subscriptions(_stream_key(kwargs))))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[PollResult]) -> AsyncIterator[TriggerEvent]:
         """
         Yield an event for each look that found something for this trigger.
 
@@ -137,10 +137,10 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         subscriptions = self._subscriptions(self.shared_stream_key())
         subscriptions.join(subscription)
         try:
-            async for look in shared_stream:
-                findings = subscription.take(look)
-                if findings is not None:
-                    yield TriggerEvent(findings.payload())
+            async for result in shared_stream:
+                batch = subscription.take(result)
+                if batch is not None:
+                    yield TriggerEvent(batch.payload())
         finally:
             subscriptions.leave(subscription)
             if subscription.cursor is not None:
@@ -150,10 +150,10 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         """Yield the same events with a poller of its own, for Airflow below 3.3."""
         subscriptions = Subscriptions()
         subscriptions.join(subscription := await self._subscription())
-        async for look in _poller(self.serialize()[1], subscriptions).looks():
-            findings = look.found[subscription]
-            yield TriggerEvent(findings.payload())
-            subscription.watch.confirm(findings)  # this Airflow confirms nothing
+        async for result in _poller(self.serialize()[1], subscriptions).poll():
+            batch = result.found[subscription]
+            yield TriggerEvent(batch.payload())
+            subscription.watch.acknowledge(batch)  # this Airflow confirms nothing
 
     async def _subscription(self) -> Subscription:
         stores = getattr(self, "asset_state_store", None)
@@ -163,7 +163,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                 "3.3 on. A change while the triggerer is down or restarts is not noticed.",
                 self.asset_name,
             )
-            return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing))
+            return Subscription(WatchState(self.session_ids, self.watch or (), self.on_missing))
         from airflow.sdk import Asset
 
         from airflow_provider_learning360.triggers.cursor import Cursor
@@ -179,8 +179,8 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         # An ended watcher may still be writing. It must not overwrite what its successor begins with.
         for earlier in self._cursors.pop(self.asset_name, ()):
             earlier.retire()
-        kept = await cursor.load(self.session_ids)
-        return Subscription(Watch(self.session_ids, self.watch or (), self.on_missing, kept), cursor)
+        acknowledged = await cursor.load(self.session_ids)
+        return Subscription(WatchState(self.session_ids, self.watch or (), self.on_missing, acknowledged), cursor)
 
     @classmethod
     def _subscriptions(cls, key: StreamKey) -> Subscriptions:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.contract import drift_of
-from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, about_people
+from airflow_provider_learning360.api.contract import find_drift
+from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, is_about_people
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.sanitizer import sanitize
 from airflow_provider_learning360.ui.text import LEFT_OUT, LONGEST, readable_name, readable_text, redacted_name
@@ -40,7 +40,7 @@ def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
     :param session: The session.
     :param reveal: Whether to show what is about people.
     """
-    drift = drift_of(session)
+    drift = find_drift(session)
     fields, more = _Tree(drift, reveal=reveal).of(session)
     return {
         "fields": fields,
@@ -198,9 +198,9 @@ def _cut_note(text: str) -> str | None:
 def _may_be_about_people(path: str, value: Any) -> bool:
     doc = DOCUMENTATION.get(path)
     if doc is None or doc.people or path in _WITH_PARTS:
-        return about_people(path, value)  # knows without a search
+        return is_about_people(path, value)  # knows without a search
     # What is too large to search is hidden like what is about people.
-    return _is_too_large(value) or about_people(path, value)
+    return _is_too_large(value) or is_about_people(path, value)
 
 
 def _is_too_large(value: Any) -> bool:

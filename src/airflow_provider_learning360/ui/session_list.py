@@ -13,9 +13,9 @@ from math import inf
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import InvalidIdError, LearningError
-from airflow_provider_learning360.api.models import read_date, write_date
+from airflow_provider_learning360.api.models import format_date, parse_date
 from airflow_provider_learning360.ui.text import readable_name, readable_text, redacted_name
 from airflow_provider_learning360.ui.unexpected import log_unexpected
 
@@ -267,16 +267,16 @@ class SessionLists:
 def _id(value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidIdError("The entry has no ID.")
-    return checked_session_id(value)
+    return require_session_id(value)
 
 
 def _date(value: Any) -> str | None:
     if value is None or value == "":
         return None
-    moment = read_date(value)
+    moment = parse_date(value)
     if not isinstance(moment, datetime):
         raise ValueError("it is no date")  # noqa: TRY004 - one kind of error for all that is no date
-    return write_date(moment)
+    return format_date(moment)
 
 
 def _seconds(start: str | None) -> float:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import selectinload
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.models.asset import AssetEvent, AssetModel
 
-from airflow_provider_learning360.api.models import ProgramSession, write_date
-from airflow_provider_learning360.api.watching import WATERMARKS, read_known
+from airflow_provider_learning360.api.models import ProgramSession, format_date
+from airflow_provider_learning360.api.watch_state import SHARD_KEY_PREFIX, read_session_states
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
@@ -89,14 +89,14 @@ def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
         return {}
     pieces = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
         AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
-        AssetStateStoreModel.key.startswith(WATERMARKS),
+        AssetStateStoreModel.key.startswith(SHARD_KEY_PREFIX),
     )
     latest: dict[int, datetime] = {}
     for asset_id, value in session.execute(pieces):
-        known, _ = read_known(_decoded(value))
+        known, _ = read_session_states(_decoded(value))
         moments = [one.watermark.modified_at for one in known.values()]
         latest[asset_id] = max([*moments, latest.get(asset_id, _EVER)])
-    return {asset_id: write_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
+    return {asset_id: format_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
 
 
 def _decoded(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from airflow_provider_learning360.api.endpoints import checked_session_id
+from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.settings import EU_HOST
 
@@ -112,7 +112,7 @@ def workflows(session_id: str, learning_conn_id: str, host: str | None = None, t
     :raises InvalidIdError: The ID of the session is none.
     :raises FixArgumentError: The ID of the connection is none.
     """
-    session_id = checked_session_id(session_id)
+    session_id = require_session_id(session_id)
     if not _CONN_ID.fullmatch(learning_conn_id):
         raise FixArgumentError("The connection has an ID that Airflow does not allow. Rename it.")
     about = " ".join(filter(None, (_plain(title), f"({session_id})" if _plain(title) else session_id)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Pace:
+class RateLimiter:
     """
     How soon the next request of a connection may leave. Plain arithmetic: the clock is passed in.
 
@@ -13,7 +13,7 @@ class Pace:
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self._next = 0.0
-        self._held_until = 0.0
+        self._paused_until = 0.0
 
     def reserve(self, now: float) -> float:
         """
@@ -25,19 +25,19 @@ class Pace:
         self._next = place + 1 / self.rate
         return place - now
 
-    def hold(self, now: float, seconds: float) -> None:
+    def pause(self, now: float, seconds: float) -> None:
         """
         Let nobody send before the server wants to be asked again.
 
         :param now: Monotonic time, in seconds.
         :param seconds: What the server asked for.
         """
-        self._held_until = max(self._held_until, now + seconds)
+        self._paused_until = max(self._paused_until, now + seconds)
 
-    def held(self, now: float) -> float:
+    def paused_for(self, now: float) -> float:
         """
         Return for how many more seconds nobody may send; 0 if that is over.
 
         :param now: Monotonic time, in seconds.
         """
-        return max(0.0, self._held_until - now)
+        return max(0.0, self._paused_until - now)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.models import ProgramSession, write_date
-from airflow_provider_learning360.api.watching import (
-    MOST_PER_EVENT,
-    PIECES,
-    Known,
-    Watch,
-    piece_of,
-    read_known,
+from airflow_provider_learning360.api.models import ProgramSession, format_date
+from airflow_provider_learning360.api.watch_state import (
+    MAX_CHANGES_PER_EVENT,
+    SHARDS,
+    SessionState,
+    WatchState,
+    read_session_states,
+    shard_of,
 )
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -26,43 +26,43 @@ def session_id(number: int) -> str:
 
 
 def session(number: int, minute: int, **fields: Any) -> ProgramSession:
-    document = {"_id": session_id(number), "modifiedAt": write_date(START + timedelta(minutes=minute)), **fields}
+    document = {"_id": session_id(number), "modifiedAt": format_date(START + timedelta(minutes=minute)), **fields}
     return ProgramSession.model_validate(document)
 
 
-def seen(watch: Watch, one: ProgramSession) -> list[dict[str, Any]]:
-    watch.see(one, write_date(one.modified_at) if one.modified_at else None)
-    found = watch.report()
+def seen(watch: WatchState, one: ProgramSession) -> list[dict[str, Any]]:
+    watch.observe(one, format_date(one.modified_at) if one.modified_at else None)
+    found = watch.take_pending()
     return found.sessions if found else []
 
 
-def stored(watch: Watch) -> dict[str, Known]:
+def stored(watch: WatchState) -> dict[str, SessionState]:
     """What a store gives back: through JSON, piece by piece."""
-    pieces = [watch.piece(f"{number:02d}") for number in range(PIECES)]
-    known, unreadable = read_known(
-        json.loads(json.dumps({one: data for piece in pieces for one, data in piece.items()}))
+    shards = [watch.shard(f"{number:02d}") for number in range(SHARDS)]
+    known, unreadable = read_session_states(
+        json.loads(json.dumps({one: data for shard in shards for one, data in shard.items()}))
     )
     assert unreadable == []
     return known
 
 
 def test_the_first_sight_is_no_change() -> None:
-    watch = Watch([session_id(1)])
-    assert watch.see(session(1, 0), "x")
-    assert watch.report() is None
-    assert watch.unsaved == {piece_of(session_id(1))}
+    watch = WatchState([session_id(1)])
+    assert watch.observe(session(1, 0), "x")
+    assert watch.take_pending() is None
+    assert watch.dirty_shards == {shard_of(session_id(1))}
 
 
 def test_the_same_answer_is_no_news() -> None:
-    watch = Watch(None)
-    sent = write_date(START)
+    watch = WatchState(None)
+    sent = format_date(START)
     assert watch.is_news(session_id(1), sent)
-    watch.see(session(1, 0), sent)
+    watch.observe(session(1, 0), sent)
     assert not watch.is_news(session_id(1), sent)
 
 
 def test_an_edit_of_nothing_watched_is_none_and_the_next_one_counts_from_the_watermark() -> None:
-    watch = Watch([session_id(1)], ["lang"])
+    watch = WatchState([session_id(1)], ["lang"])
     seen(watch, session(1, 0, lang="en"))
     assert seen(watch, session(1, 1, lang="en")) == []
     (entry,) = seen(watch, session(1, 2, lang="fr"))
@@ -75,126 +75,126 @@ def test_an_edit_of_nothing_watched_is_none_and_the_next_one_counts_from_the_wat
 
 
 def test_watching_other_fields_than_before_loses_nothing() -> None:
-    watch = Watch([session_id(1)], ["lang"])
+    watch = WatchState([session_id(1)], ["lang"])
     seen(watch, session(1, 0, lang="en", name="Old"))
 
-    not_modified = Watch([session_id(1)], ["lang", "name"], kept=stored(watch))
+    not_modified = WatchState([session_id(1)], ["lang", "name"], acknowledged=stored(watch))
     assert seen(not_modified, session(1, 0, lang="en", name="Old")) == []
     (entry,) = seen(not_modified, session(1, 1, lang="en", name="New"))
     assert entry["changes"] == {"name": {"from": "Old", "to": "New"}}
 
-    modified_meanwhile = Watch([session_id(1)], ["lang", "name"], kept=stored(watch))
+    modified_meanwhile = WatchState([session_id(1)], ["lang", "name"], acknowledged=stored(watch))
     (entry,) = seen(modified_meanwhile, session(1, 1, lang="en", name="New"))
     assert entry["changes"] == {"name": {"from": None, "to": "New"}}
 
 
 def test_more_changes_than_an_event_holds_come_with_the_next_ones() -> None:
-    watch = Watch(None)
-    count = MOST_PER_EVENT + 3
+    watch = WatchState(None)
+    count = MAX_CHANGES_PER_EVENT + 3
     for number in range(count):
         seen(watch, session(number, 0))
     sizes = []
     for _ in range(3):
         for number in range(count):
             if watch.is_news(session_id(number), "later"):
-                watch.see(session(number, 1), "later")
-        found = watch.report()
+                watch.observe(session(number, 1), "later")
+        found = watch.take_pending()
         sizes.append(len(found.sessions) if found else 0)
-    assert sizes == [MOST_PER_EVENT, 3, 0]
+    assert sizes == [MAX_CHANGES_PER_EVENT, 3, 0]
 
 
 def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
-    watch = Watch([session_id(1)], on_missing="event")
+    watch = WatchState([session_id(1)], on_missing="event")
     seen(watch, session(1, 0))
-    assert watch.miss(session_id(1))
-    found = watch.report()
+    assert watch.observe_missing(session_id(1))
+    found = watch.take_pending()
     assert found
     assert found.payload() == {"sessions": [{"_id": session_id(1), "kind": "missing", "times": 1}]}
-    assert not watch.miss(session_id(1))
-    watch.confirm(found)
-    again = Watch([session_id(1)], on_missing="event", kept=stored(watch))
-    assert not again.miss(session_id(1))
-    assert again.report() is None
+    assert not watch.observe_missing(session_id(1))
+    watch.acknowledge(found)
+    again = WatchState([session_id(1)], on_missing="event", acknowledged=stored(watch))
+    assert not again.observe_missing(session_id(1))
+    assert again.take_pending() is None
 
 
 def test_nothing_made_of_an_unconfirmed_change_is_kept() -> None:
     """Look, edit, look, missing, back again, crash: the change is found again, in whatever the watch was."""
     for on_missing in ("ignore", "event"):
-        watch = Watch([session_id(1)], on_missing=on_missing)  # type: ignore[arg-type]
+        watch = WatchState([session_id(1)], on_missing=on_missing)  # type: ignore[arg-type]
         seen(watch, session(1, 0))
         first = stored(watch)
         assert seen(watch, session(1, 1)) != []
         for _ in range(2):
-            watch.miss(session_id(1))
-            watch.report()
+            watch.observe_missing(session_id(1))
+            watch.take_pending()
             assert stored(watch) == first
             seen(watch, session(1, 1))
             assert stored(watch) == first
 
 
 def test_other_watched_fields_keep_no_unconfirmed_disappearance() -> None:
-    old = Watch([session_id(1)], ["lang"], "event")
+    old = WatchState([session_id(1)], ["lang"], "event")
     seen(old, session(1, 0, lang="en", name="Old"))
-    watch = Watch([session_id(1)], ["lang", "name"], "event", stored(old))
-    watch.miss(session_id(1))
-    watch.report()
+    watch = WatchState([session_id(1)], ["lang", "name"], "event", stored(old))
+    watch.observe_missing(session_id(1))
+    watch.take_pending()
     seen(watch, session(1, 0, lang="en", name="Old"))
     assert stored(watch)[session_id(1)].times_gone == 0
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
 def test_confirmations_in_any_order_keep_the_last_state_once_all_have_come(order: list[int]) -> None:
-    watch = Watch([session_id(1)], on_missing="event")
+    watch = WatchState([session_id(1)], on_missing="event")
     seen(watch, session(1, 0))
     events = []
     for minute in (1, 2):
-        watch.see(session(1, minute), str(minute))
-        events.append(watch.report())
-    watch.miss(session_id(1))
-    events.append(watch.report())
-    confirmed: set[int] = set()
+        watch.observe(session(1, minute), str(minute))
+        events.append(watch.take_pending())
+    watch.observe_missing(session_id(1))
+    events.append(watch.take_pending())
+    is_stored: set[int] = set()
     for number in order:
         found = events[number]
         assert found
-        watch.confirm(found)
-        confirmed.add(number)
-        in_row = next((one for one in range(3) if one not in confirmed), 3)
+        watch.acknowledge(found)
+        is_stored.add(number)
+        in_row = next((one for one in range(3) if one not in is_stored), 3)
         known = stored(watch)[session_id(1)]
         assert known.watermark.modified_at == START + timedelta(minutes=min(in_row, 2))
         assert known.gone == (in_row == 3)
 
 
 def test_a_session_that_comes_and_goes_while_nothing_is_confirmed_makes_no_long_queue() -> None:
-    watch = Watch([session_id(1)])
+    watch = WatchState([session_id(1)])
     seen(watch, session(1, 0))
     seen(watch, session(1, 1))
     for _ in range(100):
-        watch.miss(session_id(1))
+        watch.observe_missing(session_id(1))
         seen(watch, session(1, 1))
     assert len(watch._unconfirmed[session_id(1)]) == 2
 
 
 def test_an_id_that_never_was_is_told_once() -> None:
-    watch = Watch([session_id(1)], on_missing="event")
-    assert watch.miss(session_id(1))
-    assert not watch.miss(session_id(1))
-    assert watch.report() is None
+    watch = WatchState([session_id(1)], on_missing="event")
+    assert watch.observe_missing(session_id(1))
+    assert not watch.observe_missing(session_id(1))
+    assert watch.take_pending() is None
 
 
 @pytest.mark.parametrize("row", [{}, {"modified_at": 5}, None, [], {"modified_at": "x", "gone": False}, "text"])
 def test_a_row_that_is_not_readable_is_left_out(row: Any) -> None:
-    known = Watch([session_id(2)])
+    known = WatchState([session_id(2)])
     seen(known, session(2, 0))
-    rows = {session_id(1): row, session_id(2): known.piece(piece_of(session_id(2)))[session_id(2)]}
-    readable, unreadable = read_known(rows)
+    rows = {session_id(1): row, session_id(2): known.shard(shard_of(session_id(2)))[session_id(2)]}
+    readable, unreadable = read_session_states(rows)
     assert set(readable) == {session_id(2)}
     assert unreadable == [session_id(1)]
 
 
 def test_ten_thousand_sessions_make_small_pieces() -> None:
-    watch = Watch(None, ["startDate", "endDate"])
+    watch = WatchState(None, ["startDate", "endDate"])
     for number in range(10_000):
         one = session(number, 0, startDate="2026-05-05T08:00:00.000Z", endDate="2026-06-05T08:00:00.000Z")
-        watch.see(one, "x")
-    largest = max(len(json.dumps(watch.piece(f"{number:02d}"))) for number in range(PIECES))
+        watch.observe(one, "x")
+    largest = max(len(json.dumps(watch.shard(f"{number:02d}"))) for number in range(SHARDS))
     assert largest < 64 * 1024  # above it, Airflow warns

@@ -7,24 +7,24 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.pacing import Pace
+from airflow_provider_learning360.api.rate_limiter import RateLimiter
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=50), st.floats(0.5, 50))
 def test_never_more_than_the_rate_and_never_later_than_needed(gaps: list[float], rate: float) -> None:
-    pace, now, sent = Pace(rate), 100.0, []
+    limiter, now, sent = RateLimiter(rate), 100.0, []
     for gap in gaps:
         now += gap
-        sent.append(now + pace.reserve(now))
+        sent.append(now + limiter.reserve(now))
     for earlier, later in pairwise(sent):
         assert later - earlier >= 1 / rate - 1e-6
     assert sent[0] == 100.0 + gaps[0]
 
 
 def test_who_is_told_to_wait_holds_everybody() -> None:
-    pace = Pace(10)
-    assert pace.held(100) == 0
-    pace.hold(100, 30)
-    pace.hold(101, 5)  # a shorter wait does not shorten the longer one
-    assert pace.held(110) == 20
-    assert pace.held(130) == 0
+    limiter = RateLimiter(10)
+    assert limiter.paused_for(100) == 0
+    limiter.pause(100, 30)
+    limiter.pause(101, 5)  # a shorter wait does not shorten the longer one
+    assert limiter.paused_for(110) == 20
+    assert limiter.paused_for(130) == 0

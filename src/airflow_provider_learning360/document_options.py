@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
 
-LARGE_XCOM = 1024 * 1024  # bytes; above it Airflow's database suffers
+LARGE_DOCUMENT = 1024 * 1024  # bytes; above it Airflow's database suffers
 
 
 class Log(Protocol):
@@ -25,7 +25,7 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True)
-class SessionXCom:
+class DocumentOptions:
     """
     The choices of an author about the document that his task pushes.
 
@@ -46,11 +46,11 @@ class SessionXCom:
 
         :raises FixArgumentError: A field or the policy is not known.
         """
-        from airflow_provider_learning360.api.models import checked_fields
+        from airflow_provider_learning360.api.models import require_field_names
 
         for argument in ("fields", "exclude"):
             if not is_template(value := getattr(self, argument)):
-                checked_fields(value, argument)
+                require_field_names(value, argument)
         if self.contract not in ("ignore", "warn", "strict"):
             raise FixArgumentError(f"contract: {self.contract!r} is not one of ignore, warn, strict.")
 
@@ -63,14 +63,16 @@ class SessionXCom:
         :raises ContractError: It differs from the documentation, and the policy is `strict`.
         :raises FixArgumentError: It is larger than `max_xcom_bytes`.
         """
-        from airflow_provider_learning360.api.contract import drift_of, report_drift
-        from airflow_provider_learning360.api.models import checked_fields
+        from airflow_provider_learning360.api.contract import find_drift, report_drift
+        from airflow_provider_learning360.api.models import require_field_names
 
         if self.contract != "ignore":
-            warning = report_drift(f"Program session {session.id}", drift_of(session), self.contract)
+            warning = report_drift(f"Program session {session.id}", find_drift(session), self.contract)
             if warning:
                 log.warning("%s", warning)
-        document = session.document(checked_fields(self.fields, "fields"), checked_fields(self.exclude, "exclude"))
+        document = session.document(
+            require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude")
+        )
         self._weigh(session.id, document, log)
         return document
 
@@ -82,5 +84,5 @@ class SessionXCom:
             raise FixArgumentError(
                 f"Program session {session_id} has {size:,} bytes, more than max_xcom_bytes={limit:,}. {ways_out}"
             )
-        if size > LARGE_XCOM:
+        if size > LARGE_DOCUMENT:
             log.warning("Program session %s takes %s bytes in XCom. %s", session_id, f"{size:,}", ways_out)

@@ -17,9 +17,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import session_id_of
+from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.waiting import OnMissing, Wait
+from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.hooks.limits import max_task_wait, max_triggerer_wait
 from airflow_provider_learning360.policies.retry import (
     HAS_RETRY_POLICIES,
@@ -29,7 +30,6 @@ from airflow_provider_learning360.policies.retry import (
 )
 from airflow_provider_learning360.rendering import SafeRendering
 from airflow_provider_learning360.sensors.memory import TaskMemory
-from airflow_provider_learning360.xcom import SessionXCom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.hooks.learning import LearningHook
-    from airflow_provider_learning360.triggers.looking import LookingTrigger
+    from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
 
 # Airflow's own limit on a deferral is for the case that no triggerer runs; otherwise the trigger keeps the time.
 GRACE = timedelta(seconds=60)
@@ -52,7 +52,7 @@ MANY_POKES = 64
 LONGEST_DEFERRAL = timedelta(days=36500)
 
 
-class LookingSensor(SafeRendering, BaseSensorOperator):
+class SessionPollingSensor(SafeRendering, BaseSensorOperator):
     """
     Look at a program session until there is what a subclass waits for, and push its document to XCom.
 
@@ -113,21 +113,21 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         return LearningHook(self.learning_conn_id)
 
     @abstractmethod
-    def new_wait(self, memory: TaskMemory) -> Wait[Any]:
+    def build_wait(self, memory: TaskMemory) -> Wait[Any]:
         """Return the wait as it stands: what is waited for, and how many looks already got no answer."""
 
     @abstractmethod
-    def new_trigger(self, wait: Wait[Any], **looking: Any) -> LookingTrigger:
+    def build_trigger(self, wait: Wait[Any], **looking: Any) -> SessionPollingTrigger:
         """Return the trigger that goes on with the wait."""
 
     @abstractmethod
-    def waiting_for(self) -> str:
+    def describe_wait(self) -> str:
         """Return what is waited for, for the message that it did not come."""
 
-    def found(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> None:
+    def on_found(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> None:
         """Do what is to be done when it is there, before the document is pushed."""
 
-    def looked(self, session: ProgramSession, wait: Wait[Any], memory: TaskMemory) -> None:
+    def on_poll(self, session: ProgramSession, wait: Wait[Any], memory: TaskMemory) -> None:
         """Remember what a look saw that did not find it."""
 
     def execute(self, context: Context) -> Any:
@@ -148,16 +148,16 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         """
         memory = TaskMemory(context, self._carried)
         memory.failures = 0
-        self.resumed(event, memory)
+        self.on_resume(event, memory)
         if event["kind"] == "timeout":
-            raise AirflowSensorTimeout(f"Sensor has timed out: {self.waiting_for()} within {self.timeout:g} s.")
+            raise AirflowSensorTimeout(f"Sensor has timed out: {self.describe_wait()} within {self.timeout:g} s.")
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
             self._deadline = datetime.fromisoformat(event["deadline"])
             return self._look_or_defer(context, self._deadline, error)
 
-    def resumed(self, event: dict[str, Any], memory: TaskMemory) -> None:
+    def on_resume(self, event: dict[str, Any], memory: TaskMemory) -> None:
         """Remember what the trigger carried."""
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
@@ -165,10 +165,10 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         if time.monotonic() < self._not_before:
             return False  # the server asked not to be asked yet, and only the timeout brought us here
         memory = TaskMemory(context, self._carried)
-        wait = self.new_wait(memory)
+        wait = self.build_wait(memory)
         outcome = self._outcome()
         try:
-            found = wait.judge(outcome)
+            found = wait.evaluate(outcome)
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
@@ -176,11 +176,11 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         if isinstance(outcome, LearningError):
             self.log.warning("No look at the session: %s", outcome)
             return False
-        self.looked(outcome, wait, memory)
+        self.on_poll(outcome, wait, memory)
         if found is None:
             return False
         document = self._xcom.of(outcome, self.log)
-        self.found(context, outcome, found, memory)
+        self.on_found(context, outcome, found, memory)
         memory.forget()
         return PokeReturnValue(True, document)
 
@@ -237,12 +237,12 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         return None
 
     def _defer(self, context: Context, deadline: datetime) -> NoReturn:
-        wait = self.new_wait(TaskMemory(context, self._carried))
+        wait = self.build_wait(TaskMemory(context, self._carried))
         remaining = deadline - datetime.now(tz=UTC)
         self.defer(
-            trigger=self.new_trigger(
+            trigger=self.build_trigger(
                 wait,
-                session_id=session_id_of(self.session_id),
+                session_id=find_session_id(self.session_id),
                 learning_conn_id=self.learning_conn_id,
                 on_missing=self.on_missing,
                 max_failures=self.max_failures,
@@ -261,7 +261,7 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
     def _outcome(self) -> ProgramSession | LearningError:
         self.hook.time_limit = self._time_left()
         try:
-            return self.hook.get_program_session(session_id_of(self.session_id))
+            return self.hook.get_program_session(find_session_id(self.session_id))
         except LearningError as error:
             return error
 
@@ -273,17 +273,17 @@ class LookingSensor(SafeRendering, BaseSensorOperator):
         raise error
 
     @property
-    def _xcom(self) -> SessionXCom:
-        return SessionXCom(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
+    def _xcom(self) -> DocumentOptions:
+        return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         # Airflow's own name for it: also the wait until a reschedule goes through here.
         # It doubles its wait with each poke, and beyond 1,000 pokes no float holds that.
         interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MANY_POKES))
         left = max(0.0, self.timeout - run_duration())
-        return max(min(interval, self.due_in()), min(self._not_before - time.monotonic(), left))
+        return max(min(interval, self.seconds_until_due()), min(self._not_before - time.monotonic(), left))
 
-    def due_in(self) -> float:
+    def seconds_until_due(self) -> float:
         """Return the seconds until there is something to see at the latest; endless if that is not known."""
         return float("inf")
 

@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, TryAgainError
 from airflow_provider_learning360.hooks import learning
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook
-from airflow_provider_learning360.triggers import looking
+from airflow_provider_learning360.triggers import polling
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=1)
@@ -40,7 +40,7 @@ def run(simulator: Any, seconds: float | None = None, **arguments: Any) -> dict[
 
 
 def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
 
     async def hang(self: Any, session_id: str) -> Any:
         await asyncio.Event().wait()
@@ -50,7 +50,7 @@ def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch
 
 
 def test_deadline_ends_a_request_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
     learning360_simulator.play({"do": {"delay": 20}})
     assert run(learning360_simulator, 0.2)["kind"] == "timeout"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_learning360.api.errors import LearningError, TryAgainError
-from airflow_provider_learning360.api.retries import poll_wait
+from airflow_provider_learning360.api.retries import compute_poll_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LAST_LOOK = 2.0
 
 
-class LookingTrigger(BaseTrigger):
+class SessionPollingTrigger(BaseTrigger):
     """
     Look at a program session from time to time, and wake the sensor when it should look itself.
 
@@ -97,7 +97,7 @@ class LookingTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: `look`, `timeout` or `error`."""
+        """Yield one event: `result`, `timeout` or `error`."""
         yield TriggerEvent({**await self._end(), "deadline": self.deadline})
 
     async def _end(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class LookingTrigger(BaseTrigger):
             return {"kind": "error", "error": told.to_dict()}
 
     @abstractmethod
-    def new_wait(self) -> Wait[Any]:
+    def build_wait(self) -> Wait[Any]:
         """Return the wait at its beginning."""
 
     def is_over(self, wait: Wait[Any], found: Any) -> bool:
@@ -130,11 +130,11 @@ class LookingTrigger(BaseTrigger):
         """
         return found is not None
 
-    def carried(self) -> dict[str, Any]:
+    def event_payload(self) -> dict[str, Any]:
         """Return what the worker has to know beside that it should look."""
         return {}
 
-    def due_in(self, wait: Wait[Any]) -> float:
+    def seconds_until_due(self, wait: Wait[Any]) -> float:
         """
         Return the seconds until there is something to see at the latest; endless if that is not known.
 
@@ -143,7 +143,7 @@ class LookingTrigger(BaseTrigger):
         return float("inf")
 
     async def _watch(self, hook: LearningAsyncHook) -> dict[str, Any]:
-        wait = self.new_wait()
+        wait = self.build_wait()
         wait.longest_wait = max_triggerer_wait()
         wait.asked, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
         self._tell_cap(wait)
@@ -157,14 +157,14 @@ class LookingTrigger(BaseTrigger):
                 outcome = await self._outcome(hook)
                 if outcome is None:
                     return {"kind": "timeout"}
-                found = wait.judge(outcome)
+                found = wait.evaluate(outcome)
             except LearningError as error:
                 if not self.silent_fail:
                     return {"kind": "error", "error": error.to_dict()}
                 self.log.error("Look failed: %s", error)
                 continue
             if self.is_over(wait, found):
-                return {"kind": "look", **self.carried()}
+                return {"kind": "look", **self.event_payload()}
             self._tell(had_trouble, wait.trouble)
             self._tell_cap(wait)
 
@@ -184,7 +184,7 @@ class LookingTrigger(BaseTrigger):
 
     async def _sleep(self, looks: int, wait: Wait[Any]) -> bool:
         """Sleep until the next look; false if the deadline comes before a look is allowed."""
-        interval = poll_wait(
+        interval = compute_poll_wait(
             self.poke_interval,
             looks,
             exponential=self.exponential_backoff,
@@ -195,7 +195,7 @@ class LookingTrigger(BaseTrigger):
         if left <= 0 or wait.retry_after > left:
             await asyncio.sleep(max(0.0, left))
             return False
-        await asyncio.sleep(max(min(interval, left, self.due_in(wait)), wait.retry_after))
+        await asyncio.sleep(max(min(interval, left, self.seconds_until_due(wait)), wait.retry_after))
         return True
 
     def _left(self) -> float:

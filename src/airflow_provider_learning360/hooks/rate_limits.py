@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.api.pacing import Pace
+from airflow_provider_learning360.api.rate_limiter import RateLimiter
 from airflow_provider_learning360.api.retries import parse_retry_after
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # A triggerer has many hooks, and 360Learning counts the requests of all of them.
-_PACES: dict[tuple[str, str], Pace] = {}
+_LIMITERS: dict[tuple[str, str], RateLimiter] = {}
 
 
-async def take_turn(settings: LearningSettings) -> float:
+async def acquire(settings: LearningSettings) -> float:
     """
     Wait for the next place in the row; return for how many seconds more the server wants no request, or 0.
 
     :param settings: The settings of the connection.
     """
-    pace = _pace(settings)
-    await asyncio.sleep(pace.reserve(time.monotonic()))
-    return pace.held(time.monotonic())
+    limiter = _find_limiter(settings)
+    await asyncio.sleep(limiter.reserve(time.monotonic()))
+    return limiter.paused_for(time.monotonic())
 
 
-def heed(settings: LearningSettings, response: Response) -> None:
+def note_retry_after(settings: LearningSettings, response: Response) -> None:
     """
     Hold everybody back if an answer asks for it.
 
@@ -50,10 +50,10 @@ def heed(settings: LearningSettings, response: Response) -> None:
             "360Learning asked %s to wait %g s. Waiting %g s at most ([learning360] max_triggerer_wait).",
             *(settings.connection, asked, longest),
         )
-    _pace(settings).hold(time.monotonic(), min(asked, longest))
+    _find_limiter(settings).pause(time.monotonic(), min(asked, longest))
 
 
-def _pace(settings: LearningSettings) -> Pace:
-    pace = _PACES.setdefault((settings.host, settings.company_id), Pace(settings.requests_per_second))
-    pace.rate = settings.requests_per_second
-    return pace
+def _find_limiter(settings: LearningSettings) -> RateLimiter:
+    limiter = _LIMITERS.setdefault((settings.host, settings.company_id), RateLimiter(settings.requests_per_second))
+    limiter.rate = settings.requests_per_second
+    return limiter

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_learning360.api.error_mapping import error_code, error_from_response, error_from_transport
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
@@ -26,7 +27,6 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.api.messages import Request, Response
-from airflow_provider_learning360.api.refusals import error_code, no_answer, refusal
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 KEY = "canary-6f1e0c"
@@ -40,7 +40,7 @@ def refused(
     request = Request(method, path, (("apiKey", KEY),))
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    error = refusal(
+    error = error_from_response(
         request, Response(request, status, named, body), connection="connection 'acme'", secrets=(KEY,), now=NOW
     )
     assert error is not None
@@ -52,7 +52,7 @@ def refused(
 def test_a_success_is_no_error(status: int) -> None:
     request = Request("GET", "/x")
     answer = Response(request, status, {}, b'{"error": "session_not_found"}')
-    assert refusal(request, answer, connection="c", secrets=(), now=NOW) is None
+    assert error_from_response(request, answer, connection="c", secrets=(), now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ URL = f"https://app.360learning.com/x?apiKey={KEY}"
 
 
 def silence(error: BaseException, *, timed_out: bool = False) -> LearningError:
-    told = no_answer(
+    told = error_from_transport(
         Request("GET", "/x", (("apiKey", KEY),)), error, timed_out=timed_out, connection="connection 'acme'"
     )
     assert KEY not in json.dumps(told.to_dict())

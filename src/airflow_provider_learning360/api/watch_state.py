@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_learning360.api.changes import PEOPLE, Change, Watermark, find_change
+from airflow_provider_learning360.api.changes import PEOPLE_FIELDS, Change, Watermark, find_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 OnGone = Literal["ignore", "event"]
 
 # Sessions in one event; more of them wait for the next look. An event is one row of Airflow's database.
-MOST_PER_EVENT = 500
+MAX_CHANGES_PER_EVENT = 500
 # What is known of sessions is stored in so many pieces: 10,000 sessions make no value that a database would mind, and
 # one change writes one small piece.
-WATERMARKS = "learning360_watermarks_"  # how the keys begin under which they are stored
-PIECES = 64
+SHARD_KEY_PREFIX = "learning360_watermarks_"  # how the keys begin under which they are stored
+SHARDS = 64
 
 
-def piece_of(session_id: str) -> str:
+def shard_of(session_id: str) -> str:
     """Return the name of the piece that holds what is known of a session."""
     # The end of an ID counts up, so that the pieces grow alike.
-    return f"{int(session_id[-2:], 16) % PIECES:02d}"
+    return f"{int(session_id[-2:], 16) % SHARDS:02d}"
 
 
 @dataclass(frozen=True)
-class Known:
+class SessionState:
     """
     What is known of one session.
 
@@ -48,7 +48,7 @@ class Known:
         return {**self.watermark.to_dict(), "gone": self.gone, "times_gone": self.times_gone}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Known:
+    def from_dict(cls, data: Mapping[str, Any]) -> SessionState:
         """
         Return what `to_dict` wrote.
 
@@ -61,7 +61,7 @@ class Known:
 
 
 @dataclass(eq=False)
-class Findings:
+class ChangeBatch:
     """
     What one look found out for one watch: the content of one event.
 
@@ -70,21 +70,21 @@ class Findings:
     """
 
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    confirmed: bool = False
+    is_stored: bool = False
 
     def payload(self) -> dict[str, Any]:
         """Return the payload of the event: IDs, times and values, and no people."""
         return {"sessions": self.sessions}
 
 
-class Watch:
+class WatchState:
     """
     The watch over the sessions of one asset.
 
-    `now` runs ahead of `kept`: a change is reported from `now`, and moves to `kept`, which is what gets stored, when
-    Airflow has confirmed that the event is in its database. Between the two, each session has a queue of states. A
-    state leaves it when it needs no confirmation any more and all before it have left: nothing is ever stored that
-    was made of something unconfirmed, in whatever order the confirmations come.
+    `observed` runs ahead of `acknowledged`. A change is reported from `observed`. It moves to `acknowledged`, which is
+    what gets stored, when Airflow has confirmed that the event is in its database. In between, each session has a queue
+    of states. A state leaves the queue when it needs no confirmation any more and all before it have left. So nothing
+    is ever stored that was made of an unconfirmed state, in whatever order the confirmations come.
 
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param watch: Names of the fields of which one must differ; empty for any modification.
@@ -97,23 +97,23 @@ class Watch:
         session_ids: Iterable[str] | None,
         watch: Sequence[str] = (),
         on_missing: OnGone = "ignore",
-        kept: Mapping[str, Known] | None = None,
+        acknowledged: Mapping[str, SessionState] | None = None,
     ) -> None:
         self.session_ids = None if session_ids is None else frozenset(session_ids)
         self.watch = tuple(watch)
         self.on_missing = on_missing
-        self.now: dict[str, Known] = {}
-        self.kept: dict[str, dict[str, Known]] = {}  # by piece: one of them is written at a time
-        self.unsaved: set[str] = set()
-        self.findings = Findings()
-        self._unconfirmed: dict[str, deque[tuple[Findings | None, Known]]] = {}
+        self.observed: dict[str, SessionState] = {}
+        self.acknowledged: dict[str, dict[str, SessionState]] = {}  # by piece: one of them is written at a time
+        self.dirty_shards: set[str] = set()
+        self.batch = ChangeBatch()
+        self._unconfirmed: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
         # The `modifiedAt` that was looked at last, as it was sent: the same again can be nothing new.
         self._looked_at: dict[str, Any] = {}
         self._never_seen: set[str] = set()
-        for session_id, known in (kept or {}).items():
+        for session_id, known in (acknowledged or {}).items():
             if self.wants(session_id):
-                self.now[session_id] = known
-                self._piece_of(session_id)[session_id] = known
+                self.observed[session_id] = known
+                self._shard_of(session_id)[session_id] = known
 
     def wants(self, session_id: str) -> bool:
         """Whether this watch is about that session."""
@@ -121,7 +121,7 @@ class Watch:
 
     def is_there(self, session_id: str) -> bool:
         """Whether the session was there at the last look, or has not been looked at."""
-        known = self.now.get(session_id)
+        known = self.observed.get(session_id)
         return session_id not in self._never_seen if known is None else not known.gone
 
     def is_news(self, session_id: str, sent: Any) -> bool:
@@ -131,10 +131,10 @@ class Watch:
         :param session_id: ID of the session.
         :param sent: Its `modifiedAt` as the API sent it.
         """
-        known = self.now.get(session_id)
+        known = self.observed.get(session_id)
         return known is None or known.gone or self._looked_at.get(session_id) != sent
 
-    def see(self, session: ProgramSession, sent: Any) -> bool:
+    def observe(self, session: ProgramSession, sent: Any) -> bool:
         """
         Take in a session; return whether this was the first sight of it, which is no change.
 
@@ -142,28 +142,28 @@ class Watch:
         :param sent: Its `modifiedAt` as the API sent it.
         :raises ContractError: The session has no `modifiedAt`.
         """
-        known = self.now.get(session.id)
+        known = self.observed.get(session.id)
         if known is None:
-            self._keep(Known(Watermark.of(session, self.watch)))
-        elif len(self.findings.sessions) >= MOST_PER_EVENT:
+            self._keep(SessionState(Watermark.of(session, self.watch)))
+        elif len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
             return False  # the next look finds it again
         else:
             self._compare(session, known)
         self._looked_at[session.id] = sent
         return known is None
 
-    def miss(self, session_id: str) -> bool:
+    def observe_missing(self, session_id: str) -> bool:
         """
         Take in that there is no such session; return whether that is news.
 
         :param session_id: ID of the session.
         """
-        known = self.now.get(session_id)
+        known = self.observed.get(session_id)
         if known is None:
             is_news = session_id not in self._never_seen
             self._never_seen.add(session_id)
             return is_news
-        if known.gone or len(self.findings.sessions) >= MOST_PER_EVENT:
+        if known.gone or len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
             return False
         gone = replace(known, gone=True, times_gone=known.times_gone + 1)
         if self.on_missing == "event":
@@ -173,26 +173,26 @@ class Watch:
             self._keep(gone)
         return True
 
-    def report(self) -> Findings | None:
+    def take_pending(self) -> ChangeBatch | None:
         """Return what was found since the last report, or None."""
-        found, self.findings = self.findings, Findings()
+        found, self.batch = self.batch, ChangeBatch()
         return found if found.sessions else None
 
-    def confirm(self, found: Findings) -> None:
+    def acknowledge(self, found: ChangeBatch) -> None:
         """
         Take in that the event of these findings is in Airflow's database.
 
-        :param found: What `report` returned.
+        :param found: What `take_pending` returned.
         """
-        found.confirmed = True
+        found.is_stored = True
         for session_id in {entry["_id"] for entry in found.sessions}:
             self._settle(session_id)
 
-    def piece(self, name: str) -> dict[str, Any]:
+    def shard(self, name: str) -> dict[str, Any]:
         """Return a piece of what is to be stored, as JSON."""
-        return {session_id: known.to_dict() for session_id, known in self.kept.get(name, {}).items()}
+        return {session_id: known.to_dict() for session_id, known in self.acknowledged.get(name, {}).items()}
 
-    def _compare(self, session: ProgramSession, known: Known) -> None:
+    def _compare(self, session: ProgramSession, known: SessionState) -> None:
         mark = known.watermark
         if mark.watch != self.watch:
             # Stored when other fields were watched. What was not watched then counts as changed, rather than lose a
@@ -204,21 +204,23 @@ class Watch:
                 self._keep(replace(known, watermark=mark))
         change = find_change(session, mark)
         if change is not None:
-            self._report(entry_of(change), replace(known, watermark=Watermark.of(session, self.watch), gone=False))
+            self._report(
+                build_change_entry(change), replace(known, watermark=Watermark.of(session, self.watch), gone=False)
+            )
         elif known.gone:
             self._keep(replace(known, watermark=mark, gone=False))
 
-    def _report(self, entry: dict[str, Any], known: Known) -> None:
-        self.findings.sessions.append(entry)
-        self._queue(known, self.findings)
+    def _report(self, entry: dict[str, Any], known: SessionState) -> None:
+        self.batch.sessions.append(entry)
+        self._queue(known, self.batch)
 
-    def _keep(self, known: Known) -> None:
+    def _keep(self, known: SessionState) -> None:
         """Take in a state that is in no event."""
         self._queue(known, None)
 
-    def _queue(self, known: Known, found: Findings | None) -> None:
+    def _queue(self, known: SessionState, found: ChangeBatch | None) -> None:
         session_id = known.watermark.session_id
-        self.now[session_id] = known
+        self.observed[session_id] = known
         states = self._unconfirmed.setdefault(session_id, deque())
         if states and found is None and states[-1][0] is None:
             states.pop()  # a session that comes and goes while Airflow is silent makes no long queue
@@ -230,18 +232,18 @@ class Watch:
         states = self._unconfirmed.get(session_id)
         while states:
             found, known = states[0]
-            if found is not None and not found.confirmed:
+            if found is not None and not found.is_stored:
                 return
             states.popleft()
-            self._piece_of(session_id)[session_id] = known
-            self.unsaved.add(piece_of(session_id))
+            self._shard_of(session_id)[session_id] = known
+            self.dirty_shards.add(shard_of(session_id))
         self._unconfirmed.pop(session_id, None)
 
-    def _piece_of(self, session_id: str) -> dict[str, Known]:
-        return self.kept.setdefault(piece_of(session_id), {})
+    def _shard_of(self, session_id: str) -> dict[str, SessionState]:
+        return self.acknowledged.setdefault(shard_of(session_id), {})
 
 
-def entry_of(change: Change) -> dict[str, Any]:
+def build_change_entry(change: Change) -> dict[str, Any]:
     """
     Return what an event says of a change: names of fields, and their values where those are not people or long.
 
@@ -255,20 +257,20 @@ def entry_of(change: Change) -> dict[str, Any]:
 
 def _withheld(name: str, values: Mapping[str, Any]) -> bool:
     # A fingerprint of a few mail addresses can be guessed back, so not even that leaves the watermark.
-    return name in PEOPLE or any(isinstance(value, dict) and "sha256" in value for value in values.values())
+    return name in PEOPLE_FIELDS or any(isinstance(value, dict) and "sha256" in value for value in values.values())
 
 
-def read_known(stored: Mapping[str, Any]) -> tuple[dict[str, Known], list[str]]:
+def read_session_states(stored: Mapping[str, Any]) -> tuple[dict[str, SessionState], list[str]]:
     """
     Return what a stored piece says, and the sessions of which it says nothing that is readable.
 
-    :param stored: The piece: for each session what `Known.to_dict` wrote.
+    :param stored: The piece: for each session what `SessionState.to_dict` wrote.
     """
-    known: dict[str, Known] = {}
+    known: dict[str, SessionState] = {}
     unreadable = []
     for session_id, data in stored.items():
         try:
-            known[session_id] = Known.from_dict(data)
+            known[session_id] = SessionState.from_dict(data)
         except ValueError:
             unreadable.append(session_id)
     return known, unreadable

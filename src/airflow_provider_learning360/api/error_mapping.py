@@ -51,7 +51,7 @@ TRANSIENT = frozenset({500, 502, 503, 504})
 MAX_READ = 64 * 1024
 
 
-def refusal(
+def error_from_response(
     request: Request, response: Response, *, connection: str, secrets: tuple[str, ...], now: datetime
 ) -> LearningError | None:
     """
@@ -103,7 +103,7 @@ def error_code(body: bytes) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def took_too_long(request: Request, limits: Limits) -> TimedOutError:
+def error_from_timeout(request: Request, limits: Limits) -> TimedOutError:
     """
     Return the error for an attempt that did not end in time, although the answer kept coming.
 
@@ -120,7 +120,7 @@ def took_too_long(request: Request, limits: Limits) -> TimedOutError:
     )
 
 
-def no_answer(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
+def error_from_transport(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
     """
     Return the error for a request that got no answer.
 
@@ -145,7 +145,7 @@ def no_answer(request: Request, error: BaseException, *, timed_out: bool, connec
     )
 
 
-def not_sent(request: Request, seconds: float, *, connection: str) -> RateLimitedError:
+def error_not_sent(request: Request, seconds: float, *, connection: str) -> RateLimitedError:
     """
     Return the error for a request that was held back, since the server asked this connection to wait.
 
