@@ -17,7 +17,7 @@ import airflow_provider_learning360
 OURS = "airflow_provider_learning360"
 MODULES = [f"{OURS}.operators.program_session", f"{OURS}.sensors.program_session", f"{OURS}.triggers.program_session"]
 PEERS = [f"airflow.providers.http.{one}.http" for one in ("hooks", "operators", "sensors", "triggers")]
-HEAVY = {"requests", "aiohttp", "httpx", f"{OURS}.api.models", f"{OURS}.hooks.learning"}
+HEAVY = {"requests", "aiohttp", "httpx", f"{OURS}.api.models", f"{OURS}.hooks.learning", f"{OURS}.hooks.learning_async"}
 
 # What the DAG file has loaded anyhow is not counted.
 SCRIPT = """

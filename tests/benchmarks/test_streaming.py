@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 STATM = Path("/proc/self/statm")
 

@@ -16,7 +16,8 @@ from airflow.providers.http.triggers.http import HttpSensorTrigger
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.errors import FixConnectionError
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
 RATE_LIMITED = {"do": {"status": 429, "headers": {"Retry-After": "30"}}}

@@ -23,7 +23,7 @@ from airflow.providers.http.triggers.http import HttpEventTrigger
 
 from airflow_provider_learning360.api.watch_state import shard_of
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 from far_simulator import FarSimulator
 from real_airflow import Airflow, rss
 from small_triggerer import Store, hurry, running

@@ -50,7 +50,7 @@ class AsyncCaller:
     kind = "async"
 
     def __init__(self, conn_id: str) -> None:
-        from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+        from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
         self.hook = LearningAsyncHook(conn_id)
         self._loop = asyncio.Runner()
@@ -88,7 +88,7 @@ class Stand:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the hooks would have waited before repetitions; nobody waits."""
-    from airflow_provider_learning360.hooks import learning, rate_limits
+    from airflow_provider_learning360.hooks import learning, learning_async, rate_limits
 
     recorded: list[float] = []
 
@@ -99,7 +99,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Let nobody wait for his turn either; that is no repetition."""
 
     monkeypatch.setattr(learning, "time", Stand(time, sleep=recorded.append))
-    monkeypatch.setattr(learning, "asyncio", Stand(asyncio, sleep=sleep))
+    monkeypatch.setattr(learning_async, "asyncio", Stand(asyncio, sleep=sleep))
     monkeypatch.setattr(rate_limits, "time", Stand(time, monotonic=lambda: time.monotonic() + sum(recorded)))
     monkeypatch.setattr(rate_limits, "asyncio", Stand(asyncio, sleep=turn))
     return recorded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,16 +68,16 @@ def test_a_slow_and_large_answer(far_host: str, connect: Callable[..., str]) -> 
 def test_looking_up_the_connection_holds_nobody(
     connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch, learning360_simulator: object
 ) -> None:
-    from airflow_provider_learning360.hooks import learning
+    from airflow_provider_learning360.hooks import learning_async
 
-    real = learning.get_async_connection
+    real = learning_async.get_async_connection
     ticks = 0
 
     async def slow(*args: object, **kwargs: object) -> object:
         await asyncio.sleep(0.05)
         return await real(*args, **kwargs)
 
-    monkeypatch.setattr(learning, "get_async_connection", slow)
+    monkeypatch.setattr(learning_async, "get_async_connection", slow)
 
     async def run() -> int:
         nonlocal ticks

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_learning360.api.errors import SettingsError
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
 

@@ -15,8 +15,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, A
 from airflow.sdk.execution_time import comms, task_runner
 
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, SettingsError, TryAgainError
-from airflow_provider_learning360.hooks import learning
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks import learning_async
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 
@@ -65,7 +66,7 @@ def failed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
             raise error
 
         monkeypatch.setattr(LearningHook, "get_connection", look_up)
-        monkeypatch.setattr(learning, "get_async_connection", look_up_async)
+        monkeypatch.setattr(learning_async, "get_async_connection", look_up_async)
         with pytest.raises(LearningError) as caught:
             request.param()
         assert caught.value.__context__ is None  # what was raised may hold the connection
@@ -187,14 +188,14 @@ def test_a_hook_asks_again_after_a_look_up_that_failed(
 def test_a_look_up_that_failed_is_made_again(
     connect: Callable[..., str], learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = learning.get_async_connection, [ConnectionResetError(), TimeoutError()]
+    real, failures = learning_async.get_async_connection, [ConnectionResetError(), TimeoutError()]
 
     async def look_up(*args: Any, **kwargs: Any) -> Any:
         if failures:
             raise failures.pop()
         return await real(*args, **kwargs)
 
-    monkeypatch.setattr(learning, "get_async_connection", look_up)
+    monkeypatch.setattr(learning_async, "get_async_connection", look_up)
     (first, *_) = learning360_simulator.session_ids
 
     async def call() -> list[str]:

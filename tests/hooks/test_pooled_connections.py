@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_learning360.api.errors import LearningError, UnreachableError
 from airflow_provider_learning360.api.retries import RetryBudget
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 TIMEOUT = 0.5  # seconds
 GAP = 2 * TIMEOUT  # between two polls: longer than the time-out, as in most connections

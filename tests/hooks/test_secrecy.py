@@ -14,7 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from airflow_provider_learning360.api.errors import LearningError
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

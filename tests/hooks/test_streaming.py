@@ -25,8 +25,9 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.api.list_entries import StreamedObjects
-from airflow_provider_learning360.hooks import learning
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks import client, learning_async
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 from far_simulator import FarSimulator
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def test_the_sessions_of_the_list(stream: Callable[..., Stream], simulator: Simu
 def test_the_size_of_a_piece_makes_no_difference(
     stream: Callable[..., Stream], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(learning, "CHUNK_SIZE", size)
+    for module in (client, learning_async):
+        monkeypatch.setattr(module, "CHUNK_SIZE", size)
     assert stream(simulator)() == expected(simulator)
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_learning360.api.errors import ContractError, UnauthorizedError, UnavailableError
-from airflow_provider_learning360.hooks import learning
+from airflow_provider_learning360.hooks import learning, learning_async
 from airflow_provider_learning360.hooks.connection import build_call_context
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
+from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,10 +200,9 @@ def test_a_token_that_no_header_can_carry(to: Callable[..., Any], raw_server: An
 def test_a_token_is_masked_in_the_logs_of_tasks(
     to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_learning360.hooks import learning
-
     masked: list[str] = []
-    monkeypatch.setattr(learning, "mask_secret", masked.append)
+    for module in (learning, learning_async):
+        monkeypatch.setattr(module, "mask_secret", masked.append)
     to(simulator, auth="oauth2")("list_program_sessions")
     assert [f"Bearer {one}" for one in masked] == [simulator.requests[-1].headers["authorization"]]
 

@@ -107,7 +107,7 @@ class AsyncCalls:
     """The calls of a `LearningAsyncHook`, in an event loop of its own."""
 
     def __init__(self, conn_id: str) -> None:
-        from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+        from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
         self.hook = LearningAsyncHook(conn_id)
         self._loop = asyncio.Runner()

@@ -33,6 +33,7 @@ IMPORTED = (
     "airflow.providers.http.hooks.http",
     "airflow_provider_learning360.assets.program_session",
     "airflow_provider_learning360.hooks.learning",
+    "airflow_provider_learning360.hooks.learning_async",
     "airflow_provider_learning360.operators.program_session",
     "airflow_provider_learning360.triggers.poller",
     "airflow_provider_learning360.triggers.program_session",

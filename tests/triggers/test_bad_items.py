@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=1, extra={"requests_per_second": 1000})
 

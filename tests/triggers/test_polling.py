@@ -13,8 +13,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, ErrorT
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, TryAgainError
-from airflow_provider_learning360.hooks import learning
-from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+from airflow_provider_learning360.hooks import learning_async
+from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 from airflow_provider_learning360.triggers import polling
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
@@ -92,7 +92,7 @@ def test_an_unforeseen_error_is_told_to_the_worker(
 def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
     failures: int, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, left = learning.get_async_connection, [failures]
+    real, left = learning_async.get_async_connection, [failures]
 
     async def look_up(*args: Any, **kwargs: Any) -> Any:
         if left[0]:
@@ -100,7 +100,7 @@ def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
         return await real(*args, **kwargs)
 
-    monkeypatch.setattr(learning, "get_async_connection", look_up)
+    monkeypatch.setattr(learning_async, "get_async_connection", look_up)
     event = run(learning360_simulator, max_failures=3)
     if failures <= 3:
         assert event["kind"] == "look"

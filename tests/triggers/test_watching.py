@@ -531,7 +531,7 @@ def test_one_session_without_a_date_does_not_end_the_list_for_all(learning360_si
 def test_what_nobody_foresaw_ends_no_watch(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]

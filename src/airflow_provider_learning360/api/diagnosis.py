@@ -1,4 +1,4 @@
-"""What a failed connection test most likely means, in one sentence for the person at the form."""
+"""The result of a connection test, in one sentence for the person who fills in the form."""
 
 from __future__ import annotations
 
@@ -17,11 +17,23 @@ from airflow_provider_learning360.api.errors import (
 
 def diagnose(error: LearningError) -> str:
     """
-    Return what is probably wrong, followed by what was observed.
+    Say what is probably wrong, then what was observed.
 
-    :param error: What the exchange of the keys for a token ended in.
+    :param error: The error of the test, which exchanges the keys for a token.
+    :returns: Two sentences, or the error itself where that already says what to do.
     """
     return str(error) if isinstance(error, SettingsError) else f"{_suspect(error)} {error}"
+
+
+def accepted(host: str, seconds: float) -> str:
+    """
+    Say that the test succeeded.
+
+    :param host: Base URL of the connection.
+    :param seconds: How long the test took.
+    :returns: One sentence.
+    """
+    return f"{host} accepted company ID and API key in {seconds * 1000:.0f} ms."
 
 
 def _suspect(error: LearningError) -> str:

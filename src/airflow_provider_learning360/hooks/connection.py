@@ -1,4 +1,4 @@
-"""From an Airflow connection to what a call needs."""
+"""From an Airflow connection to what both hooks need for a call."""
 
 from __future__ import annotations
 
@@ -9,19 +9,41 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360 import DEFAULT_CONN_ID, __version__
+from airflow_provider_learning360.api.bodies import ACCEPTED_ENCODINGS
 from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.exchange import CallContext
 from airflow_provider_learning360.api.settings import LearningSettings
-from airflow_provider_learning360.hooks.guards import guard_logs
+from airflow_provider_learning360.hooks.log_records import guard_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import Connection
+
     from airflow_provider_learning360.api.credentials import Credentials
     from airflow_provider_learning360.api.retries import RetryBudget
 
+# Headers of every request.
+USER_AGENT = {
+    "User-Agent": f"airflow-provider-learning360/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPTED_ENCODINGS,
+}
 
-def check_extra(conn_id: str, connection: Any) -> None:
+
+class ConnectionType:
+    """What Airflow asks a hook about its type of connection."""
+
+    conn_name_attr = "learning_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "learning360"
+    hook_name = "360Learning"
+
+
+def check_extra(conn_id: str, connection: Connection) -> None:
     """
-    Refuse an extra that Airflow would only complain about and then leave out, with all the settings in it.
+    Refuse an extra that is no JSON object: Airflow would only log it, and use none of its settings.
 
     :param conn_id: ID of the connection.
     :param connection: The connection.
@@ -37,17 +59,18 @@ def check_extra(conn_id: str, connection: Any) -> None:
         )
 
 
-def build_settings(conn_id: str, connection: Any, extra: dict[str, Any]) -> LearningSettings:
+def build_settings(conn_id: str, connection: Connection | None, extra: Mapping[str, Any]) -> LearningSettings:
     """
-    Return the settings that an Airflow connection holds.
+    Read the settings of an Airflow connection.
 
     :param conn_id: ID of the connection.
-    :param connection: The connection, or None if there is none.
-    :param extra: Its extra.
-    :raises SettingsError: It is missing, incomplete or not valid.
+    :param connection: The connection, or None if Airflow has none with this ID.
+    :param extra: Its extra: settings by name.
+    :returns: The settings.
+    :raises SettingsError: The connection is missing, incomplete or not valid.
     """
     if connection is None:
-        raise _missing(conn_id)
+        raise _missing_error(conn_id)
     return LearningSettings.from_connection(
         conn_id,
         host=connection.host,
@@ -59,10 +82,10 @@ def build_settings(conn_id: str, connection: Any, extra: dict[str, Any]) -> Lear
     )
 
 
-def _missing(conn_id: str) -> SettingsError:
+def _missing_error(conn_id: str) -> SettingsError:
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     if os.environ.get(variable):
-        # Without what it holds, which is a key in all likelihood.
+        # Without the value of the variable, which most likely contains a key.
         return SettingsError(
             f"connection {conn_id!r} cannot be read: {variable} is set, but Airflow finds no connection in it. "
             'Write it as JSON, like {"conn_type": "learning360", "login": "<company ID>", "password": "<API key>"}, '
@@ -77,6 +100,7 @@ def build_credentials(settings: LearningSettings) -> Credentials:
     Return fresh credentials, and keep them out of the logs of HTTP libraries.
 
     :param settings: The settings of the connection.
+    :returns: The credentials, without a token.
     """
     credentials = settings.credentials()
     guard_logs(credentials)
@@ -90,12 +114,13 @@ def build_call_context(
     deadline: float | None = None,
 ) -> CallContext:
     """
-    Return the two sides of a call.
+    Build the context of a call: where to send it, as whom, and within which limits.
 
     :param settings: The settings of the connection.
     :param credentials: The credentials in use.
-    :param budget: Patience for this call; default that of the connection.
-    :param deadline: Reading of the monotonic clock at which the call must end; default none.
+    :param budget: The retry budget of this call; None for that of the connection.
+    :param deadline: Reading of the monotonic clock, in seconds, at which the call must end; default none.
+    :returns: The context.
     """
     return CallContext(
         host=settings.host,

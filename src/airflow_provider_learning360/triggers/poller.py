@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.watch_state import WatchState
-    from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Poller:
 
     async def _new_hook(self) -> LearningAsyncHook:
         # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
-        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
+        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
         # One attempt a look: the looks themselves are the repetitions, and say once what is wrong.
         hook: LearningAsyncHook = hooks.LearningAsyncHook(self.learning_conn_id, budget=RetryBudget(attempts=1))
         self._opened_at = time.monotonic()

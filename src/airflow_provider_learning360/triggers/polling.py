@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
-    from airflow_provider_learning360.hooks.learning import LearningAsyncHook
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 
 # Seconds that the last look, which begins at the deadline, may take. Airflow itself allows for more.
@@ -104,7 +104,7 @@ class SessionPollingTrigger(BaseTrigger):
         """Return how the wait ended. Airflow would skip the task for an exception where `soft_fail` is set."""
         try:
             # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
-            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning")
+            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
             async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
                 return await self._watch(hook)
         except LearningError as error:

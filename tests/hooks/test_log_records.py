@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_learning360.api.credentials import Credentials, Token
-from airflow_provider_learning360.hooks.guards import GuardedRecords, guard_logs
+from airflow_provider_learning360.hooks.log_records import GuardedRecords, guard_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
