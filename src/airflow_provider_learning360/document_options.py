@@ -1,4 +1,4 @@
-"""What of a program session reaches XCom: the chosen fields, checked against the contract and a size."""
+"""The options of a document that a task pushes: its fields, its contract and its size."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
 
-LARGE_DOCUMENT = 1024 * 1024  # bytes; above it Airflow's database suffers
+LARGE_DOCUMENT = 1024 * 1024  # bytes; a larger XCom slows Airflow's database down
 
 
 class Log(Protocol):
-    """The part of a logger that is needed here; Airflow's loggers are of several kinds."""
+    """The part of a logger that is used here; Airflow has several types of loggers."""
 
     def warning(self, event: str, *args: Any) -> Any: ...
 
@@ -27,12 +27,12 @@ class Log(Protocol):
 @dataclass(frozen=True)
 class DocumentOptions:
     """
-    The choices of an author about the document that his task pushes.
+    The options of the document of a session that a task pushes to XCom.
 
-    :param fields: Names of the fields to keep; None for all.
-    :param exclude: Names of the fields to leave out; None for none.
-    :param contract: What to do about drift.
-    :param max_xcom_bytes: Size above which the document is an error; None for no limit.
+    :param fields: Names of the fields to keep, or one text with names separated by commas; default all.
+    :param exclude: Names of the fields to leave out; default none.
+    :param contract: What to do about drift: `ignore`, `warn` (default) or `strict`.
+    :param max_xcom_bytes: Size of the document in bytes above which the task fails; default no limit.
     """
 
     fields: Collection[str] | str | None = None
@@ -42,9 +42,9 @@ class DocumentOptions:
 
     def check(self) -> None:
         """
-        Check what can be checked before there is a session; templates are left for later.
+        Check the options when the DAG is parsed; templates are checked when they are rendered.
 
-        :raises FixArgumentError: A field or the policy is not known.
+        :raises FixArgumentError: A field or the contract is not known.
         """
         from airflow_provider_learning360.api.models import require_field_names
 
@@ -56,12 +56,13 @@ class DocumentOptions:
 
     def of(self, session: ProgramSession, log: Log) -> dict[str, Any]:
         """
-        Return the document to push.
+        Build the document to push.
 
         :param session: The session.
-        :param log: Where to warn about drift and size.
-        :raises ContractError: It differs from the documentation, and the policy is `strict`.
-        :raises FixArgumentError: It is larger than `max_xcom_bytes`.
+        :param log: The logger for warnings about drift and size.
+        :returns: The document, with the API's names of fields.
+        :raises ContractError: The session differs from the documentation, and `contract` is `strict`.
+        :raises FixArgumentError: The document is larger than `max_xcom_bytes`.
         """
         from airflow_provider_learning360.api.contract import find_drift, report_drift
         from airflow_provider_learning360.api.models import require_field_names
@@ -73,16 +74,17 @@ class DocumentOptions:
         document = session.document(
             require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude")
         )
-        self._weigh(session.id, document, log)
+        self._check_size(session.id, document, log)
         return document
 
-    def _weigh(self, session_id: str, document: dict[str, Any], log: Log) -> None:
+    def _check_size(self, session_id: str, document: dict[str, Any], log: Log) -> None:
         size = len(json.dumps(document))
         limit = self.max_xcom_bytes
-        ways_out = "Keep less with `fields` or `exclude`, or use an object-storage XCom backend."
+        advice = "Push less with `fields` or `exclude`, or use an object-storage XCom backend."
         if limit is not None and size > limit:
             raise FixArgumentError(
-                f"Program session {session_id} has {size:,} bytes, more than max_xcom_bytes={limit:,}. {ways_out}"
+                f"The document of program session {session_id} has {size:,} bytes, more than "
+                f"max_xcom_bytes={limit:,}. {advice}"
             )
         if size > LARGE_DOCUMENT:
-            log.warning("Program session %s takes %s bytes in XCom. %s", session_id, f"{size:,}", ways_out)
+            log.warning("The document of program session %s has %s bytes. %s", session_id, f"{size:,}", advice)

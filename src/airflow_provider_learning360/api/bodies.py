@@ -1,4 +1,4 @@
-"""The body of an answer, piece by piece: decompressed, counted, and never more of it than is allowed."""
+"""The body of a response, chunk by chunk: decompressed, counted, and never more of it than is allowed."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.messages import Limits, Request
 
-# What we ask for, and all that we decompress.
+# What the hooks ask for, and all that they decompress.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
-CHUNK_SIZE = 64 * 1024  # bytes that one step decompresses at most, so that a bomb is counted while it unfolds
-# What the values of a JSON text take of the bound, by the marks in it: some 0.4 of the memory that they need. An object
-# needs 184 bytes, a list 56 or more, a short text 64, a number up to 32, a place in a list 8. 500,000 learners of two
-# fields take what one document may have by default.
+CHUNK_SIZE = 64 * 1024  # bytes that one step decompresses at most, so that a decompression bomb is counted in time
+# Bytes of the limit that the values of a JSON text use up, by the marks in the text: some 0.4 of the memory that they
+# need. An object needs 184 bytes, a list 56 or more, a short text 64, a number up to 32, a place in a list 8. With the
+# default limit, one document may hold 500,000 learners of two fields.
 WEIGHTS = {b"{": 48, b"[": 26, b",": 18, b'"': 6}
-# A name is shared by all objects that have it. Many names in few bytes and few objects are names that nothing shares.
+# Objects share the names of their fields. Many names in few bytes and few objects are not shared.
 KEY_WEIGHT = 100
 SHARED_KEYS_PER_OBJECT = 3
 BYTES_PER_SHARED_KEY = 100
-# As long as no more than this part of the bound came, it is weighed roughly, which is quicker: most answers are small.
+# Below this part of the limit, the weight is only estimated, which is quicker: most responses are small.
 SMALL_PART = 32
-SMALL = 1024 * 1024  # weight that is allowed in any case
-_ZLIB_HEADER = 2  # bytes that tell deflate inside of zlib, as HTTP wants it, from raw deflate
+SMALL = 1024 * 1024  # a weight that is always allowed
+_ZLIB_HEADER = 2  # bytes that tell deflate in a zlib frame, as HTTP defines it, from raw deflate
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 class BodyReader:
     """
-    Turns what arrives of one body into its content, within limits.
+    Decompresses and counts one body as it arrives, within limits.
 
-    :param request: What was asked, for errors.
-    :param status: HTTP status of the answer.
-    :param headers: Its headers, with lower-case names.
-    :param limits: How much of it is allowed.
-    :raises ContractError: The body is compressed in a way that was not asked for.
+    :param request: The request, for errors.
+    :param status: HTTP status of the response.
+    :param headers: Headers of the response, with lower-case names.
+    :param limits: How much may be read.
+    :raises ContractError: The body has an encoding that was not asked for.
     """
 
     def __init__(self, request: Request, status: int, headers: Mapping[str, str], limits: Limits) -> None:
@@ -56,30 +56,30 @@ class BodyReader:
         self._decompressor = self._decompressor_for(headers.get("content-encoding", ""))
         self._bytes = 0
         self._weight = _Weight()
-        # An error is read as far as allowed, and told with what was read of it.
+        # Whether the body of an error was longer than allowed; the error shows its beginning.
         self.is_cut = False
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         """
-        Yield the content of the next bytes that arrived, in pieces of `CHUNK_SIZE` bytes at most.
+        Yield the content of the next bytes, decompressed, in chunks of `CHUNK_SIZE` bytes at most.
 
-        :param piece: The bytes; empty at the end.
-        :raises TooLargeError: It is more than is allowed, in the body of a success.
-        :raises UnreachableError: It cannot be decompressed.
+        :param chunk: The bytes as they arrived; empty at the end.
+        :raises TooLargeError: The body of a success is larger than allowed.
+        :raises UnreachableError: The body cannot be decompressed.
         """
-        for content in self._content(piece) if self._decompressor else [piece]:
+        for content in self._decompressed(chunk) if self._decompressor else [chunk]:
             if self.is_cut:
                 return
             yield self._counted(content)
 
     def close(self) -> None:
         """
-        Check that nothing of the body is missing.
+        Check that the body is complete.
 
-        :raises UnreachableError: Its compressed content is broken off.
+        :raises UnreachableError: The compressed body is not complete.
         """
         if self._decompressor and self._bytes and not self._decompressor.eof and not self.is_cut:
-            raise self._broken("its compressed body is broken off")
+            raise self._broken("its compressed body is not complete")
 
     def _counted(self, content: bytes) -> bytes:
         self._bytes += len(content)
@@ -96,22 +96,22 @@ class BodyReader:
         is_small = self._bytes <= self._max_bytes // SMALL_PART
         return self._weight.after(content, roughly=is_small) > max(self._max_bytes, SMALL)
 
-    def _content(self, piece: bytes) -> Iterator[bytes]:
+    def _decompressed(self, chunk: bytes) -> Iterator[bytes]:
         decompressor = self._decompressor
-        while piece and not self.is_cut:
+        while chunk and not self.is_cut:
             try:
-                content = decompressor.decompress(piece, CHUNK_SIZE)
+                content = decompressor.decompress(chunk, CHUNK_SIZE)
             except zlib.error:
                 content, decompressor = b"", None
             if decompressor is None:
                 raise self._broken("its compressed body cannot be decompressed")
             if content:
                 yield content
-            piece = decompressor.unconsumed_tail
+            chunk = decompressor.unconsumed_tail
             if decompressor.eof:
-                piece = decompressor.unused_data
-                # Several members may follow each other; zeros behind the last are padding.
-                if not piece.strip(b"\0"):
+                chunk = decompressor.unused_data
+                # A gzip body may have several members; zeros after the last are padding.
+                if not chunk.strip(b"\0"):
                     return
                 decompressor = self._decompressor = decompressor.next_member()
 
@@ -122,10 +122,10 @@ class BodyReader:
         if encoding in _WINDOWS:
             return _Decompressor(encoding)
         if self._is_error:
-            return None  # its status says enough
-        # The encoding is not named: it may echo anything.
+            return None  # the status says enough
+        # The error does not show the encoding, which may echo a secret.
         raise ContractError(
-            f"{self._request} was answered {self._status} in an encoding that was not asked for. "
+            f"{self._request} returned {self._status} in an encoding that was not asked for. "
             f"Only {ACCEPTED_ENCODINGS} can be read. Check the host and the proxy of {self._limits.connection}.",
             method=self._request.method,
             path=self._request.path,
@@ -134,7 +134,7 @@ class BodyReader:
 
     def _broken(self, problem: str) -> UnreachableError:
         return UnreachableError(
-            f"{self._request} was answered {self._status}, but {problem}. "
+            f"{self._request} returned {self._status}, but {problem}. "
             f"Check the network and the proxy of {self._limits.connection}.",
             method=self._request.method,
             path=self._request.path,
@@ -143,7 +143,7 @@ class BodyReader:
 
 
 class _Weight:
-    """Estimates the memory that a JSON text takes once it is read, without reading it."""
+    """Estimates the memory that the values of a JSON text take, without parsing it."""
 
     def __init__(self) -> None:
         self._weight = 0
@@ -153,7 +153,7 @@ class _Weight:
         self._ends_in_quote = False
 
     def after(self, content: bytes, *, roughly: bool = False) -> int:
-        """Return the weight of all content up to and with the next."""
+        """Add content; return the weight of all that was added."""
         if roughly:
             objects, lists, commas = map(content.count, (b"{", b"[", b","))
             self._weight += objects * WEIGHTS[b"{"] + lists * WEIGHTS[b"["] + commas * WEIGHTS[b","]
@@ -181,18 +181,18 @@ class _Decompressor:
         self._may_be_raw = encoding == "deflate"
         self._start = b""
 
-    def decompress(self, piece: bytes, max_length: int) -> bytes:
+    def decompress(self, chunk: bytes, max_length: int) -> bytes:
         if self._may_be_raw:
-            piece = self._start = self._start + piece
-            if len(piece) < _ZLIB_HEADER:
+            chunk = self._start = self._start + chunk
+            if len(chunk) < _ZLIB_HEADER:
                 return b""
         try:
-            content = self._zlib.decompress(piece, max_length)
+            content = self._zlib.decompress(chunk, max_length)
         except zlib.error:
             if not self._may_be_raw:
                 raise
             self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
-            content = self._zlib.decompress(piece, max_length)
+            content = self._zlib.decompress(chunk, max_length)
         self._may_be_raw = False
         return content
 
@@ -214,15 +214,16 @@ class _Decompressor:
 
 def error_from_size(request: Request, status: int | None, limits: Limits) -> LearningError:
     """
-    Return the error for an answer that is larger than allowed.
+    Build the error for a response that is larger than allowed.
 
-    :param request: What was asked.
-    :param status: HTTP status of the answer, if it came that far.
+    :param request: The request.
+    :param status: HTTP status of the response, or None if it did not come that far.
     :param limits: How much was allowed.
+    :returns: The error.
     """
     return TooLargeError(
-        f"{request} was answered with more than {limits.max_bytes:,} bytes, or with more values than fit into them. "
-        f"Nothing more was read. If the answer is right, raise {limits.bytes_setting} of {limits.connection}.",
+        f"{request} returned more than {limits.max_bytes:,} bytes, or more values than fit into them. "
+        f"The rest was not read. If the response is right, raise {limits.bytes_setting} of {limits.connection}.",
         method=request.method,
         path=request.path,
         status=status,

@@ -1,8 +1,8 @@
 """
-What "modified" means: the one definition that every way of waiting calls.
+What "modified" means: the one definition for sensors, triggers and watchers.
 
-A session was modified when its `modifiedAt` is later than the watermark and, where fields to watch are named, one of
-them differs from what it was at the watermark.
+A session was modified if its `modifiedAt` is later than that of the watermark and, if fields to watch are given, at
+least one of them differs from the watermark.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, contains_mail_address, redact
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
@@ -23,23 +23,42 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Fields that name people, or may; what they hold is compared, but never stored or shown.
+# Fields that name people, or may. Their values are compared, but never stored or shown.
 PEOPLE_FIELDS = frozenset({"author", "tutors", "users", "customFields"})
-# Longer values are compared by their fingerprint too: a watermark travels through the database.
+# Characters. A longer value is stored as a fingerprint: watermarks are kept in the database.
 MAX_VALUE_LENGTH = 500
 
 _ABSENT = object()
+
+# Stored and sent: the value of one field before and after a modification, as the document has it or as a fingerprint.
+FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any})
+
+
+class Fingerprint(TypedDict):
+    """Stands for a value that names people or is long."""
+
+    sha256: str
+    items: NotRequired[int]  # of a list
+
+
+class WatermarkDict(TypedDict):
+    """A watermark as JSON: in a trigger's arguments, and in state stores."""
+
+    session_id: str
+    modified_at: str
+    watched: dict[str, Any]
+    watch: list[str]
 
 
 @dataclass(frozen=True)
 class Watermark:
     """
-    What was last known of a session.
+    The state of a session with which later states are compared.
 
     :param session_id: ID of the session.
     :param modified_at: Its `modifiedAt`.
-    :param watched: The watched fields as they were; a missing key is a field that was not sent.
-    :param watch: Names of the watched fields; empty to watch all of the session.
+    :param watched: Values of the watched fields, without those that the API did not send; default none.
+    :param watch: Names of the watched fields; default all of the session.
     """
 
     session_id: str
@@ -48,22 +67,27 @@ class Watermark:
     watch: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # Stored by an earlier version, or made of somebody else's document: NaN would differ from itself for ever.
+        # It may come from an earlier version or from a foreign document, with a NaN that never equals itself.
         object.__setattr__(self, "watched", sanitize(self.watched))
 
     @classmethod
     def of(cls, session: ProgramSession, watch: Sequence[str] = ()) -> Watermark:
         """
-        Return the watermark that a session sets.
+        Take the watermark of a session.
 
         :param session: The session as it is now.
-        :param watch: Names of the fields to watch; by default none in particular.
+        :param watch: Names of the fields to watch; default all of the session.
+        :returns: The watermark.
         :raises ContractError: The session has no `modifiedAt`.
         """
         return cls(session.id, modified_at(session), _watched(session, watch), tuple(watch))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the watermark as JSON."""
+    def to_dict(self) -> WatermarkDict:
+        """
+        Return the watermark as JSON.
+
+        :returns: What `from_dict` reads.
+        """
         return {
             "session_id": self.session_id,
             "modified_at": self.modified_at.isoformat(),
@@ -73,57 +97,74 @@ class Watermark:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Watermark:
-        """Return the watermark that `to_dict` wrote."""
+        """
+        Return the watermark that `to_dict` wrote.
+
+        :param data: The watermark as JSON.
+        :returns: The watermark.
+        :raises KeyError: Something is missing; `TypeError` or `ValueError` if it has another type.
+        """
         moment = datetime.fromisoformat(data["modified_at"])
         return cls(data["session_id"], moment, dict(data["watched"]), tuple(data["watch"]))
 
     def fits(self, session_id: str, watch: Sequence[str]) -> bool:
-        """Whether this is a watermark of that session, with those fields watched."""
+        """
+        Whether this is the watermark of a session with these watched fields.
+
+        :param session_id: ID of the session.
+        :param watch: Names of the watched fields.
+        """
         return self.session_id == session_id and self.watch == tuple(watch)
 
 
 @dataclass(frozen=True)
 class Change:
     """
-    A modification that was found.
+    A modification of a session.
 
     :param session_id: ID of the session.
-    :param fields: For `modifiedAt` and each watched field that differs: its value `from` and `to`.
+    :param fields: `modifiedAt` and each watched field that differs, each with its value `from` and `to`.
     """
 
     session_id: str
-    fields: Mapping[str, Mapping[str, Any]]
+    fields: Mapping[str, FieldChange]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the change as JSON: for each field its value `from` and `to`."""
-        return {name: dict(values) for name, values in self.fields.items()}
+    def to_dict(self) -> dict[str, FieldChange]:
+        """
+        Return the change as JSON.
+
+        :returns: The changed fields by name.
+        """
+        return {name: values.copy() for name, values in self.fields.items()}
 
     def __str__(self) -> str:
         return printable(
             ", ".join(
-                f"{name}: {_shown(values['from'])} -> {_shown(values['to'])}" for name, values in self.fields.items()
+                f"{name}: {_format_value(values['from'])} -> {_format_value(values['to'])}"
+                for name, values in self.fields.items()
             )
         )
 
 
 def watermark_since(since: Any, session_id: str, watch: Sequence[str]) -> Watermark:
     """
-    Return the watermark that a user names.
+    Read the argument `since` of a sensor.
 
-    :param since: A time (datetime, or ISO text), or an earlier document of the session (also as JSON text).
+    :param since: A time (datetime or ISO text), or an earlier document of the session (also as JSON text).
     :param session_id: ID of the session.
     :param watch: Names of the fields to watch.
-    :raises FixArgumentError: It is neither, or of another session, or does not say what it must.
+    :returns: The watermark.
+    :raises FixArgumentError: It is neither, or of another session, or lacks a field that is needed.
     """
     if isinstance(since, str) and since.lstrip().startswith("{"):
-        since = _json(since)
+        since = _parse_document(since)
     if isinstance(since, Mapping):
         return _watermark_of_document(since, session_id, watch)
     moment = parse_datetime(since, "since")
     if watch:
         raise FixArgumentError(
-            "since: a time does not say what the watched fields were. Give an earlier document of the session "
-            "(since=get_session.output), or leave since out to start from the first look."
+            "since: a time does not tell the earlier values of the watched fields. Give an earlier document of the "
+            "session (since=get_session.output), or leave out since: the wait then starts with the first poll."
         )
     return Watermark(session_id, moment)
 
@@ -142,35 +183,36 @@ def _watermark_of_document(since: Mapping[str, Any], session_id: str, watch: Seq
         session = None
     if session is None or session.modified_at is None:
         raise FixArgumentError(
-            "since: the document holds no modifiedAt. Give a document of the session as the operator pushed it, "
+            "since: the document has no modifiedAt. Give the document that the operator pushed, "
             "with modifiedAt and the watched fields among its `fields`."
         )
     return Watermark.of(session, watch)
 
 
-def _json(text: str) -> Any:
+def _parse_document(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         raise FixArgumentError(
-            "since: this text is no JSON document. Pass the operator's result itself (since=get_session.output), "
-            "not a template that prints it."
+            "since: the text is not a JSON document. Give the result of the operator itself "
+            "(since=get_session.output), not a template that prints it."
         ) from None
 
 
 def parse_datetime(value: Any, argument: str) -> datetime:
     """
-    Return the time that an argument names; one without a zone is taken as UTC, and the log says so.
+    Read a time that a user gave; a time without a zone is UTC, with a warning in the log.
 
     :param value: A datetime, or ISO text.
-    :param argument: Name of the argument, for messages.
-    :raises FixArgumentError: It is no time.
+    :param argument: Name of the argument, for the error.
+    :returns: The time, with its zone.
+    :raises FixArgumentError: It is not a time.
     """
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
     except (ValueError, AttributeError):
         raise FixArgumentError(
-            f"{argument}: {redact(repr(value))} is no time. Give one such as 2026-03-01T08:00:00Z."
+            f"{argument}: {redact(repr(value))} is not a time. Write it like 2026-03-01T08:00:00Z."
         ) from None
     if moment.tzinfo is None:
         log.warning("%s: %s has no time zone; UTC is assumed.", argument, moment.isoformat())
@@ -180,10 +222,11 @@ def parse_datetime(value: Any, argument: str) -> datetime:
 
 def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     """
-    Return what changed since the watermark, or None if that is nothing.
+    Compare a session with its watermark.
 
     :param session: The session as it is now.
-    :param watermark: What was last known.
+    :param watermark: The state to compare with.
+    :returns: The modification, or None if there is none.
     :raises ContractError: The session has no `modifiedAt`.
     """
     from airflow_provider_learning360.api.models import format_date
@@ -192,26 +235,28 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     if now <= watermark.modified_at:
         return None
     current = _watched(session, watermark.watch)
-    differing = {
+    changed: dict[str, FieldChange] = {
         name: {"from": watermark.watched.get(name), "to": current.get(name)}
         for name in watermark.watch
         if watermark.watched.get(name, _ABSENT) != current.get(name, _ABSENT)
     }
-    if watermark.watch and not differing:
+    if watermark.watch and not changed:
         return None
-    moved = {"from": format_date(watermark.modified_at), "to": format_date(now)}
-    return Change(session.id, {"modifiedAt": moved, **differing})
+    times: FieldChange = {"from": format_date(watermark.modified_at), "to": format_date(now)}
+    return Change(session.id, {"modifiedAt": times, **changed})
 
 
 def modified_at(session: ProgramSession) -> datetime:
     """
     Return when a session was last modified.
 
-    :raises ContractError: The API did not say.
+    :param session: The session.
+    :returns: Its `modifiedAt`.
+    :raises ContractError: The API did not send it.
     """
     if session.modified_at is None:
         raise ContractError(
-            f"Program session {session.id} has no modifiedAt, so no change of it can be noticed. "
+            f"Program session {session.id} has no modifiedAt, so its changes cannot be detected. "
             "Older platforms do not send it; ask 360Learning's support."
         )
     return session.modified_at
@@ -219,19 +264,21 @@ def modified_at(session: ProgramSession) -> datetime:
 
 def _watched(session: ProgramSession, watch: Sequence[str]) -> dict[str, Any]:
     document = session.document(fields=watch) if watch else {}
-    return {name: _storable(name, sanitize(value)) for name, value in document.items()}
+    return {name: _value_or_fingerprint(name, sanitize(value)) for name, value in document.items()}
 
 
-def _storable(name: str, value: Any) -> Any:
-    """Return a value, or its fingerprint where it names people, holds a mail address, or is long."""
+def _value_or_fingerprint(name: str, value: Any) -> Any:
+    """Return a value, or its fingerprint if it names people, contains a mail address, or is long."""
     text = json.dumps(value, sort_keys=True)
     if (name in PEOPLE_FIELDS and value is not None) or len(text) > MAX_VALUE_LENGTH or contains_mail_address(text):
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return {"sha256": digest, **({"items": len(value)} if isinstance(value, list) else {})}
+        fingerprint: Fingerprint = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+        if isinstance(value, list):
+            fingerprint["items"] = len(value)
+        return fingerprint
     return value
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict) and "sha256" in value:
         items = f"{value['items']} entries, " if "items" in value else ""
         return f"({items}fingerprint {value['sha256'][:8]})"

@@ -1,4 +1,4 @@
-"""Drift: how a session document differs from what 360Learning documents, and what to do about it."""
+"""Drift: how a session document differs from 360Learning's documentation, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ContractPolicy = Literal["ignore", "warn", "strict"]
 POLICIES: tuple[str, ...] = get_args(ContractPolicy)
 
-# Sent only where they apply, or not in the documentation at all: their absence says nothing.
+# Sent only where they apply, or not documented at all: they may be missing.
 _CONDITIONAL = frozenset({"userLimit", "programDurationType", "skills", "validateRegistrations"})
 _PARTS = {"modules": Module, "users": Learner, "customFields": CustomField}
 
@@ -30,12 +30,12 @@ _PARTS = {"modules": Module, "users": Learner, "customFields": CustomField}
 @dataclass(frozen=True)
 class Drift:
     """
-    What differs from the documentation, as names of fields and never as their content.
+    How a document differs from the documentation: names of fields, never their content.
 
-    :param unknown: Fields that are not documented, such as `color` or `users[].badge`.
-    :param missing: Documented fields that were not sent.
-    :param new_values: Values outside a documented enumeration, such as `modules[].type quiz`.
-    :param replaced: Fields in which a character or number was replaced that Airflow cannot store.
+    :param unknown: Fields that are not documented, such as `color` or `users[].badge`; default none.
+    :param missing: Documented fields that were not sent; default none.
+    :param new_values: Values outside a documented enumeration, such as `modules[].type quiz`; default none.
+    :param replaced: Fields with a character or number that Airflow cannot store, and that was replaced; default none.
     """
 
     unknown: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Drift:
             ("new values", self.new_values),
             ("replaced, since Airflow cannot store it", self.replaced),
         )
-        # The names come from the API as well.
+        # Redacted: the names come from the API.
         return "; ".join(f"{label}: {', '.join(map(redact, names))}" for label, names in groups if names)
 
     def __or__(self, other: Drift) -> Drift:
@@ -66,7 +66,12 @@ class Drift:
 
 
 def find_drift(session: ProgramSession) -> Drift:
-    """Return how a session differs from the documentation."""
+    """
+    Compare a session with the documentation.
+
+    :param session: The session.
+    :returns: The differences; falsy if there are none.
+    """
     sent = session.sent_fields().keys()
     unknown = list(session.model_extra or {})
     for field, part in _PARTS.items():
@@ -84,18 +89,19 @@ def find_drift(session: ProgramSession) -> Drift:
 
 def report_drift(what: str, drift: Drift, policy: ContractPolicy) -> str | None:
     """
-    Return the sentence to warn with, or None if nothing is to be said.
+    Return the warning about drift, or None if there is nothing to warn about.
 
-    :param what: What was read, to name in the sentence.
-    :param drift: How it differs.
+    :param what: What was read, for the warning.
+    :param drift: How it differs from the documentation.
     :param policy: `ignore`, `warn` or `strict`.
-    :raises ContractError: Something differs and the policy is `strict`.
+    :returns: The warning.
+    :raises ContractError: There is drift, and the policy is `strict`.
     """
     if not drift or policy == "ignore":
         return None
     message = f"{what} differs from 360Learning's documentation: {drift}."
     if policy == "strict":
-        raise ContractError(f"{message} Report it, or choose contract='warn' to go on.")
+        raise ContractError(f"{message} Report it to 360Learning, or set contract='warn' to continue.")
     return message
 
 
@@ -103,7 +109,7 @@ _ATTRIBUTES = {field.alias or name: name for name, field in ProgramSession.model
 
 
 def _keys(items: Iterable[Mapping[str, Any]]) -> set[str]:
-    # Thousands of learners have a handful of shapes: looking at the shapes is much quicker than at the learners.
+    # Thousands of learners have a handful of shapes: comparing the shapes is much quicker than all learners.
     shapes = set(map(tuple, items))
     return {name for shape in shapes for name in shape}
 

@@ -1,4 +1,4 @@
-"""Who we are to 360Learning: keys in headers, keys in the query, or an OAuth2 token; and where they may go."""
+"""The credentials of a connection: keys in headers, keys in the query, or an OAuth2 token; and where they may go."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AuthMode = Literal["headers", "query", "oauth2"]
 QUERY_COMPANY, QUERY_KEY = "company", "apiKey"
 TOKEN_LEAD = 120.0  # seconds before its end at which a token is renewed
 REPEATED_CREDENTIAL = (
-    "was redirected to an address that repeats a credential. That address is not shown, and not followed. "
+    "was redirected to an address that repeats a credential. The address is not followed, and not shown. "
     "Check the host of the connection, or report a change of the API."
 )
 _KEYS_IN_QUERY = re.compile(rf"(?<=[?&])(?:{QUERY_COMPANY}|{QUERY_KEY})=[^&#]*")
@@ -36,9 +36,9 @@ class Token:
     An OAuth2 access token.
 
     :param value: The token.
-    :param lifetime: Seconds that it lives, from the moment it was received.
-    :param received_at: Reading of the monotonic clock, in seconds, when it was received.
-    :param note: What is wrong with the lifetime that 360Learning named, if something is.
+    :param lifetime: Seconds from its receipt to its expiry.
+    :param received_at: Reading of the monotonic clock, in seconds, when it was received; default 0.
+    :param note: What is wrong with the lifetime that 360Learning gave; default nothing.
     """
 
     value: str = field(repr=False)
@@ -47,7 +47,11 @@ class Token:
     note: str | None = field(default=None, compare=False)
 
     def is_fresh(self, now: float) -> bool:
-        """Whether the token may be used at `now`; a token with a short life is used for half of it."""
+        """
+        Whether the token may still be used; a token with a short lifetime is used for half of it.
+
+        :param now: Reading of the monotonic clock, in seconds.
+        """
         lead = min(TOKEN_LEAD, self.lifetime / 2)
         return now < self.received_at + self.lifetime - lead
 
@@ -55,12 +59,12 @@ class Token:
 @dataclass
 class Credentials:
     """
-    The company's keys and the way they are shown.
+    The company's keys, and how they are sent.
 
     :param mode: `headers`, `query` or `oauth2`.
     :param company_id: Company ID.
     :param api_key: API key.
-    :param token: The OAuth2 token in use; only in mode `oauth2`.
+    :param token: The OAuth2 token in use; only in mode `oauth2`; default none.
     """
 
     mode: AuthMode
@@ -72,16 +76,16 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Everything that must appear in no log line and no error; `hide_secrets` finds their encoded forms too."""
-        # An answer may still show the token that was just replaced.
+        """What no log line and no error may contain; `hide_secrets` finds the encoded forms too."""
+        # A response may still contain the token that was just replaced.
         tokens = (self.token, self._previous_token)
         return (self.api_key, *(one.value for one in tokens if one is not None))
 
     def accept_token(self, token: Token, now: float) -> None:
         """
-        Use a token from now on; warn once if 360Learning named no usable lifetime.
+        Use a token from now on; warn once if 360Learning gave no usable lifetime.
 
-        :param token: The token, as it was parsed.
+        :param token: The token as it was parsed.
         :param now: Reading of the monotonic clock, in seconds.
         """
         if token.note and not self._has_warned:
@@ -93,13 +97,18 @@ class Credentials:
         """
         Whether a token must be fetched before the next request.
 
-        :param refused: The token that the API just refused, if it did.
+        :param refused: The token that the API just refused, or None.
         :param now: Reading of the monotonic clock, in seconds.
         """
         return self.token is None or self.token is refused or not self.token.is_fresh(now)
 
     def sign(self, request: Request) -> Request:
-        """Return the request with the credentials on it."""
+        """
+        Add the credentials to a request.
+
+        :param request: The request.
+        :returns: A new request.
+        """
         if self.mode == "query":
             keys = ((QUERY_COMPANY, self.company_id), (QUERY_KEY, self.api_key))
             return replace(request, query=remove_keys(request.query) + keys)
@@ -109,30 +118,46 @@ class Credentials:
 
 
 def remove_keys(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Return query parameters without the two that carry keys."""
+    """
+    Return query parameters without the two that carry keys.
+
+    :param query: Names and values.
+    :returns: The other names and values.
+    """
     return tuple((name, value) for name, value in query if name not in (QUERY_COMPANY, QUERY_KEY))
 
 
 def parse_origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of a URL, with the scheme's own port where it names none."""
+    """
+    Return scheme, host and port of a URL.
+
+    :param url: The URL.
+    :returns: The three; the port is the default of the scheme where the URL has none.
+    :raises ValueError: It is not a URL, or its port is not a number.
+    """
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def is_same_origin(url: str, host: str) -> bool:
-    """Whether a URL leads to the host of the connection, where credentials may go; false if it leads nowhere."""
+    """
+    Whether a URL leads to the host of the connection, where credentials may go; false if the URL is not valid.
+
+    :param url: The URL.
+    :param host: Base URL of the connection: scheme, host and port.
+    """
     try:
         return parse_origin(url) == parse_origin(host)
-    except ValueError:  # no address, or a port that is no number
+    except ValueError:
         return False
 
 
 def repeats_credential(location: str, secrets: tuple[str, ...]) -> bool:
     """
-    Whether the address of a redirect holds a secret, but for the keys in a query, which are taken out of it.
+    Whether the address of a redirect contains a secret. Keys in its query do not count: they are removed.
 
-    Such an address is not followed: logs and errors name the path of every request, and its parts may show parts of the
-    secret that nobody recognizes.
+    Such an address is not followed: logs and errors show the path of every request, and a part of a path may be a part
+    of the secret that no search finds.
 
     :param location: The address.
     :param secrets: The secrets.
@@ -145,11 +170,12 @@ def build_redirect(request: Request, response: Response, host: str, secrets: tup
     """
     Return the request that follows a redirect, if it stays on the same origin.
 
-    :param request: The request that was answered with a redirect, without credentials.
+    :param request: The redirected request, without credentials.
     :param response: The redirect.
     :param host: Base URL of the connection: scheme, host and port.
-    :param secrets: What must not appear in the error.
-    :raises RedirectError: The redirect leads elsewhere, or would turn a write into a read.
+    :param secrets: What must not appear in the error; default nothing.
+    :returns: The request, without credentials.
+    :raises RedirectError: The redirect leads to another origin, or would turn a write into a read.
     """
     details = {"method": request.method, "path": request.path, "status": response.status}
     if repeats_credential(response.location or "", secrets):
@@ -159,29 +185,29 @@ def build_redirect(request: Request, response: Response, host: str, secrets: tup
         target = urljoin(host + request.path, location)
         parts = urlsplit(target)
         same = is_same_origin(target, host)
-    except ValueError:  # no address
+    except ValueError:  # not a URL
         parts, same = urlsplit(location.replace("[", "").replace("]", "")), False
     if not same:
-        pointed = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
+        address = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(
-            f"{request} was redirected to {pointed}, which is not {host}. Credentials go to no other origin: "
-            "if that is the right address, set it as the host of the connection.",
+            f"{request} was redirected to {address}, which is not {host}. Credentials are not sent to another host. "
+            "If that is the right address, set it as the host of the connection.",
             **details,  # type: ignore[arg-type]
         )
     if request.method not in ("GET", "HEAD") and response.status not in (307, 308):
         raise RedirectError(
             f"{request} was redirected ({response.status}) to {redact(parts.path, secrets)}, "
-            "which would turn it into a read. Use that path instead.",
+            "which would turn the write into a read. Use that path instead.",
             **details,  # type: ignore[arg-type]
         )
-    # Whatever the server wrote, what is sent is an address: no blank, control character or letter beyond ASCII.
+    # Only characters of a URL are sent: no blank, control character or character beyond ASCII.
     path = quote(parts.path or "/", safe=_SAFE_IN_PATH, errors="surrogateescape")
     query = tuple((sanitize_text(name), sanitize_text(value)) for name, value in parse_qsl(parts.query, True))
     return replace(request, path=path, query=remove_keys(query))
 
 
 def _as_sent(location: str) -> str:
-    """Return an address as the server meant it: HTTP libraries read its bytes as Latin-1, or as UTF-8."""
+    """Return an address as the server wrote it: HTTP libraries read its bytes as Latin-1, or as UTF-8."""
     try:
         return location.encode("latin-1").decode()
     except UnicodeError:

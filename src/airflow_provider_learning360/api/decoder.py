@@ -1,4 +1,4 @@
-"""From the bytes of an answer to JSON values that are safe to store: the one parser that all documents pass."""
+"""The one JSON parser of all documents: from bytes to values that are safe to store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TOO_DEEP = "it is nested too deeply"
 
-# How the escapes begin that may stand for a lone surrogate or NUL. Raw bytes of either are no UTF-8, or no JSON.
+# The beginning of escapes that may stand for a lone surrogate or NUL. As raw bytes, neither is valid UTF-8 or JSON.
 _ESCAPES = re.compile(r"\\u(?:0000|[dD])")
 MAX_ESCAPE_LENGTH = 6  # characters
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -28,9 +28,9 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 class SafeDecoder:
     """
-    A JSON decoder that sanitizes what it reads, and knows whether it had to.
+    A JSON decoder that sanitizes what it reads; `has_changed` says whether it replaced anything.
 
-    The usual text costs one search for a backslash; the values are walked through only if that finds something.
+    Most texts cost one search for a backslash. The values are visited only if that search finds something.
     """
 
     def __init__(self) -> None:
@@ -46,11 +46,12 @@ class SafeDecoder:
 
     def decode(self, body: bytes) -> Any:
         """
-        Return the value that a whole JSON text holds.
+        Parse a JSON text and sanitize its value.
 
         :param body: The text, in UTF-8.
-        :raises ValueError: It is no JSON, no UTF-8, or nested too deeply.
-        :raises RecursionError: It is nested even more deeply.
+        :returns: The value.
+        :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
+        :raises RecursionError: It is nested deeper than Python's parser can follow.
         """
         text = body.decode()
         value = self._decode(text)
@@ -58,29 +59,34 @@ class SafeDecoder:
 
     def finish(self, value: Any, *, is_risky: bool, may_be_deep: bool = True) -> Any:
         """
-        Return a value that `raw_decode` gave, sanitized.
+        Sanitize a value that `raw_decode` returned.
 
         :param value: The value.
-        :param is_risky: Whether the text that it was read from may hold lone surrogates or NUL.
+        :param is_risky: Whether its text may contain lone surrogates or NUL.
         :param may_be_deep: Whether it may be nested too deeply; default True.
+        :returns: The value.
         :raises ValueError: It is nested too deeply.
         """
         if may_be_deep and is_nested_too_deeply(value):
             raise ValueError(TOO_DEEP)
         if not is_risky:
             return value
-        # The value is ours: a copy would double the memory that a large document takes.
+        # In place: a copy would double the memory of a large document.
         sanitizer = Sanitizer()
         cleaned = sanitizer.sanitize(value)
         self.has_changed = self.has_changed or sanitizer.has_changed
         return cleaned
 
     def was_number(self, value: Any) -> bool:
-        """Whether a value is the text of an integer that was read since the last `start`."""
+        """
+        Whether a value is the text that replaces an integer, read since the last `start`.
+
+        :param value: The value.
+        """
         return isinstance(value, str) and value in self._number_texts
 
     def start(self) -> None:
-        """Forget what was changed up to now."""
+        """Forget what was replaced so far."""
         self.has_changed = False
         self._number_texts.clear()
 
@@ -102,22 +108,31 @@ class SafeDecoder:
 
 def decode_json(body: bytes) -> Any:
     """
-    Return the sanitized value that a JSON text holds.
+    Parse a JSON text and sanitize its value.
 
     :param body: The text, in UTF-8.
-    :raises ValueError: It is no JSON, no UTF-8, or nested too deeply.
-    :raises RecursionError: It is nested even more deeply.
+    :returns: The value.
+    :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
+    :raises RecursionError: It is nested deeper than Python's parser can follow.
     """
     return SafeDecoder().decode(body)
 
 
 def has_risky_escape(text: str) -> bool:
-    """Whether a JSON text may hold a lone surrogate or NUL."""
+    """
+    Whether a JSON text may contain a lone surrogate or NUL.
+
+    :param text: The text.
+    """
     return "\\u" in text and _ESCAPES.search(text) is not None
 
 
 def may_be_deep(text: bytes) -> bool:
-    """Whether a JSON text may be nested more than `MAX_DEPTH` levels deep; much quicker than to walk its values."""
+    """
+    Whether a JSON text may be nested more than `MAX_DEPTH` levels deep; much quicker than visiting its values.
+
+    :param text: The text.
+    """
     brackets = text.translate(None, _ALL_BUT_BRACKETS)
     for _ in range(MAX_DEPTH):
         left = brackets.replace(b"{}", b"").replace(b"[]", b"")
@@ -128,7 +143,12 @@ def may_be_deep(text: bytes) -> bool:
 
 
 def sanitized_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the fields in which something was replaced; call it only if the decoder says so."""
+    """
+    Return the names of the fields in which something was replaced.
+
+    :param document: A document of which the decoder says that it replaced something.
+    :returns: The names.
+    """
     return tuple(name for name, value in document.items() if "\ufffd" in name or _holds_replacement(value))
 
 

@@ -1,4 +1,4 @@
-"""What each documented field of a program session means, and which fields are about people."""
+"""The documented fields of a program session: what each means, and which are about people."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FieldDoc:
     """
-    What a documented field is.
+    The documentation of one field.
 
     :param type: Its type in words, such as `date` or `list of texts`; `any` where the documentation gives none.
-    :param meaning: What it means to who uses the API, in one sentence.
-    :param people: Whether what it holds names or describes people, or may.
+    :param meaning: What it means, in one sentence.
+    :param people: Whether its value names or describes people, or may; default False.
     """
 
     type: str
@@ -29,7 +29,7 @@ class FieldDoc:
     people: bool = False
 
 
-# In the order of the models. A path names what is inside: `users[].mail`, `requirements.courses`.
+# In the order of the models. A path leads to an inner field: `users[].mail`, `requirements.courses`.
 DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "_id": FieldDoc("text", "ID of the session, the one field that is always sent."),
     "name": FieldDoc("text", "Name of the session; blanks and line ends around it are common."),
@@ -70,7 +70,7 @@ DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "validateRegistrations": FieldDoc("true/false", "Not documented; maybe whether registrations need approval."),
 })  # fmt: skip
 
-# What holds documented fields of its own: `""` is the session, `users[]` a learner.
+# Paths that have documented fields of their own: `""` is the session, `users[]` a learner.
 PARENTS = frozenset(path.rpartition(".")[0] for path in DOCUMENTATION)
 
 _WITH_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
@@ -80,22 +80,23 @@ _NAMING = PEOPLE_FIELDS | (Learner.__annotations__.keys() - {"_id"})
 
 def is_about_people(path: str, value: Any) -> bool:
     """
-    Whether a field is about people, or may be: by its documentation, or by what it holds.
+    Whether a field is about people, or may be: by its documentation, or by its value.
 
-    What is not documented may be. What is documented as something else is about people if a mail address is in it, or
-    an object with a field that names people. A name in a free text cannot be told from other words.
+    A field that is not documented may be. Any other field is about people if it contains a mail address, or an object
+    with a field that names people. A name in a free text cannot be told from other words.
 
-    :param path: The field, as in `DOCUMENTATION`; one that is not there is unknown.
-    :param value: What it holds.
+    :param path: The field, as in `DOCUMENTATION`.
+    :param value: Its value.
     """
     doc = DOCUMENTATION.get(path)
-    known = doc is None or doc.people
+    if doc is None or doc.people:
+        return True
     field = {path.rpartition(".")[2]: value}
-    return known or (path not in _WITH_PARTS and (contains_mail_address(path) or _names_people(field)))
+    return path not in _WITH_PARTS and (contains_mail_address(path) or _names_people(field))
 
 
 def _names_people(value: Any) -> bool:
-    # Without recursion: how deep it goes is up to the API.
+    # Without recursion: the API decides how deep the value is nested.
     left = [value]
     while left:
         match left.pop():

@@ -1,4 +1,4 @@
-"""One function for each API call: a request out, and how to read its answer."""
+"""One function for each API call: the request, and how to read its response."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 SESSIONS = "/api/v1/programs/sessions"
 _ID = re.compile(r"[0-9a-fA-F]{24}")
-# Integers with as many digits as an ID has characters.
+# Integers with as many digits as an ID has characters: 24.
 _SMALLEST_ID, _LARGEST_ID = 10**23, 10**24 - 1
 _LIST = "a list of program sessions"
-# What a header can carry, without blanks.
+# Characters that a header can carry, without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 DEFAULT_TOKEN_LIFETIME = 3600.0  # seconds; what 360Learning documents
-# A lifetime below the first would cause a token call for every request; nobody holds a token longer than the second.
+# Seconds. A shorter lifetime would cause a token call for every request; no token is used longer than the longest.
 SHORTEST_TOKEN_LIFETIME, LONGEST_TOKEN_LIFETIME = 60.0, 86_400.0
 
 
@@ -35,8 +35,9 @@ def build_session_path(session_id: str, *parts: str) -> str:
     Return the path of a program session, or of a part of it.
 
     :param session_id: ID of the session: 24 hexadecimal characters.
-    :param parts: Further parts of the path; percent-encoded here.
-    :raises InvalidIdError: `session_id` is no ID.
+    :param parts: Further parts of the path, not yet percent-encoded; default none.
+    :returns: The path, percent-encoded.
+    :raises InvalidIdError: `session_id` is not an ID.
     """
     checked = require_session_id(session_id)
     # The documentation writes the session itself with a trailing slash, and its parts without.
@@ -44,43 +45,50 @@ def build_session_path(session_id: str, *parts: str) -> str:
 
 
 def is_session_id(value: Any) -> bool:
-    """Whether a value of an answer is exactly an ID of a program session, as a text without blanks."""
+    """
+    Whether a value of a response is exactly an ID of a program session: a text, without blanks.
+
+    :param value: The value.
+    """
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def require_session_id(session_id: Any) -> str:
     """
-    Return a program session's ID, if it is one.
+    Return the ID of a program session in its usual form.
 
-    :raises InvalidIdError: It is not; names the value.
+    :param session_id: The ID; blanks around it and capital letters are allowed.
+    :returns: The ID: 24 characters of 0-9 and a-f.
+    :raises InvalidIdError: It is not an ID; shows the value.
     """
     text = format_id(session_id, "the ID of a program session")
     if isinstance(text, str) and _ID.fullmatch(text.strip()):
-        # The API writes IDs in small letters; comparing them must not depend on how somebody typed one.
+        # In lower case, as the API writes IDs, so that two IDs can be compared.
         return text.strip().lower()
     shown = "an empty text" if session_id == "" else redact(repr(session_id))
     raise InvalidIdError(
-        f"{shown} is no ID of a program session: IDs have 24 characters of 0-9 and a-f, "
-        "such as 60b8d2956e20ae1a0f8e44f1. Take it from the session's address in 360Learning."
+        f"{shown} is not the ID of a program session. An ID has 24 characters of 0-9 and a-f, "
+        "such as 60b8d2956e20ae1a0f8e44f1. Copy it from the session's address in 360Learning."
     )
 
 
 def format_id(value: Any, what: str) -> Any:
     """
-    Return an ID as text where it came as a number: native rendering makes numbers of digits.
+    Return an ID as a text if it arrived as a number: native rendering turns digits into numbers.
 
-    :param value: The ID; what is no number is returned as it is.
-    :param what: What it is the ID of, for the message.
-    :raises InvalidIdError: The digits of the number are not those of the ID.
+    :param value: The ID; anything but a number is returned unchanged.
+    :param what: What it is the ID of, for the error.
+    :returns: The ID.
+    :raises InvalidIdError: The number does not have the digits of an ID.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, int) and _SMALLEST_ID <= value <= _LARGEST_ID:
         return str(value)
     raise InvalidIdError(
-        f"{what}: it arrived as the number {sanitize(value)}, so its 24 characters of 0-9 and a-f are not known. "
-        "Native rendering makes numbers of digits; put quotes around the template: \"'{{ params.session_id }}'\". "
-        "Or take the ID from the session's address in 360Learning."
+        f"{what}: it arrived as the number {sanitize(value)}, which does not have the 24 characters of an ID. "
+        "Native rendering turns digits into numbers; put quotes around the template: \"'{{ params.session_id }}'\". "
+        "Or copy the ID from the session's address in 360Learning."
     )
 
 
@@ -89,15 +97,18 @@ def build_session_uri(host: str, session_id: str = "") -> str:
     Return the asset URI of a program session, or of all sessions.
 
     :param host: Base URL of the connection.
-    :param session_id: ID of the session; default none: all sessions of that host.
+    :param session_id: ID of the session; default all sessions of that host.
+    :returns: The URI.
     """
     return f"learning360://{urlsplit(host).netloc}/programs/sessions" + (f"/{session_id}" if session_id else "")
 
 
 def find_session_id(value: Any) -> str:
     """
-    Return the ID of a session that is given as its ID or as a document of it.
+    Return the ID of a session.
 
+    :param value: The ID, or a document of the session with its `_id`.
+    :returns: The ID: 24 characters of 0-9 and a-f.
     :raises InvalidIdError: It is neither.
     """
     return require_session_id(value.get("_id") if isinstance(value, dict) else value)
@@ -105,10 +116,13 @@ def find_session_id(value: Any) -> str:
 
 def get_program_session(session_id: str) -> Call[ProgramSession]:
     """
-    Return the call that reads one program session.
+    Build the call that reads one program session.
 
     :param session_id: ID of the session.
-    :raises InvalidIdError: `session_id` is no ID.
+    :returns: The call.
+    :raises InvalidIdError: `session_id` is not an ID.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
     """
     from airflow_provider_learning360.api.models import parse_session
 
@@ -116,14 +130,26 @@ def get_program_session(session_id: str) -> Call[ProgramSession]:
 
 
 def list_program_sessions() -> Call[SessionList]:
-    """Return the call that reads all program sessions of the company; the API has no pages here."""
+    """
+    Build the call that reads all program sessions of the company; the API sends them in one response, without pages.
+
+    :returns: The call.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    """
     from airflow_provider_learning360.api.list_entries import parse_session_list
 
     return Call(Request("GET", SESSIONS), parse_session_list, kind="entries")
 
 
 def stream_program_sessions() -> Call[StreamedObjects]:
-    """Return the call that reads the same list piece by piece, for one that is too long to be held whole."""
+    """
+    Build the call that reads the same list while it arrives, for a list that is too long to be held in memory.
+
+    :returns: The call.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    """
     from airflow_provider_learning360.api.list_entries import StreamedObjects
 
     return Call(Request("GET", SESSIONS), partial(StreamedObjects, _LIST), kind="entries", streamed=True)
@@ -131,10 +157,13 @@ def stream_program_sessions() -> Call[StreamedObjects]:
 
 def get_program_session_users(session_id: str) -> Call[list[Learner]]:
     """
-    Return the call that reads the learners of a program session, with their names.
+    Build the call that reads the learners of a program session, with their names.
 
     :param session_id: ID of the session.
-    :raises InvalidIdError: `session_id` is no ID.
+    :returns: The call.
+    :raises InvalidIdError: `session_id` is not an ID.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`.
     """
     from airflow_provider_learning360.api.models import parse_learners
 
@@ -143,10 +172,13 @@ def get_program_session_users(session_id: str) -> Call[list[Learner]]:
 
 def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
     """
-    Return the call that reads how far the learners of a program session are.
+    Build the call that reads the progress of the learners of a program session.
 
     :param session_id: ID of the session.
-    :raises InvalidIdError: `session_id` is no ID.
+    :returns: The call.
+    :raises InvalidIdError: `session_id` is not an ID.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`.
     """
     from airflow_provider_learning360.api.models import SessionStatistics, parse_object
 
@@ -156,9 +188,10 @@ def get_program_session_stats(session_id: str) -> Call[SessionStatistics]:
 
 def get_token(credentials: Credentials) -> Call[Token]:
     """
-    Return the call that exchanges company ID and API key for an OAuth2 token.
+    Build the call that exchanges company ID and API key for an OAuth2 token.
 
     :param credentials: The keys.
+    :returns: The call.
 
     Source: 360Learning API, `POST /api/v2/oauth2/token`; it serves v1 keys too.
     """
@@ -167,7 +200,7 @@ def get_token(credentials: Credentials) -> Call[Token]:
         "client_secret": credentials.api_key,
         "grant_type": "client_credentials",
     }
-    # Asking twice does no harm: the second token is as good as the first.
+    # Repeatable: a second token is as good as the first.
     request = Request(
         "POST",
         "/api/v2/oauth2/token",
@@ -180,15 +213,15 @@ def get_token(credentials: Credentials) -> Call[Token]:
 
 def _parse_token(response: Response) -> Token:
     try:
-        # Integers as floats: Python refuses to read integers of more than 4,300 digits.
-        answer = json.loads(response.body, parse_int=float)
-        value = answer["access_token"]
+        # Integers as floats: Python refuses integers of more than 4,300 digits.
+        document = json.loads(response.body, parse_int=float)
+        value = document["access_token"]
         if isinstance(value, str) and _TOKEN.fullmatch(value):
-            return _token(value, answer.get("expires_in"))
+            return _build_token(value, document.get("expires_in"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     raise ContractError(
-        f"{response.request} was answered {response.status} with something that is not an OAuth2 token. "
+        f"{response.request} returned {response.status}, but no OAuth2 token. "
         "Check the host of the connection, or report a change of the API.",
         method=response.request.method,
         path=response.request.path,
@@ -196,23 +229,27 @@ def _parse_token(response: Response) -> Token:
     )
 
 
-def _token(value: str, expires_in: Any) -> Token:
-    """Return the token with a lifetime that makes sense, whatever 360Learning says of it."""
-    # The vendor's pages show the lifetime as a text, its specification as a number.
-    try:
-        named = math.nan if isinstance(expires_in, bool) else float(expires_in)
-    except (ValueError, TypeError):
-        named = math.nan
-    if SHORTEST_TOKEN_LIFETIME <= named <= LONGEST_TOKEN_LIFETIME:
-        return Token(value, named)
-    if not named > 0:  # also where it is no number
-        lifetime, said = DEFAULT_TOKEN_LIFETIME, "no usable lifetime"
+def _build_token(value: str, expires_in: Any) -> Token:
+    """Return the token with a plausible lifetime, whatever `expires_in` says."""
+    given = _lifetime_of(expires_in)
+    if SHORTEST_TOKEN_LIFETIME <= given <= LONGEST_TOKEN_LIFETIME:
+        return Token(value, given)
+    if not given > 0:  # also if it is NaN
+        lifetime, shown = DEFAULT_TOKEN_LIFETIME, "no usable lifetime"
     else:
-        lifetime = min(max(named, SHORTEST_TOKEN_LIFETIME), LONGEST_TOKEN_LIFETIME)
-        said = f"a lifetime of {named:g} s"
+        lifetime = min(max(given, SHORTEST_TOKEN_LIFETIME), LONGEST_TOKEN_LIFETIME)
+        shown = f"a lifetime of {given:g} s"
     return Token(
         value,
         lifetime,
-        note=f"360Learning gave an OAuth2 token with {said} (`expires_in`). It is used for {lifetime:g} s, "
+        note=f"360Learning gave an OAuth2 token with {shown} (`expires_in`). It is used for {lifetime:g} s, "
         "and renewed earlier if 360Learning refuses it.",
     )
+
+
+def _lifetime_of(expires_in: Any) -> float:
+    """Return the seconds: the vendor's pages show them as a text, its specification as a number."""
+    try:
+        return math.nan if isinstance(expires_in, bool) else float(expires_in)
+    except (ValueError, TypeError):
+        return math.nan

@@ -1,4 +1,4 @@
-"""What an answer that is no success means: the vendor's error shapes, read into the error tree."""
+"""Map unsuccessful responses, and requests without a response, to errors."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.messages import Limits, Request, Response
 
-_SAID = {
+_TEXTS = {
     errno.ECONNREFUSED: "Connection refused",
     errno.ECONNRESET: "Connection reset by peer",
     errno.ENETUNREACH: "Network is unreachable",
     errno.EHOSTUNREACH: "No route to host",
 }
-# What HTTP libraries call the same things; their texts may show URLs.
-_BROKEN = "the answer is no valid HTTP, or is broken off"
+# By name of the exception of an HTTP library; its text is not used, since it may contain URLs.
+_BROKEN = "the response is not valid HTTP, or broke off"
 _CLOSED = "the server closed the connection"
-_PROXY = "the proxy refused the connection or does not answer"
-_IN_WORDS = {
+_PROXY = "the proxy refused the connection or does not respond"
+_BY_EXCEPTION = {
     **dict.fromkeys(("ProtocolError", "ClientPayloadError", "ClientResponseError", "IncompleteRead"), _BROKEN),
     **dict.fromkeys(("ChunkedEncodingError", "InvalidChunkLength", "BadStatusLine", "InvalidHeader"), _BROKEN),
     **dict.fromkeys(("ServerDisconnectedError", "RemoteDisconnected"), _CLOSED),
@@ -47,7 +47,7 @@ _IN_WORDS = {
     ),
 }
 TRANSIENT = frozenset({500, 502, 503, 504})
-# Bytes of a text that is no JSON, out of which an error shows a line.
+# Bytes of a body that is not JSON from which an error shows a line.
 MAX_READ = 64 * 1024
 
 
@@ -55,27 +55,27 @@ def error_from_response(
     request: Request, response: Response, *, connection: str, secrets: tuple[str, ...], now: datetime
 ) -> LearningError | None:
     """
-    Return the error that an answer stands for, or None if it is a success.
+    Map a response to an error, or to None if it is a success.
 
-    :param request: What was asked.
-    :param response: The answer.
-    :param connection: How to name the connection to the reader.
+    :param request: The request.
+    :param response: The response.
+    :param connection: Name of the connection, for the error.
     :param secrets: What must not appear in the error.
     :param now: The present time, for a `Retry-After` that is a date.
+    :returns: The error, by what to do next.
     """
     if response.is_success:
         return None
     code = error_code(response.body)
-    # A token that was just given out is no secret that we know yet, so nothing of such a text is shown.
+    # A token that was just issued is not among the secrets yet, so nothing of such a text is shown.
     text = "" if b"access_token" in response.body else response.body[:MAX_READ].decode("utf-8", "replace")
-    piece = redact(code or text, secrets)
+    shown = redact(code or text, secrets)
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
     kind, advice = _meaning(request, response.status, code, retry_after, connection)
-    said = f": {piece}" if piece else ""
-    # A long text is told in part only, and the rest of it was not even read.
+    details = f": {shown}" if shown else ""
     cut = " Its text was longer than max_error_bytes, and was cut." if response.is_cut else ""
     return kind(
-        f"{request} was answered {response.status}{said}. {advice}{cut}",
+        f"{request} returned {response.status}{details}. {advice}{cut}",
         method=request.method,
         path=redact(request.path),
         status=response.status,
@@ -86,9 +86,12 @@ def error_from_response(
 
 def error_code(body: bytes) -> str | None:
     """
-    Return the API's own code or message out of an error body, whichever of the vendor's shapes it has.
+    Find the API's own code or message in the body of an error.
 
-    Known shapes: a code string or an object under `error`; a text under `message`; an opaque incident under either.
+    Known shapes: a code or an object under `error`, or a text under `message`.
+
+    :param body: The body.
+    :returns: The code or message, or None.
     """
     try:
         document: Any = decode_json(body)
@@ -99,22 +102,25 @@ def error_code(body: bytes) -> str | None:
     error = document.get("error")
     if isinstance(error, dict):
         error = error.get("code") or error.get("message")
-    said = error or document.get("message")
-    return said if isinstance(said, str) else None
+    code = error or document.get("message")
+    return code if isinstance(code, str) else None
 
 
 def error_from_timeout(request: Request, limits: Limits) -> TimedOutError:
     """
-    Return the error for an attempt that did not end in time, although the answer kept coming.
+    Build the error for a response that was not complete in time.
 
-    :param request: What was asked.
+    :param request: The request.
     :param limits: How much time was allowed.
+    :returns: The error.
     """
     reason = (
-        f"{limits.seconds_setting} of {limits.connection}" if limits.seconds_setting else "what was left of its time"
+        f"{limits.seconds_setting} of {limits.connection}"
+        if limits.seconds_setting
+        else "what was left of the time limit of the call"
     )
     return TimedOutError(
-        f"{request} was not answered completely within {limits.max_seconds:.3g} s ({reason}).",
+        f"{request} returned no complete response within {limits.max_seconds:.3g} s ({reason}).",
         method=request.method,
         path=request.path,
     )
@@ -122,16 +128,17 @@ def error_from_timeout(request: Request, limits: Limits) -> TimedOutError:
 
 def error_from_transport(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
     """
-    Return the error for a request that got no answer.
+    Map an exception of a transport to an error.
 
-    :param request: What was asked.
-    :param error: What the transport raised; its text is not used, since transports put whole URLs into it.
-    :param timed_out: Whether the time ran out.
-    :param connection: How to name the connection to the reader.
+    :param request: The request.
+    :param error: The exception; its text is not used, since it may contain the URL.
+    :param timed_out: Whether the request timed out.
+    :param connection: Name of the connection, for the error.
+    :returns: The error, by what to do next.
     """
     details: dict[str, Any] = {"method": request.method, "path": request.path}
     if timed_out:
-        return TimedOutError(f"{request} got no answer in time (timeout of {connection}).", **details)
+        return TimedOutError(f"{request} got no response in time (timeout of {connection}).", **details)
     cause = _operating_system_error(error)
     if isinstance(cause, SSLCertVerificationError):
         return FixConnectionError(
@@ -139,55 +146,56 @@ def error_from_transport(request: Request, error: BaseException, *, timed_out: b
             f"Check host and `verify` of {connection}.",
             **details,
         )
-    reason = _said(cause) or _in_words(error)
+    reason = _text_of_system_error(cause) or _text_of_exception(error)
     return UnreachableError(
-        f"{request} got no answer: {reason}. Check the network, and host and proxy of {connection}.", **details
+        f"{request} got no response: {reason}. Check the network, and host and proxy of {connection}.", **details
     )
 
 
 def error_not_sent(request: Request, seconds: float, *, connection: str) -> RateLimitedError:
     """
-    Return the error for a request that was held back, since the server asked this connection to wait.
+    Build the error for a request that was held back, since the server asked this connection to wait.
 
-    :param request: What was to be asked.
+    :param request: The request.
     :param seconds: How much longer to wait.
-    :param connection: How to name the connection to the reader.
+    :param connection: Name of the connection, for the error.
+    :returns: The error.
     """
     return RateLimitedError(
-        f"{request} was not sent: 360Learning asked {connection} to wait, {seconds:.1f} s more.",
+        f"{request} was not sent: 360Learning asked {connection} to wait {seconds:.1f} s more.",
         method=request.method,
         path=redact(request.path),
         retry_after=seconds,
     )
 
 
-def _said(cause: OSError | None) -> str | None:
-    """Return what the operating system calls the error; libraries put addresses and more into its text."""
+def _text_of_system_error(cause: OSError | None) -> str | None:
+    """Return the text of the operating system; that of the exception may contain addresses and more."""
     if cause is None:
         return None
-    return _SAID.get(cause.errno or 0, cause.strerror)
+    return _TEXTS.get(cause.errno or 0, cause.strerror)
 
 
-def _in_words(error: BaseException) -> str:
-    """Return what happened by the names of the transport's exceptions; the inner one knows more than the outer."""
+def _text_of_exception(error: BaseException) -> str:
+    """Return what the name of the transport's exception means; the inner exception is more precise than the outer."""
     kinds = [type(one).__name__ for one in (*error.args, error)]
-    return next((_IN_WORDS[kind] for kind in kinds if kind in _IN_WORDS), type(error).__name__)
+    return next((_BY_EXCEPTION[kind] for kind in kinds if kind in _BY_EXCEPTION), type(error).__name__)
 
 
 def _operating_system_error(error: BaseException) -> OSError | None:
-    """Return what the operating system said, from under the layers that transports put around it."""
+    """Return the error of the operating system that the exceptions of the transport wrap."""
     seen: set[int] = set()
-    waiting: list[Any] = [error]
-    found: OSError | None = None
-    while waiting:
-        one = waiting.pop(0)
+    left: list[Any] = [error]
+    innermost: OSError | None = None
+    while left:
+        one = left.pop(0)
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, OSError) and (one.errno is not None or isinstance(one, SSLCertVerificationError)):
-            found = one
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
+            innermost = one
+        left += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return innermost
 
 
 def _meaning(
@@ -195,17 +203,20 @@ def _meaning(
 ) -> tuple[type[LearningError], str]:
     if status == 400 and code == "invalid_request" and request.path.endswith("/oauth2/token"):
         return UnauthorizedError, f"Check the company ID of {connection}."
-    # "Not found" arrives as 404, or as 400 with a code that says so.
+    # "Not found" is a 404, or a 400 with such a code.
     if status == 404 or (status == 400 and code is not None and code.lower().replace("_", "").endswith("notfound")):
         return NotFoundError, f"Check the ID, and that it belongs to the company of {connection}."
     if status == 401:
         return UnauthorizedError, f"Check company ID, API key and host of {connection}."
     if status == 403:
-        return ForbiddenError, f"The credentials of {connection} are known but may not do this."
+        return ForbiddenError, f"The credentials of {connection} are valid but may not do this."
     if status == 429:
-        asked = "It names no delay." if retry_after is None else f"It asks to wait {retry_after:g} s."
+        asked = "No delay was given." if retry_after is None else f"360Learning asks to wait {retry_after:g} s."
         return RateLimitedError, asked
     if status in TRANSIENT:
         asked = "" if retry_after is None else f" It asks to wait {retry_after:g} s."
-        return UnavailableError, f"360Learning is in trouble; this is expected to pass.{asked}"
-    return ContractError, f"Neither its documentation nor {connection} explains this."
+        return UnavailableError, f"360Learning has a problem of its own, which is expected to pass.{asked}"
+    return (
+        ContractError,
+        f"360Learning does not document this response. Check the request, and the host of {connection}.",
+    )

@@ -1,47 +1,77 @@
-"""The error tree, named by what the caller should do next."""
+"""The errors, in a tree by what to do next."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
-MAX_EXCERPT = 300  # characters of an answer's body that an error may carry
-# Characters of a text that are searched for secrets. To search more takes long, and so little of it is shown.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_EXCERPT = 300  # characters of a text of 360Learning that an error may carry
+# Characters of a text that are searched for secrets. Searching more takes long, and only the beginning is shown.
 MAX_SEARCHED = 8 * 1024
-# At the end of what is searched, a secret may be cut in two.
+# Characters at the end of these that are not shown: a secret may be cut in two there.
 MARGIN = 1024
 
 _MAIL = re.compile(r"(?<![^\s\"'<>@,;:/=])[^\s\"'<>@,;:/=]*?(?:@|%40)[^\s\"'<>@,;:(){}\[\]/]+", re.IGNORECASE)
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Return `text` without secrets and mail addresses, printable, on one line, of `MAX_EXCERPT` characters at most."""
+    """
+    Make a text fit for an error: without secrets and mail addresses, printable, on one line, cut to `MAX_EXCERPT`.
+
+    :param text: The text.
+    :param secrets: The secrets; default none.
+    :returns: The text.
+    """
     searched = " ".join(_MAIL.sub("…@…", hide_secrets(text[:MAX_SEARCHED], secrets)).split())
     shown = printable(searched[:-MARGIN] + "…" if len(text) > MAX_SEARCHED else searched)
     return shown if len(shown) <= MAX_EXCERPT else shown[:MAX_EXCERPT] + "…"
 
 
 def contains_mail_address(text: str) -> bool:
-    """Whether a mail address is in a text."""
+    """
+    Whether a text contains a mail address.
+
+    :param text: The text.
+    """
     return _MAIL.search(text) is not None
+
+
+class ErrorDetails(TypedDict):
+    """What an error knows besides its message; each may be None."""
+
+    method: str | None
+    path: str | None
+    status: int | None
+    code: str | None
+    retry_after: float | None
+
+
+class ErrorDict(ErrorDetails):
+    """An error as JSON: in the event of a trigger, and where Airflow pickles exceptions."""
+
+    type: str
+    message: str
 
 
 class LearningError(Exception):
     """
-    Anything that went wrong between Airflow and 360Learning.
+    An error between Airflow and 360Learning; its subclass says what to do next.
 
     Its texts are printable and its numbers finite, so that every log, store and encoder of Airflow takes them.
 
-    :param message: What happened, to what, and what to do, in one or two lines.
-    :param method: HTTP method of the request, if one was sent.
-    :param path: Path of the request, without its query.
-    :param status: HTTP status of the answer, if one came.
-    :param code: The API's own error code or message, if it gave one.
-    :param retry_after: Seconds that the server asked to wait, if it did.
+    :param message: What happened, to what; why; and what to do. One or two lines.
+    :param method: HTTP method of the request; default none was sent.
+    :param path: Path of the request, without its query; default none.
+    :param status: HTTP status of the response; default none arrived.
+    :param code: The API's own error code or message; default none.
+    :param retry_after: Seconds that the server asked to wait; default none.
     """
 
     retryable = False
@@ -65,21 +95,35 @@ class LearningError(Exception):
         self.retry_after = _seconds(retry_after)
 
     def with_note(self, note: str) -> LearningError:
-        """Return the same error with a sentence added to its message."""
+        """
+        Return the same error with a sentence added to its message.
+
+        :param note: The sentence.
+        :returns: The new error.
+        """
         return type(self)(f"{self.message} {note}", **self._details())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the error as JSON, to cross from the triggerer to a worker."""
+    def to_dict(self) -> ErrorDict:
+        """
+        Return the error as JSON, for the way from the triggerer to a worker.
+
+        :returns: What `from_dict` reads.
+        """
         return {"type": type(self).__name__, "message": self.message, **self._details()}
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> LearningError:
-        """Return the error that `to_dict` wrote; a type that this version does not know is a `LearningError`."""
-        details = dict(data)
+    def from_dict(data: Mapping[str, Any]) -> LearningError:
+        """
+        Return the error that `to_dict` wrote.
+
+        :param data: The error as JSON.
+        :returns: The error; a `LearningError` if this version does not know its type.
+        """
+        details: dict[str, Any] = dict(data)
         kind = _KINDS.get(details.pop("type"), LearningError)
         return kind(details.pop("message"), **details)
 
-    def _details(self) -> dict[str, Any]:
+    def _details(self) -> ErrorDetails:
         return {
             "method": self.method,
             "path": self.path,
@@ -89,20 +133,20 @@ class LearningError(Exception):
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Airflow hands exceptions from process to process; the default would lose the details.
+        # Airflow pickles exceptions between processes; the default would lose the details.
         return LearningError.from_dict, (self.to_dict(),)
 
 
 class FixArgumentError(LearningError, ValueError):
-    """Fix an argument of the operator or sensor: no repetition will help."""
+    """Fix an argument of the operator or sensor: a retry will not help."""
 
 
 class FixConnectionError(LearningError):
-    """Fix the Airflow connection: no repetition will help."""
+    """Fix the Airflow connection: a retry will not help."""
 
 
 class SettingsError(FixConnectionError):
-    """The connection is missing, incomplete or holds a setting that is not valid."""
+    """The connection is missing or incomplete, or has a setting that is not valid."""
 
 
 class UnauthorizedError(FixConnectionError):
@@ -114,19 +158,19 @@ class ForbiddenError(FixConnectionError):
 
 
 class RedirectError(FixConnectionError):
-    """The host redirects to another origin, where no credential is ever sent."""
+    """The host redirects to another origin, where credentials are never sent."""
 
 
 class FixIdError(LearningError):
-    """Fix the ID: no repetition will help."""
+    """Fix the ID: a retry will not help."""
 
 
 class InvalidIdError(FixIdError):
-    """The value is no ID of 360Learning; nothing was sent."""
+    """The value is not an ID of 360Learning; nothing was sent."""
 
 
 class NotFoundError(FixIdError):
-    """360Learning knows no such thing, or no longer, or not for this company."""
+    """Nothing with this ID exists in this company, or no longer."""
 
 
 class RateLimitedError(LearningError):
@@ -136,33 +180,33 @@ class RateLimitedError(LearningError):
 
 
 class TryAgainError(LearningError):
-    """Try again later: the trouble is expected to pass."""
+    """Try again later: the problem is expected to pass."""
 
     retryable = True
 
 
 class UnreachableError(TryAgainError):
-    """No answer: no name, no route, refused, reset, or broken off."""
+    """No response: name not found, no route, connection refused, reset or broken off."""
 
 
 class TimedOutError(TryAgainError):
-    """No answer in time."""
+    """No response in time."""
 
 
 class UnavailableError(TryAgainError):
-    """The API answered that it is in trouble (5xx)."""
+    """The API reported a failure of its own (5xx)."""
 
 
 class ContractError(LearningError):
-    """The API answered something that its contract does not allow, or refused a request that it documents."""
+    """The response differs from the API's documentation, or the API refused a request that it documents."""
 
 
 class TooLargeError(ContractError):
-    """The answer is larger than a bound of the connection allows: raise the bound, or ask for less."""
+    """The response is larger than a setting of the connection allows: raise the setting, or ask for less."""
 
 
 def _seconds(value: float | None) -> float | None:
-    """Return seconds that every encoder takes. How many of them anybody waits is decided by who waits."""
+    """Return seconds that every encoder takes. Callers decide how many of them they wait."""
     return None if value is None or not math.isfinite(value) else max(value, 0.0)
 
 

@@ -1,8 +1,8 @@
 """
-One call from request to result, without the socket.
+One call from request to result, without a socket.
 
-`exchange` is a generator of steps. A transport carries out each step and sends its result back in; that is all a
-transport does, so that the one on `requests` and the one on `aiohttp` cannot differ in what they decide.
+`exchange` is a generator of steps. A transport carries out each step and sends its result back in. Transports do
+nothing else, so that the one on `requests` and the one on `aiohttp` cannot differ in what they decide.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MAX_REDIRECTS = 5
 @dataclass(frozen=True)
 class Send:
     """
-    Step: send the request to the host; the result is its `Response`, or a `LearningError` if none came.
+    Step: send the request to the host; the result is its `Response`, or a `LearningError` if none arrived.
 
     :param request: The request.
-    :param limits: How much of the answer is read, and for how long.
-    :param streamed: Whether the body of a success may stay unread; default False.
+    :param limits: How much of the response is read, and for how long.
+    :param streamed: Whether the caller reads the body of a success; default False.
     """
 
     request: Request
@@ -42,7 +42,12 @@ class Send:
 
 @dataclass(frozen=True)
 class Sleep:
-    """Step: wait so many seconds, and let the log say why; the result is None."""
+    """
+    Step: wait before a retry; the result is None.
+
+    :param seconds: How long to wait.
+    :param reason: What the log says meanwhile.
+    """
 
     seconds: float
     reason: str
@@ -51,11 +56,11 @@ class Sleep:
 @dataclass(frozen=True)
 class Authorize:
     """
-    Step: see that the credentials hold a usable token; the result is whether it was fetched just now.
+    Step: make sure that the credentials have a usable token; the result is whether it was fetched just now.
 
-    A transport carries it out under a lock, so that all who wait for a token cause one token call.
+    A transport carries it out under a lock, so that concurrent calls share one token call.
 
-    :param refused: The token that the API just refused, if it did.
+    :param refused: The token that the API just refused; default none.
     """
 
     refused: Token | None = None
@@ -64,9 +69,13 @@ class Authorize:
 @dataclass(frozen=True)
 class Read(Generic[T]):
     """
-    Step: understand the answer; the result is what the call's parser returns, or the `LearningError` of the answer.
+    Step: parse the response; the result is what the call's parser returns, or a `LearningError`.
 
-    A transport carries it out where it holds up nobody, if the body is large: also the text of an error may be.
+    An asynchronous transport carries it out in a thread if the body is large, also that of an error.
+
+    :param call: The call.
+    :param response: The response.
+    :param party: The context of the call.
     """
 
     call: Call[T]
@@ -74,7 +83,11 @@ class Read(Generic[T]):
     context: CallContext
 
     def carry_out(self) -> T | LearningError:
-        """Return what the parser makes of the answer, or its error."""
+        """
+        Parse the response.
+
+        :returns: The result of the parser, or the error.
+        """
         context = self.context
         error = error_from_response(
             self.call.request,
@@ -87,8 +100,8 @@ class Read(Generic[T]):
             return error
         try:
             return self.call.parse(self.response)
-        except LearningError as trouble:
-            return trouble
+        except LearningError as parse_error:
+            return parse_error
 
 
 Step = Send | Sleep | Authorize | Read[Any]
@@ -98,17 +111,17 @@ Steps = Generator[Step, Any, T]
 @dataclass(frozen=True)
 class CallContext:
     """
-    The two sides of a call and the patience between them.
+    The context of a call: where to send it, as whom, and within which limits.
 
     :param host: Base URL: scheme, host and port.
-    :param credentials: Who we are.
-    :param connection: How to name the connection to the reader of an error.
-    :param budget: Patience for repetitions.
+    :param credentials: The credentials of the connection.
+    :param connection: Name of the connection in errors.
+    :param budget: The retry budget.
     :param monotonic: Monotonic clock, in seconds.
-    :param now: Wall clock, with its zone.
-    :param jitter: Returns a number from 0 to 1.
-    :param limits: For each kind of call, how much of an answer is read.
-    :param deadline: Reading of the monotonic clock at which the call must end; default none.
+    :param now: Wall clock, with its time zone.
+    :param jitter: Returns a random number from 0 to 1.
+    :param limits: For each kind of call, how much of a response is read; default `DEFAULT_LIMITS`.
+    :param deadline: Reading of the monotonic clock, in seconds, at which the call must end; default none.
     """
 
     host: str
@@ -124,10 +137,10 @@ class CallContext:
 
 def exchange(call: Call[T], context: CallContext) -> Steps[T]:
     """
-    Carry out one call: sign, send, follow redirects, renew a token, repeat what may pass, read the answer.
+    Carry out one call: sign, send, follow redirects, renew a token, retry, parse the response.
 
     :param call: The call.
-    :param party: Where to, as whom, with how much patience.
+    :param party: The context of the call.
     :returns: A generator of steps that returns the call's result.
     :raises LearningError: By what the caller should do next.
     """
@@ -142,12 +155,12 @@ def exchange(call: Call[T], context: CallContext) -> Steps[T]:
             raise outcome
         seconds = compute_wait(outcome, attempt, context.monotonic() - started, context.budget, context.jitter)
         if seconds >= _seconds_left(context):
-            raise outcome.with_note(f"Gave up after {attempt} attempts: the time for the call is over.")
+            raise outcome.with_note(f"Gave up after {attempt} attempts: the time limit of the call is over.")
         yield Sleep(seconds, f"{outcome} Trying again in {seconds:.1f} s ({attempt} of {context.budget.attempts}).")
 
 
 def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
-    """Send the request once, or twice if a token that was held for a while turns out to be refused."""
+    """Send the request once, or twice if the API refuses a token that it accepted before."""
     credentials = context.credentials
     until = context.monotonic() + context.limits[call.kind].max_seconds
     with_token = call.signed and credentials.mode == "oauth2"
@@ -164,7 +177,7 @@ def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
 
 
 def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Response | LearningError]:
-    """Send the request and follow its redirects on the same origin, all of it until one moment of the clock."""
+    """Send the request and follow its redirects on the same origin, all of it within one time limit."""
     request = call.request
     for _ in range(MAX_REDIRECTS + 1):
         signed = context.credentials.sign(request) if call.signed else request
@@ -180,7 +193,7 @@ def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Respon
 
 
 def _limits(call: Call[Any], context: CallContext, until: float) -> Limits:
-    """Return how much of the answer is read, and for how long: less after a redirect, and near the end of the call."""
+    """Return the limits of a request: it has less time after a redirect, and near the deadline of the call."""
     limits = context.limits[call.kind]
     left, left_of_call = until - context.monotonic(), _seconds_left(context)
     if left_of_call < left:

@@ -1,4 +1,4 @@
-"""The entries of the list of program sessions: those that can be read, and those that are left out."""
+"""The entries of the list of program sessions: which can be read, and which are left out."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
 
 _LIST = "The list of program sessions"
+NO_ID = "its _id is not an ID"
 CHUNK_SIZE = 64 * 1024  # bytes of a body that are read at once
-BYTES_PER_SESSION = 1024  # of the bound: a session takes more memory than that, even if it has an `_id` only
+# Bytes of the limit that one session uses up: it takes more memory than that, even if it has an `_id` only.
+BYTES_PER_SESSION = 1024
 
 
 def parse_entry(item: dict[str, Any]) -> ProgramSession:
     """
-    Return the program session that an item of the list is.
+    Parse an entry of the list.
 
-    :param item: The item.
-    :raises ContractError: It is none.
+    :param item: The entry.
+    :returns: The program session.
+    :raises ContractError: The entry is not a program session.
     """
     problem = problem_of_id(item)
     if problem is None:
@@ -46,24 +49,27 @@ def parse_entry(item: dict[str, Any]) -> ProgramSession:
             return ProgramSession.model_validate(item)
         except ValidationError as error:
             problem = problem_of_fields(error)
-    raise ContractError(
-        f"{_LIST} holds something that is not a program session: {problem}. Report a change of the API."
-    )
+    raise ContractError(f"{_LIST} has an entry that is not a program session: {problem}. Report a change of the API.")
 
 
 def problem_of_id(item: dict[str, Any]) -> str | None:
-    """Return what is wrong with the ID of an entry, or None."""
-    return None if is_session_id(item.get("_id")) else "its _id is no ID"
+    """
+    Return what is wrong with the ID of an entry, or None.
+
+    :param item: The entry.
+    :returns: The problem, for an error.
+    """
+    return None if is_session_id(item.get("_id")) else NO_ID
 
 
 @dataclass
 class UnreadableItems:
     """
-    The items of a list that are left out, since they cannot be read.
+    The entries of a list that are left out, since they cannot be read.
 
-    :param count: How many there are.
-    :param first: The position of the first of them, from 1, and its ID if it has one.
-    :param problem: What is wrong with the first.
+    :param count: How many there are; default 0.
+    :param first: Position of the first, from 1, and its ID if it has one; default none.
+    :param problem: What is wrong with the first; default nothing.
     """
 
     count: int = 0
@@ -71,11 +77,17 @@ class UnreadableItems:
     problem: str = ""
 
     def add(self, position: int, item: Any, problem: str) -> None:
-        """Take in one more; `position` counts from 1."""
+        """
+        Count one more.
+
+        :param position: Its number in the list, from 1.
+        :param item: The entry.
+        :param problem: What is wrong with it.
+        """
         self.count += 1
         if self.count == 1:
-            named = item.get("_id") if isinstance(item, dict) else None
-            self.first = f"number {position}{f' ({redact(named)})' if isinstance(named, str) else ''}"
+            entry_id = item.get("_id") if isinstance(item, dict) else None
+            self.first = f"number {position}{f' ({redact(entry_id)})' if isinstance(entry_id, str) else ''}"
             self.problem = problem
 
     def __str__(self) -> str:
@@ -84,16 +96,17 @@ class UnreadableItems:
 
     def report(self, policy: ContractPolicy) -> str | None:
         """
-        Return the sentence to warn with, or None if nothing was left out.
+        Return the warning about entries that were left out, or None if there are none.
 
-        :param policy: What the author wants done about an answer that differs from the documentation.
-        :raises ContractError: Something was left out, and the policy is `strict`.
+        :param policy: What to do about a response that differs from the documentation.
+        :returns: The warning.
+        :raises ContractError: Entries were left out, and the policy is `strict`.
         """
         if not self.count:
             return None
         if policy == "strict":
-            raise ContractError(f"{self} Report it, or choose contract='warn' to go on without.")
-        return f"{self} Going on without."
+            raise ContractError(f"{self} Report it to 360Learning, or set contract='warn' to continue without.")
+        return f"{self} Continuing without."
 
 
 @dataclass
@@ -101,8 +114,8 @@ class SessionList:
     """
     The list of program sessions.
 
-    :param sessions: Those that can be read.
-    :param unreadable: Those that cannot.
+    :param sessions: The sessions that can be read; default none.
+    :param unreadable: The entries that cannot; default none.
     """
 
     sessions: list[ProgramSession] = field(default_factory=list)
@@ -111,49 +124,50 @@ class SessionList:
 
 def parse_session_list(response: Response) -> SessionList:
     """
-    Return the program sessions out of an answer; what cannot be read of them is left out and counted.
+    Parse the list of program sessions; entries that cannot be read are left out and counted.
 
-    It goes from item to item: a list of several megabytes is never one long step that holds up other threads.
+    It parses entry by entry: a list of several megabytes is never one long step that blocks other threads.
 
-    :param response: The answer.
-    :raises ContractError: It is no list, or nothing in it is a program session.
-    :raises TooLargeError: It has more sessions than the memory may hold.
+    :param response: The response.
+    :returns: The list.
+    :raises ContractError: It is not a list, or no entry is a program session.
+    :raises TooLargeError: It has more sessions than the limits allow.
     """
     limits = response.limits or DEFAULT_LIMITS["list"]
     most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
-    what, found = "a list of program sessions", SessionList()
+    what, listed = "a list of program sessions", SessionList()
     stream = StreamedObjects(what, response)
-    for place in range(0, len(response.body), CHUNK_SIZE):
-        for entry in stream.entries(response.body[place : place + CHUNK_SIZE]):
-            problem = entry.problem or _add_session(found.sessions, entry)
+    for start in range(0, len(response.body), CHUNK_SIZE):
+        for entry in stream.entries(response.body[start : start + CHUNK_SIZE]):
+            problem = entry.problem or _add_session(listed.sessions, entry)
             if problem:
-                found.unreadable.add(entry.position, entry.item, problem)
-            if len(found.sessions) > most:
+                listed.unreadable.add(entry.position, entry.item, problem)
+            if len(listed.sessions) > most:
                 raise error_from_size(response.request, response.status, limits)
     stream.close()
-    if found.unreadable.count and not found.sessions:
-        raise build_contract_error(what, response, found.unreadable.problem)
-    return found
+    if listed.unreadable.count and not listed.sessions:
+        raise build_contract_error(what, response, listed.unreadable.problem)
+    return listed
 
 
-def _finished(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[str, Any], str | None]:
-    """Return an entry, sanitized, and what is wrong with it; of one that is no usable object its ID, if it has one."""
+def _sanitize_entry(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[str, Any], str | None]:
+    """Return an entry, sanitized, and what is wrong with it; of an unusable entry only its ID, if it has one."""
     if isinstance(raw, Unreadable):
         return {}, raw.problem
     if not isinstance(raw, dict):
-        return {}, "it is no object"
-    if decoder.was_number(raw.get("_id")):  # as many digits as an ID has make no ID
-        return {}, "its _id is no ID"
+        return {}, "it is not an object"
+    if decoder.was_number(raw.get("_id")):  # a number with as many digits as an ID is not an ID
+        return {}, NO_ID
     try:
         item: dict[str, Any] = decoder.finish(raw, is_risky=is_risky)
     except (ValueError, RecursionError) as error:
-        named = {"_id": raw.get("_id")}
-        return {} if problem_of_id(named) else named, describe_problem(error)
+        only_id = {"_id": raw.get("_id")}
+        return {} if problem_of_id(only_id) else only_id, describe_problem(error)
     return item, None
 
 
 def _add_session(sessions: list[ProgramSession], entry: Entry) -> str | None:
-    """Add the session that an entry is; return what is wrong with it, if it is none."""
+    """Add the session of an entry; return what is wrong with the entry, if it is not a session."""
     if problem := problem_of_id(entry.item):
         return problem
     try:
@@ -169,8 +183,8 @@ class Entry:
     One entry of the list.
 
     :param position: Its number, from 1.
-    :param item: What it holds, sanitized; of one that cannot be read, its `_id` at most.
-    :param problem: Why it cannot be read, or None. Its fields are not looked at.
+    :param item: Its fields, sanitized; of one that cannot be read, its `_id` at most.
+    :param problem: Why it cannot be read, or None. The values of its fields are not checked.
     :param was_sanitized: Whether something in it may have been replaced.
     """
 
@@ -182,10 +196,10 @@ class Entry:
 
 class StreamedObjects:
     """
-    Reads an array of objects from an answer whose body comes piece by piece.
+    Reads an array of objects from a response whose body arrives in chunks.
 
-    :param what: What was asked for.
-    :param response: The answer, without its body.
+    :param what: What the array should be, for errors.
+    :param response: The response, without its body.
     """
 
     def __init__(self, what: str, response: Response) -> None:
@@ -196,23 +210,23 @@ class StreamedObjects:
         self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH, skip_damaged=True)
         self._start = b""
         self._count = 0
-        self._held_back = 0  # entries that could not be read, before the first that can
-        self._is_risky = False  # the text since the last complete item may hold what cannot be stored
+        self._held_back = 0  # unreadable entries before the first readable one
+        self._is_risky = False  # the text since the last complete entry may contain what cannot be stored
         self._end_of_last = b""
 
-    def feed(self, piece: bytes) -> Iterator[dict[str, Any]]:
+    def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """
         Yield the objects that became complete, as they were sent.
 
-        In place of an entry that cannot be read, an empty object is yielded, or one with an `_id` only.
+        An entry that cannot be read yields an empty object, or one with its `_id` only.
 
-        :param piece: The next bytes of the body.
-        :raises ContractError: The body is no JSON array.
+        :param chunk: The next bytes of the body.
+        :raises ContractError: The body is not a JSON array.
         """
-        for entry in self.entries(piece):
+        for entry in self.entries(chunk):
             if entry.problem:
                 self.unreadable.add(entry.position, entry.item, entry.problem)
-            # Nothing is yielded of what may turn out to be no list of sessions at all.
+            # Nothing is yielded before the first readable entry: the body may not be a list of sessions at all.
             if self.unreadable.count < entry.position:
                 yield from ({} for _ in range(self._held_back))
                 self._held_back = 0
@@ -220,24 +234,24 @@ class StreamedObjects:
             else:
                 self._held_back += 1
 
-    def entries(self, piece: bytes) -> Iterator[Entry]:
+    def entries(self, chunk: bytes) -> Iterator[Entry]:
         """
         Yield the entries that became complete, also those that cannot be read.
 
-        :param piece: The next bytes of the body.
-        :raises ContractError: The body is no JSON array.
+        :param chunk: The next bytes of the body.
+        :raises ContractError: The body is not a JSON array.
         """
         if len(self._start) < START:
-            self._start = (self._start + piece)[:START]
-        # An escape may be cut in two.
-        text = self._end_of_last + piece
+            self._start = (self._start + chunk)[:START]
+        # An escape may begin in the chunk before.
+        text = self._end_of_last + chunk
         is_risky = has_risky_escape(text.decode("latin-1"))
         self._end_of_last = text[1 - MAX_ESCAPE_LENGTH :]
         self._is_risky = self._is_risky or is_risky
         try:
-            for raw in self._reader.feed(piece):
+            for raw in self._reader.feed(chunk):
                 self._count += 1
-                item, problem = _finished(self._decoder, raw, is_risky=self._is_risky)
+                item, problem = _sanitize_entry(self._decoder, raw, is_risky=self._is_risky)
                 yield Entry(self._count, item, problem, self._decoder.has_changed)
                 self._decoder.start()
                 self._is_risky = is_risky
@@ -248,9 +262,9 @@ class StreamedObjects:
 
     def close(self) -> None:
         """
-        Check that the array is complete, and that at least something in it could be read.
+        Check that the array is complete, and that at least one of its entries could be read.
 
-        :raises ContractError: It is not.
+        :raises ContractError: It is not, or none could.
         """
         try:
             self._reader.close()

@@ -1,4 +1,4 @@
-"""What crosses the wire: a request and its answer, as plain data."""
+"""Requests and responses as plain data, and the limits of a response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What is asked for decides how much of an answer, and how much time, is allowed.
+# The kind of a call decides how large its response may be, and how long it may take.
 Kind = Literal["document", "list", "entries", "token"]
 
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -25,10 +25,10 @@ class Request:
 
     :param method: HTTP method, in capitals.
     :param path: Path from the root of the host, percent-encoded, without a query.
-    :param query: Query parameters, in order; the transport encodes them.
-    :param headers: Headers; credentials are added later.
-    :param body: Body as the transport takes it, or None.
-    :param repeatable: Whether sending it twice does no harm; by default what HTTP says of the method.
+    :param query: Query parameters, in order; the transport encodes them. Default none.
+    :param headers: Headers, without credentials; default none.
+    :param body: Body as the transport takes it; default none.
+    :param repeatable: Whether it may be sent twice; default whether its method is idempotent in HTTP.
     """
 
     method: str
@@ -40,32 +40,37 @@ class Request:
 
     @property
     def may_repeat(self) -> bool:
-        """Whether the request may be sent again although the first may have been carried out."""
+        """Whether the request may be sent again, even if the server may have processed the first."""
         return self.method in REPEATABLE_METHODS if self.repeatable is None else self.repeatable
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
-        """Return the request with these headers set."""
+        """
+        Set headers.
+
+        :param headers: Names and values.
+        :returns: A new request.
+        """
         return replace(self, headers={**self.headers, **headers})
 
     def __str__(self) -> str:
-        # The query stays out: it may hold the company ID and the API key.
+        # Without the query, which may contain company ID and API key.
         return f"{self.method} {redact(self.path)}"
 
 
 @dataclass(frozen=True)
 class Response:
     """
-    One HTTP answer.
+    One HTTP response.
 
-    :param request: What was asked.
+    :param request: The request.
     :param status: HTTP status.
-    :param headers: Headers, with lower-case names.
-    :param body: The body, decompressed; empty where the answer is streamed.
-    :param native: The transport's own answer object, for callers that want it; still open where it is streamed.
-    :param content: Where the answer is streamed: its body, piece by piece, decompressed and within its limits. An
-        iterator, or an asynchronous one, as the transport is; it has to be closed.
-    :param is_cut: Whether the body is the beginning of one that was longer than allowed; only of errors.
-    :param limits: How much was allowed; default None: what is allowed by default.
+    :param headers: Headers, with lower-case names; default none.
+    :param body: The body, decompressed; default empty, as it is if the caller streams the body.
+    :param native: The response of `requests` or `aiohttp`; still open if the caller streams the body. Default none.
+    :param content: Only if the caller streams the body: its chunks, decompressed and within the limits. An iterator or
+        an asynchronous one, depending on the transport; the caller closes it. Default none.
+    :param is_cut: Whether the body of an error is only the beginning of a longer one; default False.
+    :param limits: How much may be read; default `DEFAULT_LIMITS` of the kind of call.
     """
 
     request: Request
@@ -79,20 +84,21 @@ class Response:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status says that the request was carried out."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def location(self) -> str | None:
-        """Where the answer redirects to, if it does."""
+        """Where the response redirects to, or None."""
         return self.headers.get("location") if self.status in (301, 302, 303, 307, 308) else None
 
 
 def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
-    Return the headers of an answer with lower-case names; values of a header that is given twice are joined.
+    Return the headers of a response with lower-case names; the values of a repeated header are joined by commas.
 
     :param headers: Names and values, in order.
+    :returns: Values by name.
 
     Source: RFC 9110, section 5.3.
     """
@@ -106,15 +112,15 @@ def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 @dataclass(frozen=True)
 class Limits:
     """
-    How much of one answer is read, and for how long.
+    How much of one response is read, and for how long.
 
     :param max_bytes: Bytes of the body of a success, after decompression.
     :param max_error_bytes: Bytes of the body of an error that are read, after decompression.
-    :param max_seconds: Seconds that one attempt may take, from sending the request to the last byte of the answer.
+    :param max_seconds: Seconds from sending the request to the last byte of the response.
     :param bytes_setting: Name of the setting behind `max_bytes`.
-    :param seconds_setting: Name of the setting behind `max_seconds`; empty if it is what was left of the call's time.
-    :param connection: How to name the connection to the reader of an error.
-    :param is_weighed: Whether all of the answer is held as values, so that what these take counts too; default True.
+    :param seconds_setting: Name of the setting behind `max_seconds`; empty if the deadline of the call comes earlier.
+    :param connection: Name of the connection in errors; default `the connection`.
+    :param is_weighed: Whether the memory of the parsed values counts too; default True.
     """
 
     max_bytes: int
@@ -130,7 +136,7 @@ MIB = 1024 * 1024
 DEFAULT_LIMITS: dict[Kind, Limits] = {
     "document": Limits(64 * MIB, MIB, 120.0, "max_document_bytes", "max_document_seconds"),
     "list": Limits(1024 * MIB, MIB, 600.0, "max_list_bytes", "max_list_seconds"),
-    # The same list, of which one entry is held at a time.
+    # The list of sessions, of which one entry is held in memory at a time.
     "entries": Limits(1024 * MIB, MIB, 600.0, "max_list_bytes", "max_list_seconds", is_weighed=False),
     "token": Limits(MIB, MIB, 120.0, "max_error_bytes", "max_document_seconds"),
 }
@@ -139,15 +145,14 @@ DEFAULT_LIMITS: dict[Kind, Limits] = {
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """
-    One API call: what to send, and how to read the answer.
+    One API call: the request, and how to read its response.
 
     :param request: The request.
-    :param parse: Makes the result from a successful answer; raises `ContractError` where it cannot.
-    :param signed: Whether the request carries credentials.
-    :param any_status: Whether an answer that is no success is handed to `parse` too, instead of being an error.
-    :param streamed: Whether the body of a success stays unread, for the caller to read from `native` piece by piece.
-        A transport that cannot do so reads it as usual; default False.
-    :param kind: What is asked for, which decides the limits; default one document.
+    :param parse: Makes the result from a successful response; raises `ContractError` if it cannot.
+    :param signed: Whether the request carries credentials; default True.
+    :param any_status: Whether `parse` gets unsuccessful responses too; default False: they are errors.
+    :param streamed: Whether the caller reads the body of a success from `Response.content`; default False.
+    :param kind: The kind of response, which decides its limits; default `document`.
     """
 
     request: Request

@@ -1,8 +1,8 @@
 """
 Program sessions and their parts, as 360Learning sends them.
 
-The models are shallow: a session is a pydantic model, its parts are validated straight into plain dictionaries. So the
-JSON document is a rebuild of one level, whatever the number of learners, and nothing that the API sent is lost.
+The models are shallow: a session is a pydantic model, and its parts are validated into plain dictionaries. So
+`document()` rebuilds one level only, whatever the number of learners, and nothing that the API sent is lost.
 """
 
 from __future__ import annotations
@@ -49,18 +49,24 @@ _OPEN = ConfigDict(extra="allow", strict=True)
 
 
 def parse_date(value: Any) -> Any:
-    """Return a date of the API as a datetime in UTC; an empty text means that none is set."""
+    """
+    Parse a date of the API.
+
+    :param value: An ISO text or a datetime; an empty text means that no date is set.
+    :returns: A datetime in UTC, or None; anything else unchanged, for pydantic to refuse.
+    :raises ValueError: The text is not a date.
+    """
     if value == "":
         return None
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
         if isinstance(value, datetime):
-            # The vendor's dates are GMT; one without a zone can mean nothing else.
+            # The vendor's dates are GMT, also those without a zone.
             return value.replace(tzinfo=UTC) if value.tzinfo is None else _in_utc(value)
     except (ValueError, OverflowError):
-        # Without the value: it is not ours to show.
-        raise ValueError("it is no date") from None
+        # Without the value, which may be about people.
+        raise ValueError("it is not a date") from None
     return value
 
 
@@ -68,12 +74,17 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        # The ends of the calendar stand for "always"; UTC has them too.
+        # The first and the last year stand for "always"; in UTC as well.
         return (datetime.min if value.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def format_date(value: datetime) -> str:
-    """Return a datetime as the vendor writes it: UTC, with milliseconds (or microseconds, if it has them)."""
+    """
+    Write a date as the vendor does.
+
+    :param value: A datetime with its zone.
+    :returns: An ISO text in UTC, with milliseconds, or microseconds if the datetime has them.
+    """
     precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
     return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
@@ -85,7 +96,7 @@ def _check_number(value: float | str | None) -> float | str | None:
 
 
 Date = Annotated[datetime | None, BeforeValidator(parse_date)]
-# A text stands for a number that needs more than 64 bits, or for none such as NaN.
+# A text replaces a number that needs more than 64 bits, and NaN and infinity.
 Integer = Annotated[int | str | None, AfterValidator(_check_number)]
 Number = Annotated[int | float | str | None, AfterValidator(_check_number)]
 
@@ -110,7 +121,7 @@ class Module(TypedDict):
 
 @with_config(_OPEN)
 class CustomField(TypedDict):
-    """A custom field and its value; the API names the field `_id` or `customFieldId`."""
+    """A custom field and its value; the API sends its ID as `_id` or `customFieldId`."""
 
     _id: NotRequired[str | None]
     customFieldId: NotRequired[str | None]
@@ -120,7 +131,7 @@ class CustomField(TypedDict):
 
 @with_config(_OPEN)
 class Requirements(TypedDict):
-    """What a learner must have done before."""
+    """What a learner must have completed before."""
 
     courses: NotRequired[list[Any] | None]
     programs: NotRequired[list[Any] | None]
@@ -129,7 +140,7 @@ class Requirements(TypedDict):
 
 @with_config(_OPEN)
 class LearnerStatistics(TypedDict):
-    """How far one learner is; all but `mail` are often missing."""
+    """The progress of one learner; all fields but `mail` are often missing."""
 
     mail: NotRequired[str | None]
     firstName: NotRequired[str | None]
@@ -143,30 +154,30 @@ class LearnerStatistics(TypedDict):
 
 
 def _readable_statistics(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Leave out the learners that cannot be read, if others can."""
+    """Leave out the learners that cannot be read, if at least one can."""
     try:
         return validate(value)
     except ValidationError:
         if not isinstance(value, list):
             raise
-        return _readable(list(value), TypeAdapter(LearnerStatistics), "A program session's statistics have")
+        return _keep_readable(list(value), TypeAdapter(LearnerStatistics), "A program session's statistics have")
 
 
-def _readable(learners: list[Any], adapter: TypeAdapter[L], who_has: str) -> list[L]:
-    """Return the learners that can be read, in place; warn once of the others."""
+def _keep_readable(learners: list[Any], adapter: TypeAdapter[L], subject: str) -> list[L]:
+    """Keep the learners that can be read, in place; warn once about the others."""
     problem, kept = "", 0
-    for place, learner in enumerate(learners):
+    for position, learner in enumerate(learners, 1):
         try:
-            # Into a place that is free: a second list of all would take as much memory as the first.
+            # Into the same list: a second one would take as much memory as the first.
             learners[kept] = adapter.validate_python(learner)
         except ValidationError as error:
-            problem = problem or f"number {place + 1}: {problem_of_fields(error)}"
+            problem = problem or f"number {position}: {problem_of_fields(error)}"
             continue
         kept += 1
     if problem and kept:
         log.warning(
-            "%s %d learners that cannot be read. The first is %s. Going on without.",
-            *(who_has, len(learners) - kept, problem),
+            "%s %d learners that cannot be read. The first is %s. Continuing without.",
+            *(subject, len(learners) - kept, problem),
         )
     if kept or not problem:
         del learners[kept:]
@@ -175,7 +186,7 @@ def _readable(learners: list[Any], adapter: TypeAdapter[L], who_has: str) -> lis
 
 
 class Document(BaseModel):
-    """An object of the API: typed, open to fields that are not known yet, and convertible back without loss."""
+    """An object of the API: typed, open to unknown fields, and convertible back to JSON without loss."""
 
     model_config = ConfigDict(
         strict=True,
@@ -185,49 +196,59 @@ class Document(BaseModel):
         alias_generator=AliasGenerator(alias=lambda name: "_id" if name == "id" else to_camel(name)),
     )
 
-    # Names of the fields in which something was replaced that cannot be stored.
+    # Names of the fields in which something was replaced, since it cannot be stored.
     _sanitized: tuple[str, ...] = PrivateAttr(())
 
     @property
     def sanitized_fields(self) -> tuple[str, ...]:
-        """Names of the fields in which a text or number was replaced, since Airflow could not store it."""
+        """Names of the fields in which a text or number was replaced, since Airflow cannot store it."""
         return self._sanitized
 
     @classmethod
     def from_json(cls, value: Any, *, was_sanitized: bool = False) -> Self:
         """
-        Return the object that a JSON value is.
+        Build the model from a JSON value.
 
         :param value: The value, as the decoder returns it.
         :param was_sanitized: Whether something in it may have been replaced; default False.
-        :raises ValidationError: It is something else.
+        :returns: The model.
+        :raises ValidationError: The value is not such an object.
         """
-        found = cls.model_validate(value)
+        document = cls.model_validate(value)
         if was_sanitized:
-            found._sanitized = sanitized_fields(value)
-        return found
+            document._sanitized = sanitized_fields(value)
+        return document
 
     @classmethod
     def field_names(cls) -> list[str]:
-        """Return the names of the documented fields as the API writes them."""
+        """
+        Return the documented fields.
+
+        :returns: Their names in the API.
+        """
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     def sent_fields(self) -> dict[str, str]:
-        """Return the documented fields that were sent: the API's name of each, and the name of its attribute."""
-        # pydantic counts a field that is not known among the set ones too, under whatever name it has.
-        strangers = self.model_extra or {}
+        """
+        Return the documented fields that were sent.
+
+        :returns: For each name in the API, the name of the attribute.
+        """
+        # pydantic counts unknown fields among the set ones too, whatever their names are.
+        unknown = self.model_extra or {}
         return {
             field.alias or name: name
             for name, field in type(self).model_fields.items()
-            if name in self.model_fields_set and (name not in strangers or getattr(self, name) is not None)
+            if name in self.model_fields_set and (name not in unknown or getattr(self, name) is not None)
         }
 
     def document(self, fields: Collection[str] | None = None, exclude: Collection[str] | None = None) -> dict[str, Any]:
         """
-        Return the JSON document: what the API sent, with dates in one form.
+        Return the JSON document: what the API sent, with all dates in one form.
 
-        :param fields: Names of the fields to keep; by default all that were sent.
-        :param exclude: Names of the fields to leave out; by default none.
+        :param fields: Names of the fields to keep; default all that were sent.
+        :param exclude: Names of the fields to leave out; default none.
+        :returns: The document, with the API's names of fields.
         """
         document = {}
         for alias, name in self.sent_fields().items():
@@ -243,9 +264,9 @@ class Document(BaseModel):
 
 class ProgramSession(Document):
     """
-    One run of a program: the typed view of the API's document.
+    A program session: the typed view of the API's document.
 
-    Everything but `id` may be missing; a missing field reads as None and is absent from `document()`.
+    All fields but `id` may be missing. A missing field is None here, and absent from `document()`.
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
     """
@@ -277,14 +298,14 @@ class ProgramSession(Document):
 
     @property
     def title(self) -> str:
-        """How to name the session to people: its name, printable and on one line, and its ID."""
+        """The session for people: its name, printable and on one line, and its ID."""
         name = printable(" ".join((self.name or "").split()))
         return f"{name} ({printable(self.id)})" if name else f"program session {printable(self.id)}"
 
 
 class SessionStatistics(Document):
     """
-    How far the learners of a session are.
+    The progress of the learners of a session.
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`.
     """
@@ -296,7 +317,11 @@ class SessionStatistics(Document):
     users_stats: Annotated[list[LearnerStatistics] | None, WrapValidator(_readable_statistics)] = None
 
     def not_completed(self) -> list[LearnerStatistics]:
-        """Return the learners who have not finished and are not deleted."""
+        """
+        Return the learners who have not completed the session and are not deleted.
+
+        :returns: Their statistics.
+        """
         return [learner for learner in self.users_stats or [] if not (learner.get("deleted") or _finished(learner))]
 
 
@@ -307,11 +332,12 @@ def _finished(learner: LearnerStatistics) -> bool:
 
 def require_field_names(names: Collection[str] | str | None, argument: str) -> list[str] | None:
     """
-    Return the names of fields of a session that an argument holds, or None if it holds none.
+    Check the names of fields that a user gave.
 
     :param names: A list of names, or one text with names separated by commas.
-    :param argument: Name of the argument, for the message.
-    :raises FixArgumentError: A name is not that of a documented field.
+    :param argument: Name of the argument, for the error.
+    :returns: The names, or None if there are none.
+    :raises FixArgumentError: A name is not the name of a documented field.
     """
     if not names:
         return None
@@ -323,7 +349,7 @@ def require_field_names(names: Collection[str] | str | None, argument: str) -> l
     close = [match for name in unknown for match in get_close_matches(to_camel(name), known, 1)]
     meant = f" Did you mean {', '.join(close)}?" if close else ""
     raise FixArgumentError(
-        f"{argument}: {', '.join(map(repr, unknown))} is no field of a program session.{meant} "
+        f"{argument}: {', '.join(map(repr, unknown))} is not a field of a program session.{meant} "
         f"Known: {', '.join(known)}."
     )
 
@@ -332,11 +358,17 @@ MODULE_TYPES = frozenset({"course", "webinar", "classroom"})
 DURATION_TYPES = frozenset({"hour"})
 
 
-START = 200  # bytes of a body that tell a page from JSON
+START = 200  # bytes of a body, enough to tell a page from JSON
 
 
 def parse_object(model: type[D], what: str) -> Callable[[Response], D]:
-    """Return a parser that reads one object from an answer, or raises `ContractError`."""
+    """
+    Build the parser of a response that is one object.
+
+    :param model: The model of the object.
+    :param what: What the response should be, for errors.
+    :returns: The parser; it raises `ContractError` if the response is not such an object.
+    """
 
     def read(body: bytes) -> D:
         decoder = SafeDecoder()
@@ -351,16 +383,17 @@ def parse_object(model: type[D], what: str) -> Callable[[Response], D]:
 
 def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
     """
-    Return a parser that reads the program session that was asked for.
+    Build the parser of a response that is one program session.
 
-    :param session_id: ID of the session.
+    :param session_id: ID of the requested session; any other session is an error.
+    :returns: The parser; it raises `ContractError` if the response is not that session.
     """
     read = parse_object(ProgramSession, "a program session")
 
     def parse(response: Response) -> ProgramSession:
         session = read(response)
         if session.id.lower() != session_id:
-            raise build_contract_error("the program session that was asked for", response, "it has another _id")
+            raise build_contract_error("the requested program session", response, "it has another _id")
         return session
 
     return parse
@@ -368,45 +401,66 @@ def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
 
 def parse_learners(response: Response) -> list[Learner]:
     """
-    Return the learners out of an answer; those that cannot be read are left out, with one warning.
+    Parse a list of learners; those that cannot be read are left out, with one warning.
 
-    :param response: The answer.
-    :raises ContractError: It is no list, or nothing in it is a learner.
+    :param response: The response.
+    :returns: The learners.
+    :raises ContractError: It is not a list, or none of its entries is a learner.
     """
 
     def read() -> list[Learner]:
         learners = decode_json(response.body)
         if not isinstance(learners, list):
-            raise ValueError("it is no array")  # noqa: TRY004 - told as what is wrong with the answer
-        return _readable(learners, TypeAdapter(Learner), f"{response.request} has")
+            raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
+        return _keep_readable(learners, TypeAdapter(Learner), f"{response.request} has")
 
     return checked_answer("a list of learners", response, read)
 
 
 def checked_answer(what: str, response: Response, parse: Callable[[], R]) -> R:
-    """Run a parser; say what is wrong with the answer where it fails, without showing anything of it."""
+    """
+    Run a parser; where it fails, say what is wrong with the response, without showing anything of it.
+
+    :param what: What the response should be, for errors.
+    :param response: The response.
+    :param parse: The parser.
+    :returns: What the parser returns.
+    :raises ContractError: The parser failed.
+    """
     try:
         return parse()
     except (ValueError, RecursionError) as error:
         problem = describe_problem(error)
-    # Outside of the handler: what failed holds the text of the answer.
+    # Outside the handler: the exception of the parser contains the text of the response.
     raise build_contract_error(what, response, find_page_problem(response.body) or problem)
 
 
 def describe_problem(error: ValueError | RecursionError) -> str:
-    """Return what is wrong with a value that a parser refused, without showing anything of it."""
+    """
+    Say what is wrong with a value that a parser refused, without showing anything of it.
+
+    :param error: The exception of the parser.
+    :returns: The problem, for an error.
+    """
     if isinstance(error, ValidationError):
         return problem_of_fields(error)
     if isinstance(error, RecursionError):
         return TOO_DEEP
-    return "it is no valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
+    return "it is not valid JSON" if isinstance(error, JSONDecodeError | UnicodeDecodeError) else str(error)
 
 
 def build_contract_error(what: str, response: Response, problem: str) -> ContractError:
-    """Return the error for a successful answer that is not what was asked for."""
+    """
+    Build the error for a successful response that is not what the API documents.
+
+    :param what: What the response should be.
+    :param response: The response.
+    :param problem: What is wrong with it.
+    :returns: The error.
+    """
     request = response.request
     return ContractError(
-        f"{request} was answered {response.status} with something that is not {what}: {problem}. "
+        f"{request} returned {response.status}, but not {what}: {problem}. "
         "Check the host of the connection, or report a change of the API.",
         method=request.method,
         path=request.path,
@@ -415,7 +469,12 @@ def build_contract_error(what: str, response: Response, problem: str) -> Contrac
 
 
 def find_page_problem(body: bytes) -> str | None:
-    """Return what a body is that is no JSON at all, or None; its beginning is enough."""
+    """
+    Say what a body is that is not JSON at all.
+
+    :param body: The body, or its beginning.
+    :returns: The problem, for an error; None if the body may be JSON.
+    """
     start = body[:START].lstrip().lower()
     if not start:
         return "the body is empty"
@@ -425,13 +484,18 @@ def find_page_problem(body: bytes) -> str | None:
 
 
 def problem_of_fields(error: ValidationError) -> str:
-    """Return the first problem, with the names of fields and never with their values."""
+    """
+    Say what is wrong with the first field that is not valid, without its value.
+
+    :param error: The exception of pydantic.
+    :returns: The problem, for an error.
+    """
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = redact(".".join(str(part) for part in detail["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     said = "Input should be an object" if detail["type"] in ("model_type", "dict_type") else detail["msg"]
     if detail["type"] == "json_invalid":
-        return f"it is no valid JSON{more}"
+        return f"it is not valid JSON{more}"
     if not place:
-        return f"it is no object ({said})"
+        return f"it is not an object ({said})"
     return f"{place}: {said}{more}"

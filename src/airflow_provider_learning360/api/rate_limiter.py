@@ -1,11 +1,11 @@
-"""The budget of requests that all who use a connection share."""
+"""The rate limit that all hooks of a connection share."""
 
 from __future__ import annotations
 
 
 class RateLimiter:
     """
-    How soon the next request of a connection may leave. Plain arithmetic: the clock is passed in.
+    When the next request of a connection may be sent. Plain arithmetic: the clock is passed in.
 
     :param rate: Requests per second.
     """
@@ -17,27 +17,29 @@ class RateLimiter:
 
     def reserve(self, now: float) -> float:
         """
-        Take the next place in the row; return the seconds until it comes.
+        Reserve the time of the next request.
 
-        :param now: Monotonic time, in seconds.
+        :param now: Reading of the monotonic clock, in seconds.
+        :returns: Seconds until that time.
         """
-        place = max(now, self._next)
-        self._next = place + 1 / self.rate
-        return place - now
+        reserved = max(now, self._next)
+        self._next = reserved + 1 / self.rate
+        return reserved - now
 
     def pause(self, now: float, seconds: float) -> None:
         """
-        Let nobody send before the server wants to be asked again.
+        Hold back all requests, since the server asked to wait.
 
-        :param now: Monotonic time, in seconds.
-        :param seconds: What the server asked for.
+        :param now: Reading of the monotonic clock, in seconds.
+        :param seconds: How long the server asked to wait.
         """
         self._paused_until = max(self._paused_until, now + seconds)
 
     def paused_for(self, now: float) -> float:
         """
-        Return for how many more seconds nobody may send; 0 if that is over.
+        Return how much longer all requests are held back.
 
-        :param now: Monotonic time, in seconds.
+        :param now: Reading of the monotonic clock, in seconds.
+        :returns: Seconds; 0 if requests may be sent.
         """
         return max(0.0, self._paused_until - now)

@@ -1,4 +1,4 @@
-"""Hide secrets in texts, also where the secret is encoded: as a URL, HTML, JSON, base64 or hexadecimal digits."""
+"""Hide secrets in texts, in plain and encoded as a URL, HTML, JSON, base64 or hexadecimal digits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 # A shorter secret is hidden as a whole word only: otherwise it would hide parts of ordinary words.
 SHORT = 8
-EDGE = 4  # characters of base64, around what is the secret's alone, that hold some bits of it
-MAX_DECODINGS = 6  # how often a text is decoded: a proxy may encode what the server has encoded
+EDGE = 4  # characters of base64 before and after the secret that contain some of its bits
+MAX_DECODINGS = 6  # how often a text is decoded: a proxy may encode again what the server encoded
 
 _ESCAPE = re.compile(
     r"%(?P<url>[0-9a-f]{2})|\\+(?:u00|x)(?P<code>[0-9a-f]{2})|&#x0*(?P<hex>[0-9a-f]{1,5});?|&#0*(?P<number>[0-9]{1,6});?"
@@ -33,10 +33,10 @@ Span = tuple[int, int]
 
 class EncodedForms(NamedTuple):
     """
-    What to search for, in small letters.
+    The forms of a secret to search for, in lower case.
 
-    :param plain: The secret, and what is left of it when escapes inside of it are decoded.
-    :param base64: What its base64 and hexadecimal encodings have in common, whatever stands around the secret.
+    :param plain: The secret, and the secret with the escapes in it decoded.
+    :param base64: The part of its base64 and hexadecimal encodings that does not depend on the text around the secret.
     """
 
     plain: tuple[str, ...]
@@ -45,36 +45,38 @@ class EncodedForms(NamedTuple):
 
 def hide_secrets(text: str, secrets: Iterable[str]) -> str:
     """
-    Return a text in which `***` stands for each secret, in whatever encoding.
+    Replace each secret by `***`, in whatever encoding.
 
     :param text: The text.
-    :param secrets: The secrets as they are.
+    :param secrets: The secrets, not encoded.
+    :returns: The text without secrets.
     """
-    wanted = [one for one in dict.fromkeys(secrets) if one.strip()]
-    if not wanted or not text:
+    searched = [secret for secret in dict.fromkeys(secrets) if secret.strip()]
+    if not searched or not text:
         return text
-    found = sorted(span for layers in _decodings(text) for secret in wanted for span in _find(layers, secret))
-    if not found:
+    spans = sorted(span for layers in _decodings(text) for secret in searched for span in _find(layers, secret))
+    if not spans:
         return text
-    shown, position = [], 0
-    for start, end in found:
+    parts, position = [], 0
+    for start, end in spans:
         if start >= position:
-            shown += [text[position:start], HIDDEN]
+            parts += [text[position:start], HIDDEN]
         position = max(position, end)
-    return "".join([*shown, text[position:]])
+    return "".join([*parts, text[position:]])
 
 
 @lru_cache(maxsize=256)
 def encoded_forms(secret: str) -> EncodedForms:
     """
-    Return what to search for in a decoded text to find a secret.
+    Return the forms of a secret to search for in a decoded text.
 
     :param secret: The secret.
+    :returns: The forms, without duplicates.
     """
-    # Percent-encoding knows bytes: characters beyond ASCII come back as several.
+    # Percent-encoding works on bytes: one character beyond ASCII is decoded into several.
     as_bytes = secret.encode("utf-8", "replace").decode("latin-1")
     decoded = [layers[-1].text for form in {secret, as_bytes} for layers in _decodings(form)]
-    # In a query, a plus is a blank; blanks are left out when a text is decoded.
+    # In a query, a plus stands for a blank; decoding removes blanks.
     plain = [secret, *decoded, "".join(secret.split()), "+".join(secret.split())]
     encoded = [secret.encode("utf-8", "replace").hex()]
     for form in {secret, _percent_encoded(secret)}:
@@ -87,11 +89,11 @@ def encoded_forms(secret: str) -> EncodedForms:
 
 
 class _Layer:
-    """A text with its escapes decoded once, and where each character of it came from."""
+    """A text with its escapes decoded once, and the position of each character in the source."""
 
     def __init__(self, source: str) -> None:
         parts: list[str] = []
-        # Of each part: where it begins here, and where it begins and ends in the source.
+        # For each part: where it begins here, and its span in the source.
         self._begins: list[int] = []
         self._sources: list[Span] = []
         here = position = 0
@@ -116,7 +118,7 @@ class _Layer:
         self.text = "".join(parts)
 
     def in_source(self, start: int, end: int) -> Span:
-        """Return where the source holds these characters."""
+        """Return the span of these characters in the source."""
         return self._source_of(start)[0], self._source_of(end - 1)[1]
 
     def _source_of(self, position: int) -> Span:
@@ -130,13 +132,13 @@ class _Layer:
 
 
 class _Plain:
-    """The text as it is, as the first layer."""
+    """The first layer: the text as it is."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def in_source(self, start: int, end: int) -> Span:
-        """Return the same."""
+        """Return the same span."""
         return start, end
 
 
@@ -144,7 +146,7 @@ Layers = list[_Layer | _Plain]
 
 
 def _decodings(text: str) -> Iterator[Layers]:
-    """Yield the text as it is, decoded once, decoded twice, and so on, until nothing is left to decode."""
+    """Yield the layers of the text decoded 0, 1, 2, ... times, until nothing is left to decode."""
     layers: Layers = [_Plain(text)]
     yield layers
     for _ in range(MAX_DECODINGS):
@@ -156,7 +158,7 @@ def _decodings(text: str) -> Iterator[Layers]:
 
 
 def _decode(match: re.Match[str]) -> str | None:
-    """Return the character that an escape stands for, nothing for a blank, None if it is no escape."""
+    """Return the character of an escape, an empty text for a blank, or None if it is not an escape."""
     code = match["url"] or match["code"] or match["hex"]
     if code:
         return chr(int(code, 16))
@@ -168,7 +170,7 @@ def _decode(match: re.Match[str]) -> str | None:
 
 
 def _find(layers: Layers, secret: str) -> Iterator[Span]:
-    """Yield where the text holds a secret that the last layer shows."""
+    """Yield the spans in the text of a secret that the last layer contains."""
     forms, text = encoded_forms(secret), layers[-1].text
     lower = text.translate(_LOWER)
     for form in forms.plain:
@@ -190,14 +192,14 @@ def _occurrences(text: str, form: str) -> Iterator[Span]:
 
 
 def _is_word(decoded: str, place: Span, text: str, span: Span) -> bool:
-    """Whether something stands alone, either in the decoded text (which has no blanks) or in the text as it is."""
+    """Whether a span is a whole word, in the decoded text (which has no blanks) or in the text as it is."""
     before = decoded[place[0] - 1 : place[0]].isalnum() and text[span[0] - 1 : span[0]].isalnum()
     after = decoded[place[1] : place[1] + 1].isalnum() and text[span[1] : span[1] + 1].isalnum()
     return not (before or after)
 
 
 def _with_edges(text: str, start: int, end: int) -> Span:
-    """Return the span with the neighbours that hold bits of the secret's first and last characters."""
+    """Return the span with the characters around it that contain bits of the secret."""
     first, last = max(0, start - EDGE), min(len(text), end + EDGE)
     while start > first and text[start - 1] in _BASE64:
         start -= 1
@@ -213,7 +215,7 @@ def _in_text(layers: Layers, start: int, end: int) -> Span:
 
 
 def _base64_cores(text: str) -> Iterator[str]:
-    """Yield what base64 makes of a text wherever it stands in a longer one, without the ends that depend on that."""
+    """Yield the base64 of a text at each possible offset in a longer one, without the ends that depend on the rest."""
     bits = "".join(f"{one:08b}" for one in text.encode("utf-8", "replace"))
     for skipped in (0, 4, 2):
         inner = bits[skipped:]

@@ -1,4 +1,4 @@
-"""One decision: given this error and this budget, wait how long, or give up and say why."""
+"""How long to wait before a retry or the next poll, and when to give up."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.errors import LearningError
 
-FIRST_WAIT = 1.0  # seconds before the first repetition
-LONGEST_WAIT = 30.0  # seconds; where doubling stops
+FIRST_WAIT = 1.0  # seconds before the first retry
+LONGEST_WAIT = 30.0  # seconds at which the backoff stops doubling
 MAX_RETRY_AFTERS = 20  # values of one `Retry-After` header that are read
 
-# Seconds; the longest wait that a server may ask for, however much longer it asks.
+# Seconds; a longer `Retry-After` is cut to these.
 MAX_TRIGGERER_WAIT = 3600.0
 MAX_TASK_WAIT = 86400.0
 
-MAX_ERROR_WAIT = 300.0  # seconds; the same for a poller that waits until somebody mends what is wrong
+MAX_ERROR_WAIT = 300.0  # seconds at which the backoff of a poller stops after an error that a retry does not mend
 
 
 @dataclass(frozen=True)
 class RetryBudget:
     """
-    How much patience one call has.
+    How often, and for how long, one call is retried.
 
-    :param attempts: Requests that may be sent for the call, the first included.
-    :param total: Seconds that the call may take in all before no repetition is begun.
-    :param max_rate_limit_wait: Longest `Retry-After`, in seconds, that is waited for inside the call.
+    :param attempts: Requests that may be sent for the call, the first included; default 5.
+    :param total: Seconds from the beginning of the call after which no retry begins; default 120.
+    :param max_rate_limit_wait: Longest `Retry-After`, in seconds, that the call waits for; default 60.
     """
 
     attempts: int = 5
@@ -45,18 +45,19 @@ def compute_wait(
     """
     Return the seconds to wait before the next attempt.
 
-    :param error: What the last attempt ended in.
+    :param error: The error of the last attempt.
     :param attempt: Number of the last attempt, from 1.
     :param elapsed: Seconds since the call began.
-    :param budget: The patience of the call.
-    :param jitter: Returns a number from 0 to 1, so that many clients do not come back at the same moment.
-    :raises LearningError: `error` itself, with the reason for giving up where there was a choice.
+    :param budget: The retry budget of the call.
+    :param jitter: Returns a random number from 0 to 1, so that many clients do not retry at the same moment.
+    :returns: The seconds.
+    :raises LearningError: `error` itself, with the reason for giving up if a retry was possible.
     """
     if not error.retryable:
         raise error
     if attempt >= budget.attempts:
         raise error if budget.attempts == 1 else error.with_note(f"Gave up after {attempt} attempts.")
-    wait = _wanted_wait(error, attempt, jitter)
+    wait = _backoff(error, attempt, jitter)
     if error.retry_after is not None and error.retry_after > budget.max_rate_limit_wait:
         raise error.with_note(
             f"That is longer than max_rate_limit_wait ({budget.max_rate_limit_wait:g} s) of the connection."
@@ -69,9 +70,9 @@ def compute_wait(
     return wait
 
 
-def _wanted_wait(error: LearningError, attempt: int, jitter: Callable[[], float]) -> float:
+def _backoff(error: LearningError, attempt: int, jitter: Callable[[], float]) -> float:
     if error.retry_after is not None:
-        # Never earlier than asked; a little later, so that all who were refused do not return at once.
+        # Never earlier than asked; a little later, so that refused clients do not all return at once.
         return error.retry_after + jitter() * min(1.0, FIRST_WAIT)
     grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 30))
     return grown * (0.5 + jitter() / 2)
@@ -79,14 +80,15 @@ def _wanted_wait(error: LearningError, attempt: int, jitter: Callable[[], float]
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """
-    Return the seconds that a `Retry-After` header asks for, or None if it says nothing usable.
+    Parse a `Retry-After` header.
 
-    :param value: The header: seconds, also fractional, or an HTTP date; if it was given twice, the longest wait counts.
+    :param value: The header: seconds, also fractional, or an HTTP date; of several values, the longest counts.
     :param now: The present time, with its zone.
+    :returns: Seconds to wait, or None if the header is missing or not valid.
     """
     if value is None or not value.isascii():
         return None
-    # A date holds a comma of its own.
+    # A date contains a comma.
     parts = value.split(",")[:MAX_RETRY_AFTERS]
     given = [*parts, *map(",".join, pairwise(parts))]
     return max((seconds for one in given if (seconds := _seconds_of(one, now)) is not None), default=None)
@@ -103,7 +105,7 @@ def _seconds_of(value: str, now: datetime) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = (moment - now).total_seconds()
-    # A NaN or an infinity is no time to wait.
+    # NaN and infinity are not valid.
     return max(0.0, seconds) if abs(seconds) < float("inf") else None
 
 
@@ -111,13 +113,14 @@ def compute_poll_wait(
     interval: float, looks: int, *, exponential: bool, longest: float | None, jitter: Callable[[], float]
 ) -> float:
     """
-    Return the seconds until the next look, as Airflow's sensors count them.
+    Return the seconds until the next poll of a sensor, as Airflow's own sensors count them.
 
-    :param interval: Seconds between looks.
-    :param looks: Looks so far, from 1.
+    :param interval: Seconds between polls.
+    :param looks: Number of polls so far, from 1.
     :param exponential: Whether the waits grow.
-    :param longest: Longest wait, in seconds, or None for no limit; only where they grow.
-    :param jitter: Returns a number from 0 to 1.
+    :param longest: Longest wait, in seconds, if they grow; None for no limit.
+    :param jitter: Returns a random number from 0 to 1.
+    :returns: The seconds.
 
     Source: Airflow's `BaseSensorOperator`, `exponential_backoff` and `max_wait`.
     """
@@ -136,13 +139,14 @@ def compute_watch_wait(
     longest_wait: float = MAX_TRIGGERER_WAIT,
 ) -> float:
     """
-    Return the seconds from one look to the next of a poller that never gives up.
+    Return the seconds until the next poll of a poller, which never gives up.
 
-    :param interval: Seconds between looks that got an answer.
-    :param error: What the last look ended in, or None.
-    :param failures: How many looks in a row ended in an error.
-    :param jitter: Returns a number from 0 to 1, so that many pollers do not look at the same moment.
+    :param interval: Seconds between successful polls.
+    :param error: The error of the last poll, or None.
+    :param failures: Number of failed polls in a row.
+    :param jitter: Returns a random number from 0 to 1, so that many pollers do not poll at the same moment.
     :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
+    :returns: The seconds.
     """
     if error is None:
         return interval * (1 + jitter() / 20)

@@ -1,4 +1,4 @@
-"""Make texts and numbers of the vendor safe, once, where a document or an error is born."""
+"""Make texts and numbers of 360Learning safe to store and to show, where a document or an error is created."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-# What msgpack, PostgreSQL and JSON readers in other languages take.
+# Limits of msgpack, PostgreSQL and JSON parsers in other languages.
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 MAX_DIGITS = 100  # of a number that is kept as text; a longer one is kept as a fingerprint
 MAX_DEPTH = 50  # levels of nesting; Airflow's serializers stop at a few hundred
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# Joiners hold letters of Persian and Hindi together, and emoji.
+# Joiners connect letters of Persian and Hindi, and parts of emoji.
 _JOINERS = frozenset("\u200c\u200d")
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NUMBER = re.compile(r"NaN|-?Infinity|-?[0-9]{19,}|integer of [0-9]+ digits, SHA-256 [0-9a-f]{16}")
@@ -23,11 +23,12 @@ _NUMBER = re.compile(r"NaN|-?Infinity|-?[0-9]{19,}|integer of [0-9]+ digits, SHA
 
 def sanitize(value: Any) -> Any:
     """
-    Return a JSON value that every store and encoder of Airflow takes.
+    Copy a JSON value into one that every store and encoder of Airflow takes.
 
-    Lone surrogates and NUL become U+FFFD; integers beyond 64 bits, NaN and infinity become text.
+    Lone surrogates and NUL become U+FFFD; integers beyond 64 bits, NaN and infinity become texts.
 
-    :param value: The value; lists and mappings are walked through.
+    :param value: The value; lists and mappings are copied with all that is in them.
+    :returns: The safe value.
     :raises RecursionError: It is nested too deeply.
     """
     if isinstance(value, str):
@@ -46,16 +47,17 @@ def sanitize(value: Any) -> Any:
 
 
 class Sanitizer:
-    """Does the same in place, for a value that nobody else holds: nothing is copied. Knows whether it had to."""
+    """Does the same in place; `has_changed` says whether it replaced anything."""
 
     def __init__(self) -> None:
         self.has_changed = False
 
     def sanitize(self, value: Any) -> Any:
         """
-        Return the value; lists and dictionaries are the same ones, with other contents where need be.
+        Make a value safe in place.
 
         :param value: The value, as `json` returns it.
+        :returns: The same list or dictionary, or the safe text or number.
         :raises RecursionError: It is nested too deeply.
         """
         if isinstance(value, dict):
@@ -63,8 +65,8 @@ class Sanitizer:
             for name, one in value.items():
                 value[name] = self.sanitize(one)
         elif isinstance(value, list):
-            for place, one in enumerate(value):
-                value[place] = self.sanitize(one)
+            for index, one in enumerate(value):
+                value[index] = self.sanitize(one)
         elif isinstance(value, str):
             if _UNSTORABLE.search(value):
                 self.has_changed = True
@@ -83,12 +85,22 @@ class Sanitizer:
 
 
 def sanitize_text(text: str) -> str:
-    """Return a text with U+FFFD for every lone surrogate and NUL."""
+    """
+    Replace every lone surrogate and NUL by U+FFFD.
+
+    :param text: The text.
+    :returns: The safe text.
+    """
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def sanitize_integer(digits: str) -> int | str:
-    """Return the integer that a JSON text holds; a text if it needs more than 64 bits."""
+    """
+    Parse an integer of a JSON text.
+
+    :param digits: Its digits.
+    :returns: The integer; a text if it needs more than 64 bits.
+    """
     if len(digits) > MAX_DIGITS:
         return _fingerprint(digits)
     number = int(digits)
@@ -96,12 +108,20 @@ def sanitize_integer(digits: str) -> int | str:
 
 
 def is_number_text(value: Any) -> bool:
-    """Whether a value is the text that stands for a number which could not be kept as one."""
+    """
+    Whether a value is a text that replaces a number.
+
+    :param value: The value.
+    """
     return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 def is_nested_too_deeply(value: Any) -> bool:
-    """Whether lists and mappings are nested more than `MAX_DEPTH` levels deep."""
+    """
+    Whether lists and mappings are nested more than `MAX_DEPTH` levels deep.
+
+    :param value: The value.
+    """
     level = [value] if isinstance(value, dict | list) else []
     depth = 0
     while level:
@@ -119,9 +139,10 @@ def is_nested_too_deeply(value: Any) -> bool:
 
 def printable(text: str) -> str:
     r"""
-    Return a text for logs and terminals: control characters and bidi overrides are written as escapes like `\x1b`.
+    Make a text fit for logs and terminals: control characters and bidi overrides become escapes like `\x1b`.
 
-    :param text: The text; one of several lines becomes one line.
+    :param text: The text.
+    :returns: The text, on one line.
     """
     if text.isprintable():
         return text
@@ -129,7 +150,11 @@ def printable(text: str) -> str:
 
 
 def is_unprintable(character: str) -> bool:
-    """Whether a character steers a terminal or the direction of writing, or cannot be stored."""
+    """
+    Whether a character controls a terminal or the direction of writing, or cannot be stored.
+
+    :param character: The character.
+    """
     return unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
 
 

@@ -1,4 +1,4 @@
-"""Every setting of a 360Learning connection, defined once: the form, the parser and the docs come from here."""
+"""All settings of a 360Learning connection. The form, the parser and the documentation are generated from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 EU_HOST = "https://app.360learning.com"
 US_HOST = "https://app.us.360learning.com"
-MAX_SECONDS = 86_400.0  # of any time that a connection allows: one day
-MAX_BYTES = 1024**4  # of any answer that a connection allows
+MAX_SECONDS = 86_400.0  # of any time limit of a connection: one day
+MAX_BYTES = 1024**4  # of any size limit of a connection
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # A host name or an IP address; labels of 1 to 63 characters.
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _NAME = re.compile(rf"[0-9a-f:.]*:[0-9a-f:.]*|(?:{_LABEL}\.)*{_LABEL}\.?", re.IGNORECASE)
 
-# What the connection form calls its own fields; all other settings live in its extra.
+# From a setting to its field in the connection form; all other settings are in the extra.
 FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
 VERIFY = (
     "`true`, `false`, or the path of a CA bundle. `true` means the bundle that `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` "
@@ -39,8 +39,23 @@ _PASTED = (
     "No key of 360Learning has that character. It was probably pasted from a document; copy it again from "
     "360Learning (Settings > API)"
 )
-# Names under which users of the HTTP provider know two of the settings.
+# Other names of two settings, from the HTTP provider.
 SYNONYMS = {"verify_ssl": "verify", "proxy": "proxies"}
+
+
+class FormField(TypedDict):
+    """One field of the connection form, as Airflow's `conn-fields` describe it."""
+
+    label: str
+    description: str
+    schema: dict[str, Any]  # JSON Schema of the value
+
+
+# Airflow's `ui-field-behaviour`.
+FormBehaviour = TypedDict(
+    "FormBehaviour",
+    {"hidden-fields": list[str], "relabeling": dict[str, str], "placeholders": dict[str, str]},
+)
 
 
 class LearningSettings(BaseModel):
@@ -152,7 +167,7 @@ class LearningSettings(BaseModel):
     @classmethod
     def _refuse_switches(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation in (int, float):
-            raise ValueError("it is true or false, and must be a number")
+            raise ValueError("it must be a number, not true or false")
         return value
 
     @field_validator("company_id", "api_key")
@@ -170,7 +185,7 @@ class LearningSettings(BaseModel):
         key = info.data.get("api_key")
         for text in (info.data.get("company_id") or "", key.get_secret_value() if key else ""):
             if auth == "headers" and not text.isascii():
-                # Servers read other characters as Latin-1 or as UTF-8, and HTTP libraries send either.
+                # Servers and HTTP libraries disagree on the encoding of other characters: Latin-1 or UTF-8.
                 wrong = next(one for one in text if not one.isascii())
                 raise ValueError(
                     "headers carry ASCII characters only, but company ID or API key contains "
@@ -201,16 +216,17 @@ class LearningSettings(BaseModel):
         extra: Mapping[str, Any] | None = None,
     ) -> LearningSettings:
         """
-        Return the settings that the fields of an Airflow connection hold.
+        Read the settings of an Airflow connection.
 
-        :param conn_id: ID of the connection, for messages.
-        :param host: Host, with or without scheme; empty for the EU address.
-        :param login: Company ID.
-        :param password: API key.
-        :param schema: `https` or `http`, where the host names none; default `https`.
-        :param port: Port, where the host names none.
-        :param extra: All other settings by name.
-        :raises SettingsError: Something is missing, unknown or not valid; names the setting, never its value.
+        :param conn_id: ID of the connection, for errors.
+        :param host: Host, with or without scheme; default the EU address.
+        :param login: Company ID; default none, which is an error.
+        :param password: API key; default none, which is an error.
+        :param schema: `https` or `http`, if the host has no scheme; default `https`.
+        :param port: Port, if the host has none; default that of the scheme.
+        :param extra: All other settings by name; default none.
+        :returns: The settings.
+        :raises SettingsError: A setting is missing, unknown or not valid; names the setting, never its value.
         """
         connection = f"connection {conn_id!r}"
         values = {SYNONYMS.get(name, name): value for name, value in (extra or {}).items() if value not in (None, "")}
@@ -229,12 +245,12 @@ class LearningSettings(BaseModel):
 
     @property
     def budget(self) -> RetryBudget:
-        """The patience that one call has."""
+        """The retry budget of one call."""
         return RetryBudget(self.retry_attempts, self.retry_budget, self.max_rate_limit_wait)
 
     @property
     def limits(self) -> dict[Kind, Limits]:
-        """How much of an answer is read, and for how long, by what is asked for."""
+        """How much of a response is read, and for how long, for each kind of call."""
         return {kind: self._limits(default) for kind, default in DEFAULT_LIMITS.items()}
 
     def _limits(self, default: Limits) -> Limits:
@@ -247,11 +263,20 @@ class LearningSettings(BaseModel):
         )
 
     def credentials(self) -> Credentials:
-        """Return fresh credentials, without a token."""
+        """
+        Build the credentials.
+
+        :returns: New credentials, without a token.
+        """
         return Credentials(self.auth, self.company_id, self.api_key.get_secret_value())
 
     def proxy_for(self, scheme: str) -> str | None:
-        """Return the proxy for `http` or `https`, or None."""
+        """
+        Return the proxy that the connection sets.
+
+        :param scheme: `http` or `https`.
+        :returns: Its URL, or None.
+        """
         if isinstance(self.proxies, str):
             return self.proxies
         return (self.proxies or {}).get(scheme)
@@ -261,53 +286,66 @@ class LearningSettings(BaseModel):
         if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_insecure_http:
             raise SettingsError(
                 f"{self.connection} would send its API key in clear text to {parts.hostname}. "
-                "Use https://, or set allow_insecure_http in its extra if that is really meant."
+                "Use https://, or set allow_insecure_http in its extra if you accept that."
             )
         return self
 
 
 def proxy_problem(url: str) -> str | None:
     """
-    Return why a URL cannot be used as a proxy, without the URL; None if it can.
+    Say why a URL cannot be used as a proxy.
 
-    :param url: The URL; one without a scheme speaks HTTP.
+    :param url: The URL; without a scheme, it is `http`.
+    :returns: The problem without the URL, for an error; None if the URL can be used.
     """
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         usable = False
     if not usable:
         return "a proxy is an address such as http://proxy.example.com:3128"
     # HTTP libraries encode both as Latin-1, and their error would show the password.
     if max(unquote(parts.netloc.rpartition("@")[0]), default="") > "\xff":
-        return "name and password of a proxy may hold Latin-1 characters only"
+        return "name and password of a proxy may contain Latin-1 characters only"
     return None
 
 
 def extra_settings() -> list[str]:
-    """Return the names of all settings that live in the connection's extra."""
+    """
+    Return the settings of the connection's extra.
+
+    :returns: Their names.
+    """
     return [name for name in LearningSettings.model_fields if name not in FORM_FIELDS and name != "connection"]
 
 
-def connection_fields() -> dict[str, dict[str, Any]]:
-    """Return the `conn-fields` of the provider info: one form field for each setting of the extra."""
+def connection_fields() -> dict[str, FormField]:
+    """
+    Build the `conn-fields` of the provider info: one form field for each setting of the extra.
+
+    :returns: The fields by name.
+    """
     schemas = LearningSettings.model_json_schema()["properties"]
     return {name: _form_field(schemas[name]) for name in extra_settings()}
 
 
-def form_behaviour() -> dict[str, Any]:
-    """Return the `ui-field-behaviour` of the provider info: labels and placeholders of the form's own fields."""
+def form_behaviour() -> FormBehaviour:
+    """
+    Build the `ui-field-behaviour` of the provider info: labels and placeholders of the form's own fields.
+
+    :returns: Hidden fields, labels and placeholders.
+    """
     fields = LearningSettings.model_fields
     return {
         "hidden-fields": ["schema", "port"],
-        "relabeling": {form: fields[name].title for name, form in FORM_FIELDS.items() if name != "host"},
+        "relabeling": {form: fields[name].title or name for name, form in FORM_FIELDS.items() if name != "host"},
         "placeholders": {"host": EU_HOST, "login": "60b8d2956e20ae1a0f8e44f1", "extra": "{}"},
     }
 
 
-def _form_field(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a form field: optional, of one simple type, with its default as a hint instead of a stored value."""
+def _form_field(schema: Mapping[str, Any]) -> FormField:
+    """Build a form field: optional, of one simple type, with the default in its description."""
     kind = schema.get("type", "string")
     shape: dict[str, Any] = {"type": [kind, "null"]}
     for bound in ("minimum", "exclusiveMinimum", "maximum"):
@@ -325,19 +363,20 @@ def _refuse_unknown(values: Mapping[str, Any], connection: str) -> None:
     if unknown:
         raise SettingsError(
             f"{connection} has unknown settings in its extra: {', '.join(unknown)}. "
-            f"Known ones: {', '.join(extra_settings())}."
+            f"Known settings: {', '.join(extra_settings())}."
         )
 
 
 def base_url(host: str | None, schema: str | None, port: int | None, connection: str) -> str:
     """
-    Return the base URL that a host means: scheme, name and port.
+    Build the base URL of a host: scheme, name and port.
 
     :param host: Host, with or without scheme; empty for the EU address.
-    :param schema: Scheme, where the host names none; default `https`.
-    :param port: Port, where the host names none.
-    :param connection: How to name it in an error.
-    :raises SettingsError: It is no host.
+    :param schema: Scheme, if the host has none; None for `https`.
+    :param port: Port, if the host has none; None for that of the scheme.
+    :param connection: Name of the connection, for the error.
+    :returns: The URL, without a path.
+    :raises SettingsError: It is not a host.
     """
     host = (host or "").strip().rstrip("/") or EU_HOST
     if "://" not in host:
@@ -351,8 +390,8 @@ def base_url(host: str | None, schema: str | None, port: int | None, connection:
         raise SettingsError(f"{connection} has no valid host. Use an address such as {EU_HOST}.")
     if parts.path or parts.query or parts.fragment or parts.username:
         raise SettingsError(
-            f"{connection} has a host with more than an address in it. Use scheme and name only, such as "
-            f"{parts.scheme}://{parts.hostname}; paths such as /api/v1 are added by the provider."
+            f"{connection} has a host with a path, a query or a user name. Use scheme and name only, such as "
+            f"{parts.scheme}://{parts.hostname}; the provider adds paths such as /api/v1."
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}" + (f":{own_port}" if own_port else "")
@@ -360,21 +399,22 @@ def base_url(host: str | None, schema: str | None, port: int | None, connection:
 
 def character_name(character: str) -> str:
     """
-    Return what to call a character that stands in a secret.
+    Describe a character that is not allowed, without the text around it, which may be a secret.
 
     :param character: The character.
+    :returns: Its name and code.
     """
-    return f"{unicodedata.name(character, 'a control character, such as a line end')} (U+{ord(character):04X})"
+    return f"{unicodedata.name(character, 'a control character, such as a line break')} (U+{ord(character):04X})"
 
 
 def _switch_or_path(value: Any) -> Any:
-    """Return True or False for the words that a form or a URI gives for them, else the value: a path."""
+    """Return True or False for their words in a form or URI, else the value: a path."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     return words.get(str(value).strip().lower(), value)
 
 
 def _readable(error: ValidationError) -> str:
-    """Return what is wrong with which setting, without any value."""
+    """Say which settings are not valid and why, without their values."""
     problems = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(detail["loc"][0])

@@ -1,4 +1,4 @@
-"""What one look means for somebody who waits: found, look again, or give up."""
+"""What one poll means for a wait: found, poll again, or give up."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Found = TypeVar("Found")
 
 class Wait(ABC, Generic[Found]):
     """
-    One wait, from look to look.
+    One wait of a sensor or trigger, from poll to poll.
 
-    :param on_missing: What to do while there is no such session; to skip is for the caller.
-    :param max_failures: Looks in a row that may get no answer.
-    :param failures: How many already got none.
+    :param on_missing: What to do while the session does not exist: `fail` (default), `skip` (by the caller) or `wait`.
+    :param max_failures: Failed polls in a row before the wait fails; default 10.
+    :param failures: How many polls in a row have failed already; default 0.
     :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
     """
 
@@ -48,20 +48,22 @@ class Wait(ABC, Generic[Found]):
     @abstractmethod
     def find(self, session: ProgramSession) -> Found | None:
         """
-        Return what is waited for, if it is there.
+        Evaluate one state of the session.
 
         :param session: The session as it is now.
+        :returns: The result of the wait, or None to poll again.
         """
 
     def evaluate(self, outcome: ProgramSession | LearningError) -> Found | None:
         """
-        Return what a look found, or None to look again.
+        Evaluate one poll.
 
-        Afterwards `asked` holds the seconds that the server asked to wait, `retry_after` the same capped by
-        `longest_wait`, and `trouble` what kept the look from finding the session, if anything did.
+        Afterwards, `asked` is the number of seconds that the server asked to wait, `retry_after` the same limited to
+        `longest_wait`, and `trouble` the error of the poll, or None.
 
-        :param outcome: The session, or the error of the look.
-        :raises LearningError: There is no point in looking again.
+        :param outcome: The session, or the error of the poll.
+        :returns: The result of the wait, or None to poll again.
+        :raises LearningError: Another poll would not help, or too many failed.
         """
         self.asked, self.retry_after, self.trouble = 0.0, 0.0, None
         if not isinstance(outcome, LearningError):
@@ -77,9 +79,7 @@ class Wait(ABC, Generic[Found]):
         self.asked = outcome.retry_after or 0.0
         self.retry_after = min(self.asked, self.longest_wait)
         if self.failures > self.max_failures:
-            raise outcome.with_note(
-                f"Looks without an answer in a row: {self.failures} (max_failures is {self.max_failures})."
-            )
+            raise outcome.with_note(f"Failed polls in a row: {self.failures} (max_failures is {self.max_failures}).")
         return None
 
 
@@ -87,8 +87,8 @@ class ModificationWait(Wait[Change]):
     """
     A wait until a session is modified.
 
-    :param watermark: What was last known, or None: then the first look sets it.
-    :param watch: Names of the fields to watch.
+    :param watermark: The state to compare with; None to take that of the first poll.
+    :param watch: Names of the fields to watch; default all of the session.
     :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
     """
 
@@ -98,7 +98,12 @@ class ModificationWait(Wait[Change]):
         self.watch = watch
 
     def find(self, session: ProgramSession) -> Change | None:
-        """Return how the session was modified since the watermark, if it was."""
+        """
+        Compare the session with the watermark.
+
+        :param session: The session as it is now.
+        :returns: The modification, or None if there is none.
+        """
         if self.watermark is None:
             self.watermark = Watermark.of(session, self.watch)
         return find_change(session, self.watermark)
@@ -106,10 +111,10 @@ class ModificationWait(Wait[Change]):
 
 class DateWait(Wait["datetime"]):
     """
-    A wait until a time before or after a date of a session, wherever that date moves.
+    A wait until a time before or after a date of a session. When the date moves, that time moves with it.
 
-    :param due_of: Returns that time, or None as long as the date is not set.
-    :param now: The clock, with its zone.
+    :param due_of: Returns that time for a session, or None while the date is not set.
+    :param now: The wall clock, with its time zone.
     :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
     """
 
@@ -122,11 +127,16 @@ class DateWait(Wait["datetime"]):
         self.due: datetime | None = None
 
     def find(self, session: ProgramSession) -> datetime | None:
-        """Return the time, if it has come."""
+        """
+        Compare the time with the clock.
+
+        :param session: The session as it is now.
+        :returns: The time if it has come, else None.
+        """
         self.due = self._due_of(session)
         return self.due if self.due is not None and self.due <= self._now() else None
 
     @property
     def left(self) -> float:
-        """Seconds until the time that was last seen comes; endless if there is none."""
+        """Seconds until the time of the last poll; infinite if there is none."""
         return float("inf") if self.due is None else (self.due - self._now()).total_seconds()

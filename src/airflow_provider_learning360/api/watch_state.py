@@ -1,4 +1,4 @@
-"""What an event-driven watch knows of its sessions, and what each look at them means for it."""
+"""What a watcher knows about its sessions, and what each poll means for it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,33 @@ if TYPE_CHECKING:
 
 OnGone = Literal["ignore", "event"]
 
-# Sessions in one event; more of them wait for the next look. An event is one row of Airflow's database.
+# Sessions in one event, which is one row of Airflow's database; the others follow with the next poll.
 MAX_CHANGES_PER_EVENT = 500
-# What is known of sessions is stored in so many pieces: 10,000 sessions make no value that a database would mind, and
-# one change writes one small piece.
-SHARD_KEY_PREFIX = "learning360_watermarks_"  # how the keys begin under which they are stored
+# Watermarks are stored in so many shards: the value of 10,000 sessions would be too large for one, and one change
+# writes one small shard.
+SHARD_KEY_PREFIX = "learning360_watermarks_"  # prefix of the keys of the shards
 SHARDS = 64
 
 
 def shard_of(session_id: str) -> str:
-    """Return the name of the piece that holds what is known of a session."""
-    # The end of an ID counts up, so that the pieces grow alike.
+    """
+    Return the shard of a session.
+
+    :param session_id: ID of the session.
+    :returns: Two digits.
+    """
+    # The end of an ID is a counter, so that the shards grow evenly.
     return f"{int(session_id[-2:], 16) % SHARDS:02d}"
 
 
 @dataclass(frozen=True)
 class SessionState:
     """
-    What is known of one session.
+    The state of one session.
 
-    :param watermark: What it was when it was last reported, or first seen.
-    :param gone: Whether it was found missing since.
-    :param times_gone: How often it was found missing, ever.
+    :param watermark: The session when it was last reported, or first observed.
+    :param gone: Whether it was missing at the last poll; default False.
+    :param times_gone: How often it has disappeared; default 0.
     """
 
     watermark: Watermark
@@ -44,14 +49,20 @@ class SessionState:
     times_gone: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """
+        Return the state as JSON.
+
+        :returns: What `from_dict` reads.
+        """
         return {**self.watermark.to_dict(), "gone": self.gone, "times_gone": self.times_gone}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SessionState:
         """
-        Return what `to_dict` wrote.
+        Return the state that `to_dict` wrote.
 
+        :param data: The state as JSON.
+        :returns: The state.
         :raises ValueError: It is something else.
         """
         try:
@@ -63,33 +74,38 @@ class SessionState:
 @dataclass(eq=False)
 class ChangeBatch:
     """
-    What one look found out for one watch: the content of one event.
+    The changes of one event of a watcher.
 
-    :param sessions: One entry for each session that was modified, or is gone.
-    :param confirmed: Whether the event is in Airflow's database.
+    :param sessions: One entry for each session that was modified or has disappeared; default none.
+    :param confirmed: Whether the event is in Airflow's database; default False.
     """
 
     sessions: list[dict[str, Any]] = field(default_factory=list)
     is_stored: bool = False
 
     def payload(self) -> dict[str, Any]:
-        """Return the payload of the event: IDs, times and values, and no people."""
+        """
+        Return the payload of the event.
+
+        :returns: IDs, times and values, without people.
+        """
         return {"sessions": self.sessions}
 
 
 class WatchState:
     """
-    The watch over the sessions of one asset.
+    The watcher of the sessions of one asset.
 
-    `observed` runs ahead of `acknowledged`. A change is reported from `observed`. It moves to `acknowledged`, which is
-    what gets stored, when Airflow has confirmed that the event is in its database. In between, each session has a queue
-    of states. A state leaves the queue when it needs no confirmation any more and all before it have left. So nothing
-    is ever stored that was made of an unconfirmed state, in whatever order the confirmations come.
+    `observed` is ahead of `acknowledged`. A change is reported from `observed`. It moves to `acknowledged`, which is stored, once Airflow has
+    acknowledged the event. In between, each session has a queue of states. A state leaves the queue when it needs no
+    acknowledgement and all states before it have left. So no state is stored that depends on an event that Airflow
+    has not acknowledged, in whatever order the acknowledgements arrive.
 
     :param session_ids: IDs of the sessions, or None for all of the platform.
-    :param watch: Names of the fields of which one must differ; empty for any modification.
-    :param on_missing: What a session that disappears means: `ignore` or `event`.
-    :param kept: What was stored before.
+    :param watch: Names of the fields to watch: a change is reported if at least one of them differs. Default any
+        modification.
+    :param on_missing: What happens when a session disappears: `ignore` (default) or `event`.
+    :param kept: The stored states, by ID of the session; default none.
     """
 
     def __init__(
@@ -103,11 +119,11 @@ class WatchState:
         self.watch = tuple(watch)
         self.on_missing = on_missing
         self.observed: dict[str, SessionState] = {}
-        self.acknowledged: dict[str, dict[str, SessionState]] = {}  # by piece: one of them is written at a time
+        self.acknowledged: dict[str, dict[str, SessionState]] = {}  # by shard: shards are written one at a time
         self.dirty_shards: set[str] = set()
         self.batch = ChangeBatch()
         self._unconfirmed: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
-        # The `modifiedAt` that was looked at last, as it was sent: the same again can be nothing new.
+        # The `modifiedAt` of the last poll as it was sent: the same text cannot be a change.
         self._looked_at: dict[str, Any] = {}
         self._never_seen: set[str] = set()
         for session_id, known in (acknowledged or {}).items():
@@ -116,17 +132,25 @@ class WatchState:
                 self._shard_of(session_id)[session_id] = known
 
     def wants(self, session_id: str) -> bool:
-        """Whether this watch is about that session."""
+        """
+        Whether the watcher is interested in a session.
+
+        :param session_id: ID of the session.
+        """
         return self.session_ids is None or session_id in self.session_ids
 
     def is_there(self, session_id: str) -> bool:
-        """Whether the session was there at the last look, or has not been looked at."""
+        """
+        Whether the session existed at the last poll, or was not polled yet.
+
+        :param session_id: ID of the session.
+        """
         known = self.observed.get(session_id)
         return session_id not in self._never_seen if known is None else not known.gone
 
     def is_news(self, session_id: str, sent: Any) -> bool:
         """
-        Whether a look at the session may find anything.
+        Whether comparing the session may find a change.
 
         :param session_id: ID of the session.
         :param sent: Its `modifiedAt` as the API sent it.
@@ -136,17 +160,18 @@ class WatchState:
 
     def observe(self, session: ProgramSession, sent: Any) -> bool:
         """
-        Take in a session; return whether this was the first sight of it, which is no change.
+        Observe a session.
 
         :param session: The session as it is now.
         :param sent: Its `modifiedAt` as the API sent it.
+        :returns: Whether it was observed for the first time, which is not a change.
         :raises ContractError: The session has no `modifiedAt`.
         """
         known = self.observed.get(session.id)
         if known is None:
             self._keep(SessionState(Watermark.of(session, self.watch)))
         elif len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
-            return False  # the next look finds it again
+            return False  # the next poll finds it again
         else:
             self._compare(session, known)
         self._looked_at[session.id] = sent
@@ -154,9 +179,10 @@ class WatchState:
 
     def observe_missing(self, session_id: str) -> bool:
         """
-        Take in that there is no such session; return whether that is news.
+        Observe that a session does not exist.
 
         :param session_id: ID of the session.
+        :returns: Whether that was not known yet.
         """
         known = self.observed.get(session_id)
         if known is None:
@@ -167,20 +193,24 @@ class WatchState:
             return False
         gone = replace(known, gone=True, times_gone=known.times_gone + 1)
         if self.on_missing == "event":
-            # Counted, so that a second disappearance is told from a repeated event of the first.
+            # Counted, so that a second disappearance differs from a repeated event of the first.
             self._report({"_id": session_id, "kind": "missing", "times": gone.times_gone}, gone)
         else:
             self._keep(gone)
         return True
 
     def take_pending(self) -> ChangeBatch | None:
-        """Return what was found since the last report, or None."""
+        """
+        Take the changes since the last call.
+
+        :returns: The changes, or None if there are none.
+        """
         found, self.batch = self.batch, ChangeBatch()
         return found if found.sessions else None
 
     def acknowledge(self, found: ChangeBatch) -> None:
         """
-        Take in that the event of these findings is in Airflow's database.
+        Acknowledge that the event of these changes is in Airflow's database.
 
         :param found: What `take_pending` returned.
         """
@@ -189,14 +219,19 @@ class WatchState:
             self._settle(session_id)
 
     def shard(self, name: str) -> dict[str, Any]:
-        """Return a piece of what is to be stored, as JSON."""
+        """
+        Return a shard as it is stored.
+
+        :param name: Name of the shard.
+        :returns: The states as JSON, by ID of the session.
+        """
         return {session_id: known.to_dict() for session_id, known in self.acknowledged.get(name, {}).items()}
 
     def _compare(self, session: ProgramSession, known: SessionState) -> None:
         mark = known.watermark
         if mark.watch != self.watch:
-            # Stored when other fields were watched. What was not watched then counts as changed, rather than lose a
-            # change; if the session was not modified since, there is none to lose.
+            # Stored when other fields were watched. Fields that were not watched then count as changed, so that no
+            # change is lost; unless the session was not modified since.
             mark = replace(mark, watch=self.watch)
             fresh = Watermark.of(session, self.watch)
             if fresh.modified_at == mark.modified_at:
@@ -215,7 +250,7 @@ class WatchState:
         self._queue(known, self.batch)
 
     def _keep(self, known: SessionState) -> None:
-        """Take in a state that is in no event."""
+        """Keep a state that is part of no event."""
         self._queue(known, None)
 
     def _queue(self, known: SessionState, found: ChangeBatch | None) -> None:
@@ -223,12 +258,12 @@ class WatchState:
         self.observed[session_id] = known
         states = self._unconfirmed.setdefault(session_id, deque())
         if states and found is None and states[-1][0] is None:
-            states.pop()  # a session that comes and goes while Airflow is silent makes no long queue
+            states.pop()  # keeps the queue short if a session comes and goes while Airflow acknowledges nothing
         states.append((found, known))
         self._settle(session_id)
 
     def _settle(self, session_id: str) -> None:
-        """Move the states of a session to what is kept, up to the first that is in an unconfirmed event."""
+        """Move states of a session to `acknowledged`, up to the first whose event is not acknowledged."""
         states = self._unconfirmed.get(session_id)
         while states:
             found, known = states[0]
@@ -245,9 +280,10 @@ class WatchState:
 
 def build_change_entry(change: Change) -> dict[str, Any]:
     """
-    Return what an event says of a change: names of fields, and their values where those are not people or long.
+    Build the entry of an event for a change: names of fields, and their values unless these are people or long.
 
     :param change: The change.
+    :returns: The entry.
     """
     fields = change.to_dict()
     moved = fields.pop("modifiedAt")
@@ -256,15 +292,16 @@ def build_change_entry(change: Change) -> dict[str, Any]:
 
 
 def _withheld(name: str, values: Mapping[str, Any]) -> bool:
-    # A fingerprint of a few mail addresses can be guessed back, so not even that leaves the watermark.
+    # Mail addresses can be guessed from a fingerprint of a few, so fingerprints stay in the watermark.
     return name in PEOPLE_FIELDS or any(isinstance(value, dict) and "sha256" in value for value in values.values())
 
 
 def read_session_states(stored: Mapping[str, Any]) -> tuple[dict[str, SessionState], list[str]]:
     """
-    Return what a stored piece says, and the sessions of which it says nothing that is readable.
+    Read a stored shard.
 
-    :param stored: The piece: for each session what `SessionState.to_dict` wrote.
+    :param stored: The shard: for each session what `SessionState.to_dict` wrote.
+    :returns: The states by ID, and the IDs of sessions whose state cannot be read.
     """
     known: dict[str, SessionState] = {}
     unreadable = []

@@ -1,8 +1,8 @@
 """
-A deadline and a limit for all that one answer sends, on the sockets of `requests`.
+A time limit and a size limit for everything that one response sends, on the sockets of `requests`.
 
-A time-out of `requests` counts from one piece to the next, so that an answer which drips never ends. What `urllib3` and
-`http.client` read by themselves, such as interim answers, chunk extensions and trailers, has no limit at all.
+A time-out of `requests` restarts with each chunk, so that a slow response never ends. Interim responses, chunk
+extensions and trailers, which `urllib3` and `http.client` read on their own, have no limit at all.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.errors import LearningError
     from airflow_provider_learning360.api.messages import Limits, Request
 
-# Bytes beside the body: headers, interim answers, chunk sizes, trailers.
+# Bytes besides the body: headers, interim responses, chunk sizes, trailers.
 OVERHEAD = 1024 * 1024
 
 
 @dataclass
 class Attempt:
     """
-    What one attempt may take.
+    The limits of one attempt, and what it has used up.
 
-    :param max_bytes: Bytes that may come over the socket in all.
+    :param max_bytes: Bytes that may arrive over the socket.
     :param max_seconds: Seconds until the last of them.
+    :param begun: Reading of the monotonic clock, in seconds, at the beginning; default now.
+    :param bytes: Bytes that have arrived; default 0.
     """
 
     max_bytes: int
@@ -54,12 +56,12 @@ class Attempt:
 
     @property
     def took_too_long(self) -> bool:
-        """Whether the time is over."""
+        """Whether the time limit has passed."""
         return self.seconds_left <= 0
 
     @property
     def was_too_large(self) -> bool:
-        """Whether more came than may come."""
+        """Whether more bytes arrived than allowed."""
         return self.bytes > self.max_bytes
 
 
@@ -69,9 +71,10 @@ _ATTEMPT: ContextVar[Attempt | None] = ContextVar("learning360_attempt", default
 @contextmanager
 def limit_sockets(attempt: Attempt) -> Iterator[Attempt]:
     """
-    Hold the answers to what is sent in a block to the limits of an attempt, also where they are read later.
+    Apply the limits of an attempt to responses of requests that are sent in the block, also if they are read later.
 
     :param attempt: The attempt.
+    :returns: A context manager.
     """
     token = _ATTEMPT.set(attempt)
     try:
@@ -82,9 +85,9 @@ def limit_sockets(attempt: Attempt) -> Iterator[Attempt]:
 
 def enforce_limits(adapter: Any) -> None:
     """
-    Let an adapter of `requests` open connections whose answers are held to the limits of their attempt.
+    Make an adapter of `requests` apply the limits of attempts to its responses.
 
-    :param adapter: The adapter. One that opens no connections, such as that of a test, is left as it is.
+    :param adapter: The adapter; one that opens no connections, such as that of a test, is left unchanged.
     """
     manager = getattr(adapter, "poolmanager", None)
     if manager is None or getattr(adapter, "_learning360_is_limited", False):
@@ -107,7 +110,7 @@ def _limit_pools(manager: Any) -> Any:
 
 @lru_cache(maxsize=16)
 def _limited_pool(pool: Any) -> Any:
-    """Return a class of pools whose connections read answers within limits."""
+    """Return a class of pools whose connections read responses within limits."""
     if issubclass(pool.ConnectionCls, _LimitedConnection):
         return pool
     connection = type(f"Limited{pool.ConnectionCls.__name__}", (_LimitedConnection, pool.ConnectionCls), {})
@@ -117,29 +120,46 @@ def _limited_pool(pool: Any) -> Any:
 def read_content(
     request: Request, raw: Any, reader: BodyReader, limits: Limits, attempt: Attempt
 ) -> Generator[bytes, None, None]:
-    """Yield the content of an answer of `urllib3`, decompressed, within its limits."""
+    """
+    Yield the body of a response, decompressed, within its limits.
+
+    :param request: The request.
+    :param raw: The response of `urllib3`.
+    :param reader: Decompresses and counts the body.
+    :param limits: How much may be read, and for how long.
+    :param attempt: The attempt.
+    :raises LearningError: The body broke off, or a limit was passed.
+    """
     with closing(raw):
-        while piece := _next_piece(request, raw, limits, attempt):
-            yield from reader.feed(piece)
+        while chunk := _read_chunk(request, raw, limits, attempt):
+            yield from reader.feed(chunk)
             if reader.is_cut:
                 return
         reader.close()
 
 
-def _next_piece(request: Request, raw: Any, limits: Limits, attempt: Attempt) -> bytes:
-    """Return the next bytes of an answer as they came, none at its end."""
+def _read_chunk(request: Request, raw: Any, limits: Limits, attempt: Attempt) -> bytes:
+    """Return the next bytes of a response, still compressed; none at its end."""
     try:
-        piece: bytes = raw.read1(CHUNK_SIZE, decode_content=False)
+        chunk: bytes = raw.read1(CHUNK_SIZE, decode_content=False)
     except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-        trouble: Exception = error
+        cause: Exception = error
     else:
-        return piece
-    # Outside of the handler: nothing may drag the transport's exception, with its URL, into a log.
-    raise error_from_requests(request, trouble, limits, attempt)
+        return chunk
+    # Outside the handler: the transport's exception holds the URL and must not be chained.
+    raise error_from_requests(request, cause, limits, attempt)
 
 
 def error_from_requests(request: Request, error: Exception, limits: Limits, attempt: Attempt) -> LearningError:
-    """Return the error for an attempt that `requests` gave up; nothing of the exception's text is used."""
+    """
+    Map an exception of `requests` to an error; nothing of the exception's text is used.
+
+    :param request: The request.
+    :param error: The exception.
+    :param limits: The limits of the response.
+    :param attempt: The attempt.
+    :returns: The error, by what to do next.
+    """
     if attempt.was_too_large:
         return error_from_size(request, None, limits)
     if attempt.took_too_long:
@@ -148,16 +168,16 @@ def error_from_requests(request: Request, error: Exception, limits: Limits, atte
 
 
 def _timed_out(error: Exception) -> bool:
-    # Inside of a body, `requests` hides a time-out in an error of the connection.
+    # While the body is read, `requests` wraps a time-out in a connection error.
     kinds = (requests.Timeout, ReadTimeoutError, TimeoutError)
     return isinstance(error, kinds) or any(isinstance(one, kinds) for one in error.args)
 
 
 class LimitedBody:
     """
-    The content of an answer as the file that `requests` reads it from.
+    The body of a response as a file, from which `requests` reads it.
 
-    :param content: The content, decompressed and within its limits.
+    :param content: Its chunks, decompressed and within their limits.
     """
 
     def __init__(self, content: Generator[bytes, None, None]) -> None:
@@ -165,15 +185,20 @@ class LimitedBody:
         self._left = b""
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the next bytes, all of them without a size."""
-        pieces, length = [self._left], len(self._left)
+        """
+        Return the next bytes.
+
+        :param size: How many; default all.
+        :returns: The bytes; fewer at the end of the body.
+        """
+        chunks, length = [self._left], len(self._left)
         while size is None or size < 0 or length < size:
-            piece = next(self._content, b"")
-            if not piece:
+            chunk = next(self._content, b"")
+            if not chunk:
                 break
-            pieces.append(piece)
-            length += len(piece)
-        read = b"".join(pieces)
+            chunks.append(chunk)
+            length += len(chunk)
+        read = b"".join(chunks)
         if size is None or size < 0:
             self._left = b""
             return read
@@ -181,12 +206,12 @@ class LimitedBody:
         return read[:size]
 
     def close(self) -> None:
-        """Read no more of it."""
+        """Close the connection without reading the rest."""
         self._content.close()
 
 
 class LimitedResponse(http.client.HTTPResponse):
-    """An answer that is read within the limits of its attempt."""
+    """A response that is read within the limits of its attempt."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -196,7 +221,7 @@ class LimitedResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(_LimitedFile(raw, sock, attempt), CHUNK_SIZE)
 
     def _read_status(self) -> tuple[str, int, str]:
-        # Interim answers, such as 103. `http.client` itself passes over 100 only.
+        # Skips interim responses such as 103; `http.client` itself skips 100 only.
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 101 < status < 200:
@@ -209,7 +234,7 @@ class _LimitedConnection:
 
 
 class _LimitedFile(io.RawIOBase):
-    """The bytes of a socket, as long as the limits of an attempt allow."""
+    """The bytes of a socket, within the limits of an attempt."""
 
     def __init__(self, raw: Any, sock: Any, attempt: Attempt) -> None:
         self._raw = raw
@@ -229,7 +254,7 @@ class _LimitedFile(io.RawIOBase):
         count: int | None = self._raw.readinto(buffer)
         attempt.bytes += count or 0
         if attempt.was_too_large:
-            raise ConnectionAbortedError("the answer is too large")
+            raise ConnectionAbortedError("the response is too large")
         return count
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Limits that Airflow's configuration sets: the longest waits that a server may ask for."""
+"""The longest `Retry-After` that is obeyed, from Airflow's configuration."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from airflow_provider_learning360.api.retries import MAX_TASK_WAIT, MAX_TRIGGERE
 
 log = logging.getLogger(__name__)
 
-MAX_SECONDS = 366 * 86_400.0  # of a wait: a year
+MAX_SECONDS = 366 * 86_400.0  # the largest value: a year
 
 
 def max_triggerer_wait() -> float:
-    """Return the longest wait, in seconds, that a server may ask of a triggerer."""
+    """
+    Return the longest wait that a server may ask of a triggerer.
+
+    :returns: Seconds: `[learning360] max_triggerer_wait`, default one hour.
+    """
     return _seconds("max_triggerer_wait", MAX_TRIGGERER_WAIT)
 
 
 def max_task_wait() -> float:
-    """Return the longest wait, in seconds, that a server may ask of a task before its retry."""
+    """
+    Return the longest wait that a server may ask of a task before its retry.
+
+    :returns: Seconds: `[learning360] max_task_wait`, default one day.
+    """
     return _seconds("max_task_wait", MAX_TASK_WAIT)
 
 
@@ -36,7 +44,7 @@ def _seconds(option: str, default: float) -> float:
     return default
 
 
-@cache  # a poller reads its limit at every poll
+@cache  # warn once: a poller reads its limit at every poll
 def _warn(option: str, default: float) -> None:
     log.warning(
         "[learning360] %s in Airflow's configuration must be a number of seconds above 0 and up to %d. Using %g.",

@@ -1,4 +1,4 @@
-"""Whose turn it is to send: the budget of requests that all hooks of a connection share in one process."""
+"""The rate limiters of a process: one for each connection, shared by all of its hooks."""
 
 from __future__ import annotations
 
@@ -18,42 +18,43 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A triggerer has many hooks, and 360Learning counts the requests of all of them.
+# By host and company: a triggerer has many hooks, and 360Learning counts the requests of all of them.
 _LIMITERS: dict[tuple[str, str], RateLimiter] = {}
 
 
 async def acquire(settings: LearningSettings) -> float:
     """
-    Wait for the next place in the row; return for how many seconds more the server wants no request, or 0.
+    Wait until the next request may be sent.
 
     :param settings: The settings of the connection.
+    :returns: Seconds that the server asked to wait longer; 0 if the request may be sent.
     """
-    limiter = _find_limiter(settings)
+    limiter = _limiter_of(settings)
     await asyncio.sleep(limiter.reserve(time.monotonic()))
     return limiter.paused_for(time.monotonic())
 
 
 def note_retry_after(settings: LearningSettings, response: Response) -> None:
     """
-    Hold everybody back if an answer asks for it.
+    Hold back all hooks of a connection if a response asks to wait.
 
     :param settings: The settings of the connection.
-    :param response: The answer.
+    :param response: The response.
     """
     if response.status not in (429, 503):
         return
     asked = parse_retry_after(response.headers.get("retry-after"), datetime.now(tz=UTC)) or 0.0
     longest = max_triggerer_wait()
     if asked > longest:
-        # One answer must not silence a triggerer's connection for ever.
+        # One response must not stop the connection of a triggerer for good.
         log.warning(
             "360Learning asked %s to wait %g s. Waiting %g s at most ([learning360] max_triggerer_wait).",
             *(settings.connection, asked, longest),
         )
-    _find_limiter(settings).pause(time.monotonic(), min(asked, longest))
+    _limiter_of(settings).pause(time.monotonic(), min(asked, longest))
 
 
-def _find_limiter(settings: LearningSettings) -> RateLimiter:
+def _limiter_of(settings: LearningSettings) -> RateLimiter:
     limiter = _LIMITERS.setdefault((settings.host, settings.company_id), RateLimiter(settings.requests_per_second))
     limiter.rate = settings.requests_per_second
     return limiter

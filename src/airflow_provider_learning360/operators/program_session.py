@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
 
 
-# Airflow keeps labels in a column of so many characters; PostgreSQL refuses a longer one.
+# Characters of a label in Airflow's database; PostgreSQL refuses a longer one.
 LONGEST_LABEL = 250
 
 
@@ -38,11 +38,11 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
     Read one program session of 360Learning and push its validated JSON document to XCom.
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`, as
-        `ListProgramSessionsOperator` returns them.
+        `ListProgramSessionsOperator` returns it.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param fields: Names of the fields to push, as the API writes them; default all that were sent.
     :param exclude: Names of the fields not to push, such as `users`; default none.
-    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit, and a
         warning above 1 MiB.
     :returns: The document, with the API's names of fields.
@@ -84,13 +84,18 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
 
     @cached_property
     def hook(self) -> LearningHook:
-        """The hook that the operator talks through."""
+        """The hook that sends the requests."""
         from airflow_provider_learning360.hooks.learning import LearningHook
 
         return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Read the session and return its document."""
+        """
+        Read the session and return its document.
+
+        :param context: Airflow's task context.
+        :returns: The document.
+        """
         with failing_fast():
             session = self.hook.get_program_session(find_session_id(self.session_id))
             name_mapped_task(context, session)
@@ -102,19 +107,19 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     """
     List the program sessions of the company, filtered, as small documents ready for `.expand(session_id=...)`.
 
-    The API sends all sessions in one answer, so that filters save XCom and not traffic. A session without the date
-    that a filter looks at is left out.
+    The API sends all sessions in one response, so that filters make the XCom smaller but not the response. A session
+    without the date that a filter compares is left out.
 
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param template_id: ID of the program template that the sessions belong to; default any.
-    :param name_pattern: Pattern of the name, with `*` and `?`, in any case; default any.
+    :param name_pattern: Pattern of the name, with `*` and `?`; capital and small letters are equal; default any.
     :param starts_after: Earliest `startDate`, inclusive; a datetime or ISO text; default none.
     :param starts_before: `startDate` must be earlier than this; default none.
     :param ends_after: Earliest `endDate`, inclusive; default none.
     :param ends_before: `endDate` must be earlier than this; default none.
     :param modified_since: Earliest `modifiedAt`, inclusive; default none.
     :param fields: Names of the fields to push; default `_id`, `name`, `startDate`, `endDate`, `modifiedAt`.
-    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :returns: The documents.
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
@@ -163,13 +168,18 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
 
     @cached_property
     def hook(self) -> LearningHook:
-        """The hook that the operator talks through."""
+        """The hook that sends the requests."""
         from airflow_provider_learning360.hooks.learning import LearningHook
 
         return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Read all sessions and return the documents of those that match."""
+        """
+        Read all sessions and return the documents of those that match.
+
+        :param context: Airflow's task context.
+        :returns: The documents.
+        """
         from airflow_provider_learning360.api.models import require_field_names
 
         with failing_fast():
@@ -182,7 +192,7 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
             return [session.document(fields) for session in matching]
 
     def _windows(self) -> list[tuple[str, datetime | None, datetime | None]]:
-        """Return for each date the earliest time and the time before which it must be."""
+        """Return for each date its earliest time, and the time before which it must be."""
         limits = {
             name: parse_datetime(value, name) if (value := getattr(self, name)) else None
             for name in ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")
@@ -201,10 +211,10 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
     ) -> bool:
         if template_id and session.program_template != template_id:
             return False
-        # With native rendering, a pattern of digits arrives as a number.
-        pattern = "" if self.name_pattern is None else _comparable(str(self.name_pattern))
-        # Only * and ? are special: names hold brackets.
-        if pattern and not fnmatchcase(_comparable(session.name or ""), pattern.replace("[", "[[]")):
+        # str(): with native rendering, a pattern of digits arrives as a number.
+        pattern = "" if self.name_pattern is None else _normalized(str(self.name_pattern))
+        # Only * and ? are special: names contain brackets.
+        if pattern and not fnmatchcase(_normalized(session.name or ""), pattern.replace("[", "[[]")):
             return False
         return all(_within(getattr(session, field), after, before) for field, after, before in windows)
 
@@ -213,18 +223,23 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
             return
         from airflow_provider_learning360.api.contract import Drift, find_drift, report_drift
 
-        # Learners and details are not promised in the list: what it leaves out is no drift.
+        # The documentation does not promise all fields in the list, so missing fields are not drift.
         drift = Drift()
         for session in sessions:
-            found = find_drift(session)
-            drift |= Drift(found.unknown, (), found.new_values, found.replaced)
+            one = find_drift(session)
+            drift |= Drift(one.unknown, (), one.new_values, one.replaced)
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)
 
 
 def name_mapped_task(context: Context, session: ProgramSession) -> None:
-    """Show the session's name instead of a number, where a task is mapped and its author chose no label."""
+    """
+    Show the session's name instead of a number, if the task is mapped and its author set no `map_index_template`.
+
+    :param context: Airflow's task context.
+    :param session: The session.
+    """
     mapped = getattr(context["ti"], "map_index", -1) >= 0
     if mapped and not context.get("map_index_template"):
         context["map_index_template"] = "{{ learning360_session }}"
@@ -233,9 +248,10 @@ def name_mapped_task(context: Context, session: ProgramSession) -> None:
 
 def format_label(session: ProgramSession) -> str:
     """
-    Return the label of the mapped task of a session: its name and ID, as short as Airflow's database takes it.
+    Build the label of the mapped task of a session.
 
     :param session: The session.
+    :returns: Its name and ID, cut to the length that Airflow's database takes.
     """
     title, end = printable(session.title), f"… ({session.id})"
     if _is_literal(title):
@@ -244,7 +260,7 @@ def format_label(session: ProgramSession) -> str:
 
 
 def _is_literal(text: str) -> bool:
-    # With native rendering, Jinja makes a number of a label such as "1 # one (...)", and Airflow needs a text.
+    # With native rendering, Jinja turns a label such as "1 # one (...)" into a number, and Airflow needs a text.
     try:
         literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -252,8 +268,8 @@ def _is_literal(text: str) -> bool:
     return True
 
 
-def _comparable(text: str) -> str:
-    """Return a name or pattern without what nobody sees: case, blanks, line ends, and how an accent is composed."""
+def _normalized(text: str) -> str:
+    """Return a name or pattern in lower case, with single blanks, and with accents composed in one way."""
     return normalize("NFC", " ".join(normalize("NFC", text).split()).casefold())
 
 

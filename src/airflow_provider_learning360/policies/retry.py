@@ -1,10 +1,10 @@
-"""From typed API errors to Airflow's decision: retry, retry after the server's own delay, or fail at once."""
+"""Decide from an error whether Airflow retries a task, and when."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -26,12 +26,16 @@ else:
     HAS_RETRY_POLICIES = True
 
 
+# A retry policy as Airflow stores it with a DAG.
+SerializedPolicy = TypedDict("SerializedPolicy", {"__type": str})
+
+
 class LearningRetryPolicy(RetryPolicy):
     """
-    Fail at once where no repetition helps; wait as long as 360Learning asks where it asks.
+    Fail at once if a retry would not help; wait as long as 360Learning asks to wait.
 
-    It is the default of this provider's operators and sensors on Airflow 3.3 and later; a `retry_policy` of your
-    own wins.
+    It is the default of this provider's operators and sensors on Airflow 3.3 and later. A `retry_policy` of the task
+    replaces it.
 
     Source: Airflow's `RetryPolicy`.
     """
@@ -40,54 +44,66 @@ class LearningRetryPolicy(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """
-        Return whether and when to retry.
+        Decide whether and when to retry.
 
-        :param exception: What the task ended in.
+        :param exception: The exception of the task.
         :param try_number: Number of the try, from 1.
         :param max_tries: Number of tries that the task has.
-        :param context: Airflow's task context.
+        :param context: Airflow's task context; default none.
+        :returns: Airflow's decision.
         """
         if not isinstance(exception, LearningError):
             return RetryDecision.default()
         if not exception.retryable:
-            return RetryDecision.fail(f"{type(exception).__name__}: no repetition will help")
+            return RetryDecision.fail(f"{type(exception).__name__}: a retry would not help")
         if exception.retry_after is not None:
             limit = max_task_wait()
             delay = timedelta(seconds=at_most(exception.retry_after, limit))
             own = getattr((context or {}).get("task"), "retry_delay", None)
             if own is not None and own >= delay:
-                return RetryDecision.default()  # the task waits longer than it was asked to
-            asked = f"360Learning asked to wait {exception.retry_after:g} s"
+                return RetryDecision.default()  # the task already waits longer than asked
+            reason = f"360Learning asked to wait {exception.retry_after:g} s"
             if not exception.retry_after <= limit:
-                asked += f"; the wait is {limit:g} s, by [learning360] max_task_wait"
-            return RetryDecision.retry(delay, asked)
+                reason += f"; waiting {limit:g} s ([learning360] max_task_wait)"
+            return RetryDecision.retry(delay, reason)
         return RetryDecision.default()
 
-    def serialize(self) -> dict[str, Any]:
-        """Return the policy as JSON; it has no settings."""
+    def serialize(self) -> SerializedPolicy:  # type: ignore[override]
+        """
+        Return the policy as JSON; it has no settings.
+
+        :returns: What `deserialize` reads.
+        """
         return {"__type": "LearningRetryPolicy"}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> LearningRetryPolicy:
-        """Return the policy that `serialize` wrote."""
+        """
+        Return the policy that `serialize` wrote.
+
+        :param data: The policy as JSON.
+        :returns: The policy.
+        """
         return cls()
 
 
 def at_most(asked: float, limit: float) -> float:
     """
-    Return the seconds to wait: those that a server asked for, from 0 to a limit.
+    Limit the seconds that a server asked to wait.
 
-    :param asked: The seconds; what is no number counts as the limit.
-    :param limit: The limit.
+    :param asked: The seconds; NaN counts as the limit.
+    :param limit: The limit, in seconds.
+    :returns: Seconds from 0 to the limit.
     """
     return max(0.0, asked) if asked <= limit else limit
 
 
 def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
     """
-    Return the arguments of an operator, with this provider's retry policy where Airflow has policies and none is given.
+    Add this provider's retry policy to the arguments of an operator, if Airflow has policies and none is given.
 
-    :param arguments: Keyword arguments for `BaseOperator`.
+    :param arguments: Keyword arguments of `BaseOperator`.
+    :returns: The arguments.
     """
     inherited = arguments.get("default_args") or {}
     given = arguments.get("retry_policy") or inherited.get("retry_policy")
@@ -99,10 +115,12 @@ def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def failing_fast(convert: bool = not HAS_RETRY_POLICIES) -> Iterator[None]:
     """
-    Let errors that no repetition will help fail the task at once, on Airflow below 3.3 too.
+    Let a task fail at once after an error that a retry would not mend, also on Airflow below 3.3.
 
-    :param convert: Whether to raise Airflow's own exception instead; default only where there are no retry policies.
-    :raises AirflowFailException: Instead of such an error, where Airflow has no retry policies.
+    :param convert: Whether to raise `AirflowFailException` instead of such an error; default True if Airflow has no
+        retry policies.
+    :returns: A context manager.
+    :raises AirflowFailException: Instead of such an error, if `convert` is True.
     """
     try:
         yield

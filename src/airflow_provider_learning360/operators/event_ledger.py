@@ -1,0 +1,333 @@
+"""Which events of a watched asset the runs of a DAG have acted on."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeGuard
+
+from airflow_provider_learning360.api.endpoints import require_session_id
+from airflow_provider_learning360.api.errors import InvalidIdError, redact
+from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.api.watch_state import shard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from airflow_provider_learning360.api.changes import FieldChange
+
+# How late an event may appear in the database, counted from its own time, if several triggerers write at once.
+LATE = timedelta(minutes=5)
+# Number of events that are remembered by ID and by time, since a run may be queued while later events are read.
+RECENT = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ModifiedEntry(TypedDict):
+    """A change of an event: a session that was modified."""
+
+    _id: str
+    kind: Literal["modified"]
+    modifiedAt: FieldChange
+    changes: dict[str, Any]
+
+
+class MissingEntry(TypedDict):
+    """A change of an event: a session that disappeared; `times` counts how often it has."""
+
+    _id: str
+    kind: Literal["missing"]
+    times: NotRequired[int]
+
+
+ChangeEntry = ModifiedEntry | MissingEntry
+
+
+class Position(TypedDict):
+    """How far a ledger has read; in the asset state store."""
+
+    turn: int  # how often the position was written
+    since: str  # time of the first event that counts
+    until: str  # time of the last event that was read
+    recent: list[int]  # IDs of the events that were read last
+    recent_times: NotRequired[list[int]]  # their times, in microseconds; older versions wrote none
+    aside: NotRequired[list[str]]  # shards with changes that were recorded ahead of the position
+
+
+class Choice(TypedDict):
+    """What a run acts on, and what to record about it; in the task state store."""
+
+    entries: list[ChangeEntry]
+    position: NotRequired[Position]  # absent if there was nothing to read
+    is_aside: NotRequired[bool]  # whether the changes are recorded ahead of the position
+
+
+class EventsNotListed(Exception):
+    """Airflow could not list the events of an asset; the text says why."""
+
+
+class EventLedger:
+    """
+    The events of an asset that a task has acted on, over all runs of its DAG; kept in the asset state store.
+
+    :param asset_name: Name of the asset.
+    :param reader: DAG and task that read it, as `dag_id.task_id`.
+
+    Source: Airflow's `asset_state_store` (AIP-103).
+    """
+
+    def __init__(self, asset_name: str, reader: str) -> None:
+        from airflow.sdk import Asset
+        from airflow.sdk.execution_time.context import AssetStateStoreAccessors, InletEventsAccessors
+
+        self.asset_name = asset_name
+        self._key = f"learning360_read_{hashlib.sha256(reader.encode()).hexdigest()[:16]}"
+        asset = Asset.ref(name=asset_name)
+        # Not from the run's context, which has both for declared inlets only: authors need not repeat the schedule.
+        self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
+        self._inlets, self._asset = InletEventsAccessors, asset
+        self._last_keys: dict[str, dict[str, str]] = {}
+        self._keys_aside: dict[str, dict[str, list[str]]] = {}
+
+    def choose_unread(self, own: list[Any], limit: int) -> Choice:
+        """
+        Choose changes that no run has acted on.
+
+        :param own: The events that started this run.
+        :param limit: How many changes may be chosen; the others stay unread.
+        :returns: The changes, and what to record.
+        :raises EventsNotListed: Airflow could not list the events.
+        """
+        position: Position | None = self._store.get(self._key)
+        since = _time(position["since"]) if position else _first_time(own)
+        if since is None:
+            return {"entries": []}  # there is no earlier run, so no event can have been left behind
+        floor = max(since, _time(position["until"]) - LATE) if position else since
+        events = self._unread_events(position, floor, own)
+        aside = position.get("aside", []) if position else []
+        entries, complete = self._choose_from(events, limit, aside)
+        until = max([event.timestamp for event in complete], default=floor)
+        return {
+            "entries": entries,
+            "position": {
+                "turn": position["turn"] + 1 if position else 1,
+                "since": since.isoformat(),
+                # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
+                "until": min(until, datetime.now(tz=UTC)).isoformat(),
+                "recent": _append_recent(position, "recent", [event.id for event in complete]),
+                # By time as well: Airflow does not tell a run the IDs of its own events.
+                "recent_times": _append_recent(
+                    position, "recent_times", [_microseconds(event.timestamp) for event in complete]
+                ),
+                "aside": aside if len(complete) < len(events) else [],
+            },
+        }
+
+    def choose_own(self, own: list[Any], limit: int) -> Choice:
+        """
+        Choose changes of the run's own events, for the case that Airflow cannot list the others.
+
+        The position stays, so that a later run reads all events after it. These changes are recorded one by one, so
+        that it does not return them again. While this run was queued, an earlier run may have read its events.
+
+        :param own: The events that started this run.
+        :param limit: How many changes may be chosen; the others stay unread.
+        :returns: The changes, and what to record.
+        """
+        stored: Position | None = self._store.get(self._key)
+        first = _first_time(own)
+        if first is None:
+            return {"entries": []}
+        position = stored or Position(turn=0, since=first.isoformat(), until=first.isoformat(), recent=[])
+        aside, read = position.get("aside", []), set(position.get("recent_times", ()))
+        unread = unique(
+            entry for event in own if _microseconds(event.timestamp) not in read for entry in entries_of(event)
+        )
+        entries = self._not_recorded(unread, aside)[:limit]
+        shards = sorted({*aside, *(shard_of(entry["_id"]) for entry in entries)})
+        return {
+            "entries": entries,
+            "position": {**position, "turn": position["turn"] + 1, "aside": shards},
+            "is_aside": True,
+        }
+
+    def record(self, choice: Choice) -> None:
+        """
+        Record that changes have been chosen; does nothing the second time.
+
+        :param choice: What `choose_unread` or `choose_own` returned.
+        """
+        after = choice.get("position")
+        before: Position | None = self._store.get(self._key)
+        if after is None or (before is not None and before["turn"] >= after["turn"]):
+            return
+        if choice.get("is_aside"):
+            self._record_aside(choice["entries"])
+        for shard, latest in _last_keys_by_shard(choice["entries"]).items():
+            store_key = f"{self._key}_{shard}"
+            known = self._store.get(store_key, {})
+            self._store.set(
+                store_key, {**known, **{name: _later(known.get(name), key) for name, key in latest.items()}}
+            )
+        self._store.set(self._key, after)
+        for shard in set(before.get("aside", ()) if before else ()) - set(after.get("aside", ())):
+            self._store.delete(self._aside_key(shard))
+
+    def _unread_events(self, position: Position | None, floor: datetime, own: list[Any]) -> list[Any]:
+        """Return the events from a time on, and the run's own, without those that were read before."""
+        own_times = {event.timestamp for event in own}
+        read = set(position["recent"]) if position else set()
+        return [
+            event
+            for event in self._list_events(min({floor, *own_times}))
+            if event.id not in read and (event.timestamp >= floor or event.timestamp in own_times)
+        ]
+
+    def _list_events(self, after: datetime) -> list[Any]:
+        """
+        Return the events of the asset since a time.
+
+        Airflow returns 500 while a run that one of them started is queued (apache/airflow #71360), and released Task
+        SDKs refuse the response of a later server (#71862).
+        """
+        try:
+            return list(self._inlets([self._asset])[self._asset].after(after.isoformat()))
+        except Exception as error:
+            raise EventsNotListed(f"{type(error).__name__}: {redact(printable(str(error)))[:300]}") from error
+
+    def _record_aside(self, entries: list[ChangeEntry]) -> None:
+        """Record each change, not only the last of its session: earlier ones may still be unread."""
+        shards: dict[str, dict[str, list[str]]] = {}
+        for entry in entries:
+            shards.setdefault(shard_of(entry["_id"]), {}).setdefault(entry["_id"], []).append(_change_key(entry))
+        for shard, keys in shards.items():
+            store_key = self._aside_key(shard)
+            known = self._store.get(store_key, {})
+            merged = {one: list(dict.fromkeys([*known.get(one, ()), *new])) for one, new in keys.items()}
+            self._store.set(store_key, {**known, **merged})
+
+    def _aside_key(self, shard: str) -> str:
+        return f"{self._key}_{shard}_aside"
+
+    def _choose_from(
+        self, events: list[Any], limit: int, aside: Collection[str]
+    ) -> tuple[list[ChangeEntry], list[Any]]:
+        """Return the first changes that are not recorded, and the events of which all changes are returned."""
+        entries: list[ChangeEntry] = []
+        complete = []
+        for event in events:
+            fresh = self._not_recorded(unique([*entries, *entries_of(event)])[len(entries) :], aside)
+            entries += fresh[: limit - len(entries)]
+            if len(fresh) and entries[-1:] != fresh[-1:]:
+                break  # the next run returns the other changes of this event
+            complete.append(event)
+        return entries, complete
+
+    def _not_recorded(self, entries: Iterable[ChangeEntry], aside: Collection[str]) -> list[ChangeEntry]:
+        return [
+            entry
+            for entry in entries
+            if self._last_key(entry) != _change_key(entry)
+            and _change_key(entry) not in self._keys_recorded_aside(entry, aside).get(entry["_id"], ())
+        ]
+
+    def _last_key(self, entry: ChangeEntry) -> str | None:
+        """Return the last recorded change of a session; for a modification, its last modification."""
+        keys = self._last_keys_of_shard(entry)
+        last = keys.get(entry["_id"])
+        # After a crash, a modification may be repeated although the session has disappeared meanwhile.
+        return keys.get(_modified_name(entry["_id"]), last) if entry["kind"] == "modified" else last
+
+    def _keys_recorded_aside(self, entry: ChangeEntry, aside: Collection[str]) -> dict[str, list[str]]:
+        """Return the changes that were recorded ahead of the position, in the shard of a session."""
+        shard = shard_of(entry["_id"])
+        if shard not in aside:
+            return {}
+        if shard not in self._keys_aside:
+            self._keys_aside[shard] = self._store.get(self._aside_key(shard), {})
+        return self._keys_aside[shard]
+
+    def _last_keys_of_shard(self, entry: ChangeEntry) -> dict[str, str]:
+        """Return the last recorded changes in the shard of a session."""
+        shard = shard_of(entry["_id"])
+        if shard not in self._last_keys:
+            self._last_keys[shard] = self._store.get(f"{self._key}_{shard}", {})
+        return self._last_keys[shard]
+
+
+def entries_of(event: Any) -> list[ChangeEntry]:
+    """
+    Return the changes of an event.
+
+    :param event: An event of Airflow.
+    :returns: The changes; none if the event is not from a watcher of this provider.
+    """
+    payload = (event.extra or {}).get("payload")
+    sessions = payload.get("sessions") if isinstance(payload, dict) else None
+    return [entry for entry in sessions if _is_change(entry)] if isinstance(sessions, list) else []
+
+
+def unique(entries: Iterable[ChangeEntry]) -> list[ChangeEntry]:
+    """
+    Remove repetitions of a change.
+
+    :param entries: The changes.
+    :returns: The first entry of each change.
+    """
+    kept: dict[tuple[str, str], ChangeEntry] = {}
+    for entry in entries:
+        kept.setdefault((entry["_id"], _change_key(entry)), entry)
+    return list(kept.values())
+
+
+def _is_change(entry: Any) -> TypeGuard[ChangeEntry]:
+    try:
+        require_session_id(entry["_id"])
+        return entry["kind"] == "missing" or (entry["kind"] == "modified" and "to" in entry["modifiedAt"])
+    except (KeyError, TypeError, InvalidIdError):
+        return False
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def _append_recent(position: Position | None, name: Literal["recent", "recent_times"], new: list[int]) -> list[int]:
+    """Return the events that were read last, with the new ones."""
+    known = position.get(name, []) if position else []
+    return [*known, *new][-RECENT:]
+
+
+def _first_time(events: list[Any]) -> datetime | None:
+    return min((event.timestamp for event in events), default=None)
+
+
+def _change_key(entry: ChangeEntry) -> str:
+    """Return what distinguishes the changes of a session: its new `modifiedAt`, or how often it disappeared."""
+    return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else f"missing {entry.get('times', 1)}"
+
+
+def _modified_name(session_id: str) -> str:
+    """Return the name under which the last modification of a session is stored."""
+    return f"{session_id} modified"
+
+
+def _later(known: str | None, key: str) -> str:
+    """Return the change to remember: an earlier one that was left behind must not replace a later one."""
+    both_times = known is not None and not known.startswith("missing") and not key.startswith("missing")
+    return max(known or "", key) if both_times else key
+
+
+def _last_keys_by_shard(entries: Iterable[ChangeEntry]) -> dict[str, dict[str, str]]:
+    """Return the last change of each session, and its last modification, by shard."""
+    shards: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        shard = shards.setdefault(shard_of(entry["_id"]), {})
+        shard[entry["_id"]] = _change_key(entry)
+        if entry["kind"] == "modified":
+            shard[_modified_name(entry["_id"])] = _change_key(entry)
+    return shards
