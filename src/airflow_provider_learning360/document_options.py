@@ -21,7 +21,8 @@ LARGE_DOCUMENT = 1024 * 1024  # bytes; a larger XCom slows Airflow's database do
 class Log(Protocol):
     """The part of a logger that is used here; Airflow has several types of loggers."""
 
-    def warning(self, event: str, *args: Any) -> Any: ...
+    def warning(self, event: str, *args: Any) -> Any:
+        """Log a warning."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What Airflow and its tools read about this provider: one plain literal, so that it can be read without being run."""
+"""The description of this provider for Airflow and its tools: one literal, so that they need not run it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description. Source: Airflow's `provider_info.schema.json`."""
+    """
+    Return the description of this provider.
+
+    :returns: A dictionary as in Airflow's `provider_info.schema.json`.
+    """
     return {
         "package-name": "airflow-provider-learning360",
         "name": "360Learning",
@@ -21,7 +25,10 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": "360Learning",
-                "python-modules": ["airflow_provider_learning360.hooks.learning"],
+                "python-modules": [
+                    "airflow_provider_learning360.hooks.learning",
+                    "airflow_provider_learning360.hooks.learning_async",
+                ],
             }
         ],
         "operators": [
@@ -70,51 +77,47 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "auth": {
                         "label": "Authentication",
-                        "description": "How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` "
-                        "token. Default: headers.",
+                        "description": "How the API key is sent: in `headers`, in the `query`, or exchanged for an `oauth2` token. Default: headers.",
                         "schema": {"type": ["string", "null"], "enum": ["headers", "query", "oauth2"]},
                     },
                     "timeout": {
                         "label": "Timeout",
-                        "description": "Seconds to wait for a connection, and for each piece of an answer. "
-                        "Default: 30.0.",
+                        "description": "Seconds to wait for a connection, and for each part of a response. Default: 30.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "retry_attempts": {
                         "label": "Attempts",
-                        "description": "Requests sent for one call at most, the first included. With `oauth2`, one more if a "
-                        "token is refused (401) that worked before: it is sent again with a new token. Default: 5.",
+                        "description": "Most requests for one call, the first included. With `oauth2`, one more if a token that worked before is refused (401): the request is sent again with a new token. Default: 5.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
                     },
                     "retry_budget": {
                         "label": "Retry budget",
-                        "description": "Seconds after which one call is not repeated any more. Default: 120.0.",
+                        "description": "Seconds after which a call is not retried any more. Default: 120.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
                     "max_rate_limit_wait": {
                         "label": "Longest rate-limit wait",
-                        "description": "Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an "
-                        "error. Default: 60.0.",
+                        "description": "Longest `Retry-After`, in seconds, that a call waits for; a longer one is an error. Default: 60.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
                     "max_document_bytes": {
                         "label": "Largest document",
-                        "description": "Bytes of one document, after decompression, that are read at most. Default: 67108864.",
+                        "description": "Most bytes of one document, after decompression. Default: 67108864.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_list_bytes": {
                         "label": "Largest list",
-                        "description": "Bytes of a list (sessions, learners, statistics), after decompression, that are read at most. Default: 1073741824.",
+                        "description": "Most bytes of a list (sessions, learners, statistics), after decompression. Default: 1073741824.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_error_bytes": {
                         "label": "Largest error",
-                        "description": "Bytes of the text of an error, and of a token's answer, that are read at most. Default: 1048576.",
+                        "description": "Most bytes of the text of an error, and of the response of a token call. Default: 1048576.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_document_seconds": {
                         "label": "Longest document",
-                        "description": "Seconds that one attempt may take for a document, from the request to the last byte. Default: 120.0.",
+                        "description": "Most seconds of one attempt to read a document, from the request to the last byte. Default: 120.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "max_list_seconds": {
@@ -124,15 +127,12 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "requests_per_second": {
                         "label": "Requests per second",
-                        "description": "Most requests that one triggerer sends through this connection, whoever waits "
-                        "or watches there. Default: 10.0.",
+                        "description": "Most requests per second of one triggerer through this connection, for all waiters and watchers. Default: 10.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "`true`, `false`, or the path of a CA bundle. `true` means the bundle that "
-                        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names, the first of these that is set; "
-                        "without these, or without `trust_env`, that of certifi. Default: true.",
+                        "description": "`true`, `false`, or the path of a CA bundle. `true` takes the bundle of the first variable that is set of `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `SSL_CERT_FILE`; if none is set, or without `trust_env`, the bundle of certifi. Default: true.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "cert": {
@@ -147,13 +147,12 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "trust_env": {
                         "label": "Trust environment",
-                        "description": "Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the "
-                        "environment. Default: true.",
+                        "description": "Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the environment. Default: true.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                     "allow_insecure_http": {
                         "label": "Allow plain HTTP",
-                        "description": "Let `http://` go to a host that is not this machine. Default: false.",
+                        "description": "Allow `http://` to a host that is not this machine. Default: false.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                 },
@@ -171,28 +170,28 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Settings of the 360Learning provider.",
                 "options": {
                     "min_poll_interval": {
-                        "description": "Shortest poll_interval, in seconds, that a watched program session may have.",
+                        "description": "Shortest poll_interval, in seconds, of a watched program session.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,
                         "default": "10",
                     },
                     "max_triggerer_wait": {
-                        "description": "Longest wait, in seconds, that 360Learning may ask of a triggerer by Retry-After.",
+                        "description": "Longest Retry-After, in seconds, that a triggerer waits for.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,
                         "default": "3600",
                     },
                     "max_task_wait": {
-                        "description": "Longest wait, in seconds, that 360Learning may ask of a task before its retry.",
+                        "description": "Longest Retry-After, in seconds, that a task waits for before its retry.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,
                         "default": "86400",
                     },
                     "page": {
-                        "description": "Whether Airflow 3 has the page 360Learning.",
+                        "description": "Whether Airflow 3 shows the page 360Learning.",
                         "version_added": "0.1.0",
                         "type": "boolean",
                         "example": None,

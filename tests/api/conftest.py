@@ -1,4 +1,4 @@
-"""What the tests of `api/` share: answers to read, and property tests that watch no clock."""
+"""Fixtures of the tests of `api/`: responses to parse, and property tests without a deadline."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from airflow_provider_learning360.api.messages import Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A slow machine is no failure.
+# A slow machine is not a failure.
 settings.register_profile("api", deadline=None)
 settings.load_profile("api")
 
 
 @pytest.fixture(scope="session")
 def answer() -> Callable[..., Response]:
-    """Make the answer to a request."""
+    """Build the response to a request."""
 
     def make(body: bytes = b"", status: int = 200, path: str = "/api/v1/thing", **headers: str) -> Response:
         named: dict[str, Any] = {name.replace("_", "-"): value for name, value in headers.items()}

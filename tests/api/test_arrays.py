@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.messages import Response
 
-# Texts that are full of what ends an item, escapes something, or has more than one byte.
+# Texts with many marks, escapes and characters of several bytes.
 TEXTS = st.text(max_size=8) | st.text('"\\[]{},: aé€😀\n', max_size=8)
 NUMBERS = st.integers() | st.floats(allow_nan=False)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -45,7 +45,7 @@ def single_bytes(body: bytes) -> list[bytes]:
 
 
 def outcome(call: Callable[[], list[Any]]) -> str | None:
-    """Return the list that was read, or None if it could not be read or is none."""
+    """Return the list, or None if it is not one or cannot be read."""
     try:
         value = call()
     except ValueError:
@@ -61,7 +61,7 @@ def outcome(call: Callable[[], list[Any]]) -> str | None:
     BLANKS,
     st.lists(st.integers(0, 200), max_size=12),
 )
-def test_pieces_make_no_difference(
+def test_chunk_size_makes_no_difference(
     items: list[Any], indent: int | None, escaped: bool, before: str, after: str, places: list[int]
 ) -> None:
     body = (before + json.dumps(items, indent=indent, ensure_ascii=escaped) + after).encode()
@@ -70,7 +70,7 @@ def test_pieces_make_no_difference(
 
 
 @given(st.lists(JSON, max_size=3).map(lambda items: json.dumps(items, ensure_ascii=False).encode()), st.data())
-def test_a_damaged_array_is_refused_where_json_refuses_it(body: bytes, data: st.DataObject) -> None:
+def test_damaged_array_is_refused_where_json_refuses_it(body: bytes, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(body)))
     put = data.draw(st.sampled_from([b"", b",", b"]", b"[", b" ", b"1", b'"', b"\\", b"\xff", b"\xe2"]))
     damaged = body[:place] + put + body[place + data.draw(st.integers(0, 2)) :]
@@ -80,7 +80,7 @@ def test_a_damaged_array_is_refused_where_json_refuses_it(body: bytes, data: st.
 
 
 @given(st.lists(JSON, min_size=1, max_size=3).map(lambda items: json.dumps(items).encode()), st.data())
-def test_what_is_broken_off_is_refused(body: bytes, data: st.DataObject) -> None:
+def test_incomplete_array_is_refused(body: bytes, data: st.DataObject) -> None:
     short = body[: data.draw(st.integers(0, len(body) - 1))]
     assert outcome(lambda: read(cut(short, data.draw(st.lists(st.integers(0, 100), max_size=5))))) is None
 
@@ -99,13 +99,13 @@ def test_what_is_broken_off_is_refused(body: bytes, data: st.DataObject) -> None
     ],
     ids=["number", "fraction", "words", "escapes", "bytes", "nested", "blanks", "empty"],
 )
-def test_an_item_comes_as_soon_as_its_mark_is_seen(pieces: list[bytes], complete: list[list[Any]]) -> None:
+def test_item_is_yielded_as_soon_as_its_mark_arrives(pieces: list[bytes], complete: list[list[Any]]) -> None:
     reader = ArrayReader()
     assert [list(reader.feed(piece)) for piece in pieces] == complete
 
 
 @pytest.mark.parametrize("item", [b"1 2,", b'{"a" 1},', b'{"a": nul},', b"[1}]", b'"\n",'], ids=repr)
-def test_an_item_that_is_wrong_is_refused_where_it_ends(item: bytes) -> None:
+def test_invalid_item_is_refused_where_it_ends(item: bytes) -> None:
     reader = ArrayReader()
     assert list(reader.feed(b"[0, ")) == [0]
     assert list(reader.feed(item[:2])) == []
@@ -139,7 +139,7 @@ BAD = [
 
 @pytest.mark.parametrize("size", [1, 3, 1_000_000])
 @pytest.mark.parametrize("body", BAD, ids=lambda body: repr(body[:40]))
-def test_a_stream_is_refused_in_the_words_of_the_list(body: bytes, size: int, answer: Callable[..., Response]) -> None:
+def test_stream_has_the_error_text_of_the_list(body: bytes, size: int, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError) as whole:
         parse_session_list(answer(body, path=endpoints.SESSIONS))
     stream = endpoints.stream_program_sessions().parse(answer(path=endpoints.SESSIONS))
@@ -153,16 +153,16 @@ def test_a_stream_is_refused_in_the_words_of_the_list(body: bytes, size: int, an
 
 
 @pytest.mark.parametrize("item", [b"1", b"null", b'"canary"', b"[]"], ids=repr)
-def test_an_item_that_is_no_object_is_left_out(item: bytes, answer: Callable[..., Response]) -> None:
+def test_item_that_is_not_an_object_is_left_out(item: bytes, answer: Callable[..., Response]) -> None:
     one, two = {"_id": "60b8d2956e20ae1a0f8e44f1", "a": 1}, {"_id": "60b8d2956e20ae1a0f8e44f2"}
     stream = endpoints.stream_program_sessions().parse(answer())
     body = b"[" + json.dumps(one).encode() + b", " + item + b", " + json.dumps(two).encode() + b"]"
     assert list(stream.feed(body)) == [one, {}, two]
     stream.close()
-    assert str(stream.unreadable).endswith("1 entry that cannot be read. The first is number 2: it is no object.")
+    assert str(stream.unreadable).endswith("1 entry that cannot be read. The first is number 2: it is not an object.")
 
 
-def test_streaming_asks_what_the_list_asks() -> None:
+def test_streaming_sends_the_request_of_the_list() -> None:
     streamed, whole = endpoints.stream_program_sessions(), endpoints.list_program_sessions()
     assert (streamed.request, streamed.signed, streamed.any_status) == (whole.request, True, False)
     assert (streamed.streamed, whole.streamed) == (True, False)
@@ -170,7 +170,7 @@ def test_streaming_asks_what_the_list_asks() -> None:
 
 @pytest.mark.parametrize("size", [7, 4_000])
 @pytest.mark.parametrize("count", [1, 200], ids=["one long item", "many items"])
-def test_a_long_item_is_not_read_again_at_each_piece(monkeypatch: pytest.MonkeyPatch, count: int, size: int) -> None:
+def test_long_item_is_not_parsed_again_for_each_chunk(monkeypatch: pytest.MonkeyPatch, count: int, size: int) -> None:
     body = json.dumps([{"users": [{"mail": f"{number}@x"} for number in range(20_000 // count)]}] * count).encode()
     decoded = 0
     real = arrays._decode
@@ -191,6 +191,6 @@ def test_a_long_item_is_not_read_again_at_each_piece(monkeypatch: pytest.MonkeyP
     for begin in range(0, len(body), size):
         for _ in reader.feed(body[begin : begin + size]):
             pass
-        held = max(held, len(reader._held) * size)
+        held = max(held, len(reader._partial) * size)
     reader.close()
     assert held <= len(body) // count + 2 * size

@@ -1,4 +1,4 @@
-"""The body of an answer: decompressed piece by piece, and never more of it than is allowed."""
+"""The body of a response: decompressed chunk by chunk, and never more of it than allowed."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def read(one: BodyReader, body: bytes, size: int = 1000) -> bytes:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @given(body=st.binary(max_size=300), size=st.integers(1, 50))
-def test_a_body_comes_out_as_it_was_before_it_was_compressed(encoding: str, body: bytes, size: int) -> None:
+def test_body_is_decompressed_without_loss(encoding: str, body: bytes, size: int) -> None:
     assert read(reader(encoding), ENCODINGS[encoding](body), size) == body
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip", "deflate"])
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_limit_counts_bytes_after_decompression(encoding: str, more: int) -> None:
+def test_limit_counts_bytes_after_decompression(encoding: str, more: int) -> None:
     body = ENCODINGS[encoding](b"x" * (LIMITS.max_bytes + more))
     if not more:
         assert len(read(reader(encoding), body)) == LIMITS.max_bytes
@@ -64,7 +64,7 @@ def test_the_limit_counts_bytes_after_decompression(encoding: str, more: int) ->
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_bomb_unfolds_in_small_pieces_and_no_further_than_allowed(encoding: str) -> None:
+def test_decompression_bomb_stops_at_the_limit_in_small_chunks(encoding: str) -> None:
     bomb = ENCODINGS[encoding](b"\0" * 100_000_000)
     sizes: list[int] = []
     with pytest.raises(TooLargeError):
@@ -76,7 +76,7 @@ def test_a_bomb_unfolds_in_small_pieces_and_no_further_than_allowed(encoding: st
 @pytest.mark.parametrize(
     "body", [b"[" + b"0," * 300_000, b"[" + b"[]," * 200_000, b"{" * 200_000], ids=["0", "[]", "{"]
 )
-def test_many_small_values_are_too_much_as_well(body: bytes) -> None:
+def test_many_small_values_are_too_large(body: bytes) -> None:
     with pytest.raises(TooLargeError):
         read(reader(), body)
 
@@ -98,7 +98,7 @@ SMALL_VALUES: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("values", SMALL_VALUES)
 def test_small_values_are_refused_before_they_take_much_memory(values: str) -> None:
-    """Whatever the values are: twice the bound is not much exceeded."""
+    """Memory stays near twice the limit, whatever the values are."""
     limits = replace(LIMITS, max_bytes=4 * 1024 * 1024)
     one = BodyReader(Request("GET", "/x"), 200, {}, limits)
     begin, last = ('{"_id":"x",', '"z":1}') if "keys" in values else ("[", "0]")
@@ -128,7 +128,7 @@ def test_half_a_million_learners_are_one_document() -> None:
 
 
 def test_200_000_full_sessions_are_one_list() -> None:
-    """A sample is weighed: it grows in proportion."""
+    """Only a sample is weighed: the weight is proportional."""
     session = {
         **dict.fromkeys(ProgramSession.field_names(), "Onboarding: your first week"),
         "users": [{"_id": "60b8d2956e20ae1a0f8e44b1", "mail": "ann@example.com"}] * 20,
@@ -143,21 +143,21 @@ def test_200_000_full_sessions_are_one_list() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
-def test_an_error_is_cut_and_told(encoding: str) -> None:
+def test_long_error_is_cut_and_says_so(encoding: str) -> None:
     one = reader(encoding, status=500)
     assert read(one, ENCODINGS[encoding](b"x" * 1_001)) == b"x" * 1_000
     assert one.is_cut
     assert list(one.feed(b"more")) == []
 
 
-def test_an_error_within_the_limit_is_not_cut() -> None:
+def test_error_within_the_limit_is_not_cut() -> None:
     one = reader(status=500)
     assert read(one, b"x" * 1_000) == b"x" * 1_000
     assert not one.is_cut
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip\x1b[31m", "what?"])
-def test_an_encoding_that_nobody_asked_for_is_an_error(encoding: str) -> None:
+def test_encoding_that_was_not_asked_for_is_an_error(encoding: str) -> None:
     with pytest.raises(ContractError, match="Only gzip, deflate can be read") as caught:
         reader(encoding)
     assert "\x1b" not in str(caught.value)
@@ -166,7 +166,7 @@ def test_an_encoding_that_nobody_asked_for_is_an_error(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @given(body=st.binary(min_size=1, max_size=100))
-def test_what_cannot_be_decompressed_is_an_error(encoding: str, body: bytes) -> None:
+def test_body_that_cannot_be_decompressed_is_an_error(encoding: str, body: bytes) -> None:
     compressed = ENCODINGS[encoding](b"x" * 1000)
     for broken in (compressed[: len(compressed) // 2], b"\xff" + body, compressed[:12] + body):
         with pytest.raises(UnreachableError, match="its compressed body"):

@@ -40,7 +40,7 @@ WATCH = st.lists(st.sampled_from(["name", "lang", "startDate", "tutors", "custom
 
 
 @given(MOMENTS, MOMENTS, WATCHABLE, WATCHABLE, WATCH)
-def test_a_change_is_later_than_the_watermark_and_differs_where_it_is_watched(
+def test_change_is_later_and_differs_in_a_watched_field(
     before: datetime, after: datetime, was: dict[str, Any], now: dict[str, Any], watch: tuple[str, ...]
 ) -> None:
     watermark = Watermark.of(session(before, **was), watch)
@@ -53,19 +53,19 @@ def test_a_change_is_later_than_the_watermark_and_differs_where_it_is_watched(
 
 
 @given(MOMENTS, WATCHABLE, WATCH)
-def test_a_session_is_no_change_of_itself(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+def test_session_is_not_a_change_of_itself(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
     seen = session(moment, **fields)
     assert find_change(seen, Watermark.of(seen, watch)) is None
 
 
 @given(MOMENTS, WATCHABLE, WATCH)
-def test_a_watermark_survives_the_database(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+def test_watermark_survives_the_database(moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]) -> None:
     watermark = Watermark.of(session(moment, **fields), watch)
     assert Watermark.from_dict(json.loads(json.dumps(watermark.to_dict()))) == watermark
 
 
 @given(MOMENTS, WATCHABLE, WATCH)
-def test_an_earlier_document_is_as_good_as_the_look_that_made_it(
+def test_earlier_document_gives_the_watermark_of_its_poll(
     moment: datetime, fields: dict[str, Any], watch: tuple[str, ...]
 ) -> None:
     seen = session(moment, **fields)
@@ -74,7 +74,7 @@ def test_an_earlier_document_is_as_good_as_the_look_that_made_it(
 
 
 @given(WATCHABLE, WATCH)
-def test_a_watermark_stores_and_shows_no_people(fields: dict[str, Any], watch: tuple[str, ...]) -> None:
+def test_watermark_stores_and_shows_no_people(fields: dict[str, Any], watch: tuple[str, ...]) -> None:
     watermark = Watermark.of(session(T0, **fields), watch)
     change = find_change(session(T0 + SECOND), watermark)
     assert "example.com" not in json.dumps(watermark.to_dict())
@@ -82,7 +82,7 @@ def test_a_watermark_stores_and_shows_no_people(fields: dict[str, Any], watch: t
 
 
 @pytest.mark.parametrize("name", ["author", "tutors", "users"])
-def test_people_are_compared_without_being_kept(name: str) -> None:
+def test_people_are_compared_but_not_stored(name: str) -> None:
     def of(mail: str) -> Any:
         return {"author": mail, "tutors": [mail], "users": [{"_id": "1", "mail": mail}]}[name]
 
@@ -95,21 +95,21 @@ def test_people_are_compared_without_being_kept(name: str) -> None:
     assert name in str(change)
 
 
-def test_a_change_of_people_tells_how_many_there_are() -> None:
+def test_change_of_people_shows_their_count() -> None:
     watermark = Watermark.of(session(T0, tutors=["ann@example.com"]), ("tutors",))
     change = find_change(session(T0 + SECOND, tutors=["ann@example.com", "bob@example.com"]), watermark)
     assert "1 entries" in str(change)
     assert "2 entries" in str(change)
 
 
-def test_a_mail_in_a_text_is_not_shown_in_the_log() -> None:
+def test_mail_address_in_a_text_is_not_logged() -> None:
     watermark = Watermark.of(session(T0, sessionCustom="ask ann@example.com"), ("sessionCustom",))
     change = find_change(session(T0 + SECOND, sessionCustom="ask bob@example.com"), watermark)
     assert "sessionCustom" in str(change)
     assert "example.com" not in str(change)
 
 
-def test_a_long_value_is_kept_as_its_fingerprint() -> None:
+def test_long_value_is_stored_as_a_fingerprint() -> None:
     watermark = Watermark.of(session(T0, description="<p>" + "x" * 30_000), ("description",))
     assert len(json.dumps(watermark.to_dict())) < 1000
     assert find_change(session(T0 + SECOND, description="<p>" + "x" * 30_000), watermark) is None
@@ -131,7 +131,7 @@ def test_a_long_value_is_kept_as_its_fingerprint() -> None:
     ],
     ids=str,
 )
-def test_missing_null_and_a_value_are_three_different_things(was: dict[str, Any], now: dict[str, Any]) -> None:
+def test_missing_null_and_value_differ(was: dict[str, Any], now: dict[str, Any]) -> None:
     watermark = Watermark.of(session(T0, **was), ("lang",))
     assert find_change(session(T0 + SECOND, **now), watermark) is not None
     assert find_change(session(T0 + SECOND, **was), watermark) is None
@@ -140,17 +140,17 @@ def test_missing_null_and_a_value_are_three_different_things(was: dict[str, Any]
 @pytest.mark.parametrize(
     ("later", "changed"), [(timedelta(0), False), (-SECOND, False), (timedelta(milliseconds=1), True)]
 )
-def test_only_later_is_modified(later: timedelta, changed: bool) -> None:
+def test_only_a_later_modified_at_is_a_modification(later: timedelta, changed: bool) -> None:
     assert (find_change(session(T0 + later), Watermark(ID, T0)) is not None) is changed
 
 
-def test_the_zone_of_a_watermark_does_not_matter() -> None:
+def test_time_zone_of_a_watermark_does_not_matter() -> None:
     paris = timezone(timedelta(hours=2))
     assert find_change(session(T0), Watermark(ID, T0.astimezone(paris))) is None
     assert find_change(session(T0 + SECOND), Watermark(ID, T0.astimezone(paris))) is not None
 
 
-def test_a_change_says_from_what_to_what() -> None:
+def test_change_shows_both_values() -> None:
     watermark = Watermark.of(session(T0, startDate="2026-04-01T08:00:00Z", name="x"), ("startDate", "name"))
     change = find_change(session(T0 + SECOND, startDate="2026-05-01T10:00:00+02:00", name="x"), watermark)
     assert change == Change(
@@ -165,18 +165,18 @@ def test_a_change_says_from_what_to_what() -> None:
     json.dumps(change.to_dict())
 
 
-def test_a_date_written_otherwise_is_no_change() -> None:
+def test_date_in_another_notation_is_not_a_change() -> None:
     watermark = Watermark.of(session(T0, startDate="2026-04-01T08:00:00Z"), ("startDate",))
     assert find_change(session(T0 + SECOND, startDate="2026-04-01T10:00:00.000+02:00"), watermark) is None
 
 
-def test_without_modified_at_there_is_nothing_to_compare() -> None:
+def test_missing_modified_at_is_an_error() -> None:
     for use in (lambda: Watermark.of(session(None)), lambda: find_change(session(None), Watermark(ID, T0))):
         with pytest.raises(ContractError, match=f"{ID} has no modifiedAt"):
             use()
 
 
-def test_a_watermark_fits_its_session_and_its_fields() -> None:
+def test_watermark_fits_its_session_and_fields() -> None:
     watermark = Watermark.of(session(), ["name", "lang"])
     assert watermark.fits(ID, ["name", "lang"])
     assert watermark.fits(ID, ("name", "lang"))
@@ -189,13 +189,13 @@ def test_a_watermark_fits_its_session_and_its_fields() -> None:
     [T0, T0.astimezone(timezone(timedelta(hours=-5))), "2026-03-01T08:00:00Z", " 2026-03-01T09:00+01:00 "],
     ids=str,
 )
-def test_a_time_is_a_watermark(since: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_time_is_a_watermark(since: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert watermark_since(since, ID, ()) == Watermark(ID, T0)
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("since", [datetime(2026, 3, 1, 8), "2026-03-01T08:00", "20260301T080000"], ids=str)
-def test_a_time_without_a_zone_is_utc_and_the_log_says_so(since: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_time_without_a_zone_is_utc_and_logged(since: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert watermark_since(since, ID, ()) == Watermark(ID, T0)
     assert [word for word in ("since", "2026-03-01T08:00:00", "UTC") if word not in caplog.text] == []
@@ -204,15 +204,15 @@ def test_a_time_without_a_zone_is_utc_and_the_log_says_so(since: Any, caplog: py
 @pytest.mark.parametrize(
     ("since", "watch", "words"),
     [
-        ("yesterday", (), ["'yesterday' is no time", "2026-"]),
-        ("", (), ["is no time"]),
-        ("None", (), ["'None' is no time"]),
-        (None, (), ["is no time"]),
-        (1772352000, (), ["is no time"]),
-        ("['2026-03-01']", (), ["is no time"]),
-        ("{'_id': '1'}", (), ["no JSON", "get_session.output"]),
-        ('{"_id": "1"', (), ["no JSON"]),
-        (T0, ("name",), ["what the watched fields were", "get_session.output"]),
+        ("yesterday", (), ["'yesterday' is not a time", "2026-"]),
+        ("", (), ["is not a time"]),
+        ("None", (), ["'None' is not a time"]),
+        (None, (), ["is not a time"]),
+        (1772352000, (), ["is not a time"]),
+        ("['2026-03-01']", (), ["is not a time"]),
+        ("{'_id': '1'}", (), ["not a JSON document", "get_session.output"]),
+        ('{"_id": "1"', (), ["not a JSON document"]),
+        (T0, ("name",), ["earlier values of the watched fields", "get_session.output"]),
         ({}, (), ["no modifiedAt"]),
         ({"_id": ID, "modifiedAt": None}, (), ["no modifiedAt", "`fields`"]),
         ({"_id": ID, "modifiedAt": "yesterday"}, (), ["no modifiedAt"]),
@@ -220,7 +220,7 @@ def test_a_time_without_a_zone_is_utc_and_the_log_says_so(since: Any, caplog: py
     ],
     ids=str,
 )
-def test_what_is_no_watermark_is_refused_with_the_cure(since: Any, watch: tuple[str, ...], words: list[str]) -> None:
+def test_invalid_since_is_refused_with_advice(since: Any, watch: tuple[str, ...], words: list[str]) -> None:
     with pytest.raises(FixArgumentError) as caught:
         watermark_since(since, ID, watch)
     message = str(caught.value)
@@ -228,11 +228,11 @@ def test_what_is_no_watermark_is_refused_with_the_cure(since: Any, watch: tuple[
     assert len(message.splitlines()) == 1
 
 
-def test_a_document_without_its_id_is_of_the_session_that_is_waited_for() -> None:
+def test_document_without_id_belongs_to_the_awaited_session() -> None:
     assert watermark_since({"modifiedAt": "2026-03-01T08:00:00Z"}, ID, ()) == Watermark(ID, T0)
 
 
-def test_a_time_that_is_none_is_shown_in_bounds_and_without_a_mail() -> None:
+def test_invalid_time_is_shown_short_and_without_mail_addresses() -> None:
     with pytest.raises(FixArgumentError) as caught:
         parse_datetime("ann@example.com " + "x" * 5000, "modified_since")
     assert "modified_since" in str(caught.value)
@@ -248,8 +248,8 @@ STRANGE = st.recursive(
 
 
 @given(STRANGE)
-def test_a_strange_value_equals_itself_and_can_be_stored(value: Any) -> None:
-    """Also in a document that somebody else made: NaN differs from itself, and no store takes it."""
+def test_strange_value_equals_itself_and_can_be_stored(value: Any) -> None:
+    """Also in a foreign document: NaN never equals itself, and no store takes it."""
     was = ProgramSession.model_construct(id=ID, modified_at=T0)
     now = ProgramSession.model_construct(id=ID, modified_at=T0 + SECOND)
     for one in (was, now):
@@ -262,7 +262,7 @@ def test_a_strange_value_equals_itself_and_can_be_stored(value: Any) -> None:
 
 
 @given(STRANGE)
-def test_a_watermark_that_an_earlier_version_stored_is_compared_alike(value: Any) -> None:
+def test_watermark_of_an_earlier_version_is_compared_alike(value: Any) -> None:
     now = ProgramSession.model_construct(id=ID, modified_at=T0 + SECOND)
     object.__setattr__(now, "document", lambda fields: {"strange": value})
     stored = {"session_id": ID, "modified_at": T0.isoformat(), "watched": {"strange": value}, "watch": ["strange"]}

@@ -36,7 +36,7 @@ def drift(**differing: Any) -> Drift:
     return find_drift(ProgramSession.model_validate({**FULL, **differing}))
 
 
-def test_a_session_as_documented_does_not_drift() -> None:
+def test_documented_session_does_not_drift() -> None:
     assert drift() == Drift()
     assert not drift()
     assert str(drift()) == ""
@@ -53,7 +53,7 @@ def test_a_session_as_documented_does_not_drift() -> None:
     ],
     ids=str,
 )
-def test_what_is_sent_only_where_it_applies_is_no_drift(differing: dict[str, Any]) -> None:
+def test_conditional_field_that_is_missing_is_not_drift(differing: dict[str, Any]) -> None:
     assert not drift(**differing)
 
 
@@ -69,17 +69,17 @@ def test_what_is_sent_only_where_it_applies_is_no_drift(differing: dict[str, Any
     ],
     ids=str,
 )
-def test_an_unknown_field_is_drift(differing: dict[str, Any], unknown: tuple[str, ...]) -> None:
+def test_unknown_field_is_drift(differing: dict[str, Any], unknown: tuple[str, ...]) -> None:
     assert drift(**differing) == Drift(unknown=unknown)
 
 
-def test_a_documented_field_that_is_missing_is_drift() -> None:
+def test_missing_documented_field_is_drift() -> None:
     old = {name: value for name, value in FULL.items() if name not in ("modifiedAt", "lang")}
     found = find_drift(ProgramSession.model_validate(old))
     assert found == Drift(missing=("lang", "modifiedAt"))
 
 
-def test_an_unknown_field_with_the_name_of_an_attribute_does_not_stand_for_the_documented_one() -> None:
+def test_unknown_field_named_like_an_attribute_does_not_replace_the_documented_one() -> None:
     other = {"start_date" if name == "startDate" else name: value for name, value in FULL.items()}
     found = find_drift(ProgramSession.model_validate(other))
     assert found == Drift(unknown=("start_date",), missing=("startDate",))
@@ -93,7 +93,7 @@ def test_an_unknown_field_with_the_name_of_an_attribute_does_not_stand_for_the_d
     ],
     ids=str,
 )
-def test_a_value_outside_an_enumeration_is_drift(differing: dict[str, Any], new_values: tuple[str, ...]) -> None:
+def test_value_outside_an_enumeration_is_drift(differing: dict[str, Any], new_values: tuple[str, ...]) -> None:
     assert drift(**differing) == Drift(new_values=new_values)
 
 
@@ -105,7 +105,7 @@ def test_drift_of_many_sessions_is_reported_once() -> None:
     assert (Drift() | other) == other
 
 
-def test_the_policy_decides() -> None:
+def test_policy_decides_what_drift_does() -> None:
     assert set(POLICIES) == {"ignore", "warn", "strict"}
     found = Drift(unknown=("color",), missing=("lang",))
     assert report_drift("program session 1", found, "ignore") is None
@@ -120,7 +120,7 @@ def test_the_policy_decides() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_without_drift_there_is_nothing_to_report(policy: Any) -> None:
+def test_no_drift_is_not_reported(policy: Any) -> None:
     assert report_drift("program session 1", Drift(), policy) is None
 
 

@@ -33,7 +33,7 @@ def moved(location: str, status: int = 302, request: Request | None = None) -> R
         ("oauth2", {"Authorization": f"Bearer token-{KEY}"}, ()),
     ],
 )
-def test_each_mode_shows_the_keys_in_its_own_place(
+def test_each_mode_sends_the_keys_in_its_own_place(
     mode: str, headers: dict[str, str], query: tuple[tuple[str, str], ...]
 ) -> None:
     signed = MODES[mode].sign(Request("GET", "/x", (("a", "1"),), {"Accept": "json"}))
@@ -42,18 +42,18 @@ def test_each_mode_shows_the_keys_in_its_own_place(
 
 
 @EVERY_MODE
-def test_signing_twice_is_signing_once(credentials: Credentials) -> None:
+def test_signing_twice_equals_signing_once(credentials: Credentials) -> None:
     once = credentials.sign(Request("GET", "/x"))
     assert credentials.sign(once) == once
 
 
-def test_without_a_token_nothing_is_shown() -> None:
+def test_missing_token_sends_no_credentials() -> None:
     assert Credentials("oauth2", "company", KEY).sign(Request("GET", "/x")) == Request("GET", "/x")
 
 
 @EVERY_MODE
 @pytest.mark.parametrize("show", [str, repr])
-def test_neither_credentials_nor_what_they_signed_show_a_key(credentials: Credentials, show: object) -> None:
+def test_repr_of_credentials_and_signed_request_shows_no_key(credentials: Credentials, show: object) -> None:
     signed = credentials.sign(Request("GET", "/x"))
     for thing in (credentials, credentials.token, signed, Response(signed, 200)):
         assert KEY not in show(thing)  # type: ignore[operator]
@@ -65,7 +65,7 @@ def test_key_and_token_are_secrets() -> None:
     assert set(MODES["query"].secrets) == {KEY}
 
 
-def test_a_replaced_token_stays_secret() -> None:
+def test_replaced_token_stays_secret() -> None:
     credentials = Credentials("oauth2", "company", KEY)
     for name in ("first", "second"):
         credentials.accept_token(Token(name, 3600.0), 5.0)
@@ -74,7 +74,7 @@ def test_a_replaced_token_stays_secret() -> None:
     assert "first" not in repr(credentials)
 
 
-def test_a_strange_lifetime_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_strange_lifetime_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
     credentials = Credentials("oauth2", "company", KEY)
     for name in ("first", "second", "third"):
         credentials.accept_token(Token(name, 3600.0, note="something is wrong"), 5.0)
@@ -92,18 +92,18 @@ def test_a_strange_lifetime_is_warned_of_once(caplog: pytest.LogCaptureFixture) 
         (60, 30, False),
     ],
 )
-def test_a_token_is_renewed_ahead_of_its_end(lifetime: float, age: float, fresh: bool) -> None:
+def test_token_is_renewed_before_it_expires(lifetime: float, age: float, fresh: bool) -> None:
     assert Token("t", lifetime, received_at=1000.0).is_fresh(1000.0 + age) is fresh
 
 
 @given(st.floats(1, 1e6), st.floats(0, 1e6))
-def test_a_token_is_never_used_after_its_end_and_always_for_a_while(lifetime: float, age: float) -> None:
+def test_token_is_never_used_after_its_expiry_and_always_for_a_while(lifetime: float, age: float) -> None:
     token = Token("t", lifetime)
     assert token.is_fresh(0.0)
     assert not (token.is_fresh(age) and age >= lifetime)
 
 
-def test_a_token_is_needed_when_there_is_none_or_it_is_old_or_refused() -> None:
+def test_token_is_fetched_if_missing_old_or_refused() -> None:
     old, new = Token("old", 3600), Token("new", 3600, received_at=5000.0)
     credentials = Credentials("oauth2", "company", KEY)
     assert credentials.needs_token(None, 0.0)
@@ -127,9 +127,7 @@ def test_a_token_is_needed_when_there_is_none_or_it_is_old_or_refused() -> None:
         ("https://me:you@app.360learning.com/new", "/new", ()),
     ],
 )
-def test_a_redirect_on_the_same_origin_is_followed(
-    location: str, path: str, query: tuple[tuple[str, str], ...]
-) -> None:
+def test_redirect_on_the_same_origin_is_followed(location: str, path: str, query: tuple[tuple[str, str], ...]) -> None:
     assert moved(location) == Request("GET", path, query)
 
 
@@ -148,7 +146,7 @@ def test_a_redirect_on_the_same_origin_is_followed(
         ("mailto:x", "mailto"),
     ],
 )
-def test_a_redirect_elsewhere_is_refused_and_says_where_it_pointed(location: str, pointed: str) -> None:
+def test_redirect_to_another_origin_is_refused_and_names_its_target(location: str, pointed: str) -> None:
     with pytest.raises(RedirectError) as caught:
         moved(location)
     message = str(caught.value)
@@ -166,7 +164,7 @@ def test_a_redirect_elsewhere_is_refused_and_says_where_it_pointed(location: str
         "https://sso.example/users/jane@example.com",
     ],
 )
-def test_a_refused_redirect_shows_no_secret_and_no_mail(location: str) -> None:
+def test_refused_redirect_shows_no_secret_and_no_mail_address(location: str) -> None:
     with pytest.raises(RedirectError) as caught:
         moved(location)
     assert "canary" not in str(caught.value)
@@ -175,7 +173,7 @@ def test_a_refused_redirect_shows_no_secret_and_no_mail(location: str) -> None:
 
 @pytest.mark.parametrize("shown", [KEY, quote(KEY, safe=""), quote(quote(KEY, safe=""), safe=""), KEY.upper()])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_redirect_to_a_path_with_the_key_is_refused_and_does_not_show_it(shown: str, method: str) -> None:
+def test_redirect_to_a_path_with_the_key_is_refused_without_showing_it(shown: str, method: str) -> None:
     request = Request(method, "/old")
     response = Response(request, 302, {"location": f"/new/{shown}/"})
     with pytest.raises(RedirectError) as caught:
@@ -183,19 +181,19 @@ def test_a_redirect_to_a_path_with_the_key_is_refused_and_does_not_show_it(shown
     assert shown not in f"{caught.value} {caught.value.path}"
 
 
-def test_a_redirect_to_what_is_no_address_is_refused() -> None:
+def test_redirect_to_an_invalid_address_is_refused() -> None:
     with pytest.raises(RedirectError, match="host of the connection"):
         moved("https://[::1/x")
 
 
-def test_where_a_redirect_points_is_shown_in_bounds() -> None:
+def test_target_of_a_redirect_is_shown_short() -> None:
     with pytest.raises(RedirectError) as caught:
         moved("https://evil.example/" + "x" * 5000)
     assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
-def test_a_write_is_redirected_only_as_a_write(method: str) -> None:
+def test_write_is_redirected_only_as_a_write(method: str) -> None:
     write = Request(method, "/old", body=b"{}")
     for status in (307, 308):
         assert moved("/new", status, write) == Request(method, "/new", body=b"{}")
@@ -215,5 +213,5 @@ def test_a_write_is_redirected_only_as_a_write(method: str) -> None:
         ("https://a.example", "https://b.example", False),
     ],
 )
-def test_an_origin_is_scheme_host_and_port(one: str, other: str, same: bool) -> None:
+def test_origin_is_scheme_host_and_port(one: str, other: str, same: bool) -> None:
     assert (parse_origin(one) == parse_origin(other)) is same

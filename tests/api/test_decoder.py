@@ -1,4 +1,4 @@
-"""Whatever bytes come, a document holds nothing that msgpack, PostgreSQL or Airflow's JSON cannot take."""
+"""Whatever bytes arrive, msgpack, PostgreSQL and Airflow's JSON can take the document."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 def assert_storable(value: Any) -> None:
-    """Whatever stands between us and another process or a store takes it, and gives back the same."""
+    """Check that every serializer and store takes the value and returns the same."""
     text = json.dumps(value, allow_nan=False)
     assert json.loads(text) == value
     assert "\\u0000" not in text
@@ -55,7 +55,7 @@ def test_every_value_becomes_storable(value: Any) -> None:
 
 
 @given(VALUES)
-def test_what_is_ours_is_sanitized_in_place_and_alike(value: Any) -> None:
+def test_sanitizing_in_place_equals_sanitizing_a_copy(value: Any) -> None:
     expected, is_clean = sanitize(value), repr(sanitize(value)) == repr(value)
     one = Sanitizer()
     cleaned = one.sanitize(value)
@@ -65,7 +65,7 @@ def test_what_is_ours_is_sanitized_in_place_and_alike(value: Any) -> None:
 
 
 @given(VALUES, st.booleans())
-def test_bytes_are_read_like_the_values_they_hold(value: Any, escaped: bool) -> None:
+def test_bytes_are_parsed_like_their_values(value: Any, escaped: bool) -> None:
     try:
         body = json.dumps(value, ensure_ascii=escaped).encode()
     except (UnicodeEncodeError, ValueError):
@@ -96,12 +96,12 @@ DIGITS = "7" * 5000
         ("1e308", 1e308),
     ],
 )
-def test_what_cannot_be_stored_is_replaced(text: str, value: Any) -> None:
+def test_unstorable_value_is_replaced(text: str, value: Any) -> None:
     assert decode_json(text.encode()) == value
     assert decode_json(f'{{"a": [{text}]}}'.encode()) == {"a": [value]}
 
 
-def test_a_number_of_many_digits_is_kept_as_a_fingerprint() -> None:
+def test_number_of_many_digits_is_kept_as_a_fingerprint() -> None:
     kept = decode_json(DIGITS.encode())
     assert kept.startswith("integer of 5000 digits, SHA-256 ")
     assert kept == decode_json(DIGITS.encode()) != decode_json(DIGITS[:-1].encode() + b"8")
@@ -115,11 +115,11 @@ def test_deep_nesting_is_refused(opening: str, depth: int) -> None:
         decode_json(body.encode())
 
 
-def test_usual_nesting_is_not() -> None:
+def test_usual_nesting_is_accepted() -> None:
     assert decode_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
 
 
-# The three ways to a session: alone, in the list, in the streamed list.
+# The three calls that read a session: alone, in the list, in the streamed list.
 
 
 def alone(body: bytes, answer: Callable[..., Response]) -> Any:
@@ -133,7 +133,7 @@ def in_list(body: bytes, answer: Callable[..., Response]) -> Any:
 
 def in_stream(body: bytes, answer: Callable[..., Response]) -> Any:
     stream = endpoints.stream_program_sessions().parse(answer())
-    # In small pieces: an escape is cut in two.
+    # In small chunks, so that escapes are cut in two.
     body = b"[" + body + b"]"
     (item,) = [item for place in range(len(body)) for item in stream.feed(body[place : place + 1])]
     stream.close()
@@ -155,7 +155,7 @@ def in_stream(body: bytes, answer: Callable[..., Response]) -> Any:
 )
 @example({"_id": ID, "userLimit": 2**70})
 @example({"_id": ID, "userLimit": math.nan, "name": "caf\ud83d"})
-def test_the_same_bytes_read_the_same_on_every_way(document: dict[str, Any]) -> None:
+def test_same_bytes_are_read_alike_by_every_call(document: dict[str, Any]) -> None:
     from airflow_provider_learning360.api.messages import Request, Response
 
     def answer(body: bytes = b"") -> Response:
@@ -167,7 +167,7 @@ def test_the_same_bytes_read_the_same_on_every_way(document: dict[str, Any]) -> 
     assert_storable(first)
 
 
-def test_one_drift_line_names_what_was_replaced(answer: Callable[..., Response]) -> None:
+def test_drift_names_what_was_replaced(answer: Callable[..., Response]) -> None:
     body = rb'{"_id": "%s", "name": "caf\ud83d", "userLimit": 1%s, "col\u001bor": 1}' % (ID.encode(), b"0" * 30)
     session = endpoints.get_program_session(ID).parse(answer(body))
     assert find_drift(session).replaced == ("name", "userLimit")
@@ -177,27 +177,27 @@ def test_one_drift_line_names_what_was_replaced(answer: Callable[..., Response])
     assert told.isprintable()
 
 
-def test_a_text_where_a_number_belongs_is_still_refused(answer: Callable[..., Response]) -> None:
+def test_text_in_place_of_a_number_is_still_refused(answer: Callable[..., Response]) -> None:
     for value in ("12", "many", ""):
         with pytest.raises(ContractError, match="userLimit"):
             endpoints.get_program_session(ID).parse(answer(json.dumps({"_id": ID, "userLimit": value}).encode()))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "9" * 30])
-def test_a_number_that_is_none_equals_itself(number: str, answer: Callable[..., Response]) -> None:
+def test_not_a_number_equals_itself(number: str, answer: Callable[..., Response]) -> None:
     body = f'{{"_id": "{ID}", "modifiedAt": "2026-03-01T08:00:00Z", "userLimit": {number}}}'.encode()
     one, two = (endpoints.get_program_session(ID).parse(answer(body)) for _ in range(2))
     assert Watermark.of(one, ["userLimit"]) == Watermark.of(two, ["userLimit"])
     assert_storable(Watermark.of(one, ["userLimit"]).to_dict())
 
 
-def test_another_session_than_the_one_asked_for_is_refused(answer: Callable[..., Response]) -> None:
+def test_session_other_than_the_requested_one_is_refused(answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError, match="it has another _id"):
         endpoints.get_program_session(ID).parse(answer(b'{"_id": "60b8d2956e20ae1a0f8e44f2"}'))
 
 
 @given(ANY_TEXT | SURROGATES | st.sampled_from(["\x1b[31m", "\u202eevil", "bell\x07", "line\u2028end", "\x85"]))
-def test_an_error_is_printable_and_storable_whatever_it_tells(text: str) -> None:
+def test_error_is_printable_and_storable(text: str) -> None:
     error = LearningError(f"It says {text}.", path=text, code=text, retry_after=1e300)
     assert not any(map(is_unprintable, error.message.replace("\n", "")))
     assert_storable(error.to_dict())
@@ -205,14 +205,14 @@ def test_an_error_is_printable_and_storable_whatever_it_tells(text: str) -> None
 
 
 @pytest.mark.parametrize("seconds", [1e12, 1e300, math.inf, -1.0, math.nan])
-def test_seconds_to_wait_can_be_stored(seconds: float) -> None:
+def test_retry_after_can_be_stored(seconds: float) -> None:
     error = LearningError("Wait.", retry_after=seconds)
     assert error.retry_after is None or 0 <= error.retry_after < math.inf
     assert_storable(error.to_dict())
 
 
 @given(ANY_TEXT)
-def test_printable_steers_no_terminal(text: str) -> None:
+def test_printable_text_controls_no_terminal(text: str) -> None:
     shown = printable(text)
     assert not set(shown) & set(
         "\x00\x07\x1b\x7f\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

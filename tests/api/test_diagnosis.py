@@ -26,24 +26,24 @@ CASES = {
     "time-out": (TimedOutError("observed"), "Time-out"),
     "rate limit": (RateLimitedError("observed"), "The host is right"),
     "trouble": (UnavailableError("observed"), "The host is right"),
-    "certificate": (FixConnectionError("observed"), "The host answers"),
-    "forbidden": (ForbiddenError("observed"), "The host answers"),
+    "certificate": (FixConnectionError("observed"), "The host responds"),
+    "forbidden": (ForbiddenError("observed"), "The host responds"),
     "another site": (NotFoundError("observed", status=404), "Wrong host"),
     "a login page": (ContractError("observed", status=200), "Wrong host"),
 }
 
 
 @pytest.mark.parametrize(("error", "suspect"), CASES.values(), ids=CASES)
-def test_the_suspect_comes_first_and_then_what_was_observed(error: LearningError, suspect: str) -> None:
+def test_suspected_cause_comes_before_the_observation(error: LearningError, suspect: str) -> None:
     said = diagnose(error)
     assert said.startswith(suspect)
     assert said.endswith("observed")
 
 
-def test_key_company_host_network_and_time_out_are_told_apart() -> None:
+def test_key_company_host_network_and_time_out_are_distinguished() -> None:
     names = ["wrong key", "wrong company", "redirect", "no network", "time-out", "trouble", "certificate"]
     assert len({diagnose(CASES[name][0]) for name in names}) == len(names)
 
 
-def test_settings_that_are_not_valid_speak_for_themselves() -> None:
+def test_invalid_settings_are_shown_as_they_are() -> None:
     assert diagnose(SettingsError("observed")) == "observed"

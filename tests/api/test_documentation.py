@@ -30,13 +30,13 @@ SCALARS = {str: "text", bool: "true/false", datetime: "date"}
 
 
 def in_words(hint: Any) -> str:
-    """What the documentation is to call a type of the models."""
+    """Return the name in the documentation for a type of the models."""
     if get_origin(hint) in (Annotated, NotRequired):
         return in_words(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
         options = set(get_args(hint)) - {type(None)}
         if len(options) > 1:
-            options -= {str}  # which stands for a number that is none, or needs more than 64 bits
+            options -= {str}  # replaces NaN, infinity and numbers of more than 64 bits
         return "number" if options == {int, float} else in_words(*options)
     if get_origin(hint) is list:
         inside = in_words(*get_args(hint))
@@ -55,19 +55,19 @@ def fields_of_the_models() -> dict[str, str]:
     return fields
 
 
-def test_it_covers_what_the_models_know_and_nothing_else_with_the_same_types() -> None:
+def test_documentation_covers_exactly_the_fields_of_the_models() -> None:
     assert {path: doc.type for path, doc in DOCUMENTATION.items()} == fields_of_the_models()
     assert {"", *PARTS} == PARENTS
 
 
-def test_it_has_the_order_of_the_models() -> None:
+def test_documentation_has_the_order_of_the_models() -> None:
     assert [path for path in DOCUMENTATION if "." not in path] == ProgramSession.field_names()
     for parent, part in PARTS.items():
         names = [path.removeprefix(f"{parent}.") for path in DOCUMENTATION if path.startswith(f"{parent}.")]
         assert names == list(part.__annotations__)
 
 
-def test_nobody_changes_it() -> None:
+def test_documentation_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         DOCUMENTATION["name"] = DOCUMENTATION["author"]  # type: ignore[index]
     with pytest.raises(FrozenInstanceError):
@@ -75,7 +75,7 @@ def test_nobody_changes_it() -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTATION)
-def test_a_meaning_is_one_short_sentence(path: str) -> None:
+def test_meaning_is_one_short_sentence(path: str) -> None:
     meaning = DOCUMENTATION[path].meaning
     assert meaning[0].isupper() or meaning.startswith("360")
     assert meaning.endswith(".")
@@ -83,20 +83,20 @@ def test_a_meaning_is_one_short_sentence(path: str) -> None:
     assert 10 < len(meaning) < 100
 
 
-def test_a_meaning_is_given_once() -> None:
+def test_meaning_is_given_once() -> None:
     assert len({doc.meaning for doc in DOCUMENTATION.values()}) == len(DOCUMENTATION)
 
 
-def test_enumerations_are_spelled_out() -> None:
+def test_enumerations_are_complete() -> None:
     assert [word for word in MODULE_TYPES if word not in DOCUMENTATION["modules[].type"].meaning] == []
     assert [word for word in DURATION_TYPES if word not in DOCUMENTATION["programDurationType"].meaning] == []
 
 
-def test_the_fields_about_people_are_those_that_are_never_stored() -> None:
+def test_fields_about_people_are_those_that_are_never_stored() -> None:
     assert {path.split("[")[0] for path, doc in DOCUMENTATION.items() if doc.people} == PEOPLE_FIELDS
 
 
-def test_all_of_a_learner_is_about_people() -> None:
+def test_all_fields_of_a_learner_are_about_people() -> None:
     learner = [doc.people for path, doc in DOCUMENTATION.items() if path.split("[")[0] == "users"]
     assert learner == [True] * 5
 
@@ -110,10 +110,10 @@ def test_all_of_a_learner_is_about_people() -> None:
         ("users", None),
         ("users[].mail", "ann.login"),
         ("customFields[].value", 3),
-        # New, among people's data.
+        # Not documented, inside of people's data.
         ("users[].badge", 1),
         ("customFields[].label", "x"),
-        # By what is inside.
+        # By their value.
         ("name", "Coaching of ann@example.com"),
         ("description", '<a href="mailto:ann%40example.com">Ann</a>'),
         ("customFields[].name", "ann#acme@example.com"),
@@ -127,14 +127,14 @@ def test_all_of_a_learner_is_about_people() -> None:
         ("modules[].author", "ann.login"),
         ("ann@example.com", 1),
         ("modules[].ann@example.com", 1),
-        # What is not documented may be anything.
+        # Fields that are not documented may be anything.
         ("modules[].title", "x"),
         ("color", {"shade": ["light", None, 3, True, 1.5]}),
         ("usersCount", 3),
     ],
     ids=repr,
 )
-def test_what_is_about_people(path: str, value: Any) -> None:
+def test_field_about_people_is_recognized(path: str, value: Any) -> None:
     assert is_about_people(path, value)
 
 
@@ -146,25 +146,25 @@ def test_what_is_about_people(path: str, value: Any) -> None:
         ("groups", ["1"]),
         ("customFields[]._id", "1"),
         ("customFields[].name", "Cost centre"),
-        # Their fields are looked at one by one.
+        # Their fields are checked one by one.
         ("customFields", [{"value": "ann@example.com"}]),
         ("modules", [{"title": "ann@example.com"}]),
         ("requirements", {"courses": ["ann@example.com"]}),
     ],
     ids=repr,
 )
-def test_what_is_not(path: str, value: Any) -> None:
+def test_field_about_something_else_is_recognized(path: str, value: Any) -> None:
     assert not is_about_people(path, value)
 
 
-def test_it_looks_as_deep_as_it_must() -> None:
+def test_deeply_nested_people_are_found() -> None:
     value: Any = "ann@example.com"
     for _ in range(20_000):
         value = [value]
     assert is_about_people("color", value)
 
 
-def test_what_it_knows_is_no_drift() -> None:
+def test_documented_fields_are_not_drift() -> None:
     document: dict[str, Any] = dict.fromkeys(ProgramSession.field_names())
     for parent, part in PARTS.items():
         inside = dict.fromkeys(part.__annotations__)

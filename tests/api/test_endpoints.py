@@ -32,7 +32,7 @@ KEY = "canary-6f1e0c"
     ],
     ids=["session", "sessions", "users", "stats"],
 )
-def test_reading_is_a_signed_get_of_the_documented_path(make: Callable[[], Any], path: str) -> None:
+def test_call_is_a_signed_get_of_the_documented_path(make: Callable[[], Any], path: str) -> None:
     call = make()
     assert (call.request.method, call.request.path, call.request.query) == ("GET", path, ())
     assert call.signed
@@ -53,14 +53,14 @@ def test_reading_is_a_signed_get_of_the_documented_path(make: Callable[[], Any],
     ],
     ids=["session", "sessions", "users", "stats"],
 )
-def test_an_answer_is_read_as_what_was_asked_for(
+def test_response_is_parsed_as_the_requested_type(
     make: Callable[[], Any], body: Any, read: Callable[[Any], bool], answer: Callable[..., Any]
 ) -> None:
     assert read(make().parse(answer(json.dumps(body).encode())))
 
 
 @pytest.mark.parametrize("good", [ID, ID.upper(), f" {ID}\n"], ids=repr)
-def test_an_id_has_24_hexadecimal_characters(good: str) -> None:
+def test_id_has_24_hexadecimal_characters(good: str) -> None:
     assert endpoints.require_session_id(good) == ID
 
 
@@ -77,7 +77,7 @@ BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 
         endpoints.find_session_id,
     ],
 )
-def test_what_is_no_id_is_refused_before_any_request(use: Callable[[Any], Any], bad: Any) -> None:
+def test_invalid_id_is_refused_before_any_request(use: Callable[[Any], Any], bad: Any) -> None:
     with pytest.raises(InvalidIdError) as caught:
         use(bad)
     message = str(caught.value)
@@ -85,21 +85,21 @@ def test_what_is_no_id_is_refused_before_any_request(use: Callable[[Any], Any], 
     assert [word for word in (shown, "24 characters", "360Learning") if word not in message] == []
 
 
-def test_a_value_that_is_no_id_is_shown_in_bounds_and_without_a_mail() -> None:
+def test_invalid_id_is_shown_short_and_without_mail_addresses() -> None:
     with pytest.raises(InvalidIdError) as caught:
         endpoints.require_session_id("jane@example.com " + "x" * 5000)
     assert len(str(caught.value)) < 1000
     assert "jane" not in str(caught.value)
 
 
-def test_a_session_is_named_by_its_id_or_by_its_document() -> None:
+def test_session_is_given_by_id_or_document() -> None:
     assert endpoints.find_session_id(ID) == endpoints.find_session_id({"_id": ID, "name": "x"}) == ID
-    with pytest.raises(InvalidIdError, match="None is no ID"):
+    with pytest.raises(InvalidIdError, match="None is not the ID"):
         endpoints.find_session_id({"name": "x"})
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=3))
-def test_parts_of_a_path_come_back_as_they_went_in(parts: list[str]) -> None:
+def test_parts_of_a_path_survive_percent_encoding(parts: list[str]) -> None:
     path = endpoints.build_session_path(ID, *parts)
     assert urlsplit(f"https://host{path}")[2:] == (path, "", "")
     assert path.isascii()
@@ -110,7 +110,7 @@ def test_parts_of_a_path_come_back_as_they_went_in(parts: list[str]) -> None:
     ("mail", "encoded"),
     [("j#acme@x.example", "j%23acme%40x.example"), ("a+b c/é@x", "a%2Bb%20c%2F%C3%A9%40x"), ("50%?", "50%25%3F")],
 )
-def test_a_mail_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
+def test_mail_address_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
     assert endpoints.build_session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
 
 
@@ -122,11 +122,11 @@ def test_a_mail_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
         ("http://localhost:80", ID, f"learning360://localhost:80/programs/sessions/{ID}"),
     ],
 )
-def test_an_asset_uri_names_host_and_session(host: str, session_id: str, uri: str) -> None:
+def test_asset_uri_names_host_and_session(host: str, session_id: str, uri: str) -> None:
     assert endpoints.build_session_uri(host, session_id) == uri
 
 
-def test_the_keys_are_exchanged_for_a_token() -> None:
+def test_keys_are_exchanged_for_a_token() -> None:
     call = endpoints.get_token(Credentials("oauth2", "company", KEY))
     assert (call.request.method, call.request.path, call.request.query) == ("POST", "/api/v2/oauth2/token", ())
     assert call.request.headers == {"Content-Type": "application/json"}
@@ -141,7 +141,7 @@ def test_the_keys_are_exchanged_for_a_token() -> None:
 
 
 @pytest.mark.parametrize("expires_in", [3600, "3600", 3600.0, "3600.0"])
-def test_the_lifetime_of_a_token_is_a_number_or_a_text(expires_in: object, answer: Callable[..., Any]) -> None:
+def test_token_lifetime_is_a_number_or_a_text(expires_in: object, answer: Callable[..., Any]) -> None:
     body = json.dumps({"token_type": "Bearer", "access_token": KEY, "expires_in": expires_in}).encode()
     token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
     assert token == Token(KEY, 3600.0)
@@ -164,7 +164,7 @@ def test_the_lifetime_of_a_token_is_a_number_or_a_text(expires_in: object, answe
     ],
     ids=lambda body: body[:60].decode() if len(body) < 100 else "deep",
 )
-def test_what_is_no_token_is_an_error_that_shows_nothing_of_it(body: bytes, answer: Callable[..., Any]) -> None:
+def test_response_without_a_token_is_an_error_that_shows_nothing_of_it(body: bytes, answer: Callable[..., Any]) -> None:
     with pytest.raises(ContractError) as caught:
         endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body, path="/api/v2/oauth2/token"))
     message = str(caught.value)
@@ -177,7 +177,7 @@ def test_what_is_no_token_is_an_error_that_shows_nothing_of_it(body: bytes, answ
     ["a\r\nb", "a\nb", "a\0b", "a\x7fb", "a b", " ab", "ab ", "\t", "a\u00e9b", "a\u2013b", "a\ud800b", "\u200bab"],
     ids=ascii,
 )
-def test_a_token_that_no_header_can_carry_is_refused(token: str, answer: Callable[..., Any]) -> None:
+def test_token_that_no_header_can_carry_is_refused(token: str, answer: Callable[..., Any]) -> None:
     body = json.dumps({"access_token": f"{KEY}{token}", "expires_in": 3600}).encode()
     with pytest.raises(ContractError) as caught:
         endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
@@ -185,7 +185,7 @@ def test_a_token_that_no_header_can_carry_is_refused(token: str, answer: Callabl
 
 
 @given(st.text())
-def test_a_token_is_taken_only_if_a_header_can_carry_it(value: str) -> None:
+def test_token_is_accepted_only_if_a_header_can_carry_it(value: str) -> None:
     body = json.dumps({"access_token": value, "expires_in": 3600}).encode()
     response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
     try:
@@ -226,9 +226,7 @@ HUGE = "1" + "0" * 400
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_lifetime_that_makes_no_sense_becomes_one_that_does(
-    expires_in: str, lifetime: float, answer: Callable[..., Any]
-) -> None:
+def test_implausible_lifetime_is_replaced(expires_in: str, lifetime: float, answer: Callable[..., Any]) -> None:
     body = f'{{"access_token": "{KEY}"{expires_in}}}'.encode()
     token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
     assert token == Token(KEY, lifetime)
@@ -238,7 +236,7 @@ def test_a_lifetime_that_makes_no_sense_becomes_one_that_does(
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.none(), st.booleans(), st.lists(st.integers())))
-def test_no_lifetime_causes_a_token_call_for_every_request(expires_in: Any) -> None:
+def test_short_lifetime_does_not_cause_a_token_call_for_every_request(expires_in: Any) -> None:
     body = json.dumps({"access_token": KEY, "expires_in": expires_in}).encode()
     response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
     token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(response)
@@ -246,7 +244,7 @@ def test_no_lifetime_causes_a_token_call_for_every_request(expires_in: Any) -> N
     assert not token.is_fresh(86_400)
 
 
-def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., Any]) -> None:
+def test_token_error_names_its_request(answer: Callable[..., Any]) -> None:
     with pytest.raises(ContractError) as caught:
         endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(b"{}", path="/api/v2/oauth2/token"))
     assert (caught.value.path, caught.value.status) == ("/api/v2/oauth2/token", 200)
@@ -254,7 +252,7 @@ def test_the_error_of_a_token_says_which_request_it_was(answer: Callable[..., An
 
 
 @pytest.mark.parametrize("use", [endpoints.require_session_id, lambda one: endpoints.find_session_id({"_id": one})])
-def test_an_id_of_digits_may_arrive_as_a_number(use: Callable[[Any], Any]) -> None:
+def test_id_of_digits_may_arrive_as_a_number(use: Callable[[Any], Any]) -> None:
     for digits in ("1" * 24, "9" * 24, "1" + "0" * 23, "600000000000000000000123"):
         assert use(int(digits)) == digits
 
@@ -274,7 +272,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
-def test_a_number_that_lost_digits_says_to_quote_it(number: Any) -> None:
+def test_number_that_lost_digits_asks_for_quotes(number: Any) -> None:
     with pytest.raises(InvalidIdError, match="arrived as the number") as caught:
         endpoints.require_session_id(number)
     assert "put quotes around the template" in str(caught.value)
@@ -282,7 +280,7 @@ def test_a_number_that_lost_digits_says_to_quote_it(number: Any) -> None:
 
 
 @given(st.from_regex(r"[0-9]{24}|[0-9]{1,20}e[0-9]{1,3}", fullmatch=True).filter(lambda text: len(text) == 24))
-def test_what_native_rendering_makes_of_an_id_is_the_id_or_an_error(text: str) -> None:
+def test_natively_rendered_id_is_the_id_or_an_error(text: str) -> None:
     arrived = NativeEnvironment().from_string("{{ value }}").render(value=text)
     quoted = NativeEnvironment().from_string("'{{ value }}'").render(value=text)
     assert endpoints.require_session_id(quoted) == text
@@ -293,6 +291,6 @@ def test_what_native_rendering_makes_of_an_id_is_the_id_or_an_error(text: str) -
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_boolean_is_no_number(value: bool) -> None:
-    with pytest.raises(InvalidIdError, match=f"{value} is no ID"):
+def test_boolean_is_not_a_number(value: bool) -> None:
+    with pytest.raises(InvalidIdError, match=f"{value} is not the ID"):
         endpoints.require_session_id(value)

@@ -34,7 +34,7 @@ INCIDENT = "an error occurred: 0123456789abcdef0123456789abcdef"
 PAGE = b"<html><body>Bad\n\n   gateway</body></html>"
 
 
-def refused(
+def mapped(
     status: int, body: Any = b"", path: str = "/api/v1/programs/sessions/1/", method: str = "GET", **headers: str
 ) -> LearningError:
     request = Request(method, path, (("apiKey", KEY),))
@@ -49,7 +49,7 @@ def refused(
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_a_success_is_no_error(status: int) -> None:
+def test_success_is_not_an_error(status: int) -> None:
     request = Request("GET", "/x")
     answer = Response(request, status, {}, b'{"error": "session_not_found"}')
     assert error_from_response(request, answer, connection="c", secrets=(), now=NOW) is None
@@ -86,12 +86,12 @@ def test_a_success_is_no_error(status: int) -> None:
     ],
     ids=str,
 )
-def test_what_an_answer_means(status: int, body: Any, kind: type[LearningError], code: str | None) -> None:
-    error = refused(status, body)
+def test_response_is_mapped_to_its_error(status: int, body: Any, kind: type[LearningError], code: str | None) -> None:
+    error = mapped(status, body)
     assert type(error) is kind
     assert (error.method, error.path, error.status) == ("GET", "/api/v1/programs/sessions/1/", status)
     assert error.code == code
-    assert f"GET /api/v1/programs/sessions/1/ was answered {status}" in str(error)
+    assert f"GET /api/v1/programs/sessions/1/ returned {status}" in str(error)
     assert (code or "") in str(error)
 
 
@@ -105,8 +105,8 @@ def test_what_an_answer_means(status: int, body: Any, kind: type[LearningError],
         (400, b"plain text", ["plain text", "'acme'"]),
     ],
 )
-def test_an_error_says_what_to_do(status: int, body: bytes, words: list[str]) -> None:
-    assert [word for word in words if word not in str(refused(status, body))] == []
+def test_error_says_what_to_do(status: int, body: bytes, words: list[str]) -> None:
+    assert [word for word in words if word not in str(mapped(status, body))] == []
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_an_error_says_what_to_do(status: int, body: bytes, words: list[str]) ->
         (400, {"error": "unsupported_grant_type"}, ContractError, ["unsupported_grant_type"]),
     ],
 )
-def test_a_refused_token_is_a_matter_of_the_connection(
+def test_refused_token_call_names_the_connection(
     status: int, body: Any, kind: type[LearningError], words: list[str]
 ) -> None:
-    error = refused(status, body, path="/api/v2/oauth2/token", method="POST")
+    error = mapped(status, body, path="/api/v2/oauth2/token", method="POST")
     assert type(error) is kind
     assert [word for word in words if word not in str(error)] == []
 
@@ -128,20 +128,20 @@ def test_a_refused_token_is_a_matter_of_the_connection(
 @pytest.mark.parametrize(
     ("header", "seconds", "words"),
     [
-        ({}, None, ["no delay"]),
-        ({"retry_after": "soon"}, None, ["no delay"]),
+        ({}, None, ["No delay"]),
+        ({"retry_after": "soon"}, None, ["No delay"]),
         ({"retry_after": "1.5"}, 1.5, ["1.5 s"]),
         ({"retry_after": "Sun, 01 Mar 2026 08:10:00 GMT"}, 600.0, ["600 s"]),
     ],
 )
-def test_a_rate_limit_names_its_delay(header: dict[str, str], seconds: float | None, words: list[str]) -> None:
-    error = refused(429, **header)
+def test_rate_limit_error_names_its_delay(header: dict[str, str], seconds: float | None, words: list[str]) -> None:
+    error = mapped(429, **header)
     assert error.retry_after == seconds
     assert [word for word in words if word not in str(error)] == []
 
 
-def test_a_delay_of_a_server_in_trouble_is_named_too() -> None:
-    error = refused(503, retry_after="600")
+def test_unavailable_error_names_its_delay() -> None:
+    error = mapped(503, retry_after="600")
     assert error.retry_after == 600
     assert "600" in str(error)
 
@@ -160,33 +160,33 @@ def test_a_delay_of_a_server_in_trouble_is_named_too() -> None:
     ids=["error", "message", "object", "page", "cut", "cut key", "cut mail"],
 )
 @pytest.mark.parametrize("status", [400, 404])
-def test_what_the_answer_says_is_redacted(status: int, body: Any) -> None:
-    told = json.dumps(refused(status, body).to_dict(), ensure_ascii=False)
+def test_text_of_the_response_is_redacted(status: int, body: Any) -> None:
+    told = json.dumps(mapped(status, body).to_dict(), ensure_ascii=False)
     assert "canary" not in told
     assert "jane" not in told
 
 
 @pytest.mark.parametrize("path", ["/api/v1/users/jane@example.com", "/api/v1/users/jane%40example.com"])
-def test_a_mail_in_the_path_is_not_told(path: str) -> None:
-    told = json.dumps(refused(404, path=path).to_dict(), ensure_ascii=False)
+def test_mail_address_in_the_path_is_not_shown(path: str) -> None:
+    told = json.dumps(mapped(404, path=path).to_dict(), ensure_ascii=False)
     assert "/api/v1/users/" in told
     assert "example.com" not in told
 
 
 @given(st.binary(max_size=300), st.sampled_from([400, 401, 404, 429, 500]))
-def test_any_body_makes_an_error_of_one_line_in_bounds(body: bytes, status: int) -> None:
-    assert len(str(refused(status, body))) < 800
+def test_any_body_gives_a_short_error_of_one_line(body: bytes, status: int) -> None:
+    assert len(str(mapped(status, body))) < 800
 
 
 @pytest.mark.parametrize("size", [301, 5000])
-def test_a_long_body_is_cut(size: int) -> None:
-    assert len(str(refused(500, b"x" * size))) < 800
-    assert len(str(refused(500, {"error": "x" * size}))) < 800
-    assert len(refused(500, {"error": "x" * size}).code or "") < 400
+def test_long_body_is_cut(size: int) -> None:
+    assert len(str(mapped(500, b"x" * size))) < 800
+    assert len(str(mapped(500, {"error": "x" * size}))) < 800
+    assert len(mapped(500, {"error": "x" * size}).code or "") < 400
 
 
-def test_a_huge_message_does_not_hold_up_everybody_else() -> None:
-    # A search that goes back from every character takes many minutes here, and one that does not takes none.
+def test_huge_message_is_parsed_quickly() -> None:
+    # A backtracking search takes many minutes here, a linear one milliseconds.
     code = "from airflow_provider_learning360.api.errors import redact; print(len(redact('x' * 1_000_000)) < 400)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert run.stdout.strip() == "True"
@@ -210,14 +210,14 @@ def test_a_huge_message_does_not_hold_up_everybody_else() -> None:
     ],
     ids=lambda value: value.decode("latin-1")[:40] if isinstance(value, bytes) else None,
 )
-def test_a_code_is_read_from_whatever_came(body: bytes, code: str | None) -> None:
+def test_error_code_is_found_in_every_shape(body: bytes, code: str | None) -> None:
     assert error_code(body) == code
 
 
 URL = f"https://app.360learning.com/x?apiKey={KEY}"
 
 
-def silence(error: BaseException, *, timed_out: bool = False) -> LearningError:
+def transport_error(error: BaseException, *, timed_out: bool = False) -> LearningError:
     told = error_from_transport(
         Request("GET", "/x", (("apiKey", KEY),)), error, timed_out=timed_out, connection="connection 'acme'"
     )
@@ -227,14 +227,14 @@ def silence(error: BaseException, *, timed_out: bool = False) -> LearningError:
     return told
 
 
-def test_a_time_out_is_named_with_its_setting() -> None:
-    error = silence(TimeoutError(URL), timed_out=True)
+def test_time_out_names_its_setting() -> None:
+    error = transport_error(TimeoutError(URL), timed_out=True)
     assert type(error) is TimedOutError
     assert "timeout" in str(error)
 
 
 class TransportError(OSError):
-    """As HTTP clients have them: whole URLs in its text, the cause in its arguments, its reason or its context."""
+    """Like the exceptions of HTTP clients: a URL in its text, the cause in its arguments, reason or context."""
 
     reason: BaseException | None = None
 
@@ -254,7 +254,7 @@ def wrapped(cause: BaseException, how: str) -> BaseException:
     if how == "context":
         inner.__context__ = cause
     outer = TransportError(inner)
-    cause.__context__ = outer  # a ring must not turn into an endless search
+    cause.__context__ = outer  # a cycle must not cause an endless search
     return outer
 
 
@@ -262,23 +262,23 @@ def wrapped(cause: BaseException, how: str) -> BaseException:
 @pytest.mark.parametrize(
     ("cause", "words"), [(REFUSED, "Connection refused"), (NO_NAME, "Name or service not known")], ids=["port", "name"]
 )
-def test_no_answer_says_what_the_system_said(cause: OSError, words: str, how: str) -> None:
-    error = silence(wrapped(cause, how))
+def test_transport_error_has_the_text_of_the_operating_system(cause: OSError, words: str, how: str) -> None:
+    error = transport_error(wrapped(cause, how))
     assert type(error) is UnreachableError
     assert [word for word in (words, "network", "host", "proxy") if word not in str(error)] == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError(URL), OSError(URL), TransportError(), OSError(5, None)], ids=repr)
-def test_no_answer_for_no_known_reason_names_the_kind_of_error(error: BaseException) -> None:
-    told = silence(error)
+def test_unknown_transport_error_names_its_type(error: BaseException) -> None:
+    told = transport_error(error)
     assert type(told) is UnreachableError
     assert type(error).__name__ in str(told)
 
 
-def test_a_certificate_that_is_not_trusted_is_a_matter_of_the_connection() -> None:
+def test_untrusted_certificate_is_a_connection_error() -> None:
     cause = SSLCertVerificationError(1, f"certificate verify failed {URL}")
     cause.verify_message = "self-signed certificate"
-    error = silence(wrapped(cause, "reason"))
+    error = transport_error(wrapped(cause, "reason"))
     assert type(error) is FixConnectionError
     assert not error.retryable
     assert [word for word in ("certificate", "self-signed", "verify") if word not in str(error)] == []

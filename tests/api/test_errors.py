@@ -44,7 +44,7 @@ MAILS = st.builds("{}@{}.example".format, WORDS, st.text(string.ascii_lowercase,
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_an_error_crosses_processes_as_json_and_as_pickle(kind: type[LearningError]) -> None:
+def test_error_survives_json_and_pickle(kind: type[LearningError]) -> None:
     error = kind("what happened", **DETAILS)
     crossed = LearningError.from_dict(json.loads(json.dumps(error.to_dict())))
     for copy in (crossed, pickle.loads(pickle.dumps(error)), error.with_note("More.")):
@@ -55,12 +55,12 @@ def test_an_error_crosses_processes_as_json_and_as_pickle(kind: type[LearningErr
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_an_error_needs_only_its_message(kind: type[LearningError]) -> None:
+def test_error_needs_only_its_message(kind: type[LearningError]) -> None:
     error = pickle.loads(pickle.dumps(kind("what happened")))
     assert [getattr(error, name) for name in DETAILS] == [None] * len(DETAILS)
 
 
-def test_an_error_of_a_newer_version_is_still_an_error() -> None:
+def test_error_of_a_newer_version_is_still_an_error() -> None:
     error = LearningError.from_dict({"type": "FromTheFutureError", "message": "what happened", "status": 418})
     assert type(error) is LearningError
     assert (str(error), error.status) == ("what happened", 418)
@@ -77,23 +77,23 @@ def test_an_error_of_a_newer_version_is_still_an_error() -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_the_tree_is_ordered_by_the_next_action(next_action: type, kinds: set[type]) -> None:
+def test_error_tree_is_ordered_by_the_next_action(next_action: type, kinds: set[type]) -> None:
     assert {kind for kind in KINDS if issubclass(kind, next_action) and kind is not next_action} == kinds
 
 
-def test_only_what_may_pass_is_retryable() -> None:
+def test_only_passing_errors_are_retryable() -> None:
     passing = {RateLimitedError, TryAgainError, UnreachableError, TimedOutError, UnavailableError}
     assert {kind for kind in KINDS if kind.retryable} == passing
     assert not ContractError.retryable
 
 
 @given(SECRETS, st.text(max_size=100), st.text(max_size=100))
-def test_no_secret_gets_through(secret: str, before: str, after: str) -> None:
+def test_redacted_text_contains_no_secret(secret: str, before: str, after: str) -> None:
     assert secret not in redact(f"{before}{secret}{after}", (secret,))
 
 
 @given(MAILS, BEFORE, st.sampled_from(" '\">),};"))
-def test_no_mail_gets_through(mail: str, before: str, after: str) -> None:
+def test_redacted_text_contains_no_mail_address(mail: str, before: str, after: str) -> None:
     shown = redact(f"a learner {before}{mail}{after} is unknown")
     local, _, domain = mail.partition("@")
     assert domain not in shown
@@ -101,24 +101,24 @@ def test_no_mail_gets_through(mail: str, before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("mail", ["jane#acme@example.com", "jane(acme)@example.com", "jane%23acme%40example.com"])
-def test_an_unusual_login_is_a_mail_too(mail: str) -> None:
+def test_unusual_login_is_a_mail_address_too(mail: str) -> None:
     assert "example.com" not in redact(f"user {mail} not found")
 
 
 @given(st.text(max_size=2000), st.lists(SECRETS, max_size=2))
-def test_a_piece_is_bounded_and_on_one_line(text: str, secrets: list[str]) -> None:
+def test_redacted_text_is_short_and_on_one_line(text: str, secrets: list[str]) -> None:
     piece = redact(text, tuple(secrets))
     assert len(piece) <= errors.MAX_EXCERPT + 1
     assert len(piece.splitlines()) <= 1
 
 
-def test_an_empty_secret_hides_nothing() -> None:
+def test_empty_secret_hides_nothing() -> None:
     assert redact("session_not_found", ("",)) == "session_not_found"
 
 
 @pytest.mark.parametrize("filling", [" ", "x", "a@b.example ", "\n"])
 @pytest.mark.parametrize("length", [100, 5_000, 8_000, 8_180, 9_000, 1_000_000])
-def test_a_long_text_shows_no_part_of_a_secret(filling: str, length: int) -> None:
+def test_long_text_shows_no_part_of_a_secret(filling: str, length: int) -> None:
     secret = "c4n4ry-of-the-mine"
     text = filling * (length // len(filling)) + secret + filling * 10
     shown = redact(text, (secret,))

@@ -43,7 +43,7 @@ POST = Call(Request("POST", "/x", body=b"{}"), as_text)
 
 @dataclass
 class Transport:
-    """Carry out the steps of a call by a script of outcomes, on a clock that only waiting and sending move."""
+    """Carries out the steps of a call with scripted outcomes; only waiting and sending advance its clock."""
 
     script: list[Outcome]
     mode: Any = "headers"
@@ -108,13 +108,13 @@ class Transport:
         raise AssertionError(step)
 
     def hold(self, age: float = 0.0) -> Transport:
-        """Start with a token that was received so many seconds ago."""
+        """Start with a token of this age in seconds."""
         self.credentials.token = Token("held", HOUR, self.clock - age)
         return self
 
     @property
     def shown(self) -> list[str]:
-        """The tokens that were shown to the server, in order."""
+        """The tokens that the server received, in order."""
         return [request.headers["Authorization"].removeprefix("Bearer ") for request in self.sent]
 
 
@@ -130,7 +130,7 @@ def to(location: str, status: int = 302) -> Outcome:
         ("oauth2", lambda request: request.headers["Authorization"] == "Bearer token-1"),
     ],
 )
-def test_one_request_signed_and_read(mode: str, where: Any) -> None:
+def test_call_sends_one_signed_request(mode: str, where: Any) -> None:
     transport = Transport([200], mode)
     assert transport.run() == "body"
     assert len(transport.sent) == 1
@@ -139,7 +139,7 @@ def test_one_request_signed_and_read(mode: str, where: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["headers", "query", "oauth2"])
-def test_an_unsigned_call_shows_no_credentials(mode: str) -> None:
+def test_unsigned_call_sends_no_credentials(mode: str) -> None:
     transport = Transport([200], mode)
     transport.run(replace(GET, signed=False))
     assert transport.sent == [GET.request]
@@ -147,66 +147,66 @@ def test_an_unsigned_call_shows_no_credentials(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["headers", "query"])
-def test_a_refused_key_costs_one_request(mode: str) -> None:
+def test_refused_key_costs_one_request(mode: str) -> None:
     transport = Transport([401], mode)
     transport.fails(UnauthorizedError)
     assert (len(transport.sent), transport.tokens, transport.waits) == (1, 0, [])
 
 
-def test_a_refused_token_that_was_held_is_renewed_once() -> None:
+def test_refused_token_that_worked_before_is_renewed_once() -> None:
     transport = Transport([401, 200], "oauth2").hold()
     assert transport.run() == "body"
     assert transport.shown == ["held", "token-1"]
     assert transport.tokens == 1
 
 
-def test_a_key_whose_tokens_are_refused_costs_two_requests_and_one_token() -> None:
+def test_key_whose_tokens_are_refused_costs_two_requests_and_one_token() -> None:
     transport = Transport([401], "oauth2").hold()
     transport.fails(UnauthorizedError)
     assert (len(transport.sent), transport.tokens, transport.waits) == (2, 1, [])
 
 
-def test_a_refused_token_that_was_just_fetched_is_not_renewed() -> None:
+def test_refused_token_that_was_just_fetched_is_not_renewed() -> None:
     transport = Transport([401], "oauth2")
     transport.fails(UnauthorizedError)
     assert (len(transport.sent), transport.tokens) == (1, 1)
 
 
 @pytest.mark.parametrize(("age", "shown"), [(0.0, "held"), (HOUR - 121, "held"), (HOUR - 119, "token-1")])
-def test_a_token_is_renewed_ahead_of_its_end(age: float, shown: str) -> None:
+def test_token_is_renewed_before_it_expires(age: float, shown: str) -> None:
     transport = Transport([200], "oauth2").hold(age)
     transport.run()
     assert transport.shown == [shown]
     assert transport.tokens == (shown != "held")
 
 
-def test_a_token_serves_many_calls() -> None:
+def test_token_serves_many_calls() -> None:
     transport = Transport([200], "oauth2")
     for _ in range(3):
         transport.run()
     assert (len(transport.sent), transport.tokens) == (3, 1)
 
 
-def test_a_token_that_ends_while_waiting_is_renewed_before_the_repetition() -> None:
+def test_token_that_expires_while_waiting_is_renewed_before_the_retry() -> None:
     transport = Transport([(429, {"retry-after": "50"}), 200], "oauth2").hold(HOUR - 150)
     assert transport.run() == "body"
     assert transport.shown == ["held", "token-1"]
 
 
-def test_an_unsigned_call_that_is_refused_asks_for_no_token() -> None:
+def test_refused_unsigned_call_fetches_no_token() -> None:
     transport = Transport([401], "oauth2").hold()
     transport.fails(UnauthorizedError, replace(GET, signed=False))
     assert (len(transport.sent), transport.tokens) == (1, 0)
 
 
-def test_another_refusal_does_not_renew_the_token() -> None:
+def test_403_does_not_renew_the_token() -> None:
     transport = Transport([403], "oauth2").hold()
     transport.fails(ForbiddenError)
     assert (transport.shown, transport.tokens) == (["held"], 0)
 
 
 @pytest.mark.parametrize("mode", ["headers", "query", "oauth2"])
-def test_a_redirect_on_the_same_origin_is_followed_with_credentials(mode: str) -> None:
+def test_redirect_on_the_same_origin_is_followed_with_credentials(mode: str) -> None:
     transport = Transport([to("/y?a=1"), 200], mode)
     assert transport.run() == "body"
     first, second = transport.sent
@@ -214,7 +214,7 @@ def test_a_redirect_on_the_same_origin_is_followed_with_credentials(mode: str) -
     assert first.path == "/x"
 
 
-def test_a_redirect_that_echoes_the_keys_does_not_double_them() -> None:
+def test_redirect_that_echoes_the_keys_does_not_double_them() -> None:
     transport = Transport([to(f"/y?company=company&apiKey={KEY}"), 200], "query")
     transport.run()
     assert transport.sent[1].query == (("company", "company"), ("apiKey", KEY))
@@ -224,14 +224,14 @@ def test_a_redirect_that_echoes_the_keys_does_not_double_them() -> None:
 @pytest.mark.parametrize(
     "location", ["https://evil.example/y", "http://app.360learning.com/y", "//app.360learning.com:8443/"]
 )
-def test_a_redirect_elsewhere_is_never_followed(mode: str, location: str) -> None:
+def test_redirect_to_another_origin_is_never_followed(mode: str, location: str) -> None:
     transport = Transport([to(location), 200], mode)
     error = transport.fails(RedirectError)
     assert len(transport.sent) == 1
     assert location.rpartition("//")[2].rstrip("/") in str(error)
 
 
-def test_a_redirect_loop_ends() -> None:
+def test_redirect_loop_ends() -> None:
     transport = Transport([to("/x")])
     error = transport.fails(RedirectError)
     assert len(transport.sent) == MAX_REDIRECTS + 1
@@ -245,20 +245,20 @@ def test_redirects_up_to_the_limit_are_followed() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])
-def test_a_redirected_write_does_not_become_a_read(status: int) -> None:
+def test_redirected_write_does_not_become_a_read(status: int) -> None:
     transport = Transport([to("/y", status), 200])
     transport.fails(RedirectError, POST)
     assert len(transport.sent) == 1
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_a_redirected_write_stays_a_write(status: int) -> None:
+def test_redirected_write_stays_a_write(status: int) -> None:
     transport = Transport([to("/y", status), 200])
     transport.run(POST)
     assert [(it.method, it.path, it.body) for it in transport.sent] == [("POST", "/x", b"{}"), ("POST", "/y", b"{}")]
 
 
-def test_the_error_after_a_redirect_names_what_was_asked_for() -> None:
+def test_error_after_a_redirect_names_the_first_request() -> None:
     assert Transport([to("/y"), 404]).fails(NotFoundError).path == "/x"
 
 
@@ -266,14 +266,14 @@ PASSING: list[Outcome] = [429, 500, 502, 503, 504, UnreachableError("no route"),
 
 
 @pytest.mark.parametrize("outcome", PASSING, ids=str)
-def test_what_may_pass_is_repeated(outcome: Outcome) -> None:
+def test_passing_error_is_retried(outcome: Outcome) -> None:
     transport = Transport([outcome, outcome, 200], jitter=1)
     assert transport.run() == "body"
     assert [wait.seconds for wait in transport.waits] == [1, 2]
 
 
 @pytest.mark.parametrize("outcome", [400, 401, 403, 404, 409, 418, 304], ids=str)
-def test_what_cannot_pass_is_not_repeated(outcome: int) -> None:
+def test_lasting_error_is_not_retried(outcome: int) -> None:
     transport = Transport([outcome])
     with pytest.raises(LearningError):
         transport.run()
@@ -282,13 +282,13 @@ def test_what_cannot_pass_is_not_repeated(outcome: int) -> None:
 
 
 @pytest.mark.parametrize(("attempts", "requests"), [(1, 1), (2, 2), (5, 5)])
-def test_the_budget_counts_attempts(attempts: int, requests: int) -> None:
+def test_retry_budget_counts_attempts(attempts: int, requests: int) -> None:
     transport = Transport([503], budget=RetryBudget(attempts=attempts))
     transport.fails(UnavailableError)
     assert (len(transport.sent), len(transport.waits)) == (requests, requests - 1)
 
 
-def test_the_budget_counts_the_time_of_the_requests_too() -> None:
+def test_retry_budget_counts_the_time_of_requests() -> None:
     transport = Transport([503], budget=RetryBudget(attempts=100, total=100), seconds_to_send=40)
     error = transport.fails(UnavailableError)
     assert len(transport.sent) == 3
@@ -300,7 +300,7 @@ BUDGETS = st.builds(RetryBudget, st.integers(1, 8), st.floats(0, 200), st.floats
 
 
 @given(BUDGETS, st.lists(st.sampled_from([429, 503]) | DELAYS, min_size=1), st.floats(0, 1))
-def test_waiting_stays_inside_the_budget(budget: RetryBudget, script: list[Outcome], jitter: float) -> None:
+def test_waits_stay_within_the_retry_budget(budget: RetryBudget, script: list[Outcome], jitter: float) -> None:
     transport = Transport(list(script), budget=budget, jitter=jitter)
     with pytest.raises(LearningError):
         transport.run()
@@ -315,14 +315,14 @@ def test_waiting_stays_inside_the_budget(budget: RetryBudget, script: list[Outco
     [("7", 7), ("1.5", 1.5), ("0", 0), ("Sun, 01 Mar 2026 08:00:20 GMT", 20)],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_delay_that_the_server_asks_for_is_kept(status: int, header: str, seconds: float) -> None:
+def test_retry_after_is_obeyed(status: int, header: str, seconds: float) -> None:
     transport = Transport([(status, {"retry-after": header}), 200])
     assert transport.run() == "body"
     assert [wait.seconds for wait in transport.waits] == [seconds]
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimitedError), (503, UnavailableError)])
-def test_a_delay_that_is_too_long_is_an_error_that_names_it(status: int, kind: type[LearningError]) -> None:
+def test_too_long_retry_after_is_an_error_that_names_it(status: int, kind: type[LearningError]) -> None:
     transport = Transport([(status, {"retry-after": "61"})])
     error = transport.fails(kind)
     assert (len(transport.sent), transport.waits) == (1, [])
@@ -331,14 +331,14 @@ def test_a_delay_that_is_too_long_is_an_error_that_names_it(status: int, kind: t
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in PASSING if outcome != 429], ids=str)
-def test_what_must_not_happen_twice_is_not_repeated(outcome: Outcome) -> None:
+def test_request_that_must_not_happen_twice_is_not_retried(outcome: Outcome) -> None:
     transport = Transport([outcome])
     with pytest.raises(LearningError):
         transport.run(POST)
     assert len(transport.sent) == 1
 
 
-def test_a_write_that_was_refused_for_its_rate_is_repeated() -> None:
+def test_rate_limited_write_is_retried() -> None:
     transport = Transport([429, 200])
     assert transport.run(POST) == "body"
 
@@ -356,7 +356,7 @@ def test_a_write_that_was_refused_for_its_rate_is_repeated() -> None:
         ("GET", False, False),
     ],
 )
-def test_what_may_be_repeated(method: str, repeatable: bool | None, repeated: bool) -> None:
+def test_repeatable_requests(method: str, repeatable: bool | None, repeated: bool) -> None:
     transport = Transport([502, 200])
     call = Call(Request(method, "/x", repeatable=repeatable), as_text)
     if repeated:
@@ -366,7 +366,7 @@ def test_what_may_be_repeated(method: str, repeatable: bool | None, repeated: bo
     assert len(transport.sent) == (2 if repeated else 1)
 
 
-def test_a_wait_says_what_happened_how_long_it_takes_and_how_often_it_was_tried() -> None:
+def test_wait_names_error_delay_and_attempt() -> None:
     transport = Transport([503, 200], "query", jitter=1)
     transport.run()
     (wait,) = transport.waits
@@ -375,7 +375,7 @@ def test_a_wait_says_what_happened_how_long_it_takes_and_how_often_it_was_tried(
     assert len(wait.reason.splitlines()) == 1
 
 
-def test_an_answer_that_cannot_be_read_is_not_asked_for_again() -> None:
+def test_unreadable_response_is_not_requested_again() -> None:
     def unreadable(response: Response) -> Any:
         raise ContractError("not what was asked for")
 
@@ -385,20 +385,20 @@ def test_an_answer_that_cannot_be_read_is_not_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 304, 404, 429, 503])
-def test_a_caller_may_want_any_answer(status: int) -> None:
+def test_caller_may_accept_any_status(status: int) -> None:
     transport = Transport([status])
     assert transport.run(Call(GET.request, lambda response: response.status, any_status=True)) == status
     assert (len(transport.sent), transport.waits) == (1, [])
 
 
-def test_a_caller_of_any_answer_still_gets_an_error_where_there_is_none() -> None:
+def test_caller_that_accepts_any_status_gets_an_error_without_a_response() -> None:
     transport = Transport([UnreachableError("no route")], budget=RetryBudget(attempts=1))
     transport.fails(UnreachableError, replace(GET, any_status=True))
 
 
 @pytest.mark.parametrize("mode", ["headers", "query", "oauth2"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
-def test_an_answer_that_echoes_the_secrets_is_redacted(mode: str, status: int) -> None:
+def test_response_that_echoes_the_secrets_is_redacted(mode: str, status: int) -> None:
     transport = Transport([status], mode, RetryBudget(attempts=1))
 
     def echo(step: Any, carry_out: Any = transport.carry_out) -> Any:

@@ -1,4 +1,4 @@
-"""One bad entry of the list is one bad entry: all others are read, on every way."""
+"""A bad entry of the list costs only itself: every call reads all others."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ def deep(levels: int) -> str:
     return "[" * levels + "]" * levels
 
 
-# Not what the list holds, and what is said of it.
+# Bad entries, and the problem that is named.
 BAD = {
-    "1": "it is no object",
-    "null": "it is no object",
-    '"text"': "it is no object",
-    "[]": "it is no object",
-    "{}": "its _id is no ID",
-    '{"_id": null}': "its _id is no ID",
-    '{"_id": 5}': "its _id is no ID",
-    '{"_id": "60b8"}': "its _id is no ID",
-    f'{{"_id": "{session_id(7)}\\n"}}': "its _id is no ID",
-    f'{{"_id": " {session_id(7)}"}}': "its _id is no ID",
-    f'{{"_id": {10**23}}}': "its _id is no ID",
+    "1": "it is not an object",
+    "null": "it is not an object",
+    '"text"': "it is not an object",
+    "[]": "it is not an object",
+    "{}": "its _id is not an ID",
+    '{"_id": null}': "its _id is not an ID",
+    '{"_id": 5}': "its _id is not an ID",
+    '{"_id": "60b8"}': "its _id is not an ID",
+    f'{{"_id": "{session_id(7)}\\n"}}': "its _id is not an ID",
+    f'{{"_id": " {session_id(7)}"}}': "its _id is not an ID",
+    f'{{"_id": {10**23}}}': "its _id is not an ID",
     f'{{"_id": "{session_id(7)}", "name": 5}}': "name: Input should be a valid string",
-    f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: Value error, it is no date",
+    f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: Value error, it is not a date",
     f'{{"_id": "{session_id(7)}", "userLimit": "many"}}': "userLimit",
     f'{{"_id": "{session_id(7)}", "users": [1]}}': "users.0",
     f'{{"_id": "{session_id(7)}", "deep": {deep(200)}}}': "it is nested too deeply",
     f'{{"_id": "{session_id(7)}", "deep": {deep(100_000)}}}': "it is nested too deeply",
-    f'{{"_id": "{session_id(7)}", "name": "a" "b"}}': "it is no valid JSON",
-    f'{{"_id": "{session_id(7)}", "name": "\x01"}}': "it is no valid JSON",
-    f'{{"_id": "{session_id(7)}", "name": "\\x"}}': "it is no valid JSON",
-    f'{{"_id": "{session_id(7)}", "name": "caf\udce9"}}': "it is no valid JSON",
-    f'{{"_id": "{session_id(7)}", "name": "\udced\udca0\udcbd"}}': "it is no valid JSON",
-    f'{{"_id": "{session_id(7)}", "\udcff": 1}}': "it is no valid JSON",
-    "{_id: 'x', alert(1)}": "it is no valid JSON",
-    "nul": "it is no valid JSON",
-    "\udcff": "it is no valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "a" "b"}}': "it is not valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\x01"}}': "it is not valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\\x"}}': "it is not valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "caf\udce9"}}': "it is not valid JSON",
+    f'{{"_id": "{session_id(7)}", "name": "\udced\udca0\udcbd"}}': "it is not valid JSON",
+    f'{{"_id": "{session_id(7)}", "\udcff": 1}}': "it is not valid JSON",
+    "{_id: 'x', alert(1)}": "it is not valid JSON",
+    "nul": "it is not valid JSON",
+    "\udcff": "it is not valid JSON",
 }
-# What a stream, which does not look at the fields, finds wrong.
+# Entries that are bad for a stream as well, which does not check the fields.
 BAD_IN_A_STREAM = [
     entry for entry, problem in BAD.items() if not problem.startswith(("its", "name", "modifiedAt", "user"))
 ]
@@ -72,7 +72,7 @@ def good(number: int) -> str:
 
 
 @pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
-def test_a_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[..., Response]) -> None:
+def test_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[..., Response]) -> None:
     found = endpoints.list_program_sessions().parse(answer(listed(good(1), entry, good(2), entry)))
     assert [one.id for one in found.sessions] == [session_id(1), session_id(2)]
     assert found.unreadable.count == 2
@@ -86,13 +86,13 @@ def test_a_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[
 
 
 @pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
-def test_a_list_of_which_nothing_can_be_read_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
+def test_list_without_a_readable_entry_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError) as caught:
         endpoints.list_program_sessions().parse(answer(listed(entry)))
     assert BAD[entry] in str(caught.value)
 
 
-def test_a_list_that_is_well_says_nothing(answer: Callable[..., Response]) -> None:
+def test_readable_list_gives_no_warning(answer: Callable[..., Response]) -> None:
     for entries in ([], [good(1)], [good(1), good(2)]):
         found = endpoints.list_program_sessions().parse(answer(listed(*entries)))
         assert len(found.sessions) == len(entries)
@@ -101,7 +101,7 @@ def test_a_list_that_is_well_says_nothing(answer: Callable[..., Response]) -> No
 
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
 @pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
-def test_a_stream_goes_on_behind_a_bad_entry(entry: str, size: int, answer: Callable[..., Response]) -> None:
+def test_stream_continues_after_a_bad_entry(entry: str, size: int, answer: Callable[..., Response]) -> None:
     stream = endpoints.stream_program_sessions().parse(answer())
     items = list(streamed(stream, listed(entry, good(1), entry, good(2)), size))
     assert [one["_id"] for one in items if "name" in one] == [session_id(1), session_id(2)]
@@ -110,7 +110,7 @@ def test_a_stream_goes_on_behind_a_bad_entry(entry: str, size: int, answer: Call
 
 
 @pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
-def test_a_stream_of_which_nothing_can_be_read_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
+def test_stream_without_a_readable_entry_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
     stream = endpoints.stream_program_sessions().parse(answer())
     with pytest.raises(ContractError):
         list(streamed(stream, listed(entry, entry), 1_000_000))
@@ -118,7 +118,7 @@ def test_a_stream_of_which_nothing_can_be_read_is_an_error(entry: str, answer: C
 
 @pytest.mark.parametrize("size", [1000, 64 * 1024])
 @pytest.mark.parametrize("filling", ["x", "[],", "0,", '{"a":1},'])
-def test_an_entry_that_is_too_long_is_left_out_and_not_held(
+def test_too_long_entry_is_left_out_and_not_held_in_memory(
     filling: str, size: int, answer: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrays, "MAX_ITEM_VALUES", 10_000)
@@ -130,7 +130,7 @@ def test_an_entry_that_is_too_long_is_left_out_and_not_held(
     body = listed(good(1), long, good(2))
     for place in range(0, len(body), size):
         items += stream.feed(body[place : place + size])
-        held = max(held, sum(map(len, stream._reader._held._pieces)))
+        held = max(held, sum(map(len, stream._reader._partial._texts)))
     stream.close()
     assert items == [json.loads(good(1)), {}, json.loads(good(2))]
     assert "it is too long" in str(stream.unreadable)
@@ -145,7 +145,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.lists(VALUES | st.builds(lambda number: json.loads(good(number)), st.integers(0, 99)), max_size=8))
-def test_whatever_is_between_them_all_readable_sessions_are_read(entries: list[Any]) -> None:
+def test_readable_sessions_are_read_whatever_is_between_them(entries: list[Any]) -> None:
     def answer(body: bytes = b"") -> Response:
         return Response(Request("GET", endpoints.SESSIONS), 200, {}, body)
 
@@ -173,7 +173,7 @@ def test_whatever_is_between_them_all_readable_sessions_are_read(entries: list[A
     ),
     st.integers(1, 40),
 )
-def test_bytes_that_are_no_json_cost_their_entry_only(names: list[bytes], size: int) -> None:
+def test_invalid_json_costs_its_entry_only(names: list[bytes], size: int) -> None:
     entries = [b'{"_id": "%s", "name": "%s"}' % (session_id(place).encode(), name) for place, name in enumerate(names)]
 
     def is_json(entry: bytes) -> bool:
@@ -212,7 +212,7 @@ def streamed(stream: Any, body: bytes, size: int) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_bound_also_counts_the_sessions_that_are_held(more: int) -> None:
+def test_size_limit_counts_parsed_sessions(more: int) -> None:
     limits = replace(DEFAULT_LIMITS["list"], max_bytes=200 * 1024)
     body = listed(*(f'{{"_id": "{session_id(number)}"}}' for number in range(200 + more)))
     response = Response(Request("GET", endpoints.SESSIONS), 200, {}, body, limits=limits)
@@ -223,5 +223,5 @@ def test_the_bound_also_counts_the_sessions_that_are_held(more: int) -> None:
         endpoints.list_program_sessions().parse(response)
 
 
-def test_the_default_bound_holds_200_000_sessions() -> None:
+def test_default_limit_allows_200_000_sessions() -> None:
     assert DEFAULT_LIMITS["list"].max_bytes // BYTES_PER_SESSION >= 1_000_000

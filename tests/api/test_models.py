@@ -77,12 +77,12 @@ def in_list(document: Any) -> ProgramSession:
 
 BOTH_WAYS = pytest.mark.parametrize("read", [parsed, in_list], ids=["alone", "in a list"])
 
-# What cannot be stored is replaced; see test_decoder.py.
+# Without unstorable characters, which are replaced; see test_decoder.py.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 INTEGERS = st.integers(SMALLEST_INTEGER, LARGEST_INTEGER)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
-# Also names that mean something in Python, or to the model.
+# Also names with a meaning in Python or in the model.
 PYTHONIC = ["title", "document", "self", "__dict__", "model_extra"]
 NAMES = TEXT | st.sampled_from(PYTHONIC)
 TAKEN = {*ProgramSession.field_names(), *ProgramSession.model_fields}
@@ -111,7 +111,7 @@ SESSIONS = st.fixed_dictionaries(
 
 @BOTH_WAYS
 @given(document=SESSIONS, extras=EXTRAS)
-def test_nothing_that_was_sent_is_lost_and_nothing_is_added(
+def test_document_loses_and_adds_nothing(
     read: Callable[[Any], ProgramSession], document: dict[str, Any], extras: dict[str, Any]
 ) -> None:
     sent = {**document, **extras}
@@ -120,17 +120,17 @@ def test_nothing_that_was_sent_is_lost_and_nothing_is_added(
 
 @BOTH_WAYS
 @pytest.mark.parametrize("sent", [{"_id": ID}, RECORDED, DOCUMENTED], ids=["least", "recorded", "documented"])
-def test_a_session_comes_out_as_it_was_sent(read: Callable[[Any], ProgramSession], sent: dict[str, Any]) -> None:
+def test_session_document_equals_what_was_sent(read: Callable[[Any], ProgramSession], sent: dict[str, Any]) -> None:
     assert json.dumps(read(sent).document(), sort_keys=True) == json.dumps(sent, sort_keys=True)
 
 
 @pytest.mark.parametrize("name", ["start_date", "id", "has_user_limit"])
-def test_an_unknown_field_is_no_other_field(name: str) -> None:
+def test_unknown_field_replaces_no_other_field(name: str) -> None:
     assert parsed({"_id": ID, name: "x"}).document() == {"_id": ID, name: "x"}
 
 
 @pytest.mark.parametrize("name", [name for name in ProgramSession.field_names() if name != "_id"])
-def test_every_field_may_be_missing_or_null_and_that_stays_different(name: str) -> None:
+def test_missing_and_null_fields_stay_different(name: str) -> None:
     without = {key: value for key, value in DOCUMENTED.items() if key != name}
     assert name not in parsed(without).document()
     assert parsed({**DOCUMENTED, name: None}).document()[name] is None
@@ -147,7 +147,7 @@ def test_attributes_are_typed() -> None:
 
 
 @pytest.mark.parametrize("duration", [1, 1.0, 1.5, 0])
-def test_a_number_stays_what_it_was(duration: float) -> None:
+def test_number_keeps_its_type(duration: float) -> None:
     assert repr(parsed({"_id": ID, "programDuration": duration}).document()["programDuration"]) == repr(duration)
 
 
@@ -155,7 +155,7 @@ def test_a_number_stays_what_it_was(duration: float) -> None:
     ("name", "title"),
     [("\n Safety  101\n", f"Safety 101 ({ID})"), ("  ", f"program session {ID}"), (None, f"program session {ID}")],
 )
-def test_a_title_is_one_line_with_the_id(name: str | None, title: str) -> None:
+def test_title_is_one_line_with_the_id(name: str | None, title: str) -> None:
     assert parsed({"_id": ID, "name": name}).title == title
 
 
@@ -169,13 +169,13 @@ def test_a_title_is_one_line_with_the_id(name: str | None, title: str) -> None:
         ([], None, set()),
     ],
 )
-def test_a_document_holds_what_was_chosen(fields: list[str] | None, exclude: list[str] | None, left: set[str]) -> None:
+def test_document_has_the_chosen_fields(fields: list[str] | None, exclude: list[str] | None, left: set[str]) -> None:
     session = parsed({"_id": ID, "name": "x", "users": [{"mail": "ann@example.com"}], "color": 1})
     assert set(session.document(fields=fields, exclude=exclude)) == left
 
 
 @given(MOMENTS)
-def test_a_date_makes_the_round_trip(moment: datetime) -> None:
+def test_date_survives_the_round_trip(moment: datetime) -> None:
     written = format_date(moment)
     assert written.endswith("Z")
     assert parse_date(written) == moment
@@ -197,22 +197,22 @@ def test_a_date_makes_the_round_trip(moment: datetime) -> None:
     ],
 )
 @BOTH_WAYS
-def test_dates_come_in_one_form(read: Callable[[Any], ProgramSession], sent: str | None, written: str | None) -> None:
+def test_dates_have_one_form(read: Callable[[Any], ProgramSession], sent: str | None, written: str | None) -> None:
     assert read({"_id": ID, "endDate": sent}).document() == {"_id": ID, "endDate": written}
 
 
-def test_a_date_without_a_zone_is_utc_wherever_the_worker_stands() -> None:
+def test_date_without_a_zone_is_utc_in_every_time_zone() -> None:
     assert parse_date("2021-01-31T08:44:12") == datetime(2021, 1, 31, 8, 44, 12, tzinfo=UTC)
 
 
-def test_a_datetime_in_a_document_is_a_date_too() -> None:
+def test_datetime_in_a_document_is_a_date() -> None:
     session = ProgramSession.model_validate({"_id": ID, "endDate": datetime(2021, 1, 1, tzinfo=UTC)})
     assert session.document()["endDate"] == "2021-01-01T00:00:00.000Z"
 
 
 @pytest.mark.parametrize("bad", ["tomorrow", "2021-13-01", "0001-01-01T00:00:00+25:00", 1612082652, True, []], ids=repr)
 @BOTH_WAYS
-def test_what_is_no_date_breaks_the_contract(read: Callable[[Any], ProgramSession], bad: Any) -> None:
+def test_invalid_date_breaks_the_contract(read: Callable[[Any], ProgramSession], bad: Any) -> None:
     with pytest.raises(ContractError, match="endDate") as caught:
         read({"_id": ID, "endDate": bad})
     assert "tomorrow" not in str(caught.value)
@@ -228,12 +228,12 @@ CANARY = "canary@example.com"
         (b" \n", ["empty"]),
         (b"<!DOCTYPE html><p>canary@example.com", ["HTML"]),
         (b"\n<HTML><p>canary@example.com", ["HTML"]),
-        (b'{"_id": "canary@example.com"', ["no valid JSON"]),
-        (b"canary@example.com", ["no valid JSON"]),
-        (b'{"_id": "\xff"}', ["no valid JSON"]),
-        (b'[{"_id": "canary@example.com"}]', ["no object"]),
-        (b'"canary@example.com"', ["no object"]),
-        (b"null", ["no object"]),
+        (b'{"_id": "canary@example.com"', ["not valid JSON"]),
+        (b"canary@example.com", ["not valid JSON"]),
+        (b'{"_id": "\xff"}', ["not valid JSON"]),
+        (b'[{"_id": "canary@example.com"}]', ["not an object"]),
+        (b'"canary@example.com"', ["not an object"]),
+        (b"null", ["not an object"]),
         (b"{}", ["_id", "required"]),
         (b'{"_id": null}', ["_id", "string"]),
         (b'{"_id": 1, "name": 2}', ["_id", "1 more"]),
@@ -244,7 +244,7 @@ CANARY = "canary@example.com"
     ],
     ids=lambda value: value.decode("latin-1") if isinstance(value, bytes) else None,
 )
-def test_an_answer_that_is_no_session_says_what_is_wrong_and_shows_nothing_of_it(body: bytes, words: list[str]) -> None:
+def test_invalid_session_names_its_problem_and_shows_nothing_of_it(body: bytes, words: list[str]) -> None:
     with pytest.raises(ContractError) as caught:
         parsed(body)
     error, message = caught.value, str(caught.value)
@@ -260,19 +260,19 @@ def test_an_answer_that_is_no_session_says_what_is_wrong_and_shows_nothing_of_it
     [
         (b"", ["empty"]),
         (b"<html>", ["HTML"]),
-        (b'{"_id": "1"}', ["no array"]),
-        (b'[{"_id": "1"}', ["broken off"]),
-        (b'[{"_id": "1"},', ["no valid JSON"]),
-        (b"[", ["no valid JSON"]),
-        (b'[{"_id": "\xff"}]', ["no valid JSON"]),
+        (b'{"_id": "1"}', ["not an array"]),
+        (b'[{"_id": "1"}', ["not complete"]),
+        (b'[{"_id": "1"},', ["not valid JSON"]),
+        (b"[", ["not valid JSON"]),
+        (b'[{"_id": "\xff"}]', ["not valid JSON"]),
         (b'[{"_id": "1"}] <p>', ["follows"]),
-        (b'[{"_id": "1"}, {"name": "canary"}]', ["its _id is no ID"]),
-        (b"[1]", ["no object"]),
+        (b'[{"_id": "1"}, {"name": "canary"}]', ["its _id is not an ID"]),
+        (b"[1]", ["not an object"]),
         (b"[" * 100_000, ["a list of program sessions"]),
     ],
     ids=lambda value: value.decode("latin-1") if isinstance(value, bytes) and len(value) < 100 else None,
 )
-def test_an_answer_that_is_no_list_of_sessions_says_what_is_wrong(
+def test_invalid_list_of_sessions_names_its_problem(
     body: bytes, words: list[str], answer: Callable[..., Response]
 ) -> None:
     with pytest.raises(ContractError) as caught:
@@ -283,7 +283,7 @@ def test_an_answer_that_is_no_list_of_sessions_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("body", [b"{}", b"null", b"[1]", b"[{}", b"<html>", b"", b'[{"mail": 1}]'], ids=repr)
-def test_an_answer_that_is_no_list_of_learners_is_an_error(body: bytes, answer: Callable[..., Response]) -> None:
+def test_invalid_list_of_learners_is_an_error(body: bytes, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError, match="a list of learners"):
         parse_learners(answer(body))
 
@@ -292,7 +292,7 @@ UNREADABLE_LEARNERS = [None, 1, "canary", [], {"mail": 5}, {"mail": ["canary"]},
 
 
 @given(st.lists(st.sampled_from([{"_id": "1", "mail": "a@example.com", "badge": 1}, {}, *UNREADABLE_LEARNERS])))
-def test_a_learner_that_cannot_be_read_is_left_out(sent: list[Any]) -> None:
+def test_unreadable_learner_is_left_out(sent: list[Any]) -> None:
     readable = [one for one in sent if one not in UNREADABLE_LEARNERS]
     response = Response(Request("GET", "/x"), 200, {}, json.dumps(sent).encode())
     statistics = Response(Request("GET", "/x"), 200, {}, json.dumps({"name": "n", "usersStats": sent}).encode())
@@ -309,7 +309,7 @@ def test_a_learner_that_cannot_be_read_is_left_out(sent: list[Any]) -> None:
             assert [one for one in read() if one in readable] == readable
 
 
-def test_learners_that_are_left_out_are_counted_in_one_warning(
+def test_unreadable_learners_are_counted_in_one_warning(
     answer: Callable[..., Response], caplog: pytest.LogCaptureFixture
 ) -> None:
     sent = [None, {"mail": "a"}, {"mail": ["canary"]}]
@@ -330,7 +330,7 @@ def test_learners_that_are_left_out_are_counted_in_one_warning(
         ("0001-01-01T00:00:00-05:00", "0001-01-01T05:00:00.000Z"),
     ],
 )
-def test_dates_at_the_ends_of_the_calendar_are_read_in_every_zone(
+def test_first_and_last_dates_of_the_calendar_are_read_in_every_zone(
     sent: str, read: str, answer: Callable[..., Response]
 ) -> None:
     session_id = "60b8d2956e20ae1a0f8e44f1"
@@ -338,12 +338,12 @@ def test_dates_at_the_ends_of_the_calendar_are_read_in_every_zone(
     assert parse_session(session_id)(answer(body)).document() == {"_id": session_id, "endDate": read}
 
 
-def test_learners_come_out_as_they_were_sent(answer: Callable[..., Response]) -> None:
+def test_learners_equal_what_was_sent(answer: Callable[..., Response]) -> None:
     sent = [{"_id": "1", "mail": "ann#acme@example.com", "firstName": None, "badge": {"a": 1}}, {}]
     assert parse_learners(answer(json.dumps(sent).encode())) == sent
 
 
-def test_statistics_tell_who_has_not_finished(answer: Callable[..., Response]) -> None:
+def test_statistics_name_who_has_not_completed(answer: Callable[..., Response]) -> None:
     stats = [
         {"mail": "finished", "endTime": "2021-01-01T00:00:00.000Z"},
         {"mail": "complete", "progress": 100},
@@ -373,13 +373,13 @@ def array_items(text: str) -> Iterator[Any]:
 
 
 @given(st.lists(JSON, max_size=5), st.none() | st.integers(0, 4), BLANKS, BLANKS)
-def test_items_of_an_array_are_what_json_makes_of_it(items: list[Any], indent: int, before: str, after: str) -> None:
+def test_items_of_an_array_equal_those_of_json(items: list[Any], indent: int, before: str, after: str) -> None:
     text = before + json.dumps(items, indent=indent, ensure_ascii=False) + after
     assert list(array_items(text)) == json.loads(text)
 
 
 @given(st.lists(JSON, max_size=3).map(json.dumps), st.data())
-def test_a_damaged_array_is_refused_where_json_refuses_it(text: str, data: st.DataObject) -> None:
+def test_damaged_array_is_refused_where_json_refuses_it(text: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(text)))
     put = data.draw(st.sampled_from(["", ",", "]", "[", " ", "1", '"']))
     damaged = text[:place] + put + text[place + data.draw(st.integers(0, 2)) :]
@@ -389,12 +389,12 @@ def test_a_damaged_array_is_refused_where_json_refuses_it(text: str, data: st.Da
 @pytest.mark.parametrize(
     "text", ["[1]\x0b", "[1]\u00a0", "\ufeff[1]", "[1,]", "[,1]", "[1 2]", "[]]", "[", "{}", "1", ""]
 )
-def test_what_is_no_array_is_refused_as_json_refuses_it(text: str) -> None:
+def test_text_that_is_not_an_array_is_refused(text: str) -> None:
     assert outcome(lambda: list(array_items(text))) is None
 
 
 def outcome(read: Callable[[], Any]) -> str | None:
-    """Return the list that was read, or None if it could not be read or is none."""
+    """Return the list, or None if it is not one or cannot be read."""
     try:
         value = read()
     except ValueError:
@@ -413,7 +413,7 @@ def outcome(read: Callable[[], Any]) -> str | None:
         ("startDate, endDate", ["startDate", "endDate"]),
     ],
 )
-def test_fields_are_named_in_a_list_or_in_a_text(names: Any, checked: list[str] | None) -> None:
+def test_fields_are_given_as_a_list_or_a_text(names: Any, checked: list[str] | None) -> None:
     assert require_field_names(names, "fields") == checked
 
 
@@ -427,28 +427,28 @@ def test_fields_are_named_in_a_list_or_in_a_text(names: Any, checked: list[str] 
     ],
     ids=str,
 )
-def test_an_unknown_field_is_refused_with_the_known_ones(names: Any, words: list[str]) -> None:
+def test_unknown_field_is_refused_with_the_known_ones(names: Any, words: list[str]) -> None:
     with pytest.raises(FixArgumentError) as caught:
         require_field_names(names, "watch")
     expected = ["watch: ", *words, *ProgramSession.field_names()]
     assert [word for word in expected if word not in str(caught.value)] == []
 
 
-def recorded_answers() -> list[tuple[str, Any]]:
-    """Return path and body of recorded successes, if the environment names a file of them that is there."""
+def recorded_responses() -> list[tuple[str, Any]]:
+    """Return path and body of recorded responses, if the environment names a file of them."""
     path = Path(os.environ.get("LEARNING360_RECORDED", ""))
     exchanges = json.loads(path.read_text()) if path.is_file() else []
     return [(it["path"], it["body"]) for it in exchanges if it["method"] == "get" and it["status"] == 200]
 
 
-SESSION_LISTS = [body for path, body in recorded_answers() if path.endswith(("/programs/sessions", "/programs"))]
-LEARNER_LISTS = [body for path, body in recorded_answers() if path.endswith("/users")]
+SESSION_LISTS = [body for path, body in recorded_responses() if path.endswith(("/programs/sessions", "/programs"))]
+LEARNER_LISTS = [body for path, body in recorded_responses() if path.endswith("/users")]
 
 if SESSION_LISTS:
 
     @BOTH_WAYS
     @pytest.mark.parametrize("recorded", list(chain(*SESSION_LISTS)), ids=lambda it: it["_id"])
-    def test_a_recorded_session_comes_out_as_it_was_sent(
+    def test_recorded_session_equals_what_was_sent(
         read: Callable[[Any], ProgramSession], recorded: dict[str, Any]
     ) -> None:
         assert json.dumps(read(recorded).document(), sort_keys=True) == json.dumps(recorded, sort_keys=True)
@@ -457,12 +457,12 @@ if SESSION_LISTS:
 if LEARNER_LISTS:
 
     @pytest.mark.parametrize("recorded", LEARNER_LISTS)
-    def test_recorded_learners_come_out_as_they_were_sent(recorded: list[Any], answer: Callable[..., Response]) -> None:
+    def test_recorded_learners_equal_what_was_sent(recorded: list[Any], answer: Callable[..., Response]) -> None:
         assert parse_learners(answer(json.dumps(recorded).encode())) == recorded
 
 
 @pytest.mark.parametrize("body", [b'{"_id": 1}', b"[]", b'{"_id": "a"', b'{"_id": "a", "users": [5]}'])
-def test_a_large_body_is_read_by_the_same_rules(body: bytes, answer: Callable[..., Response]) -> None:
+def test_large_body_follows_the_same_rules(body: bytes, answer: Callable[..., Response]) -> None:
     read_session = parse_object(ProgramSession, "a program session")
     large = {"_id": "a", "startDate": "2026-03-01T08:00:00.000Z", "description": "x" * 2 * 1024 * 1024}
     assert read_session(answer(json.dumps(large).encode())).document() == large

@@ -9,21 +9,21 @@ import pytest
 
 from airflow_provider_learning360 import api
 
-ROOM = Path(api.__file__).parent
-MODULES = sorted(ROOM.glob("*.py"))
+PACKAGE = Path(api.__file__).parent
+MODULES = sorted(PACKAGE.glob("*.py"))
 EACH = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 
-# What reads a clock, opens a socket or a file, or starts something.
+# Modules that read a clock, open a socket or a file, or start a process or thread.
 IO = {"aiohttp", "asyncio", "airflow", "http", "httpx", "os", "pathlib", "random", "requests", "selectors", "socket",
       "subprocess", "threading", "time", "urllib3"}  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time"}
 
 
-def test_the_room_has_modules() -> None:
+def test_api_has_modules() -> None:
     assert len(MODULES) > 10
 
 
-def test_importing_all_of_it_imports_no_airflow_and_no_http_client() -> None:
+def test_api_imports_no_airflow_and_no_http_client() -> None:
     code = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]: importlib.import_module('airflow_provider_learning360.api.' + name)\n"
@@ -35,7 +35,7 @@ def test_importing_all_of_it_imports_no_airflow_and_no_http_client() -> None:
 
 
 @EACH
-def test_nothing_is_imported_that_does_input_or_output(module: Path) -> None:
+def test_api_imports_nothing_that_does_input_or_output(module: Path) -> None:
     imported = set()
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
@@ -47,7 +47,7 @@ def test_nothing_is_imported_that_does_input_or_output(module: Path) -> None:
 
 
 @EACH
-def test_no_clock_is_read_but_one_that_was_passed_in(module: Path) -> None:
+def test_api_reads_only_clocks_that_are_passed_in(module: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
     read = [func for func in calls if isinstance(func, ast.Attribute) and func.attr in CLOCKS]
     assert {ast.unparse(func.value) for func in read} <= {"context"}

@@ -1,4 +1,4 @@
-"""The shared budget of requests."""
+"""The shared rate limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_learning360.api.rate_limiter import RateLimiter
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=50), st.floats(0.5, 50))
-def test_never_more_than_the_rate_and_never_later_than_needed(gaps: list[float], rate: float) -> None:
+def test_rate_limit_is_used_fully_and_never_exceeded(gaps: list[float], rate: float) -> None:
     limiter, now, sent = RateLimiter(rate), 100.0, []
     for gap in gaps:
         now += gap
@@ -21,7 +21,7 @@ def test_never_more_than_the_rate_and_never_later_than_needed(gaps: list[float],
     assert sent[0] == 100.0 + gaps[0]
 
 
-def test_who_is_told_to_wait_holds_everybody() -> None:
+def test_retry_after_holds_back_all_requests() -> None:
     limiter = RateLimiter(10)
     assert limiter.paused_for(100) == 0
     limiter.pause(100, 30)

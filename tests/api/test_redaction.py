@@ -1,4 +1,4 @@
-"""Secrets are found in every encoding, alone and in combinations, and ordinary text stays as it is."""
+"""Secrets are hidden in every encoding and combination of encodings; other text is unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEY = "c4n4ry+KEY/of=&the%mine\"<'>\\"
 PRINTABLE = "".join(one for one in string.printable if one.isprintable())
 KEYS = st.text(PRINTABLE, min_size=SHORT, max_size=60).filter(
-    # One that is all blanks and escapes could be anything.
+    # A secret of blanks and escapes only cannot be told from other text.
     lambda key: key == key.strip() and sum(one.isalnum() for one in set(key)) >= 6
 )
 
@@ -71,13 +71,13 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 @given(KEYS)
 @example(KEY)
 @example("50%41 and %2541")
-def test_a_secret_is_hidden_in_every_encoding(encode: Callable[[str], str], key: str) -> None:
+def test_secret_is_hidden_in_every_encoding(encode: Callable[[str], str], key: str) -> None:
     shown = hide_secrets(f"before <{encode(key)}> after", (key,))
     assert HIDDEN in shown
     assert shown.startswith("before <")
     assert shown.endswith("> after")
     left = shown.removeprefix("before <").removesuffix("> after").replace(HIDDEN, "")
-    # What was around the key before it was encoded may be left.
+    # The text around the key, encoded with it, may stay.
     assert len(left) <= len(encode("")) + 2
 
 
@@ -88,7 +88,7 @@ def test_text_without_the_secret_stays_as_it_is(text: str, key: str) -> None:
 
 
 @given(st.text(), st.lists(st.text()))
-def test_any_text_and_any_secrets_can_be_read(text: str, keys: list[str]) -> None:
+def test_any_text_and_any_secrets_are_accepted(text: str, keys: list[str]) -> None:
     assert isinstance(hide_secrets(text, keys), str)
 
 
@@ -107,26 +107,26 @@ def test_any_text_and_any_secrets_can_be_read(text: str, keys: list[str]) -> Non
         ("nothing here", " ", "nothing here"),
     ],
 )
-def test_a_short_secret_is_hidden_as_a_word_only(text: str, key: str, shown: str) -> None:
+def test_short_secret_is_hidden_only_as_a_word(text: str, key: str, shown: str) -> None:
     assert hide_secrets(text, (key,)) == shown
 
 
-def test_a_short_secret_is_not_searched_in_base64() -> None:
+def test_short_secret_is_not_searched_in_base64() -> None:
     assert encoded_forms("ab").base64 == ()
 
 
-def test_several_secrets_are_hidden_where_they_overlap() -> None:
+def test_overlapping_secrets_are_hidden() -> None:
     assert hide_secrets("x canary-key-token y", ("canary-key", "key-token")) == "x *** y"
 
 
 @pytest.mark.parametrize("length", range(MAX_EXCERPT - len(KEY) - 20, MAX_EXCERPT + 5, 7))
-def test_a_secret_is_hidden_before_a_text_is_cut(length: int) -> None:
+def test_secret_is_hidden_before_the_text_is_cut(length: int) -> None:
     key = "c4n4ry-of-the-mine"
     for text in (f"{'x' * length}-{key}", f"{'x ' * length}{key}", f"{'x' * length}{quote(quote(key + '/'))}"):
         assert not [size for size in range(6, len(key)) if redact(text, (key,)).rstrip("…").endswith(key[:size])]
 
 
 @pytest.mark.parametrize("piece", ["x", "%25", "\\", "&amp;", " ", "%c4", "&#x0000000", "\\u0063", "c4n4ry"])
-def test_a_long_text_takes_a_few_passes(piece: str) -> None:
+def test_long_text_takes_a_few_passes(piece: str) -> None:
     text = piece * 30_000
     assert len(hide_secrets(text, (KEY, "t" * 2_000))) <= len(text)

@@ -41,7 +41,7 @@ def wait(
 
 
 @pytest.mark.parametrize("kind", [UnauthorizedError, ForbiddenError, NotFoundError, ContractError, FixConnectionError])
-def test_what_cannot_pass_is_given_up_at_once_and_unchanged(kind: type[LearningError]) -> None:
+def test_lasting_error_is_raised_unchanged(kind: type[LearningError]) -> None:
     error = kind("no")
     with pytest.raises(kind) as caught:
         wait(error)
@@ -49,16 +49,16 @@ def test_what_cannot_pass_is_given_up_at_once_and_unchanged(kind: type[LearningE
 
 
 @pytest.mark.parametrize("kind", [UnreachableError, TimedOutError, UnavailableError, RateLimitedError])
-def test_what_may_pass_is_waited_for(kind: type[LearningError]) -> None:
+def test_passing_error_is_waited_for(kind: type[LearningError]) -> None:
     assert wait(kind("later")) > 0
 
 
-def test_waits_grow_twofold_up_to_a_limit() -> None:
+def test_backoff_doubles_up_to_a_limit() -> None:
     waits = [wait(UnavailableError("later"), attempt, jitter=1) for attempt in range(1, 9)]
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_waits_grow_without_end_but_stay_numbers() -> None:
+def test_backoff_stays_finite() -> None:
     assert wait(UnavailableError("later"), 2000, budget=RetryBudget(5000, 1e9), jitter=1) == 30
 
 
@@ -71,7 +71,7 @@ def test_jitter_spreads_the_waits(attempt: int, one: float, other: float) -> Non
 
 
 @given(st.floats(0, 1e6), st.integers(1, 99), JITTER)
-def test_the_server_s_own_delay_wins(asked: float, attempt: int, jitter: float) -> None:
+def test_retry_after_wins_over_backoff(asked: float, attempt: int, jitter: float) -> None:
     waited = wait(RateLimitedError("later", retry_after=asked), attempt, jitter=jitter)
     assert asked <= waited <= asked + 1
 
@@ -84,7 +84,7 @@ def test_the_server_s_own_delay_wins(asked: float, attempt: int, jitter: float) 
     st.builds(RetryBudget, st.integers(1, 10), st.floats(0, 300), st.floats(0, 300)),
     JITTER,
 )
-def test_a_wait_is_inside_the_budget_or_there_is_none(
+def test_wait_fits_into_the_retry_budget_or_the_error_is_raised(
     kind: type[LearningError],
     asked: float | None,
     attempt: int,
@@ -111,18 +111,18 @@ def test_a_wait_is_inside_the_budget_or_there_is_none(
     ],
     ids=["attempts", "time", "rate limit"],
 )
-def test_giving_up_says_why(attempt: int, elapsed: float, retry_after: float | None, words: list[str]) -> None:
+def test_giving_up_names_the_reason(attempt: int, elapsed: float, retry_after: float | None, words: list[str]) -> None:
     with pytest.raises(RateLimitedError) as caught:
         wait(RateLimitedError("later", retry_after=retry_after), attempt, elapsed, RetryBudget())
     assert all(word in str(caught.value) for word in words)
 
 
-def test_the_limits_themselves_are_inside() -> None:
+def test_limits_are_inclusive() -> None:
     budget = RetryBudget(attempts=2, total=61, max_rate_limit_wait=60)
     assert wait(RateLimitedError("later", retry_after=60), 1, 1, budget) == 60
 
 
-def test_without_a_choice_there_is_nothing_to_explain() -> None:
+def test_single_attempt_gives_no_explanation() -> None:
     with pytest.raises(UnavailableError, match=r"^later$"):
         wait(UnavailableError("later"), 1, budget=RetryBudget(attempts=1))
 
@@ -173,7 +173,7 @@ HEADERS = (
 
 
 @given(HEADERS)
-def test_retry_after_is_never_negative_nor_endless(header: str) -> None:
+def test_retry_after_is_never_negative_or_infinite(header: str) -> None:
     seconds = parse_retry_after(header, NOW)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
 
@@ -184,7 +184,7 @@ def test_retry_after_as_a_date_is_counted_from_now(seconds: int) -> None:
     assert parse_retry_after(header, NOW) == max(0, seconds)
 
 
-def test_looks_come_at_equal_intervals() -> None:
+def test_polls_have_equal_intervals() -> None:
     waits = [compute_poll_wait(60, looks, exponential=False, longest=10, jitter=lambda: 1.0) for looks in range(1, 5)]
     assert waits == [60] * 4
 
@@ -197,26 +197,26 @@ def test_looks_come_at_equal_intervals() -> None:
         (1.0, 100.0, [60, 100, 100, 100]),
     ],
 )
-def test_looks_become_rarer(jitter: float, longest: float | None, waits: list[float]) -> None:
+def test_polls_become_less_frequent(jitter: float, longest: float | None, waits: list[float]) -> None:
     looks = range(1, 5)
     assert [compute_poll_wait(60, n, exponential=True, longest=longest, jitter=lambda: jitter) for n in looks] == waits
 
 
 @given(st.floats(0, 1e5), st.integers(1, sys.maxsize), JITTER)
-def test_looks_never_come_in_a_busy_loop(interval: float, looks: int, jitter: float) -> None:
+def test_polls_never_form_a_busy_loop(interval: float, looks: int, jitter: float) -> None:
     waited = compute_poll_wait(interval, looks, exponential=True, longest=None, jitter=lambda: jitter)
     assert waited >= 1
     assert math.isfinite(waited)
 
 
-def test_the_default_patience_is_that_of_the_settings() -> None:
+def test_default_retry_budget_is_that_of_the_settings() -> None:
     from airflow_provider_learning360.api.settings import LearningSettings
 
     settings = LearningSettings.from_connection("c", login="company", password="key")
     assert settings.budget == RetryBudget()
 
 
-def test_an_endless_poller_keeps_its_interval_while_all_is_well() -> None:
+def test_poller_keeps_its_interval_without_errors() -> None:
     assert compute_watch_wait(300, None, 0, lambda: 0.0) == 300
     assert compute_watch_wait(300, None, 0, lambda: 1.0) == 315
 
@@ -224,7 +224,7 @@ def test_an_endless_poller_keeps_its_interval_while_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("error", "longest"), [(UnavailableError("x"), 30), (UnauthorizedError("x"), 300), (ContractError("x"), 300)]
 )
-def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: LearningError, longest: float) -> None:
+def test_poller_backs_off_after_errors_and_never_gives_up(error: LearningError, longest: float) -> None:
     waits = [compute_watch_wait(10, error, failures, lambda: 0.0) for failures in range(1, 100)]
     assert waits[:2] == [10, 20]
     assert waits == sorted(waits)
@@ -232,16 +232,14 @@ def test_an_endless_poller_slows_down_in_trouble_and_never_gives_up(error: Learn
     assert compute_watch_wait(900, error, 50, lambda: 0.0) == 900
 
 
-def test_an_endless_poller_never_asks_before_it_may() -> None:
+def test_poller_obeys_retry_after() -> None:
     assert compute_watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 0.0) == 600
     assert compute_watch_wait(10, RateLimitedError("x", retry_after=600), 1, lambda: 1.0) > 600
 
 
 @pytest.mark.parametrize("error", [RateLimitedError, UnavailableError])
 @given(asked=st.floats(0, 1e300), longest=st.floats(1, 1e5), jitter=JITTER)
-def test_an_endless_poller_waits_no_longer_than_the_cap(
-    error: type[LearningError], asked: float, longest: float, jitter: float
-) -> None:
+def test_poller_limits_retry_after(error: type[LearningError], asked: float, longest: float, jitter: float) -> None:
     wait = compute_watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter, longest)
     assert min(asked, longest) <= wait <= max(longest + 1, 10 * 1.25)
     assert compute_watch_wait(10, error("x", retry_after=asked), 1, lambda: jitter) <= 3601

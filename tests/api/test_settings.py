@@ -39,7 +39,7 @@ def refused(host: str | None = None, schema: str | None = None, port: int | None
     return message
 
 
-def test_company_and_key_are_enough() -> None:
+def test_company_id_and_key_are_enough() -> None:
     least = settings()
     assert least.host == EU_HOST == "https://app.360learning.com"
     assert least.credentials() == Credentials("headers", "company", KEY)
@@ -63,9 +63,7 @@ def test_company_and_key_are_enough() -> None:
         ("http://[::1]:8080", None, None, "http://[::1]:8080"),
     ],
 )
-def test_the_host_is_an_address_in_any_form(
-    host: str | None, schema: str | None, port: int | None, base_url: str
-) -> None:
+def test_host_is_accepted_in_any_form(host: str | None, schema: str | None, port: int | None, base_url: str) -> None:
     assert settings(host, schema, port).host == base_url
 
 
@@ -84,12 +82,12 @@ def test_the_host_is_an_address_in_any_form(
         ("http://app.360learning.com", ["clear text", "app.360learning.com", "https://", "allow_insecure_http"]),
     ],
 )
-def test_a_host_that_is_none_is_refused_with_the_cure(host: str, words: list[str]) -> None:
+def test_invalid_host_is_refused_with_advice(host: str, words: list[str]) -> None:
     message = refused(host)
     assert [word for word in words if word not in message] == []
 
 
-def test_plain_http_goes_to_this_machine_or_where_it_is_meant() -> None:
+def test_plain_http_is_allowed_to_this_machine_or_on_request() -> None:
     assert settings("http://localhost").host == "http://localhost"
     assert settings("http://intranet.example", allow_insecure_http="true").host == "http://intranet.example"
     assert "clear text" in refused("localhost.example", schema="http")
@@ -103,25 +101,25 @@ def test_plain_http_goes_to_this_machine_or_where_it_is_meant() -> None:
         ("  ", "\n", ["Company ID is missing", "API key is missing"]),
     ],
 )
-def test_a_missing_credential_is_named_as_the_form_names_it(login: str, password: str | None, words: list[str]) -> None:
+def test_missing_credential_has_its_name_in_the_form(login: str, password: str | None, words: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         LearningSettings.from_connection("acme", login=login, password=password)
     assert [word for word in ["'acme'", *words] if word not in str(caught.value)] == []
 
 
-def test_blanks_around_what_was_pasted_do_no_harm() -> None:
+def test_blanks_around_credentials_are_removed() -> None:
     pasted = LearningSettings.from_connection("acme", login=" company\n", password=f" {KEY}\n")
     assert pasted.credentials() == Credentials("headers", "company", KEY)
 
 
-def test_an_unknown_extra_is_an_error_that_lists_the_known_ones() -> None:
+def test_unknown_extra_is_an_error_that_lists_the_known_ones() -> None:
     message = refused(retrys=KEY, apiKey=KEY)
     assert "apiKey, retrys" in message
     assert [name for name in extra_settings() if name not in message] == []
 
 
 @pytest.mark.parametrize("name", ["company_id", "api_key", "connection"])
-def test_what_has_a_place_of_its_own_is_unknown_in_the_extra(name: str) -> None:
+def test_form_fields_are_unknown_in_the_extra(name: str) -> None:
     assert f"unknown settings in its extra: {name}." in refused(**dict[str, Any]({name: "x"}))
 
 
@@ -143,7 +141,7 @@ def test_what_has_a_place_of_its_own_is_unknown_in_the_extra(name: str) -> None:
         ("proxies", [KEY]),
     ],
 )
-def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: Any) -> None:
+def test_invalid_setting_is_named_without_its_value(name: str, value: Any) -> None:
     assert f"{name}: " in refused(**{name: value})
 
 
@@ -164,12 +162,12 @@ def test_a_value_that_is_not_valid_is_named_and_not_shown(name: str, value: Any)
     ],
     ids=str,
 )
-def test_the_extra_is_read_as_forms_and_uris_give_it(given: dict[str, Any], read: dict[str, Any]) -> None:
+def test_extra_is_read_from_forms_and_uris(given: dict[str, Any], read: dict[str, Any]) -> None:
     values = settings(**given)
     assert {name: getattr(values, name) for name in read} == read
 
 
-def test_the_settings_of_patience_are_the_budget() -> None:
+def test_retry_settings_are_the_retry_budget() -> None:
     patient = settings(retry_attempts="7", retry_budget=300, max_rate_limit_wait=0)
     assert patient.budget == RetryBudget(attempts=7, total=300, max_rate_limit_wait=0)
 
@@ -181,7 +179,7 @@ def test_the_settings_of_patience_are_the_budget() -> None:
         ({"https": "http://q.example"}, "http://q.example", None),
     ],
 )
-def test_a_proxy_is_for_all_schemes_or_for_one(proxies: object, https: str | None, http: str | None) -> None:
+def test_proxy_serves_all_schemes_or_one(proxies: object, https: str | None, http: str | None) -> None:
     values = settings(proxies=proxies)
     assert (values.proxy_for("https"), values.proxy_for("http")) == (https, http)
 
@@ -191,19 +189,19 @@ def test_settings_do_not_show_the_key(show: object) -> None:
     assert KEY not in show(settings())  # type: ignore[operator]
 
 
-def test_the_form_has_a_field_for_every_setting_of_the_extra() -> None:
+def test_form_has_a_field_for_every_setting_of_the_extra() -> None:
     form = connection_fields()
     assert list(form) == extra_settings()
     assert {*form, "host", "company_id", "api_key", "connection"} == set(LearningSettings.model_fields)
 
 
-def test_provider_info_serves_this_form() -> None:
+def test_provider_info_contains_this_form() -> None:
     (connection_type,) = get_provider_info()["connection-types"]
     assert connection_type["conn-fields"] == connection_fields()
     assert connection_type["ui-field-behaviour"] == form_behaviour()
 
 
-def test_the_form_hints_at_the_default_and_stores_none() -> None:
+def test_form_shows_the_default_and_stores_none() -> None:
     form = connection_fields()
     assert all("default" not in field["schema"] and field["label"] and field["description"] for field in form.values())
     assert form["timeout"]["description"].endswith("Default: 30.0.")
@@ -211,7 +209,7 @@ def test_the_form_hints_at_the_default_and_stores_none() -> None:
     assert "Default" not in form["cert"]["description"]
 
 
-def test_the_form_labels_login_and_password_with_the_vendor_s_words() -> None:
+def test_form_labels_login_and_password_with_the_vendors_words() -> None:
     assert form_behaviour()["relabeling"] == {"login": "Company ID", "password": "API key"}
 
 
@@ -237,17 +235,17 @@ def test_form_and_parser_agree(name: str, good: Any, bad: Any) -> None:
 
 
 @pytest.mark.parametrize("proxies", ["socks5://proxy:1080", "http://proxy:port", {"https": "ftp://proxy"}, "http://"])
-def test_a_proxy_that_is_none_is_refused(proxies: Any) -> None:
+def test_invalid_proxy_is_refused(proxies: Any) -> None:
     with pytest.raises(SettingsError, match=r"proxies: .*http://proxy\.example\.com:3128"):
         LearningSettings.from_connection("mine", login="company", password="key", extra={"proxies": proxies})
 
 
 @pytest.mark.parametrize("field", ["login", "password"])
 @pytest.mark.parametrize("key", ["a\nb", "a\0b", "a\x7fb"])
-def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(field: str, key: str) -> None:
+def test_key_that_no_header_can_carry_is_refused_and_not_shown(field: str, key: str) -> None:
     with pytest.raises(SettingsError) as raised:
         LearningSettings.from_connection("here", **{"login": "company", "password": "key", field: key})
-    assert "line end" in str(raised.value)
+    assert "line break" in str(raised.value)
     assert key not in str(raised.value)
 
 
@@ -269,7 +267,7 @@ def everything_of(error: BaseException | None) -> str:
         ("\U0001f511", "KEY"),
     ],
 )
-def test_a_key_from_a_document_is_refused_by_the_name_of_its_character(
+def test_key_with_a_typographic_character_is_refused_by_its_name(
     field: str, auth: str, character: str, name: str
 ) -> None:
     key = f"canary{character}canary"
@@ -282,7 +280,7 @@ def test_a_key_from_a_document_is_refused_by_the_name_of_its_character(
 
 
 @pytest.mark.parametrize("field", ["login", "password"])
-def test_a_key_of_latin_1_goes_where_it_is_read_alike_everywhere(field: str) -> None:
+def test_latin_1_key_is_allowed_where_all_servers_read_it_alike(field: str) -> None:
     keys = {"login": "company", "password": "key", field: "canary-\u00e9"}
     for auth in ("query", "oauth2"):
         assert LearningSettings.from_connection("here", **keys, extra={"auth": auth}).auth == auth
@@ -292,7 +290,7 @@ def test_a_key_of_latin_1_goes_where_it_is_read_alike_everywhere(field: str) -> 
 
 
 @pytest.mark.parametrize("proxy", ["http://me:p\u20acss@proxy.example", "http://me:p%E2%82%ACss@proxy.example"])
-def test_a_password_of_a_proxy_that_no_library_sends_is_refused_and_not_shown(proxy: str) -> None:
+def test_proxy_password_beyond_latin_1_is_refused_and_not_shown(proxy: str) -> None:
     assert "Latin-1" in refused(proxies=proxy)
     with pytest.raises(SettingsError) as raised:
         settings(proxies=proxy)

@@ -1,4 +1,4 @@
-"""What a watch keeps, reports and forgets: no change is lost, whenever it crashes."""
+"""What a watcher stores and reports: no change is lost, whenever it crashes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def seen(watch: WatchState, one: ProgramSession) -> list[dict[str, Any]]:
 
 
 def stored(watch: WatchState) -> dict[str, SessionState]:
-    """What a store gives back: through JSON, piece by piece."""
+    """Return the stored states: through JSON, shard by shard."""
     shards = [watch.shard(f"{number:02d}") for number in range(SHARDS)]
     known, unreadable = read_session_states(
         json.loads(json.dumps({one: data for shard in shards for one, data in shard.items()}))
@@ -46,14 +46,14 @@ def stored(watch: WatchState) -> dict[str, SessionState]:
     return known
 
 
-def test_the_first_sight_is_no_change() -> None:
+def test_first_observation_is_not_a_change() -> None:
     watch = WatchState([session_id(1)])
     assert watch.observe(session(1, 0), "x")
     assert watch.take_pending() is None
     assert watch.dirty_shards == {shard_of(session_id(1))}
 
 
-def test_the_same_answer_is_no_news() -> None:
+def test_same_modified_at_is_not_compared() -> None:
     watch = WatchState(None)
     sent = format_date(START)
     assert watch.is_news(session_id(1), sent)
@@ -61,7 +61,7 @@ def test_the_same_answer_is_no_news() -> None:
     assert not watch.is_news(session_id(1), sent)
 
 
-def test_an_edit_of_nothing_watched_is_none_and_the_next_one_counts_from_the_watermark() -> None:
+def test_unwatched_edit_is_not_a_change_and_keeps_the_watermark() -> None:
     watch = WatchState([session_id(1)], ["lang"])
     seen(watch, session(1, 0, lang="en"))
     assert seen(watch, session(1, 1, lang="en")) == []
@@ -74,7 +74,7 @@ def test_an_edit_of_nothing_watched_is_none_and_the_next_one_counts_from_the_wat
     }
 
 
-def test_watching_other_fields_than_before_loses_nothing() -> None:
+def test_watching_other_fields_loses_no_change() -> None:
     watch = WatchState([session_id(1)], ["lang"])
     seen(watch, session(1, 0, lang="en", name="Old"))
 
@@ -88,7 +88,7 @@ def test_watching_other_fields_than_before_loses_nothing() -> None:
     assert entry["changes"] == {"name": {"from": None, "to": "New"}}
 
 
-def test_more_changes_than_an_event_holds_come_with_the_next_ones() -> None:
+def test_changes_beyond_one_event_come_with_the_next() -> None:
     watch = WatchState(None)
     count = MAX_CHANGES_PER_EVENT + 3
     for number in range(count):
@@ -103,7 +103,7 @@ def test_more_changes_than_an_event_holds_come_with_the_next_ones() -> None:
     assert sizes == [MAX_CHANGES_PER_EVENT, 3, 0]
 
 
-def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
+def test_disappearance_is_reported_once_also_after_a_restart() -> None:
     watch = WatchState([session_id(1)], on_missing="event")
     seen(watch, session(1, 0))
     assert watch.observe_missing(session_id(1))
@@ -117,8 +117,8 @@ def test_a_session_that_is_gone_is_told_once_also_after_a_restart() -> None:
     assert again.take_pending() is None
 
 
-def test_nothing_made_of_an_unconfirmed_change_is_kept() -> None:
-    """Look, edit, look, missing, back again, crash: the change is found again, in whatever the watch was."""
+def test_state_after_an_unacknowledged_change_is_not_stored() -> None:
+    """Poll, edit, poll, missing, back again, crash: the change is found again."""
     for on_missing in ("ignore", "event"):
         watch = WatchState([session_id(1)], on_missing=on_missing)  # type: ignore[arg-type]
         seen(watch, session(1, 0))
@@ -132,7 +132,7 @@ def test_nothing_made_of_an_unconfirmed_change_is_kept() -> None:
             assert stored(watch) == first
 
 
-def test_other_watched_fields_keep_no_unconfirmed_disappearance() -> None:
+def test_other_watched_fields_store_no_unacknowledged_disappearance() -> None:
     old = WatchState([session_id(1)], ["lang"], "event")
     seen(old, session(1, 0, lang="en", name="Old"))
     watch = WatchState([session_id(1)], ["lang", "name"], "event", stored(old))
@@ -143,7 +143,7 @@ def test_other_watched_fields_keep_no_unconfirmed_disappearance() -> None:
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
-def test_confirmations_in_any_order_keep_the_last_state_once_all_have_come(order: list[int]) -> None:
+def test_acknowledgements_in_any_order_store_the_last_state(order: list[int]) -> None:
     watch = WatchState([session_id(1)], on_missing="event")
     seen(watch, session(1, 0))
     events = []
@@ -164,7 +164,7 @@ def test_confirmations_in_any_order_keep_the_last_state_once_all_have_come(order
         assert known.gone == (in_row == 3)
 
 
-def test_a_session_that_comes_and_goes_while_nothing_is_confirmed_makes_no_long_queue() -> None:
+def test_queue_stays_short_while_nothing_is_acknowledged() -> None:
     watch = WatchState([session_id(1)])
     seen(watch, session(1, 0))
     seen(watch, session(1, 1))
@@ -174,7 +174,7 @@ def test_a_session_that_comes_and_goes_while_nothing_is_confirmed_makes_no_long_
     assert len(watch._unconfirmed[session_id(1)]) == 2
 
 
-def test_an_id_that_never_was_is_told_once() -> None:
+def test_unknown_id_is_reported_once() -> None:
     watch = WatchState([session_id(1)], on_missing="event")
     assert watch.observe_missing(session_id(1))
     assert not watch.observe_missing(session_id(1))
@@ -182,7 +182,7 @@ def test_an_id_that_never_was_is_told_once() -> None:
 
 
 @pytest.mark.parametrize("row", [{}, {"modified_at": 5}, None, [], {"modified_at": "x", "gone": False}, "text"])
-def test_a_row_that_is_not_readable_is_left_out(row: Any) -> None:
+def test_unreadable_state_is_left_out(row: Any) -> None:
     known = WatchState([session_id(2)])
     seen(known, session(2, 0))
     rows = {session_id(1): row, session_id(2): known.shard(shard_of(session_id(2)))[session_id(2)]}
@@ -191,7 +191,7 @@ def test_a_row_that_is_not_readable_is_left_out(row: Any) -> None:
     assert unreadable == [session_id(1)]
 
 
-def test_ten_thousand_sessions_make_small_pieces() -> None:
+def test_ten_thousand_sessions_make_small_shards() -> None:
     watch = WatchState(None, ["startDate", "endDate"])
     for number in range(10_000):
         one = session(number, 0, startDate="2026-05-05T08:00:00.000Z", endDate="2026-06-05T08:00:00.000Z")

@@ -41,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Put a line into the table."""
+    """Add a line to the table."""
 
     def put(what: str, measured: str, bar: str, peer: str = "") -> None:
         request.config.stash[FIGURES].append(Figure(what, measured, bar, peer))
@@ -51,7 +51,7 @@ def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @pytest.fixture
 def measuring(request: pytest.FixtureRequest) -> bool:
-    """Whether figures are wanted, and not only a quick look at whether all of it still runs."""
+    """Whether to measure, or only to check quickly that everything still runs."""
     return bool(request.config.getoption("benchmark_only", default=False))
 
 
@@ -59,7 +59,7 @@ def measuring(request: pytest.FixtureRequest) -> bool:
 def far_simulator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., AbstractContextManager[tuple[str, str]]]:
-    """Start a simulator in a process of its own; its URL, and the ID of its first session, with many learners."""
+    """Start a simulator in a process of its own; return its URL, and the ID of a session with many learners."""
 
     @contextmanager
     def start(learners: int, scenario: dict[str, object] | None = None, sessions: int = 1) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Fetch, validate and `document()` beside the shortest thing that `requests` can do."""
+"""Fetch, validate and `document()`, compared with the shortest code on `requests`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Return seconds by the clock, seconds of this process, and the result."""
+    """Return elapsed seconds, CPU seconds, and the result."""
     clock, cpu = time.perf_counter(), time.process_time()
     result = call()
     return time.perf_counter() - clock, time.process_time() - cpu, result
@@ -33,7 +33,7 @@ def test_fetching(benchmark: Any, measuring: bool, figure: Callable[..., None], 
             return plain.get(address, headers=keys, timeout=60).json()
 
         def pair() -> None:
-            # Turn by turn who is first, so that neither finds warmer caches.
+            # Alternate who is first, so that neither has warmer caches.
             if len(pairs) % 2:
                 second, first = timed(theirs), timed(ours)
             else:

@@ -1,4 +1,4 @@
-"""What a DAG file pays for importing all operators, sensors and triggers."""
+"""The cost of importing all operators, sensors and triggers in a DAG file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES = [f"{OURS}.operators.program_session", f"{OURS}.sensors.program_session
 PEERS = [f"airflow.providers.http.{one}.http" for one in ("hooks", "operators", "sensors", "triggers")]
 HEAVY = {"requests", "aiohttp", "httpx", f"{OURS}.api.models", f"{OURS}.hooks.learning", f"{OURS}.hooks.learning_async"}
 
-# What the DAG file has loaded anyhow is not counted.
+# Modules that every DAG file loads do not count.
 SCRIPT = """
 import gc, importlib, json, os, sys, time
 import airflow.sdk

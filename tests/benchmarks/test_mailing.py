@@ -1,4 +1,4 @@
-"""Mails a second to a server in a process of its own, and the memory that ten thousand recipients take."""
+"""Mails per second to a server in a process of its own, and the memory for ten thousand recipients."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Entries(dict[str, str]):
 
 
 def mail(number: int) -> EmailMessage:
-    """Render and build one mail, as an operator does it for each recipient."""
+    """Render and build one mail, as the operator does for each recipient."""
     values = values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before", first_name=f"Zoé {number}")
     message = render("before_start", "fr", values)
     return build(message, sender=SENDER, recipient=f"learner{number}@example.org", key=f"reminder {number}")
 
 
 def watched(count: int, seen: list[float]) -> Iterator[tuple[str, Callable[[], EmailMessage]]]:
-    """Yield the mails, and look at the memory of this process now and then."""
+    """Yield the mails, and measure the memory of this process now and then."""
     for number in range(count):
         if number % 500 == 0:
             seen.append(rss(os.getpid()))
@@ -69,7 +69,7 @@ def test_mailing(
     with FarSmtpServer(tmp_path / "mails") as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
         send = partial(deliver, "reminder", transport=SmtpTransport(), once="record_after", batch_size=count)
-        send(watched(20, []), ledger=Entries())  # what is imported and compiled once
+        send(watched(20, []), ledger=Entries())  # imports and compiles once, before the measurement
 
         clock, cpu = time.perf_counter(), time.process_time()
         result = benchmark.pedantic(lambda: send(watched(count, memory), ledger=Entries()), rounds=1)
@@ -86,7 +86,7 @@ def test_mailing(
 
 
 def peer(count: int) -> float:
-    """Return mails a second of the SMTP provider's own method, for the same text on one connection."""
+    """Return mails per second of the SMTP provider's own method, for the same text on one connection."""
     page = render("before_start", "fr", values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before")).html
     with SmtpHook() as hook:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What it costs to plan the reminders of a large company."""
+"""The cost of planning the reminders of a large company."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ POLICY = ReminderPolicy.read(
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process holds now."""
+    """Return the memory of this process in bytes."""
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def company(count: int, learners: int) -> tuple[list[ProgramSession], dict[str, SessionStatistics]]:
-    """Sessions of a year, now in the middle of it, as they are after they were read; and how far their learners are."""
+    """Return the sessions of a year, parsed, with now in the middle of it; and the progress of their learners."""
     random, sessions, statistics = Random(360), [], {}
     for place in range(count):
         users = [

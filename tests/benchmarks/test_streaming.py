@@ -1,4 +1,4 @@
-"""What it costs the event loop and the memory to read the list of all sessions as a stream."""
+"""The cost of streaming the list of all sessions: stalls of the event loop, and memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STATM = Path("/proc/self/statm")
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process holds now."""
+    """Return the memory of this process in bytes."""
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def watch(stop: asyncio.Event) -> tuple[float, int]:
-    """Return the longest time for which this coroutine was not heard, in seconds, and the most memory, in bytes."""
+    """Return the longest stall of the event loop in seconds, and the most memory in bytes."""
     longest, most, last = 0.0, 0, time.perf_counter()
     while not stop.is_set():
         await asyncio.sleep(0.001)
@@ -32,7 +32,7 @@ async def watch(stop: asyncio.Event) -> tuple[float, int]:
 
 
 async def watched(reading: Awaitable[int]) -> tuple[int, float, int]:
-    """Return how many were read, the longest stall, and the memory that it took beside what was there."""
+    """Return the number of sessions, the longest stall, and the additional memory."""
     before, stop = memory(), asyncio.Event()
     watching = asyncio.ensure_future(watch(stop))
     count = await reading
@@ -55,7 +55,7 @@ async def listed(hook: LearningAsyncHook) -> int:
 async def read(way: Callable[[LearningAsyncHook], Awaitable[int]]) -> tuple[int, float, int]:
     async with LearningAsyncHook() as hook:
         async with aclosing(hook.stream_program_sessions()) as stream:
-            await anext(stream)  # what is imported and opened once is no cost of a list
+            await anext(stream)  # imports and opens once, before the measurement
         return await watched(way(hook))
 
 

@@ -1,4 +1,4 @@
-"""What a waiting trigger costs the server, the network and the other triggers."""
+"""The cost of a waiting trigger for the server, the network and other triggers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RATE_LIMITED = {"do": {"status": 429, "headers": {"Retry-After": "30"}}}
 
 
 def trigger_for(simulator: Any, poke_interval: float) -> ProgramSessionModifiedTrigger:
-    """Return a trigger that has seen the session as it is now."""
+    """Return a trigger with the watermark of the session as it is now."""
     session_id = simulator.session_ids[0]
     seen = Watermark(session_id, datetime.fromisoformat(simulator.session(session_id)["modifiedAt"]))
     return ProgramSessionModifiedTrigger(session_id, "learning360_default", seen.to_dict(), poke_interval=poke_interval)
@@ -36,7 +36,7 @@ async def first_event(trigger: Any) -> Any:
 
 
 def run_for(seconds: float, trigger: Any) -> None:
-    """Run a trigger that has nothing to tell."""
+    """Run a trigger that yields no event."""
 
     async def run() -> None:
         with contextlib.suppress(TimeoutError):
@@ -46,7 +46,7 @@ def run_for(seconds: float, trigger: Any) -> None:
 
 
 class EnoughError(BaseException):
-    """The time that was to be looked at is over; no handler of the trigger's errors stops it."""
+    """Ends the measurement; no error handler of the trigger catches it."""
 
 
 def test_requests_while_rate_limited(
@@ -61,7 +61,7 @@ def test_requests_while_rate_limited(
     real_sleep, slept, first_request = asyncio.sleep, [0.0], [0.0]
 
     async def sleep(seconds: float) -> None:
-        """Let time pass at once, up to six seconds after the first request."""
+        """Let time pass without waiting, up to six seconds after the first request."""
         first_request[0] = first_request[0] or (slept[0] if simulator.requests else 0.0)
         slept[0] += seconds
         if simulator.requests and slept[0] >= first_request[0] + 6:
@@ -69,7 +69,7 @@ def test_requests_while_rate_limited(
         await real_sleep(0)
 
     def by_the_clock() -> None:
-        # One second for the first look, then six: with this interval, a poller that does not listen sends six more.
+        # With this interval, a poller that ignores `Retry-After` sends six more requests.
         run_for(7, trigger_for(simulator, poke_interval=1))
 
     def at_once() -> None:
@@ -91,7 +91,7 @@ def test_requests_while_rate_limited(
 
 
 def requests_of_the_peer(simulator: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Count what the HTTP provider's trigger sends in two seconds, in the same situation."""
+    """Count the requests of the HTTP provider's trigger in two seconds, in the same situation."""
     monkeypatch.setenv("AIRFLOW_CONN_HTTP_DEFAULT", json.dumps({"conn_type": "http", "host": simulator.url}))
     simulator.forget()
     keys = {"X-company-id": simulator.company_id, "X-apiKey": simulator.api_key}
@@ -119,7 +119,7 @@ def test_connections_of_one_trigger(
 
 
 async def longest_gap(stop: asyncio.Event) -> float:
-    """Return the longest time for which this coroutine was not heard, in seconds."""
+    """Return the longest stall of the event loop in seconds."""
     longest, last = 0.0, time.perf_counter()
     while not stop.is_set():
         await asyncio.sleep(0.001)

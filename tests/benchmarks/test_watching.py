@@ -29,7 +29,7 @@ from real_airflow import Airflow, rss
 from small_triggerer import Store, hurry, running
 
 LIST = "/api/v1/programs/sessions"
-INTERVAL = 2.0  # seconds between the looks at a list
+INTERVAL = 2.0  # seconds between polls of the list
 EDITS = 12
 PEERS = 5
 
@@ -55,12 +55,12 @@ with DAG("watching", schedule=AssetAny(*assets), catchup=False, is_paused_upon_c
 
 @contextlib.contextmanager
 def idle_airflow(folder: Path, simulator: FarSimulator) -> Iterator[Airflow]:
-    """An Airflow that has no DAG yet."""
+    """An Airflow without DAGs."""
     extra = {
         "WATCHED_SESSIONS": json.dumps(simulator.session_ids),
         "INTERVAL": str(INTERVAL),
         "AIRFLOW__TRIGGERER__CAPACITY": "2000",
-        # Otherwise two CPUs parse all the time, and that is what would be measured.
+        # Otherwise two CPUs would parse DAGs all the time.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
     }
     home, dags = folder / "airflow", folder / "dags"
@@ -89,7 +89,7 @@ def runs(airflow: Airflow) -> tuple[int, int]:
 
 
 def until(condition: Callable[[], Any]) -> float:
-    """Return when something became true, to a twentieth of a second."""
+    """Return the time at which a condition became true, to a twentieth of a second."""
     deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "never happened"
@@ -98,10 +98,10 @@ def until(condition: Callable[[], Any]) -> float:
 
 
 def seconds_to_a_run(airflow: Airflow, simulator: FarSimulator, number: int) -> float:
-    """Edit a session; return the seconds from then until there is a DAG run because of it."""
+    """Edit a session; return the seconds until its DAG run exists."""
     before, _ = runs(airflow)
     until(lambda: runs(airflow) == (before, before))
-    time.sleep(INTERVAL * number / EDITS)  # so that edits fall into every part of the interval
+    time.sleep(INTERVAL * number / EDITS)  # spreads the edits over the interval
     simulator.edit(simulator.session_ids[number], name=f"Edit {number}")
     edited = time.monotonic()
     return until(lambda: runs(airflow)[0] > before) - edited
@@ -137,8 +137,8 @@ def test_time_to_a_run_and_requests(
 
 
 def requests_of_peers(simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Return how many requests the HTTP provider's triggers send an interval, if each watches a session."""
-    # A module of its own, because the trigger loads it anew at every look.
+    """Return the number of requests of the HTTP provider's triggers per interval, if each watches one session."""
+    # A module of its own, because the trigger imports it again at every poll.
     (folder / "never_fires.py").write_text("async def check(response):\n    return False\n")
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("AIRFLOW_CONN_HTTP_DEFAULT", json.dumps({"conn_type": "http", "host": simulator.url}))
@@ -174,7 +174,7 @@ def test_memory_of_the_triggerer(benchmark: Any, figure: Callable[..., None], tm
 
 
 class Heart:
-    """Beats as often as the event loop lets it, for as long as a block takes."""
+    """Measures stalls of the event loop while a block runs."""
 
     async def __aenter__(self) -> Self:
         self.longest_gap()
@@ -189,7 +189,7 @@ class Heart:
         self._last, self._longest = time.perf_counter(), 0.0
 
     def longest_gap(self) -> float:
-        """Return the longest time between two beats since the last call, in seconds, and begin anew."""
+        """Return the longest stall since the last call in seconds, and reset it."""
         self._note()
         longest, self._longest = self._longest, 0.0
         return longest
@@ -205,14 +205,14 @@ class Heart:
 
 
 async def warm() -> None:
-    """Import and open what is imported and opened once, with the collection that Python owes after that."""
+    """Import and open everything once, and collect garbage, before the measurement."""
     async with LearningAsyncHook() as hook, contextlib.aclosing(hook.stream_program_sessions()) as stream:
         await anext(stream)
     gc.collect()
 
 
 async def stalls(simulator: FarSimulator) -> tuple[float, float, float]:
-    """Watch all sessions; return the longest stall: first look, a look that finds an edit, start with watermarks."""
+    """Watch all sessions; return the longest stall of: first poll, poll with a change, start from watermarks."""
     first, *_, last = simulator.session_ids
     shards = len({shard_of(one) for one in simulator.session_ids})
     store = Store()

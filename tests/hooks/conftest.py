@@ -1,4 +1,4 @@
-"""One way to call both hooks, so that a test says a promise once and proves it twice."""
+"""Fixtures that run each test with both hooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SyncCaller:
         return getattr(self.hook, name)(*args)
 
     def many(self, count: int, name: str, *args: Any) -> list[Any]:
-        """Call so many times at once, from as many threads."""
+        """Call this many times at once, each in a thread."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(count) as pool:
@@ -59,7 +59,7 @@ class AsyncCaller:
         return self._loop.run(getattr(self.hook, name)(*args))
 
     def many(self, count: int, name: str, *args: Any) -> list[Any]:
-        """Call so many times at once, from as many tasks."""
+        """Call this many times at once, each in a task."""
 
         async def all_of_them() -> list[Any]:
             return list(await asyncio.gather(*(getattr(self.hook, name)(*args) for _ in range(count))))
@@ -74,8 +74,8 @@ class AsyncCaller:
 Caller = SyncCaller | AsyncCaller
 
 
-class Stand:
-    """A module as one other module sees it: some names replaced, nobody else disturbed."""
+class PatchedModule:
+    """Replaces names of a module for one other module only."""
 
     def __init__(self, module: Any, **instead: Any) -> None:
         self.__dict__.update(instead)
@@ -87,7 +87,7 @@ class Stand:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the hooks would have waited before repetitions; nobody waits."""
+    """The seconds that the hooks would have waited before retries; nothing really waits."""
     from airflow_provider_learning360.hooks import learning, learning_async, rate_limits
 
     recorded: list[float] = []
@@ -95,13 +95,13 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         recorded.append(seconds)
 
-    async def turn(seconds: float) -> None:
-        """Let nobody wait for his turn either; that is no repetition."""
+    async def skip(seconds: float) -> None:
+        """Skip the waits for the rate limit too; they are not retries."""
 
-    monkeypatch.setattr(learning, "time", Stand(time, sleep=recorded.append))
-    monkeypatch.setattr(learning_async, "asyncio", Stand(asyncio, sleep=sleep))
-    monkeypatch.setattr(rate_limits, "time", Stand(time, monotonic=lambda: time.monotonic() + sum(recorded)))
-    monkeypatch.setattr(rate_limits, "asyncio", Stand(asyncio, sleep=turn))
+    monkeypatch.setattr(learning, "time", PatchedModule(time, sleep=recorded.append))
+    monkeypatch.setattr(learning_async, "asyncio", PatchedModule(asyncio, sleep=sleep))
+    monkeypatch.setattr(rate_limits, "time", PatchedModule(time, monotonic=lambda: time.monotonic() + sum(recorded)))
+    monkeypatch.setattr(rate_limits, "asyncio", PatchedModule(asyncio, sleep=skip))
     return recorded
 
 
@@ -154,7 +154,7 @@ def other_host() -> Iterator[Simulator]:
 
 @pytest.fixture
 def other(other_host: Simulator) -> Iterator[Simulator]:
-    """Another host, where nothing may arrive."""
+    """Another host, which must not get any request."""
     other_host.forget()
     yield other_host
     other_host.calm()
@@ -162,7 +162,7 @@ def other(other_host: Simulator) -> Iterator[Simulator]:
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine without a listener."""
     import socket
 
     with socket.socket() as probe:
@@ -172,7 +172,7 @@ def closed_port() -> int:
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """Everything that was logged, at any level, or printed: Airflow's own log reaches the terminal by another way."""
+    """Return all that was logged, at any level, or printed: Airflow's own logs go to the terminal directly."""
     caplog.set_level(logging.DEBUG)
 
     def everything() -> str:

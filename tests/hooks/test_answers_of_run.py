@@ -1,4 +1,4 @@
-"""What `run` returns is within the limits of the connection too, and shows no key."""
+"""Responses of `run` are within the limits of the connection, and show no key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 
 def play(server: Any, *answers: bytes, delay: float = 0) -> None:
-    """Let a server answer with these, one after the other, each after a while."""
+    """Let a server send these responses one after the other, each after a delay in seconds."""
     left = list(answers)
 
     def next_answer(_: bytes) -> bytes:
@@ -35,7 +35,7 @@ def play(server: Any, *answers: bytes, delay: float = 0) -> None:
 
 
 @pytest.mark.parametrize("place", ["/zz\x0bb", "/a b", "/caf\xe9", "/caf\xc3\xa9", "/\x01", "/a?b=\x7f\xff", "/%zz"])
-def test_whatever_a_redirect_names_ends_in_a_result_or_a_typed_error(
+def test_any_redirect_target_gives_a_result_or_a_typed_error(
     to: Callable[..., Any], raw_server: Any, place: str
 ) -> None:
     play(raw_server, answer(b"", "302 Found", Location=place), answer(json.dumps(SESSION).encode()))
@@ -47,7 +47,7 @@ def test_whatever_a_redirect_names_ends_in_a_result_or_a_typed_error(
 
 
 @pytest.mark.parametrize("size", [1, 1000, None, -1])
-def test_a_streamed_answer_comes_whole(connect: Callable[..., str], raw_server: Any, size: int | None) -> None:
+def test_streamed_response_is_complete(connect: Callable[..., str], raw_server: Any, size: int | None) -> None:
     body = json.dumps([SESSION] * 2000).encode()
     play(raw_server, answer(gzip.compress(body), Content_Encoding="gzip"))
     response = LearningHook(connect(host=raw_server.url)).run("/x", extra_options={"stream": True})
@@ -56,7 +56,7 @@ def test_a_streamed_answer_comes_whole(connect: Callable[..., str], raw_server: 
     assert response.status_code == 200
 
 
-def test_a_streamed_answer_is_held_to_the_limit_of_lists(connect: Callable[..., str], raw_server: Any) -> None:
+def test_streamed_response_has_the_limit_of_lists(connect: Callable[..., str], raw_server: Any) -> None:
     bomb = gzip.compress(b"\0" * 10_000_000)
     play(raw_server, *[answer(bomb, Content_Encoding="gzip")] * 2)
     hook = LearningHook(connect(host=raw_server.url, extra={"max_list_bytes": 1_000_000}))
@@ -68,7 +68,7 @@ def test_a_streamed_answer_is_held_to_the_limit_of_lists(connect: Callable[..., 
 
 
 @pytest.mark.parametrize("auth", ["headers", "query"])
-def test_an_answer_shows_no_key(connect: Callable[..., str], raw_server: Any, auth: str) -> None:
+def test_response_shows_no_key(connect: Callable[..., str], raw_server: Any, auth: str) -> None:
     import requests
 
     play(raw_server, *[answer(b"{}", f"404 No {KEY}")] * 2)
@@ -95,7 +95,7 @@ def test_an_answer_shows_no_key(connect: Callable[..., str], raw_server: Any, au
     ],
     ids=repr,
 )
-def test_a_header_that_cannot_be_sent_is_an_argument_to_fix(
+def test_invalid_header_is_an_argument_error(
     connect: Callable[..., str], raw_server: Any, headers: dict[str, Any]
 ) -> None:
     hook = LearningHook(connect(host=raw_server.url))
@@ -104,13 +104,13 @@ def test_a_header_that_cannot_be_sent_is_an_argument_to_fix(
     assert KEY not in str(caught.value)
 
 
-def test_redirects_share_the_time_of_their_attempt(to: Callable[..., Any], raw_server: Any) -> None:
+def test_redirects_share_the_time_limit_of_their_attempt(to: Callable[..., Any], raw_server: Any) -> None:
     play(raw_server, *(answer(b"", "302 Found", Location=f"/{number}") for number in range(5)), delay=0.2)
     with pytest.raises(TimedOutError, match="max_document_seconds of connection 'here'"):
         to(raw_server.url, retry_attempts=1, max_document_seconds=0.3)("get_program_session", SESSION["_id"])
 
 
-def test_what_is_left_of_the_time_of_a_call_is_named(connect: Callable[..., str], raw_server: Any) -> None:
+def test_deadline_of_the_call_is_named(connect: Callable[..., str], raw_server: Any) -> None:
     play(raw_server, delay=2)
     hook = LearningHook(connect(host=raw_server.url))
     hook.time_limit = 0.2

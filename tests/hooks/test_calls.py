@@ -1,4 +1,4 @@
-"""What the hooks bring back, with each kind of authentication."""
+"""The calls of the hooks, with each kind of authentication."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODES = ("headers", "query", "oauth2")
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_one_session(to: Callable[..., Any], simulator: Simulator, session_id: str, auth: str) -> None:
+def test_session_is_read(to: Callable[..., Any], simulator: Simulator, session_id: str, auth: str) -> None:
     session = to(simulator, auth=auth)("get_program_session", session_id)
     assert isinstance(session, ProgramSession)
     assert session.document() == simulator.session(session_id)
@@ -29,7 +29,7 @@ def test_one_session(to: Callable[..., Any], simulator: Simulator, session_id: s
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_all_sessions(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+def test_all_sessions_are_read(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
     sessions = to(simulator, auth=auth)("list_program_sessions")
     assert [one.document() for one in sessions] == [simulator.session(one) for one in simulator.session_ids]
 
@@ -46,7 +46,7 @@ def test_statistics(to: Callable[..., Any], simulator: Simulator, session_id: st
     assert statistics.document() == simulator.statistics(session_id)
 
 
-def test_headers_show_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_headers_carry_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
     to(simulator)("list_program_sessions")
     (seen,) = simulator.requests
     assert (seen.headers["x-company-id"], seen.headers["x-apikey"]) == (simulator.company_id, simulator.api_key)
@@ -54,14 +54,14 @@ def test_headers_show_the_keys(to: Callable[..., Any], simulator: Simulator) -> 
     assert "authorization" not in seen.headers
 
 
-def test_query_shows_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_query_carries_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
     to(simulator, auth="query")("list_program_sessions")
     (seen,) = simulator.requests
     assert seen.query == {"company": simulator.company_id, "apiKey": simulator.api_key}
     assert not {"x-apikey", "x-company-id", "authorization"} & set(seen.headers)
 
 
-def test_oauth2_shows_a_token_alone(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_oauth2_carries_a_token_only(to: Callable[..., Any], simulator: Simulator) -> None:
     to(simulator, auth="oauth2")("list_program_sessions")
     token, seen = simulator.requests
     assert (token.method, token.path) == ("POST", "/api/v2/oauth2/token")
@@ -75,7 +75,7 @@ KEY = "k/e+y &=%?#é\u00fc~"
 
 @pytest.mark.parametrize("auth", MODES[1:])
 @pytest.mark.learning360_simulator(company_id="a company & co", api_key=KEY)
-def test_keys_of_any_characters(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+def test_keys_may_have_any_characters(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
     assert len(to(simulator, auth=auth)("list_program_sessions")) == 3
 
 
@@ -87,7 +87,7 @@ def test_requests_name_the_provider(to: Callable[..., Any], simulator: Simulator
 
 
 @pytest.mark.learning360_simulator(sessions=1, learners=200)
-def test_compressed_answers(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+def test_compressed_response_is_read(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
     assert to(simulator)("get_program_session", session_id).document() == simulator.session(session_id)
     assert "gzip" in simulator.requests[-1].headers["accept-encoding"]
 
@@ -98,13 +98,13 @@ def test_unknown_session(to: Callable[..., Any], simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("session_id", ["", "42", "../../users", None])
-def test_no_request_for_what_is_no_id(to: Callable[..., Any], simulator: Simulator, session_id: Any) -> None:
+def test_invalid_id_sends_no_request(to: Callable[..., Any], simulator: Simulator, session_id: Any) -> None:
     with pytest.raises(InvalidIdError):
         to(simulator)("get_program_session", session_id)
     assert not simulator.requests
 
 
-def test_one_tcp_connection_for_many_calls(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+def test_many_calls_use_one_tcp_connection(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
     caller = to(simulator, auth="oauth2")
     for _ in range(4):
         caller("get_program_session", session_id)

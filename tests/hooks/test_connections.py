@@ -1,4 +1,4 @@
-"""Connections that are missing, incomplete or wrong: one error that names the cure, and nothing sent."""
+"""Missing, incomplete or invalid connections: one error with advice, and no request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def build_settings(caller: Any) -> Any:
     return caller._loop.run(caller.hook._open())[0]
 
 
-def test_the_address_of_europe_is_the_default(to: Callable[..., Any]) -> None:
+def test_eu_address_is_the_default(to: Callable[..., Any]) -> None:
     assert build_settings(to(None)).host == "https://app.360learning.com"
 
 
-def test_another_address(to: Callable[..., Any]) -> None:
+def test_other_address_is_used(to: Callable[..., Any]) -> None:
     assert build_settings(to("app.us.360learning.com")).host == "https://app.us.360learning.com"
 
 
@@ -48,7 +48,7 @@ def failure(request: pytest.FixtureRequest, to: Callable[..., Any], connect: Cal
     return of
 
 
-def test_a_connection_that_is_missing(failure: Callable[..., str]) -> None:
+def test_missing_connection_is_an_error(failure: Callable[..., str]) -> None:
     message = failure()
     assert "'no_such_connection' is not defined" in message
     assert "AIRFLOW_CONN_NO_SUCH_CONNECTION" in message
@@ -70,7 +70,7 @@ def test_a_connection_that_is_missing(failure: Callable[..., str]) -> None:
     ],
 )
 @pytest.mark.parametrize("conn_id", ["unreadable_here", "Unreadable_Here"])
-def test_a_variable_that_is_set_and_cannot_be_read(
+def test_unreadable_variable_is_an_error(
     to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], value: str, conn_id: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_UNREADABLE_HERE", value)
@@ -96,18 +96,18 @@ def test_a_variable_that_is_set_and_cannot_be_read(
         ({"extra": {"auth": "basic"}}, ["auth", "headers", "query", "oauth2"]),
         ({"extra": {"timeout": 0}}, ["timeout"]),
         ({"host": "http://learning.example.com"}, ["clear text", "https://", "allow_insecure_http"]),
-        ({"host": "https://app.360learning.com/api/v1"}, ["more than an address"]),
+        ({"host": "https://app.360learning.com/api/v1"}, ["a path, a query"]),
         ({"host": "ftp://app.360learning.com"}, ["no valid host"]),
     ],
     ids=["company", "key", "unknown extra", "auth", "timeout", "http", "path", "scheme"],
 )
-def test_a_connection_that_is_not_usable(failure: Callable[..., str], fields: dict[str, Any], words: list[str]) -> None:
+def test_unusable_connection_is_an_error(failure: Callable[..., str], fields: dict[str, Any], words: list[str]) -> None:
     message = failure(**fields)
     assert "connection 'here'" in message
     assert not [word for word in words if word not in message]
 
 
-def test_plain_http_where_it_is_meant(to: Callable[..., Any]) -> None:
+def test_plain_http_is_used_on_request(to: Callable[..., Any]) -> None:
     assert build_settings(to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
 
 
@@ -120,13 +120,13 @@ def test_plain_http_where_it_is_meant(to: Callable[..., Any]) -> None:
         ("route", "Wrong host"),
         ("redirect", "Wrong host"),
         ("slow", "Time-out"),
-        ("busy", "cannot answer now"),
+        ("busy", "not available now"),
         ("closed", "No network path"),
         ("name", "No network path"),
         ("settings", "unknown settings"),
     ],
 )
-def test_a_failed_test_tells_the_cause(
+def test_failed_connection_test_names_the_cause(
     to: Callable[..., Any],
     connect: Callable[..., str],
     learning360_simulator: Simulator,
@@ -157,26 +157,26 @@ def test_a_failed_test_tells_the_cause(
     works, message = caller("test_connection")
     assert not works
     assert words in message
-    # Somebody waits at the form: nothing is repeated.
+    # A person waits at the form: nothing is retried.
     assert len(simulator.requests) <= 1
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
-def test_a_connection_that_works(to: Callable[..., Any], learning360_simulator: Simulator, auth: str) -> None:
+def test_connection_test_succeeds(to: Callable[..., Any], learning360_simulator: Simulator, auth: str) -> None:
     works, message = to(learning360_simulator, auth=auth)("test_connection")
     assert works, message
     assert learning360_simulator.url in message
     assert len(learning360_simulator.requests) == 1
 
 
-def test_errors_drag_nothing_of_the_transport_along(to: Callable[..., Any], closed_port: int) -> None:
+def test_errors_chain_no_transport_exception(to: Callable[..., Any], closed_port: int) -> None:
     with pytest.raises(LearningError) as caught:
         to(f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 
 
-def test_the_form_of_an_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_form_exists_on_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     from types import SimpleNamespace
 
@@ -186,7 +186,7 @@ def test_the_form_of_an_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     def field(label: str, description: str) -> SimpleNamespace:
         return SimpleNamespace(label=label, description=description)
 
-    # The form library comes with those versions only.
+    # Only those versions install the form library.
     monkeypatch.setitem(sys.modules, "wtforms", SimpleNamespace(StringField=field))
     widgets = LearningHook.get_connection_form_widgets()
     assert list(widgets) == list(connection_fields())
@@ -198,7 +198,7 @@ def test_the_form_of_an_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert behaviour["hidden_fields"] == ["schema", "port"]
 
 
-def test_airflow_finds_the_hook_by_the_connection(connect: Callable[..., str]) -> None:
+def test_airflow_finds_the_hook_by_the_connection_type(connect: Callable[..., str]) -> None:
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.provider_info import get_provider_info
 

@@ -1,4 +1,4 @@
-"""Servers that echo the key or the token, in every place of an answer and in every encoding: nobody is told."""
+"""Servers that echo the key or the token, anywhere in a response and in every encoding: it is shown nowhere."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def answer(status: str, *headers: str, body: str | bytes = "") -> bytes:
 
 TOKEN_ANSWER = answer("200 OK", body=json.dumps({"access_token": TOKEN, "expires_in": 3600}))
 
-# One line an attack: where the echo stands.
+# One attack a line: where the echo is.
 ECHOES: dict[str, Callable[[str], bytes]] = {
     "code of an error": lambda echo: answer("400 Bad", body=json.dumps({"error": echo})),
     "message of an error": lambda echo: answer("403 No", body=json.dumps({"message": f"no {echo} here"})),
@@ -94,7 +94,7 @@ def known_key(raw_server: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def every_logger() -> Iterator[None]:
-    """Let every logger say all it has to say."""
+    """Set every logger to DEBUG."""
     names = ("", "urllib3", "requests", "aiohttp", "asyncio", "airflow", "airflow_provider_learning360")
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -110,7 +110,7 @@ def everything_of(error: BaseException) -> str:
 
 
 def calls(caller: Any, raw_server: Any, make: Callable[[str], bytes], secret: str, *, at_token: bool) -> Iterator[str]:
-    """Call once for each encoding, and yield what the error shows."""
+    """Call once for each encoding, and yield all that the error shows."""
     for name, encode in ENCODINGS.items():
         echo = make(encode(secret))
         raw_server.answer = lambda request, echo=echo: echo if (TOKEN_ROUTE in request) == at_token else TOKEN_ANSWER
@@ -127,7 +127,7 @@ def assert_clean(text: str, secret: str) -> None:
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("place", ECHOES)
-def test_nobody_is_told_the_key(
+def test_key_is_shown_nowhere(
     to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], auth: str, place: str
 ) -> None:
     caller = to(raw_server, auth=auth, retry_attempts=1)
@@ -137,7 +137,7 @@ def test_nobody_is_told_the_key(
 
 
 @pytest.mark.parametrize("place", ECHOES)
-def test_nobody_is_told_the_token(
+def test_token_is_shown_nowhere(
     to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
 ) -> None:
     caller = to(raw_server, auth="oauth2", retry_attempts=1)
@@ -147,7 +147,7 @@ def test_nobody_is_told_the_token(
 
 
 @pytest.mark.parametrize("place", ECHOES)
-def test_the_token_route_tells_nobody_the_key(
+def test_key_is_shown_nowhere_by_the_token_call(
     to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
 ) -> None:
     caller = to(raw_server, auth="oauth2", retry_attempts=1)
@@ -159,7 +159,7 @@ def test_the_token_route_tells_nobody_the_key(
 
 
 @pytest.mark.parametrize("place", ["code of an error", "message of an error", "page of an error", "redirect elsewhere"])
-def test_nobody_is_told_a_token_that_was_just_replaced(
+def test_replaced_token_is_shown_nowhere(
     to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
 ) -> None:
     caller = to(raw_server, auth="oauth2", retry_attempts=1)
@@ -205,7 +205,7 @@ def test_no_logger_shows_a_key_whatever_the_server_sends(
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("place", ECHOES)
-def test_the_session_of_get_conn_tells_nobody(
+def test_session_of_get_conn_shows_no_key(
     connect: Callable[..., str], raw_server: Any, said: Callable[[], str], auth: str, place: str
 ) -> None:
     import requests

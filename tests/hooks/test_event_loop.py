@@ -1,4 +1,4 @@
-"""The hook of coroutines never holds the event loop for long."""
+"""The async hook never blocks the event loop for long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAR = 0.050  # seconds
 
 @pytest.fixture(scope="module")
 def far_host() -> Iterator[str]:
-    """A simulator in a process of its own, so that its work holds nobody here; one session of 3 MB, slow to answer."""
+    """A simulator in a process of its own, so that it does not block this loop; one slow session of 3 MB."""
     command = [sys.executable, "-m", "airflow_provider_learning360.simulator", "--port", "0"]
     with subprocess.Popen(
         [*command, "--sessions", "1", "--learners", "43000"],
@@ -45,7 +45,7 @@ async def longest_gap(stop: asyncio.Event) -> float:
     return longest
 
 
-def test_a_slow_and_large_answer(far_host: str, connect: Callable[..., str]) -> None:
+def test_slow_and_large_response_does_not_block_the_loop(far_host: str, connect: Callable[..., str]) -> None:
     conn_id = connect(host=far_host)
 
     async def longest() -> float:
@@ -58,14 +58,14 @@ def test_a_slow_and_large_answer(far_host: str, connect: Callable[..., str]) -> 
             assert len(read.users or ()) == 43000
             return await heart
 
-    # The best of some: whatever else this machine does meanwhile is no fault of the hook.
+    # The best of several runs: other processes of this machine do not count.
     gaps: list[float] = []
     while len(gaps) < 8 and (not gaps or min(gaps) >= BAR):
         gaps.append(asyncio.run(longest()))
     assert min(gaps) < BAR
 
 
-def test_looking_up_the_connection_holds_nobody(
+def test_connection_look_up_does_not_block_the_loop(
     connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch, learning360_simulator: object
 ) -> None:
     from airflow_provider_learning360.hooks import learning_async
@@ -92,7 +92,7 @@ def test_looking_up_the_connection_holds_nobody(
     assert ticks > 10
 
 
-def test_closing_twice_and_never_opened(connect: Callable[..., str]) -> None:
+def test_closing_twice_or_unopened_is_allowed(connect: Callable[..., str]) -> None:
     async def run() -> None:
         hook = LearningAsyncHook(connect())
         await hook.close()
@@ -101,7 +101,7 @@ def test_closing_twice_and_never_opened(connect: Callable[..., str]) -> None:
     asyncio.run(run())
 
 
-def test_a_hook_opens_again_after_it_was_closed(learning360_simulator: object) -> None:
+def test_closed_hook_opens_again(learning360_simulator: object) -> None:
     async def run() -> int:
         hook = LearningAsyncHook()
         await hook.list_program_sessions()

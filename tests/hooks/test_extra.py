@@ -1,4 +1,4 @@
-"""An extra that is no JSON is an error, and never a connection without its settings."""
+"""An extra that is not JSON is an error, and never ignored."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def in_sync() -> None:
 
 @pytest.mark.parametrize("extra", ["abc", "[1]", '"text"'])
 @pytest.mark.parametrize("read", [in_sync, in_async])
-def test_an_extra_that_is_no_object_is_refused(
+def test_extra_that_is_not_an_object_is_refused(
     read: Callable[[], None], extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {"conn_type": "learning360", "login": "company", "password": "key", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(connection))
-    with pytest.raises(SettingsError, match="extra that is no JSON object"):
+    with pytest.raises(SettingsError, match="extra that is not a JSON object"):
         read()

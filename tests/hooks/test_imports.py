@@ -1,4 +1,4 @@
-"""A triggerer needs no `requests`; the async hook must not be the one that loads it."""
+"""The async hook loads no `requests`, which a triggerer does not need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 CONNECTION = {"conn_type": "learning360", "login": "demo-company", "password": "demo-key", "host": "http://127.0.0.1:1"}
 
-# The connection is read, and the client opened, at the first call: it fails, since nobody listens.
+# The first call reads the connection and opens the client. It fails, since the port has no listener.
 CALL = """
 import asyncio, sys
 from airflow_provider_learning360.api.errors import UnreachableError

@@ -1,4 +1,4 @@
-"""Limits out of Airflow's configuration: a mistake there ends nothing."""
+"""Limits from Airflow's configuration: an invalid value stops nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _not_warned() -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_default_is_the_documented_one(option: str) -> None:
+def test_default_limit_is_the_documented_one(option: str) -> None:
     read, default = OPTIONS[option]
     assert read() == default
     assert float(get_provider_info()["config"]["learning360"]["options"][option]["default"]) == default
@@ -35,7 +35,7 @@ def test_configuration_sets_the_limit(option: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("text", ["", "an hour", "0", "-1", "nan", "inf", "1e999"])
-def test_invalid_limit_is_warned_of_once_and_not_used(
+def test_invalid_limit_is_warned_about_once_and_not_used(
     option: str, text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW__LEARNING360__{option.upper()}", text)

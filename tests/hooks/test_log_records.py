@@ -1,4 +1,4 @@
-"""What HTTP libraries log: keys and tokens are hidden, and everybody else's records are left alone."""
+"""Log records of HTTP libraries: keys and tokens are hidden. Records of other libraries are unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOGGERS = [
 
 
 class Shown(logging.Handler):
-    """Keeps all that a handler could show of a record."""
+    """Keeps records, and all that a handler could show of them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ WAYS = [as_message, as_argument, as_object, as_mapping, as_exception, as_excepti
 
 @pytest.mark.parametrize("name", LOGGERS)
 @pytest.mark.parametrize("way", WAYS)
-def test_no_record_shows_a_key(shown: Shown, credentials: Credentials, name: str, way: Callable[..., None]) -> None:
+def test_record_shows_no_key(shown: Shown, credentials: Credentials, name: str, way: Callable[..., None]) -> None:
     way(logging.getLogger(name))
     assert shown.records
     assert KEY not in shown.everything()
@@ -119,13 +119,13 @@ def test_stack_info_shows_no_key(shown: Shown, credentials: Credentials) -> None
 @pytest.mark.parametrize(
     "shape", ["X-apiKey: {}", "{{'X-apiKey': '{}'}}", "Authorization: Bearer {}", "/?apiKey={}&x=1"]
 )
-def test_a_key_that_is_no_longer_in_use_is_hidden_by_its_name(shown: Shown, shape: str) -> None:
+def test_key_out_of_use_is_hidden_by_its_name(shown: Shown, shape: str) -> None:
     guard_logs(Credentials("query", "company", "another-key"))
     logging.getLogger("urllib3").warning("%s", shape.format("c4n4ry-of-the-past"))
     assert "c4n4ry" not in shown.everything()
 
 
-def test_a_token_that_comes_later_is_hidden(shown: Shown, credentials: Credentials) -> None:
+def test_later_token_is_hidden(shown: Shown, credentials: Credentials) -> None:
     credentials.accept_token(Token("c4n4ry.token", 60), 0)
     logging.getLogger("aiohttp.client").warning("sent c4n4ry.token")
     assert "c4n4ry" not in shown.everything()
@@ -136,12 +136,12 @@ class Unshowable:
         raise RuntimeError("never")
 
 
-def test_what_cannot_be_shown_stops_nobody(shown: Shown, credentials: Credentials) -> None:
+def test_unprintable_record_does_not_stop_logging(shown: Shown, credentials: Credentials) -> None:
     logging.getLogger("asyncio").warning("fine %(one)s", {"one": 1, "two": Unshowable()})
     assert [one.getMessage() for one in shown.records] == ["fine 1"]
 
 
-def test_records_without_a_secret_are_left_alone(shown: Shown, credentials: Credentials) -> None:
+def test_record_without_a_secret_is_unchanged(shown: Shown, credentials: Credentials) -> None:
     given = (["list"], 5, "text")
     try:
         raise ValueError("nothing secret")
@@ -153,7 +153,7 @@ def test_records_without_a_secret_are_left_alone(shown: Shown, credentials: Cred
 
 
 @pytest.mark.parametrize("name", ["root", "airflow", "urllib3000", "my.requests", "flask"])
-def test_loggers_of_others_are_left_alone(shown: Shown, credentials: Credentials, name: str) -> None:
+def test_records_of_other_loggers_are_unchanged(shown: Shown, credentials: Credentials, name: str) -> None:
     logging.getLogger(name).warning("%s", KEY)
     (record,) = shown.records
     assert (record.msg, record.args) == ("%s", (KEY,))
@@ -166,7 +166,7 @@ def test_many_credentials_install_one_factory(shown: Shown, credentials: Credent
     assert logging.getLogRecordFactory() is installed
 
 
-def test_a_factory_around_ours_is_kept(shown: Shown, credentials: Credentials) -> None:
+def test_factory_around_ours_is_kept(shown: Shown, credentials: Credentials) -> None:
     ours = logging.getLogRecordFactory()
 
     def theirs(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -179,7 +179,7 @@ def test_a_factory_around_ours_is_kept(shown: Shown, credentials: Credentials) -
     assert logging.getLogRecordFactory() is theirs
 
 
-def test_a_factory_in_the_place_of_ours_is_guarded_and_kept(shown: Shown, credentials: Credentials) -> None:
+def test_factory_in_place_of_ours_is_guarded_and_kept(shown: Shown, credentials: Credentials) -> None:
     class Record(logging.LogRecord):
         pass
 
@@ -191,12 +191,12 @@ def test_a_factory_in_the_place_of_ours_is_guarded_and_kept(shown: Shown, creden
     assert KEY not in shown.everything()
 
 
-def test_records_from_elsewhere_can_be_made(credentials: Credentials) -> None:
-    # By a socket handler: such a record has no name at first.
+def test_records_of_unusual_callers_can_be_made(credentials: Credentials) -> None:
+    # A socket handler makes records without a name.
     assert logging.makeLogRecord({"name": "urllib3", "msg": "x"}).msg == "x"
 
 
-def test_credentials_that_come_and_go_meanwhile_disturb_no_logging(shown: Shown) -> None:
+def test_logging_survives_concurrent_credentials(shown: Shown) -> None:
     stop = threading.Event()
 
     def come_and_go() -> None:

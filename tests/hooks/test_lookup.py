@@ -1,4 +1,4 @@
-"""A connection that is missing is a wrong setting; an Airflow that does not answer is not."""
+"""A missing connection is a settings error; an Airflow that does not respond is not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answered(error: ErrorType) -> comms.ErrorResponse:
 
 
 class Supervisor:
-    """What a task or trigger asks for a connection."""
+    """Airflow's supervisor, which tasks and triggers ask for a connection."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -56,7 +56,7 @@ def call_async() -> Any:
 
 @pytest.fixture(params=[call_sync, call_async], ids=["sync", "async"])
 def failed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], LearningError]:
-    """Return how a call ends whose look-up of the connection raises an error."""
+    """Return the error of a call whose look-up of the connection raises an exception."""
 
     def end(error: Exception) -> LearningError:
         def look_up(*_: Any, **__: Any) -> Any:
@@ -69,7 +69,7 @@ def failed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
         monkeypatch.setattr(learning_async, "get_async_connection", look_up_async)
         with pytest.raises(LearningError) as caught:
             request.param()
-        assert caught.value.__context__ is None  # what was raised may hold the connection
+        assert caught.value.__context__ is None  # the exception may contain the connection
         return caught.value
 
     return end
@@ -79,7 +79,7 @@ Failed = Callable[[Exception], LearningError]
 
 
 class OddError(Exception):
-    """An error of a library that nobody foresaw."""
+    """An unexpected error of a library."""
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class OddError(Exception):
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else one,
 )
-def test_airflow_that_does_not_answer_is_tried_again(error: Exception, word: str, failed: Failed) -> None:
+def test_silent_airflow_is_retried(error: Exception, word: str, failed: Failed) -> None:
     told = failed(error)
     assert isinstance(told, TryAgainError)
     assert told.retryable
@@ -109,7 +109,7 @@ def test_airflow_that_does_not_answer_is_tried_again(error: Exception, word: str
     assert "hunter2" not in str(told)
 
 
-def test_an_answer_that_airflow_itself_cannot_read_is_tried_again(failed: Failed) -> None:
+def test_unreadable_response_of_airflow_is_retried(failed: Failed) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(int).validate_python("hunter2")
     told = failed(caught.value)
@@ -120,7 +120,7 @@ def test_an_answer_that_airflow_itself_cannot_read_is_tried_again(failed: Failed
 
 @pytest.mark.parametrize("conn_id", [None, "", "  ", 5])
 @pytest.mark.parametrize("hook", [LearningHook, LearningAsyncHook])
-def test_what_is_no_connection_id_is_an_argument_to_fix(hook: Any, conn_id: Any) -> None:
+def test_invalid_connection_id_is_an_argument_error(hook: Any, conn_id: Any) -> None:
     async def call() -> None:
         found = hook(conn_id).get_program_session(ID)
         await found
@@ -139,7 +139,7 @@ def test_what_is_no_connection_id_is_an_argument_to_fix(hook: Any, conn_id: Any)
     ],
     ids=str,
 )
-def test_a_missing_or_refused_connection_is_a_setting(error: Exception, words: str, failed: Failed) -> None:
+def test_missing_or_denied_connection_is_a_settings_error(error: Exception, words: str, failed: Failed) -> None:
     told = failed(error)
     assert isinstance(told, SettingsError)
     assert words in str(told)
@@ -158,15 +158,15 @@ def test_a_missing_or_refused_connection_is_a_setting(error: Exception, words: s
     ],
     ids=lambda one: type(one).__name__ if not isinstance(one, type) else one.__name__,
 )
-def test_not_defined_is_believed_only_if_airflow_itself_says_so(
+def test_missing_connection_is_believed_only_from_airflow_itself(
     answer: Any, kind: type[LearningError], failed: Failed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow's secrets backends take an answer that did not come for a connection that does not exist."""
+    """Airflow's secrets backends report a missing connection also when they get no response."""
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
     assert isinstance(failed(AirflowNotFoundException("not defined")), kind)
 
 
-def test_a_hook_asks_again_after_a_look_up_that_failed(
+def test_hook_looks_up_the_connection_again_after_a_failure(
     connect: Callable[..., str], learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failures = LearningHook.get_connection, [RuntimeError(), TimeoutError()]
@@ -185,7 +185,7 @@ def test_a_hook_asks_again_after_a_look_up_that_failed(
     assert hook.get_program_session(first).id == first
 
 
-def test_a_look_up_that_failed_is_made_again(
+def test_failed_look_up_is_repeated(
     connect: Callable[..., str], learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failures = learning_async.get_async_connection, [ConnectionResetError(), TimeoutError()]

@@ -1,4 +1,4 @@
-"""A poll never meets what an earlier one left in the pool of connections. At the pace of users, who poll slowly."""
+"""No poll is affected by what an earlier one left in the pool of connections, also if polls are rare."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sessions(count: int) -> list[dict[str, Any]]:
 
 
 class Host(ThreadingHTTPServer):
-    """Answers with a list, and keeps its connections; `hang_up_after` answers it closes one without a word."""
+    """Sends a list, and keeps its connections; closes one silently after `hang_up_after` responses."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -84,11 +84,11 @@ async def poll(hook: LearningAsyncHook) -> int:
     count = 0
     async for _ in hook.stream_program_sessions():
         count += 1
-        await asyncio.sleep(0)  # as the poller does: what comes in meanwhile has to wait
+        await asyncio.sleep(0)  # as the poller does: arriving data has to wait meanwhile
     return count
 
 
-def test_a_long_list_is_read_at_every_poll_although_the_pause_is_longer_than_the_timeout(
+def test_long_list_is_read_at_every_poll_although_the_pause_exceeds_the_timeout(
     connect: Callable[..., str],
 ) -> None:
     async def scenario(url: str) -> list[int]:
@@ -97,7 +97,7 @@ def test_a_long_list_is_read_at_every_poll_although_the_pause_is_longer_than_the
         async with LearningAsyncHook(conn_id, budget=RetryBudget(attempts=1)) as hook:
             for _ in range(4):
                 counts.append(await poll(hook))
-                await asyncio.sleep(GAP)  # the pace of a poller, and not a wait for something
+                await asyncio.sleep(GAP)  # the interval of a poller, not a wait for an event
         return counts
 
     with running(200) as host:
@@ -106,7 +106,7 @@ def test_a_long_list_is_read_at_every_poll_although_the_pause_is_longer_than_the
         assert host.requests == 4
 
 
-def test_a_request_on_a_connection_that_was_closed_meanwhile_is_sent_again_at_once(connect: Callable[..., str]) -> None:
+def test_request_on_a_closed_pooled_connection_is_sent_again_at_once(connect: Callable[..., str]) -> None:
     async def scenario(url: str) -> list[int]:
         async with LearningAsyncHook(connect(host=url), budget=RetryBudget(attempts=1)) as hook:
             return [await poll(hook) for _ in range(4)]
@@ -116,7 +116,7 @@ def test_a_request_on_a_connection_that_was_closed_meanwhile_is_sent_again_at_on
         assert host.connections == 4
 
 
-def test_a_new_connection_that_is_closed_is_a_failure(connect: Callable[..., str]) -> None:
+def test_closed_new_connection_is_a_failure(connect: Callable[..., str]) -> None:
     async def scenario(url: str) -> LearningError:
         async with LearningAsyncHook(connect(host=url), budget=RetryBudget(attempts=1)) as hook:
             with pytest.raises(UnreachableError) as caught:

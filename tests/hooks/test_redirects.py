@@ -1,4 +1,4 @@
-"""Redirects: followed on the same origin, and nowhere else."""
+"""Redirects are followed on the same origin, and nowhere else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIST = "/api/v1/programs/sessions$"
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("absolute", [False, True], ids=["path", "URL"])
-def test_followed_on_the_same_origin(
+def test_redirect_on_the_same_origin_is_followed(
     to: Callable[..., Any], simulator: Simulator, auth: str, status: int, absolute: bool
 ) -> None:
     place = f"{simulator.url if absolute else ''}/api/v1/programs/sessions/?page=1"
@@ -35,7 +35,7 @@ def test_followed_on_the_same_origin(
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("status", [302, 307])
-def test_refused_elsewhere(
+def test_redirect_to_another_origin_is_refused(
     to: Callable[..., Any], simulator: Simulator, other: Simulator, auth: str, status: int
 ) -> None:
     simulator.play({"when": {"path": LIST}, "do": {"redirect": f"{other.url}/login", "status": status}})
@@ -50,7 +50,7 @@ def test_refused_elsewhere(
 
 
 @pytest.mark.parametrize("place", ["//127.0.0.1:9/x", "http://localhost:{port}/x", "https://127.0.0.1:{port}/x"])
-def test_another_name_port_or_scheme_is_elsewhere(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
+def test_other_name_port_or_scheme_is_another_origin(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
     target = place.format(port=simulator.url.rpartition(":")[2])
     simulator.play({"when": {"path": LIST}, "do": {"redirect": target}})
     with pytest.raises(RedirectError):
@@ -59,21 +59,21 @@ def test_another_name_port_or_scheme_is_elsewhere(to: Callable[..., Any], simula
 
 
 @pytest.mark.parametrize("place", ["http://here:port/", "ftp://x/", "mailto:x"])
-def test_a_place_that_makes_no_sense(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
+def test_invalid_redirect_target_is_an_error(to: Callable[..., Any], simulator: Simulator, place: str) -> None:
     simulator.play({"when": {"path": LIST}, "do": {"redirect": place}})
     with pytest.raises(RedirectError):
         to(simulator)("list_program_sessions")
     assert len(simulator.requests) == 1
 
 
-def test_a_circle_ends(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_redirect_loop_ends(to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": LIST}, "do": {"redirect": "/api/v1/programs/sessions"}})
     with pytest.raises(RedirectError, match="more than 5 times"):
         to(simulator)("list_program_sessions")
     assert len(simulator.requests) == 6
 
 
-def test_a_token_call_that_is_redirected_elsewhere(
+def test_token_call_is_not_redirected_to_another_origin(
     to: Callable[..., Any], simulator: Simulator, other: Simulator
 ) -> None:
     redirect = {"redirect": f"{other.url}/api/v2/oauth2/token", "status": 307}

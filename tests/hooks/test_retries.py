@@ -1,4 +1,4 @@
-"""What the hooks repeat, how often, and when they give up."""
+"""What the hooks retry, how often, and when they give up."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TROUBLES: list[Any] = [
 
 
 @pytest.mark.parametrize(("do", "kind"), TROUBLES)
-def test_passing_trouble_is_waited_out(
+def test_passing_error_is_retried(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
 ) -> None:
     simulator.play({"when": {"times": 2}, "do": do})
@@ -47,7 +47,7 @@ def test_passing_trouble_is_waited_out(
 
 
 @pytest.mark.parametrize(("do", "kind"), TROUBLES)
-def test_lasting_trouble_is_told_after_the_attempts(
+def test_repeated_error_is_raised_after_the_attempts(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
 ) -> None:
     simulator.play({"do": do})
@@ -63,7 +63,7 @@ def test_lasting_trouble_is_told_after_the_attempts(
     ("status", "kind"),
     [(400, ContractError), (401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError)],
 )
-def test_refusals_are_not_repeated(
+def test_refused_request_is_not_retried(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, kind: type[LearningError]
 ) -> None:
     simulator.play({"do": {"status": status}})
@@ -83,7 +83,9 @@ def test_refusals_are_not_repeated(
         "Retry-After: x\r\nRetry-After: 7",
     ],
 )
-def test_a_delay_given_twice(to: Callable[..., Any], raw_server: Any, waits: list[float], headers: str) -> None:
+def test_longest_of_several_retry_after_counts(
+    to: Callable[..., Any], raw_server: Any, waits: list[float], headers: str
+) -> None:
     def respond(_: bytes) -> bytes:
         if len(raw_server.requests) == 1:
             return f"HTTP/1.1 429 Slow\r\n{headers}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
@@ -97,7 +99,7 @@ def test_a_delay_given_twice(to: Callable[..., Any], raw_server: Any, waits: lis
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("asked", ["7", "7.25"])
-def test_the_servers_delay_wins(
+def test_retry_after_wins_over_backoff(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, asked: str
 ) -> None:
     simulator.play({"when": {"times": 1}, "do": {"status": status, "headers": {"Retry-After": asked}}})
@@ -106,7 +108,7 @@ def test_the_servers_delay_wins(
     assert float(asked) <= waited <= float(asked) + 1
 
 
-def test_a_delay_given_as_a_date(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_retry_after_may_be_a_date(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     moment = format_datetime(datetime.now(tz=UTC) + timedelta(seconds=50), usegmt=True)
     simulator.play({"when": {"times": 1}, "do": {"status": 429, "headers": {"Retry-After": moment}}})
     to(simulator)("list_program_sessions")
@@ -114,7 +116,7 @@ def test_a_delay_given_as_a_date(to: Callable[..., Any], simulator: Simulator, w
     assert 0 < waited <= 51
 
 
-def test_a_delay_that_is_too_long(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_too_long_retry_after_is_an_error(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"do": {"status": 429, "headers": {"Retry-After": "30"}}})
     with pytest.raises(RateLimitedError, match="max_rate_limit_wait") as caught:
         to(simulator, max_rate_limit_wait=10)("list_program_sessions")
@@ -124,7 +126,7 @@ def test_a_delay_that_is_too_long(to: Callable[..., Any], simulator: Simulator, 
     assert not waits
 
 
-def test_the_budget_of_time(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_retry_budget_limits_the_time(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"do": {"status": 503}})
     with pytest.raises(UnavailableError, match="retry_budget"):
         to(simulator, retry_budget=0.1)("list_program_sessions")
@@ -132,7 +134,7 @@ def test_the_budget_of_time(to: Callable[..., Any], simulator: Simulator, waits:
     assert not waits
 
 
-def test_each_wait_is_told(
+def test_each_wait_is_logged(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], said: Callable[[], str]
 ) -> None:
     simulator.play({"when": {"times": 1}, "do": {"status": 503}})
@@ -143,21 +145,21 @@ def test_each_wait_is_told(
     assert "1 of 5" in told
 
 
-def test_a_slow_answer(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_slow_response_is_retried(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"when": {"times": 1}, "do": {"delay": 5}})
     assert len(to(simulator, timeout=0.5)("list_program_sessions")) == 1
     assert len(simulator.requests) == 2
 
 
-def test_answers_that_are_always_slow(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_slow_responses_end_in_a_time_out(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"do": {"delay": 5}})
     with pytest.raises(TimedOutError, match="timeout of connection 'here'"):
         to(simulator, timeout=0.1, retry_attempts=2)("list_program_sessions")
     assert len(simulator.requests) == 2
 
 
-def test_nobody_listens(to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
-    with pytest.raises(UnreachableError, match=r"got no answer.*host and proxy of connection 'here'"):
+def test_refused_connection_is_unreachable(to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
+    with pytest.raises(UnreachableError, match=r"got no response.*host and proxy of connection 'here'"):
         to(f"http://127.0.0.1:{closed_port}", retry_attempts=3)("list_program_sessions")
     assert len(waits) == 2
 
@@ -167,12 +169,12 @@ def test_nobody_listens(to: Callable[..., Any], waits: list[float], closed_port:
     [
         ({"html": True}, "it is an HTML page"),
         ({"empty": True}, "the body is empty"),
-        ({"list": True}, "it is no object"),
-        ({"body_cut": True}, "it is no valid JSON"),
+        ({"list": True}, "it is not an object"),
+        ({"body_cut": True}, "it is not valid JSON"),
     ],
     ids=["HTML", "empty", "list", "cut"],
 )
-def test_a_success_that_is_none(
+def test_invalid_success_is_an_error(
     to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], problem: str
 ) -> None:
     simulator.play({"do": do})
@@ -186,7 +188,7 @@ def test_a_success_that_is_none(
 @pytest.mark.parametrize(
     ("call", "args"), [("list_program_sessions", 0), ("get_program_session_users", 1), ("get_program_session_stats", 1)]
 )
-def test_other_routes_that_answer_something_else(
+def test_invalid_response_of_other_routes_is_an_error(
     to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], call: str, args: int
 ) -> None:
     if call == "get_program_session_stats" and "status" in do:
@@ -201,7 +203,9 @@ def test_other_routes_that_answer_something_else(
     ['{"error": "user_not_found"}', '{"message": "Not Found", "documentation_url": "x"}', "<html>no</html>", ""],
     ids=["code", "message", "page", "nothing"],
 )
-def test_a_404_of_any_shape(to: Callable[..., Any], simulator: Simulator, session_id: str, body: str) -> None:
+def test_404_of_any_shape_is_not_found(
+    to: Callable[..., Any], simulator: Simulator, session_id: str, body: str
+) -> None:
     simulator.play({"do": {"status": 404, "body": body}})
     with pytest.raises(NotFoundError):
         to(simulator)("get_program_session", session_id)

@@ -1,4 +1,4 @@
-"""`LearningHook.run` and `get_conn`: every other route, with the same care."""
+"""`LearningHook.run` and `get_conn`: any other route, with the same authentication, retries and limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def hook(simulator: Simulator, connect: Callable[..., str]) -> Callable[..., Lea
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("endpoint", [LIST, LIST.lstrip("/")])
-def test_get(hook: Callable[..., LearningHook], simulator: Simulator, auth: str, endpoint: str) -> None:
+def test_get_sends_the_query(hook: Callable[..., LearningHook], simulator: Simulator, auth: str, endpoint: str) -> None:
     answer = hook(auth=auth).run(endpoint, {"page": "1", "q": "a b&c=é"}, {"X-Mine": "yes"})
     assert isinstance(answer, requests.Response)
     assert len(answer.json()) == 2
@@ -59,7 +59,7 @@ def test_get(hook: Callable[..., LearningHook], simulator: Simulator, auth: str,
     assert seen.headers["x-mine"] == "yes"
 
 
-def test_a_query_in_the_endpoint(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_query_in_the_endpoint_is_sent(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     hook().run(f"{LIST}?a=1%2B1&empty=", {"b": "2"})
     assert simulator.requests[-1].query == {"a": "1+1", "empty": "", "b": "2"}
 
@@ -67,13 +67,15 @@ def test_a_query_in_the_endpoint(hook: Callable[..., LearningHook], simulator: S
 @pytest.mark.parametrize(
     "body", [{"json": {"name": "New"}}, {"data": {"name": "New"}}, {"data": json.dumps({"name": "New"})}]
 )
-def test_patch(hook: Callable[..., LearningHook], simulator: Simulator, session_id: str, body: dict[str, Any]) -> None:
+def test_patch_sends_the_body(
+    hook: Callable[..., LearningHook], simulator: Simulator, session_id: str, body: dict[str, Any]
+) -> None:
     headers = {"Content-Type": "application/json"} if isinstance(body.get("data"), str) else None
     assert hook("PATCH").run(f"{LIST}/{session_id}", headers=headers, **body).json() == {}
     assert simulator.session(session_id)["name"] == "New"
 
 
-def test_post_with_parameters(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_post_sends_parameters_and_body(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     with pytest.raises(NotFoundError):
         hook("POST", auth="query").run("/api/v1/users", json={"mail": "x"}, params={"a": "1"})
     (seen,) = simulator.requests
@@ -81,30 +83,34 @@ def test_post_with_parameters(hook: Callable[..., LearningHook], simulator: Simu
     assert json.loads(seen.body) == {"mail": "x"}
 
 
-def test_the_status_is_left_to_the_caller(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_status_is_left_to_the_caller(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     answer = hook().run("/api/v1/nothing", extra_options={"check_response": False})
     assert answer.status_code == 404
     assert answer.json()["message"] == "Not Found"
 
 
-def test_a_stream(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_stream_is_read_by_the_caller(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     answer = hook().run(LIST, extra_options={"stream": True})
     assert not answer._content_consumed
     assert len(json.loads(b"".join(answer.iter_content(100)))) == 2
 
 
-def test_an_error_of_a_stream_is_read(hook: Callable[..., LearningHook]) -> None:
+def test_error_of_a_stream_is_read_by_the_hook(hook: Callable[..., LearningHook]) -> None:
     with pytest.raises(NotFoundError, match="Not Found"):
         hook().run("/api/v1/nothing", extra_options={"stream": True})
 
 
-def test_the_time_of_one_request(hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]) -> None:
+def test_timeout_of_one_request_is_used(
+    hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]
+) -> None:
     simulator.play({"do": {"delay": 5}})
     with pytest.raises(TimedOutError):
         hook(retry_attempts=1).run(LIST, extra_options={"timeout": 0.1})
 
 
-def test_the_proxy_of_one_request(hook: Callable[..., LearningHook], simulator: Simulator, other: Simulator) -> None:
+def test_proxy_of_one_request_is_used(
+    hook: Callable[..., LearningHook], simulator: Simulator, other: Simulator
+) -> None:
     other.play({"do": {"status": 200, "body": []}})
     assert hook().run(LIST, extra_options={"proxies": {"http": other.url}}).json() == []
     assert not simulator.requests
@@ -119,11 +125,11 @@ def test_the_proxy_of_one_request(hook: Callable[..., LearningHook], simulator: 
         ("POST", {"status": 503}, 1),
         ("PATCH", {"status": 503}, 1),
         ("POST", {"drop": True}, 1),
-        # Refused for their number: not carried out, so that they may come again.
+        # Rate limited: not processed by the server, so that they may be retried.
         ("POST", {"status": 429}, 3),
     ],
 )
-def test_repeated_only_where_it_does_no_harm(
+def test_only_harmless_requests_are_retried(
     hook: Callable[..., LearningHook],
     simulator: Simulator,
     waits: list[float],
@@ -137,7 +143,7 @@ def test_repeated_only_where_it_does_no_harm(
     assert len(simulator.requests) == sent
 
 
-def test_repetitions_carry_the_whole_body(
+def test_retry_carries_the_whole_body(
     hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]
 ) -> None:
     simulator.play([{"when": {"times": 1}, "do": {"status": 429}}, {"do": {"status": 200}}])
@@ -145,21 +151,19 @@ def test_repetitions_carry_the_whole_body(
     assert [one.body for one in simulator.requests] == [b"a file", b"a file"]
 
 
-def test_a_write_that_is_redirected_is_not_turned_into_a_read(
-    hook: Callable[..., LearningHook], simulator: Simulator
-) -> None:
+def test_redirected_write_is_not_turned_into_a_read(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     simulator.play({"when": {"path": "/old"}, "do": {"redirect": LIST}})
     with pytest.raises(RedirectError, match="read"):
         hook("POST").run("/api/v1/old", json={})
     assert len(simulator.requests) == 1
 
 
-def test_keys_of_the_caller_do_not_go_along(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_keys_of_the_caller_are_not_sent(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     hook(auth="query").run(LIST, {"apiKey": "old", "company": "old"})
     assert simulator.requests[-1].query == {"company": "demo-company", "apiKey": "demo-key"}
 
 
-def test_an_adapter_of_the_caller(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+def test_adapter_of_the_caller_is_used(hook: Callable[..., LearningHook], simulator: Simulator) -> None:
     class Counting(HTTPAdapter):
         sent = 0
 
@@ -174,7 +178,7 @@ def test_an_adapter_of_the_caller(hook: Callable[..., LearningHook], simulator: 
 
 class TestGetConn:
     @pytest.mark.parametrize("auth", MODES)
-    def test_signs_what_goes_to_its_host(
+    def test_requests_to_its_host_are_signed(
         self, hook: Callable[..., LearningHook], simulator: Simulator, auth: str
     ) -> None:
         with hook(auth=auth).get_conn({"X-Mine": "yes"}) as session:
@@ -183,7 +187,7 @@ class TestGetConn:
         assert simulator.requests[-1].query["a"] == "1"
 
     @pytest.mark.parametrize("auth", MODES)
-    def test_signs_nothing_else(
+    def test_requests_to_other_hosts_are_not_signed(
         self, hook: Callable[..., LearningHook], simulator: Simulator, other: Simulator, auth: str
     ) -> None:
         assert hook(auth=auth).get_conn().get(other.url + LIST).status_code == 401
@@ -193,7 +197,7 @@ class TestGetConn:
 
     @pytest.mark.parametrize("auth", MODES)
     @pytest.mark.parametrize("place", [LIST, f"{LIST}?company=demo-company&apiKey=demo-key"])
-    def test_stays_signed_after_a_redirect(
+    def test_redirected_request_stays_signed(
         self, hook: Callable[..., LearningHook], simulator: Simulator, auth: str, place: str
     ) -> None:
         simulator.play({"when": {"path": "/old"}, "do": {"redirect": place}})
@@ -201,7 +205,7 @@ class TestGetConn:
 
     @pytest.mark.parametrize("auth", MODES)
     @pytest.mark.parametrize("place", ["{other}/login", "http://here:port/"])
-    def test_refuses_to_be_redirected_elsewhere(
+    def test_redirect_to_another_origin_is_refused(
         self, hook: Callable[..., LearningHook], simulator: Simulator, other: Simulator, auth: str, place: str
     ) -> None:
         simulator.play({"when": {"path": LIST}, "do": {"redirect": place.format(other=other.url)}})
@@ -209,31 +213,31 @@ class TestGetConn:
             hook(auth=auth).get_conn().get(simulator.url + LIST)
         assert other.connections == 0
 
-    def test_shows_a_redirect_to_who_does_not_follow(
+    def test_redirect_is_returned_if_not_followed(
         self, hook: Callable[..., LearningHook], simulator: Simulator, other: Simulator
     ) -> None:
         simulator.play({"do": {"redirect": f"{other.url}/login"}})
         answer = hook().get_conn().get(simulator.url + LIST, allow_redirects=False)
         assert answer.headers["location"] == f"{other.url}/login"
 
-    def test_takes_options(self, hook: Callable[..., LearningHook]) -> None:
+    def test_options_are_used(self, hook: Callable[..., LearningHook]) -> None:
         options = {"verify": False, "cert": "a.pem", "proxies": {"http": "p"}, "stream": True, "trust_env": False}
         session = hook().get_conn(extra_options=options)
         assert {name: getattr(session, name) for name in options} == options
 
-    def test_takes_settings(self, hook: Callable[..., LearningHook]) -> None:
+    def test_settings_are_used(self, hook: Callable[..., LearningHook]) -> None:
         session = hook(verify=False, proxies="http://p:1", trust_env=False).get_conn()
         assert (session.verify, session.trust_env) == (False, False)
         assert session.proxies == {"http": "http://p:1", "https": "http://p:1"}
 
-    def test_fetches_no_token_for_a_refused_key(self, hook: Callable[..., LearningHook], simulator: Simulator) -> None:
+    def test_refused_key_fetches_no_second_token(self, hook: Callable[..., LearningHook], simulator: Simulator) -> None:
         simulator.play({"when": {"path": "/token"}, "do": {"status": 401}})
         with pytest.raises(UnauthorizedError):
             hook(auth="oauth2").get_conn().get(simulator.url + LIST)
         assert len(simulator.requests) == 1
 
 
-def test_reading_is_noted_as_lineage(
+def test_reading_is_recorded_as_lineage(
     hook: Callable[..., LearningHook], simulator: Simulator, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_learning360.hooks import learning
@@ -254,7 +258,7 @@ def test_reading_is_noted_as_lineage(
     assert collector.uris == [f"{base}/{session_id}", base]
 
 
-def test_errors_are_of_one_family(hook: Callable[..., LearningHook]) -> None:
+def test_errors_are_learning_errors(hook: Callable[..., LearningHook]) -> None:
     with pytest.raises(LearningError):
         hook().run("/api/v1/nothing")
 
@@ -272,7 +276,7 @@ def test_streamed_redirects_use_one_connection(
 
 
 @pytest.mark.parametrize("options", [{"verify": True}, {"verify": False}, {"cert": None}, {"stream": False}])
-def test_options_of_one_request_use_the_same_connection(
+def test_options_of_one_request_use_the_same_tcp_connection(
     hook: Callable[..., LearningHook], simulator: Simulator, options: dict[str, Any]
 ) -> None:
     caller, before = hook(), simulator.connections
@@ -283,7 +287,7 @@ def test_options_of_one_request_use_the_same_connection(
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 @pytest.mark.parametrize("path", ["/nowhere.pem", "here.pem", "a\0b", "/dev/null", __file__])
-def test_a_file_of_one_request_that_is_of_no_use(
+def test_unusable_file_of_one_request_is_an_argument_error(
     hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float], name: str, path: str
 ) -> None:
     with pytest.raises(FixArgumentError, match=f"^{name} is "):
@@ -301,7 +305,7 @@ BAD_OPTIONS = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, one) for name, values in BAD_OPTIONS.items() for one in values])
-def test_an_option_of_a_wrong_type_is_named(
+def test_option_of_a_wrong_type_is_named(
     hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float], name: str, value: Any
 ) -> None:
     with pytest.raises(FixArgumentError, match=f"^{name} of extra_options") as caught:
@@ -328,16 +332,16 @@ def test_an_option_of_a_wrong_type_is_named(
     ],
     ids=str,
 )
-def test_an_option_of_a_right_type_is_taken(hook: Callable[..., LearningHook], options: dict[str, Any]) -> None:
+def test_option_of_a_right_type_is_accepted(hook: Callable[..., LearningHook], options: dict[str, Any]) -> None:
     assert hook().run(LIST, extra_options=options).ok
 
 
-def test_a_pair_of_files_of_one_request_that_is_of_no_use(hook: Callable[..., LearningHook]) -> None:
-    with pytest.raises(FixArgumentError, match="cert is .* there is no such file"):
+def test_unusable_pair_of_files_is_an_argument_error(hook: Callable[..., LearningHook]) -> None:
+    with pytest.raises(FixArgumentError, match="cert is .* the file does not exist"):
         hook().run(LIST, extra_options={"cert": (__file__, "/nowhere.pem")})
 
 
-def test_a_header_that_http_cannot_carry(
+def test_header_that_http_cannot_carry_is_refused(
     hook: Callable[..., LearningHook], simulator: Simulator, waits: list[float]
 ) -> None:
     with pytest.raises(FixArgumentError, match="header 'X-Mine' contains EURO SIGN") as caught:

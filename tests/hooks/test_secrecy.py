@@ -1,4 +1,4 @@
-"""A key and a token that must turn up nowhere but at the host of the connection."""
+"""Key and token reach the host of the connection, and are shown nowhere else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.simulator import Simulator
 
-# With characters that look different in a URL.
+# With characters that a URL encodes.
 CANARY = "c4n4ry+KEY/of=&the%mine"
 TOKEN = "c4n4ry-TOKEN-of-the-mine"
 PIECES = ("c4n4ry", "of-the-mine", "the%25mine", "the%mine")
@@ -38,13 +38,13 @@ pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3, api_key=C
 
 @pytest.fixture(autouse=True)
 def known_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the simulator give out the canary."""
+    """Let the simulator issue the canary as a token."""
     monkeypatch.setattr(secrets, "token_urlsafe", lambda *_: TOKEN)
 
 
 @pytest.fixture(autouse=True)
 def every_logger(said: Callable[[], str]) -> Iterator[None]:
-    """Let the transports say all they have to say."""
+    """Set the loggers of the transports to DEBUG."""
     names = ("urllib3", "requests", "aiohttp", "asyncio", "airflow", "airflow_provider_learning360")
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:
@@ -55,7 +55,7 @@ def every_logger(said: Callable[[], str]) -> Iterator[None]:
 
 
 def everything_of(error: BaseException) -> str:
-    """All that a log, a debugger or another process could show of an exception."""
+    """Return all that a log, a debugger or another process could show of an exception."""
     shown: list[str] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -96,15 +96,15 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 }
 
 
-def deed(scenario: str, other: Simulator, auth: str = "headers") -> Any:
-    """What the simulator does; it can only echo a token that it gave out."""
+def behaviour_of(scenario: str, other: Simulator, auth: str = "headers") -> Any:
+    """Return the behaviour of the simulator; it can only echo a token that it issued."""
     text = json.dumps(SCENARIOS[scenario]).replace("{other}", other.url)
     return json.loads(text.replace("{token}", TOKEN if auth == "oauth2" else ""))
 
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_nothing_is_told(
+def test_no_secret_is_shown(
     to: Callable[..., Any],
     simulator: Simulator,
     other: Simulator,
@@ -113,10 +113,10 @@ def test_nothing_is_told(
     auth: str,
     scenario: str,
 ) -> None:
-    simulator.play({"when": {"path": f"{LIST}$"}, "do": deed(scenario, other, auth)})
+    simulator.play({"when": {"path": f"{LIST}$"}, "do": behaviour_of(scenario, other, auth)})
     caller = to(simulator, auth=auth, retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
     errors: list[BaseException] = []
-    for _ in range(2):  # the second time with a token that is held
+    for _ in range(2):  # the second time with the token of the first
         try:
             caller("list_program_sessions")
         except LearningError as error:
@@ -131,7 +131,7 @@ def test_nothing_is_told(
 
 
 @pytest.mark.parametrize("scenario", ["401 that echoes", "500 that echoes", "redirect elsewhere", "slow", "dropped"])
-def test_nothing_is_told_of_the_token_call(
+def test_no_secret_is_shown_by_the_token_call(
     to: Callable[..., Any],
     simulator: Simulator,
     other: Simulator,
@@ -139,7 +139,7 @@ def test_nothing_is_told_of_the_token_call(
     said: Callable[[], str],
     scenario: str,
 ) -> None:
-    simulator.play({"when": {"path": "/token"}, "do": deed(scenario, other)})
+    simulator.play({"when": {"path": "/token"}, "do": behaviour_of(scenario, other)})
     caller = to(simulator, auth="oauth2", retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
     with pytest.raises(LearningError) as caught:
         caller("list_program_sessions")
@@ -150,7 +150,7 @@ def test_nothing_is_told_of_the_token_call(
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_nothing_is_told_by_run(
+def test_no_secret_is_shown_by_run(
     simulator: Simulator,
     other: Simulator,
     connect: Callable[..., str],
@@ -158,7 +158,7 @@ def test_nothing_is_told_by_run(
     said: Callable[[], str],
     auth: str,
 ) -> None:
-    simulator.play({"when": {"path": "/things"}, "do": deed("500 with a page", other, auth)})
+    simulator.play({"when": {"path": "/things"}, "do": behaviour_of("500 with a page", other, auth)})
     hook = LearningHook(connect(host=simulator.url, password=CANARY, extra={"auth": auth}), "POST")
     with pytest.raises(LearningError) as caught:
         hook.run("/api/v1/things", json={"a": 1})
@@ -167,7 +167,7 @@ def test_nothing_is_told_by_run(
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("do", [{"drop": True}, {"delay": 3}, {"redirect": LIST}], ids=["drop", "slow", "circle"])
-def test_nothing_is_told_by_the_session_of_get_conn(
+def test_no_secret_is_shown_by_the_session_of_get_conn(
     simulator: Simulator, connect: Callable[..., str], said: Callable[[], str], auth: str, do: dict[str, Any]
 ) -> None:
     import requests
@@ -177,12 +177,12 @@ def test_nothing_is_told_by_the_session_of_get_conn(
     with pytest.raises(requests.RequestException) as caught:
         hook.get_conn().get(simulator.url + LIST, timeout=0.2)
     if auth == "query":
-        # With the other two the exception holds the request, and its headers, as `requests` always does.
+        # In the other two modes, the exception holds the request with its headers, as always in `requests`.
         assert_clean(everything_of(caught.value))
     assert_clean(str(caught.value) + said())
 
 
-def test_nothing_is_told_where_the_session_cannot_connect(
+def test_no_secret_is_shown_if_the_session_cannot_connect(
     connect: Callable[..., str], said: Callable[[], str], closed_port: int
 ) -> None:
     import requests
@@ -195,7 +195,7 @@ def test_nothing_is_told_where_the_session_cannot_connect(
     assert_clean(everything_of(caught.value) + said())
 
 
-def test_nothing_is_told_by_an_adapter_that_repeats(
+def test_no_secret_is_shown_by_a_retrying_adapter(
     simulator: Simulator, connect: Callable[..., str], said: Callable[[], str]
 ) -> None:
     simulator.play({"when": {"times": 2}, "do": {"drop": True}})
@@ -208,7 +208,7 @@ def test_nothing_is_told_by_an_adapter_that_repeats(
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_nothing_is_in_what_people_print(simulator: Simulator, connect: Callable[..., str], auth: str) -> None:
+def test_no_secret_is_shown_by_repr(simulator: Simulator, connect: Callable[..., str], auth: str) -> None:
     hook = LearningHook(connect(host=simulator.url, password=CANARY, extra={"auth": auth}))
     hook.list_program_sessions()
     shown = [hook.settings, hook.credentials, hook.settings.model_dump(), hook.settings.model_dump_json()]
@@ -216,7 +216,7 @@ def test_nothing_is_in_what_people_print(simulator: Simulator, connect: Callable
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_nothing_is_in_a_trigger(simulator: Simulator, connect: Callable[..., str], auth: str) -> None:
+def test_no_secret_is_in_a_trigger(simulator: Simulator, connect: Callable[..., str], auth: str) -> None:
     from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
     conn_id = connect(host=simulator.url, password=CANARY, extra={"auth": auth})
@@ -226,7 +226,7 @@ def test_nothing_is_in_a_trigger(simulator: Simulator, connect: Callable[..., st
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("extra", [{"unknown": CANARY}, {"timeout": CANARY}, {"auth": CANARY}])
-def test_nothing_is_told_of_settings_that_are_wrong(
+def test_no_secret_is_shown_by_invalid_settings(
     connect: Callable[..., str], said: Callable[[], str], auth: str, extra: dict[str, Any]
 ) -> None:
     conn_id = connect(password=CANARY, extra={"auth": auth, **extra})
@@ -238,7 +238,7 @@ def test_nothing_is_told_of_settings_that_are_wrong(
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("scenario", ["success", "401 that echoes", "500 with a page", "redirect elsewhere"])
 @pytest.mark.parametrize("command", [["check"], ["get-session", "{id}"], ["get-session", "{id}", "--raw"]])
-def test_nothing_is_printed(
+def test_no_secret_is_printed(
     simulator: Simulator,
     other: Simulator,
     connect: Callable[..., str],
@@ -250,7 +250,7 @@ def test_nothing_is_printed(
     from airflow_provider_learning360.cli.__main__ import main
 
     conn_id = connect(host=simulator.url, password=CANARY, extra={"auth": auth, "retry_attempts": 1})
-    simulator.play({"when": {"path": "/programs/"}, "do": deed(scenario, other, auth)})
+    simulator.play({"when": {"path": "/programs/"}, "do": behaviour_of(scenario, other, auth)})
     arguments = [one.format(id=simulator.session_ids[0]) for one in command]
     if scenario == "success":
         main([*arguments, "--learning-conn-id", conn_id])
@@ -261,7 +261,7 @@ def test_nothing_is_printed(
     assert other.connections == 0
 
 
-def test_the_async_hook_shows_nothing_in_the_debug_mode_of_its_loop(
+def test_no_secret_is_shown_in_debug_mode_of_the_loop(
     simulator: Simulator, connect: Callable[..., str], said: Callable[[], str]
 ) -> None:
     import asyncio

@@ -1,4 +1,4 @@
-"""The list of sessions as a stream: the same sessions, the same errors, and nobody is held up."""
+"""The list of sessions as a stream: the same sessions and errors, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.simulator import Simulator
 
-    Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    Responding = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 pytestmark = pytest.mark.learning360_simulator(sessions=400, learners=20)
 
@@ -78,8 +78,8 @@ class Stream:
             self.seen.append(session)
 
 
-class StreamWithoutCoroutines:
-    """The same of the other hook."""
+class SyncStream:
+    """The same for the sync hook."""
 
     def __init__(self, conn_id: str) -> None:
         self.hook = LearningHook(conn_id)
@@ -102,7 +102,7 @@ class StreamWithoutCoroutines:
         self.hook._session.close()
 
 
-@pytest.fixture(params=[Stream, StreamWithoutCoroutines], ids=["async", "sync"])
+@pytest.fixture(params=[Stream, SyncStream], ids=["async", "sync"])
 def stream(connect: Callable[..., str], request: pytest.FixtureRequest) -> Iterator[Callable[..., Stream]]:
     """Open a stream to a simulator or a URL; keyword arguments are settings of the extra."""
     opened: list[Stream] = []
@@ -121,19 +121,19 @@ def expected(simulator: Simulator) -> list[dict[str, Any]]:
 
 
 def counted(simulator: Simulator) -> tuple[int, int]:
-    """Token calls, and all others."""
+    """Return the number of token calls, and of other calls."""
     token_calls = sum(one.path == TOKEN for one in simulator.requests)
     return token_calls, len(simulator.requests) - token_calls
 
 
-def assert_told_alone(error: LearningError) -> None:
-    """Nothing comes along with the error: neither another exception, nor an address, nor a key."""
+def assert_shows_nothing_else(error: LearningError) -> None:
+    """Check that the error chains no exception, and shows no address and no key."""
     assert error.__cause__ is error.__context__ is None
     assert [word for word in (CANARY, "http:", "127.0.0.1", "aiohttp", "@") if word in f"{error!r} {error}"] == []
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_the_sessions_of_the_list(stream: Callable[..., Stream], simulator: Simulator, auth: str) -> None:
+def test_stream_yields_the_sessions_of_the_list(stream: Callable[..., Stream], simulator: Simulator, auth: str) -> None:
     opened = stream(simulator, auth=auth)
     assert opened() == expected(simulator)
     listed = opened.run(opened.hook.list_program_sessions())
@@ -143,7 +143,7 @@ def test_the_sessions_of_the_list(stream: Callable[..., Stream], simulator: Simu
 
 @pytest.mark.learning360_simulator(sessions=2, learners=3)
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_the_size_of_a_piece_makes_no_difference(
+def test_chunk_size_makes_no_difference(
     stream: Callable[..., Stream], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     for module in (client, learning_async):
@@ -152,11 +152,11 @@ def test_the_size_of_a_piece_makes_no_difference(
 
 
 @pytest.mark.learning360_simulator(sessions=0)
-def test_no_session_at_all(stream: Callable[..., Stream], simulator: Simulator) -> None:
+def test_empty_list_yields_nothing(stream: Callable[..., Stream], simulator: Simulator) -> None:
     assert stream(simulator)() == []
 
 
-def test_no_piece_is_large(
+def test_every_chunk_is_small(
     stream: Callable[..., Stream], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
@@ -176,7 +176,7 @@ def test_no_piece_is_large(
     ("status", "kind"),
     [(400, ContractError), (401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError)],
 )
-def test_a_refusal_is_told_in_the_servers_words_and_not_repeated(
+def test_refused_request_has_the_servers_text_and_is_not_retried(
     stream: Callable[..., Stream], simulator: Simulator, waits: list[float], status: int, kind: type[LearningError]
 ) -> None:
     simulator.play({"do": {"status": status, "body": {"error": "the_code"}}})
@@ -186,7 +186,7 @@ def test_a_refusal_is_told_in_the_servers_words_and_not_repeated(
     assert (caught.value.status, caught.value.code) == (status, "the_code")
     assert opened.seen == []
     assert len(simulator.requests) == 1
-    assert_told_alone(caught.value)
+    assert_shows_nothing_else(caught.value)
 
 
 PASSING = [
@@ -197,7 +197,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("do", "kind"), PASSING)
-def test_trouble_before_the_body_is_waited_out(
+def test_error_before_the_body_is_retried(
     stream: Callable[..., Stream], simulator: Simulator, waits: list[float], do: Any, kind: type[LearningError]
 ) -> None:
     simulator.play({"when": {"times": 2}, "do": do})
@@ -207,18 +207,18 @@ def test_trouble_before_the_body_is_waited_out(
 
 
 @pytest.mark.parametrize(("do", "kind"), PASSING)
-def test_trouble_that_lasts_is_told_after_the_attempts(
+def test_repeated_error_is_raised_after_the_attempts(
     stream: Callable[..., Stream], simulator: Simulator, waits: list[float], do: Any, kind: type[LearningError]
 ) -> None:
     simulator.play({"do": do})
     with pytest.raises(kind, match="3 attempts") as caught:
         stream(simulator, retry_attempts=3)()
     assert len(simulator.requests) == 3
-    assert_told_alone(caught.value)
+    assert_shows_nothing_else(caught.value)
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_a_redirect_on_the_same_origin_is_followed(
+def test_redirect_on_the_same_origin_is_followed(
     stream: Callable[..., Stream], simulator: Simulator, auth: str
 ) -> None:
     simulator.play({"when": {"path": f"{LIST}$"}, "do": {"redirect": f"{LIST}/?page=1"}})
@@ -227,7 +227,7 @@ def test_a_redirect_on_the_same_origin_is_followed(
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_a_redirect_elsewhere_is_refused(
+def test_redirect_to_another_origin_is_refused(
     stream: Callable[..., Stream], simulator: Simulator, other: Simulator, auth: str
 ) -> None:
     simulator.play({"when": {"path": f"{LIST}$"}, "do": {"redirect": f"{other.url}/login"}})
@@ -236,7 +236,7 @@ def test_a_redirect_elsewhere_is_refused(
     assert other.connections == 0
 
 
-def test_an_ended_token_is_renewed_once(stream: Callable[..., Stream], simulator: Simulator) -> None:
+def test_expired_token_is_renewed_once(stream: Callable[..., Stream], simulator: Simulator) -> None:
     opened = stream(simulator, auth="oauth2")
     opened()
     simulator.revoke_tokens()
@@ -245,7 +245,7 @@ def test_an_ended_token_is_renewed_once(stream: Callable[..., Stream], simulator
     assert counted(simulator) == (1, 2)
 
 
-def test_a_held_token_that_is_refused(stream: Callable[..., Stream], simulator: Simulator) -> None:
+def test_refused_token_that_worked_before_is_renewed(stream: Callable[..., Stream], simulator: Simulator) -> None:
     opened = stream(simulator, auth="oauth2")
     opened()
     simulator.forget()
@@ -260,12 +260,12 @@ def test_a_held_token_that_is_refused(stream: Callable[..., Stream], simulator: 
 @pytest.mark.parametrize(
     ("do", "kind", "said"),
     [
-        ({"truncate": True}, UnreachableError, "got no answer"),
-        ({"body_cut": True}, ContractError, "it is no valid JSON"),
+        ({"truncate": True}, UnreachableError, "got no response"),
+        ({"body_cut": True}, ContractError, "it is not valid JSON"),
     ],
     ids=["truncated", "cut"],
 )
-def test_a_body_that_is_broken_off_is_an_error_after_the_sessions_before(
+def test_incomplete_body_is_an_error_after_the_complete_sessions(
     stream: Callable[..., Stream],
     simulator: Simulator,
     waits: list[float],
@@ -281,9 +281,9 @@ def test_a_body_that_is_broken_off_is_an_error_after_the_sessions_before(
     assert 0 < len(opened.seen) < 400
     assert opened.seen == expected(simulator)[: len(opened.seen)]
     assert (caught.value.method, caught.value.path) == ("GET", LIST)
-    # What was yielded cannot be taken back: it is for the caller to begin again.
+    # Sessions were yielded already, so the hook cannot retry: the caller may.
     assert counted(simulator)[1] == 1
-    assert_told_alone(caught.value)
+    assert_shows_nothing_else(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -291,15 +291,15 @@ def test_a_body_that_is_broken_off_is_an_error_after_the_sessions_before(
     [
         ({"html": True}, "it is an HTML page"),
         ({"empty": True}, "the body is empty"),
-        ({"status": 200, "body": {}}, "it is no array"),
-        ({"status": 200, "body": [1]}, "it is no object"),
+        ({"status": 200, "body": {}}, "it is not an array"),
+        ({"status": 200, "body": [1]}, "it is not an object"),
         ({"status": 204}, "the body is empty"),
-        ({"list": True}, "it is no object"),
+        ({"list": True}, "it is not an object"),
     ],
     ids=["HTML", "empty", "object", "number", "204", "list of lists"],
 )
 @pytest.mark.learning360_simulator(sessions=3, learners=3)
-def test_a_success_that_is_none(
+def test_invalid_success_is_an_error(
     stream: Callable[..., Stream], simulator: Simulator, do: dict[str, Any], problem: str
 ) -> None:
     simulator.play({"do": do})
@@ -309,30 +309,30 @@ def test_a_success_that_is_none(
     assert opened.seen == []
     assert caught.value.status == do.get("status", 200)
     assert len(simulator.requests) == 1
-    assert_told_alone(caught.value)
-    # The connection is usable again, or was closed.
+    assert_shows_nothing_else(caught.value)
+    # The connection was returned to the pool, or closed.
     simulator.calm()
     assert opened() == expected(simulator)
 
 
-def test_who_stops_early_leaves_a_hook_that_works(stream: Callable[..., Stream], simulator: Simulator) -> None:
+def test_hook_works_after_an_early_stop(stream: Callable[..., Stream], simulator: Simulator) -> None:
     opened = stream(simulator)
     for _ in range(3):
         assert opened.first() == expected(simulator)[0]
     assert opened() == expected(simulator)
-    # What had not been read was not read to the end, only to keep a connection.
+    # The rest was not read only to keep the connection.
     assert simulator.connections == 4
 
 
-# What the simulator does not do: break off, stall and lie in the middle of a body.
+# The simulator cannot do this: break off, stall or send damaged data in the middle of a body.
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 ONE = b'[{"_id": "1", "name": "canary@example.com"},'
 
 
 @asynccontextmanager
-async def host(answering: Answering) -> AsyncIterator[str]:
-    """A host whose answer is written by a coroutine, in this event loop."""
+async def host(answering: Responding) -> AsyncIterator[str]:
+    """A host whose response a coroutine writes, in this event loop."""
 
     async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -346,7 +346,7 @@ async def host(answering: Answering) -> AsyncIterator[str]:
         server.close()
 
 
-def saying(raw: bytes) -> Answering:
+def sending(raw: bytes) -> Responding:
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(raw)
         await writer.drain()
@@ -355,7 +355,7 @@ def saying(raw: bytes) -> Answering:
 
 
 async def read_from(
-    answering: Answering, connect: Callable[..., str], *, coroutines: bool = True, **extra: Any
+    answering: Responding, connect: Callable[..., str], *, coroutines: bool = True, **extra: Any
 ) -> list[dict[str, Any]]:
     async with host(answering) as url:
         if not coroutines:
@@ -382,17 +382,17 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2c\r\n" + ONE + b"\r\n"
     ids=["chunks", "length", "no length", "no length, whole item", "no gzip"],
 )
 @pytest.mark.parametrize("coroutines", [True, False], ids=["async", "sync"])
-def test_a_body_that_breaks_in_the_middle(
+def test_body_that_breaks_off_is_an_error(
     connect: Callable[..., str], waits: list[float], raw: bytes, kind: type[LearningError], coroutines: bool
 ) -> None:
     with pytest.raises(kind) as caught:
-        asyncio.run(read_from(saying(raw), connect, coroutines=coroutines))
+        asyncio.run(read_from(sending(raw), connect, coroutines=coroutines))
     assert caught.value.path == LIST
-    assert_told_alone(caught.value)
+    assert_shows_nothing_else(caught.value)
 
 
 @pytest.mark.parametrize("coroutines", [True, False], ids=["async", "sync"])
-def test_a_body_that_comes_to_a_halt(connect: Callable[..., str], waits: list[float], coroutines: bool) -> None:
+def test_stalled_body_is_a_time_out(connect: Callable[..., str], waits: list[float], coroutines: bool) -> None:
     stop = asyncio.Event()
 
     async def halting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -401,10 +401,10 @@ def test_a_body_that_comes_to_a_halt(connect: Callable[..., str], waits: list[fl
 
     with pytest.raises(TimedOutError, match="timeout of connection 'here'") as caught:
         asyncio.run(read_from(halting, connect, coroutines=coroutines, timeout=0.2))
-    assert_told_alone(caught.value)
+    assert_shows_nothing_else(caught.value)
 
 
-def test_a_session_is_yielded_while_the_rest_is_on_its_way(connect: Callable[..., str]) -> None:
+def test_session_is_yielded_before_the_rest_arrives(connect: Callable[..., str]) -> None:
     async def run() -> list[str]:
         got_it = asyncio.Event()
 
@@ -424,7 +424,7 @@ def test_a_session_is_yielded_while_the_rest_is_on_its_way(connect: Callable[...
 
 
 @pytest.mark.parametrize("ending", ["aclose", "error of the consumer", "cancelled"])
-def test_the_connection_is_closed_when_the_consumer_stops(connect: Callable[..., str], ending: str) -> None:
+def test_connection_is_closed_when_the_consumer_stops(connect: Callable[..., str], ending: str) -> None:
     async def run() -> None:
         gone = asyncio.Event()
 
@@ -452,7 +452,7 @@ def test_the_connection_is_closed_when_the_consumer_stops(connect: Callable[...,
     asyncio.run(run())
 
 
-def test_a_hook_that_is_closed_meanwhile(connect: Callable[..., str]) -> None:
+def test_hook_closed_meanwhile_is_an_error(connect: Callable[..., str]) -> None:
     async def run() -> LearningError:
         async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(CHUNKED)
@@ -466,7 +466,7 @@ def test_a_hook_that_is_closed_meanwhile(connect: Callable[..., str]) -> None:
                 await anext(sessions)
             return caught.value
 
-    assert_told_alone(asyncio.run(run()))
+    assert_shows_nothing_else(asyncio.run(run()))
 
 
 async def longest_gap(stop: asyncio.Event) -> float:
@@ -479,7 +479,7 @@ async def longest_gap(stop: asyncio.Event) -> float:
 
 
 def best_of_some(conn_id: str, count: int) -> float:
-    """Return the longest gap while all is read; the best of some, since others use this machine too."""
+    """Return the longest gap of the event loop during a read; the best of several runs."""
 
     async def longest() -> float:
         async with LearningAsyncHook(conn_id) as hook:
@@ -501,16 +501,16 @@ def best_of_some(conn_id: str, count: int) -> float:
 
 @pytest.fixture(scope="module")
 def far_host() -> Iterator[str]:
-    """A simulator in a process of its own, so that its work holds nobody here; 16 MB in 2,000 sessions."""
+    """A simulator in a process of its own, so that it does not block this loop; 2,000 sessions of 16 MB."""
     with FarSimulator(sessions=2000, learners=96) as simulator:
         yield simulator.url
 
 
-def test_a_long_list_holds_nobody(far_host: str, connect: Callable[..., str]) -> None:
+def test_long_list_does_not_block_the_loop(far_host: str, connect: Callable[..., str]) -> None:
     assert best_of_some(connect(host=far_host), 2000) < BAR
 
 
-# A hundred megabytes in a hundred kilobytes: of one packet, everything could be decompressed at once.
+# A hundred megabytes in a hundred kilobytes: a single packet could be decompressed to all of it at once.
 PACKED = """
 import gzip, http.server
 body = gzip.compress(b"[" + b" " * 100_000_000 + b"]", 9)
@@ -529,7 +529,7 @@ server.serve_forever()
 """
 
 
-def test_a_body_that_is_much_larger_than_it_looks_holds_nobody(connect: Callable[..., str]) -> None:
+def test_compressed_body_does_not_block_the_loop(connect: Callable[..., str]) -> None:
     with subprocess.Popen([sys.executable, "-c", PACKED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         port = process.stdout.readline().strip()
@@ -539,9 +539,7 @@ def test_a_body_that_is_much_larger_than_it_looks_holds_nobody(connect: Callable
             process.terminate()
 
 
-def test_the_hook_without_coroutines_reads_such_a_call_as_any_other(
-    simulator: Simulator, connect: Callable[..., str]
-) -> None:
+def test_sync_hook_reads_a_streamed_call_as_any_other(simulator: Simulator, connect: Callable[..., str]) -> None:
     stream = LearningHook(connect(host=simulator.url))._carry_out(endpoints.stream_program_sessions())
     assert list(stream.feed(stream.response.body)) == expected(simulator)
     stream.close()

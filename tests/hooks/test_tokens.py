@@ -1,4 +1,4 @@
-"""OAuth2: how many requests it takes, and how many token calls."""
+"""OAuth2: the number of requests and of token calls."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ TOKEN = "/api/v2/oauth2/token"
 
 
 def counted(simulator: Simulator) -> tuple[int, int]:
-    """Token calls, and all others."""
+    """Return the number of token calls, and of other calls."""
     token_calls = sum(one.path == TOKEN for one in simulator.requests)
     return token_calls, len(simulator.requests) - token_calls
 
 
-def test_a_token_is_kept(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_token_is_kept(to: Callable[..., Any], simulator: Simulator) -> None:
     caller = to(simulator, auth="oauth2")
     for _ in range(3):
         caller("list_program_sessions")
     assert counted(simulator) == (1, 3)
 
 
-def test_a_call_and_its_token_end_at_the_same_time(
+def test_call_and_its_token_call_share_a_deadline(
     connect: Callable[..., str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deadlines = []
@@ -59,21 +59,21 @@ def test_a_call_and_its_token_end_at_the_same_time(
 
 
 @pytest.mark.parametrize("auth", ["headers", "query"])
-def test_a_refused_key_is_shown_once(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+def test_refused_key_is_sent_once(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
     simulator.play({"do": {"status": 401}})
     with pytest.raises(UnauthorizedError):
         to(simulator, auth=auth)("list_program_sessions")
     assert counted(simulator) == (0, 1)
 
 
-def test_a_fresh_token_that_is_refused(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_refused_fresh_token_is_an_error(to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": "/api/v1/"}, "do": {"status": 401}})
     with pytest.raises(UnauthorizedError):
         to(simulator, auth="oauth2")("list_program_sessions")
     assert counted(simulator) == (1, 1)
 
 
-def test_a_held_token_that_is_refused(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_refused_token_that_worked_before_is_renewed(to: Callable[..., Any], simulator: Simulator) -> None:
     caller = to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.forget()
@@ -83,7 +83,7 @@ def test_a_held_token_that_is_refused(to: Callable[..., Any], simulator: Simulat
     assert counted(simulator) == (1, 2)
 
 
-def test_an_ended_token_is_renewed_once(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_expired_token_is_renewed_once(to: Callable[..., Any], simulator: Simulator) -> None:
     caller = to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.revoke_tokens()
@@ -92,23 +92,23 @@ def test_an_ended_token_is_renewed_once(to: Callable[..., Any], simulator: Simul
     assert counted(simulator) == (1, 2)
 
 
-def test_keys_that_no_token_is_given_for(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_refused_keys_get_no_token(to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"status": 401, "body": {"error": "invalid_client"}}})
     with pytest.raises(UnauthorizedError, match="invalid_client"):
         to(simulator, auth="oauth2")("list_program_sessions")
     assert counted(simulator) == (1, 0)
 
 
-def test_a_token_route_in_trouble(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_unavailable_token_route_is_retried(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"status": 503}})
     with pytest.raises(UnavailableError):
         to(simulator, auth="oauth2", retry_attempts=3)("list_program_sessions")
-    # Not three times three: the call does not repeat what the token call gave up.
+    # Not three times three: the call does not retry what the token call gave up.
     assert counted(simulator) == (3, 0)
 
 
 @pytest.mark.learning360_simulator(token_life=100)
-def test_a_token_is_renewed_ahead_of_its_end(
+def test_token_is_renewed_before_it_expires(
     to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = to(simulator, auth="oauth2")
@@ -122,14 +122,14 @@ def test_a_token_is_renewed_ahead_of_its_end(
     assert counted(simulator) == (1, 1)
 
 
-def test_many_at_once_cause_one_token_call(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_concurrent_calls_share_one_token_call(to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"delay": 0.1}})
     caller = to(simulator, auth="oauth2")
     assert [len(one) for one in caller.many(8, "list_program_sessions")] == [1] * 8
     assert counted(simulator) == (1, 8)
 
 
-def test_many_at_once_renew_an_ended_token_once(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_concurrent_calls_renew_an_expired_token_once(to: Callable[..., Any], simulator: Simulator) -> None:
     caller = to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.revoke_tokens()
@@ -141,7 +141,7 @@ def test_many_at_once_renew_an_ended_token_once(to: Callable[..., Any], simulato
 
 
 @pytest.mark.learning360_simulator(expires_in_as=int)
-def test_a_lifetime_that_is_a_number(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_lifetime_may_be_a_number(to: Callable[..., Any], simulator: Simulator) -> None:
     caller = to(simulator, auth="oauth2")
     caller("list_program_sessions")
     caller("list_program_sessions")
@@ -159,10 +159,10 @@ LIFETIMES = [
 
 
 @pytest.mark.parametrize("expires_in", [*LIFETIMES, f', "expires_in": 1{"0" * 400}', f', "expires_in": "1{"0" * 400}"'])
-def test_a_lifetime_that_makes_no_sense(
+def test_implausible_lifetime_is_replaced(
     to: Callable[..., Any], raw_server: Any, caplog: pytest.LogCaptureFixture, expires_in: str
 ) -> None:
-    # The second token is the answer to a 401.
+    # The second token was fetched after a 401.
     refused: list[str] = []
 
     def respond(request: bytes) -> bytes:
@@ -189,15 +189,15 @@ def test_a_lifetime_that_makes_no_sense(
 
 
 @pytest.mark.parametrize("token", ["a\\r\\nX: b", "a\\u0000", "caf\\u00e9", "a b", "\\u2013", " "])
-def test_a_token_that_no_header_can_carry(to: Callable[..., Any], raw_server: Any, token: str) -> None:
+def test_token_that_no_header_can_carry_is_refused(to: Callable[..., Any], raw_server: Any, token: str) -> None:
     body = f'{{"access_token": "{token}", "expires_in": 3600}}'
     raw_server.answer = lambda _: f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-    with pytest.raises(ContractError, match="not an OAuth2 token"):
+    with pytest.raises(ContractError, match="no OAuth2 token"):
         to(raw_server, auth="oauth2")("list_program_sessions")
     assert len(raw_server.requests) == 1
 
 
-def test_a_token_is_masked_in_the_logs_of_tasks(
+def test_token_is_masked_in_task_logs(
     to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
@@ -207,7 +207,7 @@ def test_a_token_is_masked_in_the_logs_of_tasks(
     assert [f"Bearer {one}" for one in masked] == [simulator.requests[-1].headers["authorization"]]
 
 
-def test_a_cancelled_token_call_blocks_nobody(simulator: Simulator, connect: Callable[..., str]) -> None:
+def test_cancelled_token_call_blocks_no_other_call(simulator: Simulator, connect: Callable[..., str]) -> None:
     conn_id = connect(host=simulator.url, extra={"auth": "oauth2"})
     simulator.play({"when": {"path": TOKEN, "times": 1}, "do": {"delay": 5}})
 

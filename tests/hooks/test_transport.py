@@ -1,4 +1,4 @@
-"""Proxies, certificates and the environment: what users of the HTTP provider know, in both hooks alike."""
+"""Proxies, certificates and the environment: as in the HTTP provider, and alike in both hooks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def proxy(other: Simulator) -> Simulator:
-    """A proxy that answers for every host: with no session at all."""
+    """A proxy that responds for every host, with an empty list."""
     other.play({"do": {"status": 200, "body": []}})
     return other
 
@@ -50,7 +50,7 @@ def went_through(proxy: Simulator, simulator: Simulator) -> bool:
 
 
 @pytest.mark.parametrize("shape", ["url", "mapping", "no scheme"])
-def test_the_proxy_of_the_connection(
+def test_proxy_of_the_connection_is_used(
     to: Callable[..., Any], simulator: Simulator, proxy: Simulator, shape: str
 ) -> None:
     proxies: Any = {
@@ -62,17 +62,17 @@ def test_the_proxy_of_the_connection(
     assert went_through(proxy, simulator)
 
 
-def test_a_proxy_for_the_other_scheme_is_not_used(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_proxy_for_the_other_scheme_is_not_used(to: Callable[..., Any], simulator: Simulator) -> None:
     assert len(to(simulator, proxies={"https": "http://127.0.0.1:9"})("list_program_sessions")) == 1
 
 
-def test_a_proxy_with_a_password(to: Callable[..., Any], simulator: Simulator, proxy: Simulator) -> None:
+def test_proxy_gets_its_password(to: Callable[..., Any], simulator: Simulator, proxy: Simulator) -> None:
     to(simulator, proxies=proxy.url.replace("//", "//me:secret@"))("list_program_sessions")
     assert proxy.requests[-1].headers["proxy-authorization"].startswith("Basic ")
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_the_proxy_of_the_environment(
+def test_proxy_of_the_environment_is_used(
     to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, proxy.url)
@@ -81,7 +81,7 @@ def test_the_proxy_of_the_environment(
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_the_environment_names_exceptions(
+def test_no_proxy_is_obeyed(
     to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, trusted: bool
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy.url)
@@ -91,7 +91,7 @@ def test_the_environment_names_exceptions(
     assert not proxy.requests
 
 
-def test_the_proxy_of_the_connection_wins_over_the_environment(
+def test_proxy_of_the_connection_wins_over_the_environment(
     to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -99,7 +99,7 @@ def test_the_proxy_of_the_connection_wins_over_the_environment(
     assert went_through(proxy, simulator)
 
 
-def test_a_proxy_that_is_not_there(
+def test_unreachable_proxy_is_named(
     to: Callable[..., Any], simulator: Simulator, waits: list[float], closed_port: int
 ) -> None:
     with pytest.raises(UnreachableError, match="proxy of connection 'here'"):
@@ -108,7 +108,7 @@ def test_a_proxy_that_is_not_there(
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
-def test_a_netrc_is_never_used(
+def test_netrc_is_never_used(
     to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auth: str
 ) -> None:
     file = tmp_path / ".netrc"
@@ -124,7 +124,7 @@ def test_a_netrc_is_never_used(
 
 
 @pytest.mark.parametrize("host", ["https://nowhere.invalid", "https://" + "a" * 64 + ".example", "https://a..example"])
-def test_a_name_that_leads_nowhere(to: Callable[..., Any], waits: list[float], host: str) -> None:
+def test_unknown_host_name_is_unreachable(to: Callable[..., Any], waits: list[float], host: str) -> None:
     with pytest.raises(LearningError, match="host"):
         to(host, retry_attempts=1)("list_program_sessions")
 
@@ -155,7 +155,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Tls(BaseHTTPRequestHandler):
-    """Answers with no session at all; says who called, if he showed a certificate."""
+    """Sends an empty list, and the client's name if it sent a certificate."""
 
     callers: list[Any]
 
@@ -173,7 +173,7 @@ class Tls(BaseHTTPRequestHandler):
 
 class QuietServer(HTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Say nothing of handshakes that fail: that is what the tests are about."""
+        """Log no failed handshakes: the tests cause them."""
 
 
 @pytest.fixture
@@ -197,19 +197,19 @@ def url_of(server: HTTPServer) -> str:
     return f"https://127.0.0.1:{server.server_port}"
 
 
-def test_a_certificate_that_is_not_trusted(to: Callable[..., Any], tls: QuietServer, waits: list[float]) -> None:
+def test_untrusted_certificate_is_an_error(to: Callable[..., Any], tls: QuietServer, waits: list[float]) -> None:
     with pytest.raises(FixConnectionError, match=r"not trusted.*`verify` of connection 'here'"):
         to(url_of(tls))("list_program_sessions")
     assert not waits
     assert not Tls.callers
 
 
-def test_a_bundle_of_its_own(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+def test_ca_bundle_of_the_connection_is_used(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
     assert to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
 
 
 @pytest.mark.parametrize("word", [False, "false"])
-def test_no_look_at_the_certificate(
+def test_verify_false_accepts_any_certificate(
     to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, certificate: Path, word: Any
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
@@ -220,7 +220,7 @@ def test_no_look_at_the_certificate(
         assert to(url_of(tls), verify=word)("list_program_sessions") == []
 
 
-def test_a_certificate_of_the_client(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+def test_client_certificate_is_sent(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
     to(url_of(tls), verify=str(certificate), cert=str(certificate))("list_program_sessions")
     (shown,) = Tls.callers
     assert shown["subject"]
@@ -228,7 +228,7 @@ def test_a_certificate_of_the_client(to: Callable[..., Any], tls: QuietServer, c
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "not a PEM file"])
-def test_a_file_that_is_of_no_use(
+def test_unusable_file_is_a_settings_error(
     to: Callable[..., Any], tls: QuietServer, tmp_path: Path, waits: list[float], name: str, there: bool
 ) -> None:
     file = tmp_path / "file.pem"
@@ -256,7 +256,7 @@ def test_a_file_that_is_of_no_use(
     ],
 )
 @pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
-def test_exceptions_of_the_environment(
+def test_no_proxy_names_addresses_and_networks(
     to: Callable[..., Any],
     simulator: Simulator,
     proxy: Simulator,
@@ -269,7 +269,7 @@ def test_exceptions_of_the_environment(
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv(variable, no_proxy.format(port=port))
     to(simulator)("list_program_sessions")
-    # Where this list does not say, `requests` does.
+    # None: what `requests` does.
     expected = should_bypass_proxies(simulator.url, None) if direct is None else direct
     assert went_through(proxy, simulator) is not expected
 
@@ -284,7 +284,7 @@ def test_exceptions_of_the_environment(
         (".localhost", True),
     ],
 )
-def test_exceptions_by_name_and_port(
+def test_no_proxy_names_hosts_and_ports(
     to: Callable[..., Any],
     simulator: Simulator,
     proxy: Simulator,
@@ -295,7 +295,7 @@ def test_exceptions_by_name_and_port(
     port = simulator.url.rpartition(":")[2]
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv("no_proxy", no_proxy.format(port=port))
-    # With the keys of another company: it is told so, wherever that comes from.
+    # The keys of another company are refused by the simulator as well as by the proxy.
     with contextlib.suppress(LearningError):
         to(f"http://localhost:{port}", retry_attempts=1)("list_program_sessions")
     assert bool(simulator.requests) is direct
@@ -305,7 +305,7 @@ def test_exceptions_by_name_and_port(
 @pytest.mark.parametrize(
     "proxy_url", ["socks5://127.0.0.1:9", "http://127.0.0.1:port", "http://me:p%E2%82%ACss@127.0.0.1:9"]
 )
-def test_a_proxy_of_the_environment_that_is_of_no_use(
+def test_unusable_proxy_of_the_environment_is_an_error(
     to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy_url: str
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy_url)
@@ -316,14 +316,14 @@ def test_a_proxy_of_the_environment_that_is_of_no_use(
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
-def test_a_bundle_of_the_environment(
+def test_ca_bundle_of_the_environment_is_used(
     to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(certificate))
     assert to(url_of(tls))("list_program_sessions") == []
 
 
-def test_the_first_bundle_of_the_environment_counts(
+def test_first_ca_bundle_of_the_environment_counts(
     to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -340,7 +340,7 @@ def test_the_first_bundle_of_the_environment_counts(
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
-def test_a_bundle_of_the_environment_is_not_used_against_the_settings(
+def test_ca_bundle_of_the_environment_does_not_override_settings(
     to: Callable[..., Any],
     tls: QuietServer,
     certificate: Path,
@@ -356,24 +356,24 @@ def test_a_bundle_of_the_environment_is_not_used_against_the_settings(
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
-def test_a_bundle_of_the_environment_that_is_missing(
+def test_missing_ca_bundle_of_the_environment_is_an_error(
     to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], variable: str
 ) -> None:
     monkeypatch.setenv(variable, "/nowhere.pem")
-    with pytest.raises(SettingsError, match=f"{variable} is '/nowhere.pem', but there is no such file"):
+    with pytest.raises(SettingsError, match=f"{variable} is '/nowhere.pem', but the file does not exist"):
         to(url_of(tls))("list_program_sessions")
     assert not waits
 
 
-def test_a_bundle_that_never_ends_is_not_read(to: Callable[..., Any], tls: QuietServer, tmp_path: Path) -> None:
+def test_fifo_as_ca_bundle_is_not_read(to: Callable[..., Any], tls: QuietServer, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo.pem"
     os.mkfifo(fifo)
     for name in ("verify", "cert"):
-        with pytest.raises(SettingsError, match=f"{name} is .*no usable PEM file"):
+        with pytest.raises(SettingsError, match=f"{name} is .*not a usable PEM file"):
             to(url_of(tls), **{name: str(fifo)})("list_program_sessions")
 
 
-def test_a_bundle_that_is_replaced_is_read_again(
+def test_replaced_ca_bundle_is_read_again(
     to: Callable[..., Any], tls: QuietServer, certificate: Path, tmp_path: Path
 ) -> None:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -388,7 +388,7 @@ def test_a_bundle_that_is_replaced_is_read_again(
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
-def test_no_cookie_is_kept_or_sent(to: Callable[..., Any], raw_server: Any, auth: str) -> None:
+def test_cookies_are_not_stored_or_sent(to: Callable[..., Any], raw_server: Any, auth: str) -> None:
     body = json.dumps({"access_token": "a-token", "expires_in": 3600})
     cookies = "".join(f"Set-Cookie: c{number}=crumb; Path=/; Max-Age=3600\r\n" for number in range(50))
 

@@ -1,4 +1,4 @@
-"""Which changes a DAG run is about: each once, none left behind, the same again on a retry."""
+"""The changes of a DAG run: each once, none lost, and the same ones on a retry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entry(number: int, minute: int, kind: str = "modified") -> dict[str, Any]:
 
 
 class Airflow:
-    """The part of Airflow that a task asks: events of an asset, and its state store."""
+    """The part of Airflow that a task uses: events of an asset, and its state store."""
 
     def __init__(self) -> None:
         self.events: list[AssetEventResponse] = []
@@ -39,7 +39,7 @@ class Airflow:
         self.store_error: Exception | None = None
 
     def event(self, seconds: float, *entries: dict[str, Any], extra: Any = None) -> AssetEventResponse:
-        """An event, so many seconds after the start."""
+        """Add an event, this many seconds after the start."""
         payload = {"sessions": list(entries)}
         one = AssetEventResponse(
             id=len(self.events) + 1,
@@ -84,14 +84,14 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Airflow:
 
 
 class TaskStore(dict[str, Any]):
-    """The task state store of one run: it stays when a task is retried or cleared."""
+    """The task state store of one run: it survives a retry and a clear."""
 
     def set(self, key: str, value: Any) -> None:
         self[key] = json.loads(json.dumps(value))
 
 
-def as_a_run_sees(event: AssetEventResponse) -> Any:
-    """An event as Airflow tells a run of it: without its ID."""
+def as_passed_to_a_run(event: AssetEventResponse) -> Any:
+    """Return an event as Airflow passes it to a run: without its ID."""
     told = {
         **event.model_dump(include={"extra", "timestamp", "source_task_id", "source_dag_id", "source_run_id"}),
         "asset": {"name": NAME, "uri": NAME, "extra": {}},
@@ -105,7 +105,7 @@ class Run:
     """A DAG run that these events started."""
 
     def __init__(self, *events: AssetEventResponse, **arguments: Any) -> None:
-        own = [as_a_run_sees(event) for event in events]
+        own = [as_passed_to_a_run(event) for event in events]
         triggering = {Asset(name=NAME, uri="learning360://x/programs/sessions"): own} if own else {}
         self.context: Any = {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
         self.operator = ChangedProgramSessionsOperator(task_id="changed", **arguments)
@@ -114,13 +114,13 @@ class Run:
         return self.operator.execute(self.context)
 
 
-def test_each_change_once_in_order(airflow: Airflow) -> None:
+def test_changes_are_returned_once_and_in_order(airflow: Airflow) -> None:
     first = airflow.event(0, entry(1, 1), entry(2, 1))
     second = airflow.event(1, entry(1, 1), entry(1, 2))
     assert Run(first, second).execute() == [entry(1, 1), entry(2, 1), entry(1, 2)]
 
 
-def test_what_a_burst_left_behind_is_read_by_the_next_run_and_not_again(airflow: Airflow) -> None:
+def test_events_left_behind_by_a_burst_are_read_once_by_the_next_run(airflow: Airflow) -> None:
     first = airflow.event(0, entry(1, 1))
     run = Run(first)
     assert run.execute() == [entry(1, 1)]
@@ -130,33 +130,33 @@ def test_what_a_burst_left_behind_is_read_by_the_next_run_and_not_again(airflow:
     assert Run(third).execute() == []
 
 
-def test_what_came_while_the_run_was_waiting_is_not_repeated_by_its_own_run(airflow: Airflow) -> None:
+def test_event_of_a_queued_run_is_not_repeated_by_its_own_run(airflow: Airflow) -> None:
     first = airflow.event(0, entry(1, 1))
     second = airflow.event(1, entry(2, 1))
     assert Run(first).execute() == [entry(1, 1), entry(2, 1)]
     assert Run(second).execute() == []
 
 
-def test_an_event_repeated_after_a_crash_is_hidden_however_late_it_comes(airflow: Airflow) -> None:
+def test_event_repeated_after_a_crash_is_ignored_however_late(airflow: Airflow) -> None:
     assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
     assert Run(airflow.event(7200, entry(1, 1))).execute() == []
     assert Run(airflow.event(7300, entry(1, 2))).execute() == [entry(1, 2)]
 
 
-def test_an_event_that_another_triggerer_stored_late_is_not_lost(airflow: Airflow) -> None:
+def test_event_that_another_triggerer_stored_late_is_not_lost(airflow: Airflow) -> None:
     assert Run(airflow.event(0, entry(1, 0))).execute() == [entry(1, 0)]
     assert Run(airflow.event(30, entry(1, 1))).execute() == [entry(1, 1)]
     airflow.event(10, entry(2, 1))
     assert Run(airflow.event(60, entry(3, 1))).execute() == [entry(2, 1), entry(3, 1)]
 
 
-def test_events_of_the_time_before_the_first_run_are_not_read(airflow: Airflow) -> None:
+def test_events_before_the_first_run_are_not_read(airflow: Airflow) -> None:
     airflow.event(-60, entry(1, 1))
     assert Run(airflow.event(0, entry(2, 1))).execute() == [entry(2, 1)]
     assert Run(airflow.event(60, entry(3, 1))).execute() == [entry(3, 1)]
 
 
-def test_a_retry_and_a_cleared_task_act_on_the_same(airflow: Airflow) -> None:
+def test_retry_and_cleared_task_return_the_same_changes(airflow: Airflow) -> None:
     run = Run(airflow.event(0, entry(1, 1)))
     assert run.execute() == [entry(1, 1)]
     airflow.event(1, entry(2, 1))
@@ -164,7 +164,7 @@ def test_a_retry_and_a_cleared_task_act_on_the_same(airflow: Airflow) -> None:
 
 
 @pytest.mark.parametrize("writes", [0, 1])
-def test_a_task_that_dies_loses_nothing_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
+def test_killed_task_loses_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
     run = Run(airflow.event(0, entry(1, 1)))
     airflow.writes_until_death = writes
     with pytest.raises(KeyboardInterrupt):
@@ -174,7 +174,7 @@ def test_a_task_that_dies_loses_nothing_and_repeats_nothing(airflow: Airflow, wr
     assert Run(airflow.event(60, entry(1, 2))).execute() == [entry(1, 2)]
 
 
-def test_a_run_that_died_for_good_leaves_its_changes_to_the_next(airflow: Airflow) -> None:
+def test_failed_run_leaves_its_changes_to_the_next(airflow: Airflow) -> None:
     airflow.writes_until_death = 0
     with pytest.raises(KeyboardInterrupt):
         Run(airflow.event(0, entry(1, 1))).execute()
@@ -186,7 +186,7 @@ def test_a_run_that_died_for_good_leaves_its_changes_to_the_next(airflow: Airflo
     ]
 
 
-def test_two_tasks_read_each_for_itself(airflow: Airflow) -> None:
+def test_two_tasks_have_separate_ledgers(airflow: Airflow) -> None:
     event = airflow.event(0, entry(1, 1), entry(2, 0, "missing"))
     modified, missing = Run(event), Run(event, kind="missing")
     missing.operator.task_id = "gone"
@@ -195,8 +195,8 @@ def test_two_tasks_read_each_for_itself(airflow: Airflow) -> None:
     assert Run(event, kind="any").execute() == []  # of the same task as the first
 
 
-def test_a_run_that_somebody_started_reads_named_assets(airflow: Airflow) -> None:
-    assert Run(assets=[NAME]).execute() == []  # nothing was read before, so that nothing can have been left behind
+def test_manual_run_reads_named_assets(airflow: Airflow) -> None:
+    assert Run(assets=[NAME]).execute() == []  # there is no earlier run, so no event can have been left behind
     assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
     airflow.event(1, entry(1, 2))
     assert Run().execute() == []
@@ -207,25 +207,23 @@ def test_a_run_that_somebody_started_reads_named_assets(airflow: Airflow) -> Non
     "extra",
     [{}, {"from_trigger": True}, {"payload": "text"}, {"payload": {"sessions": "x"}}, {"payload": {"sessions": [1]}}],
 )
-def test_events_of_others_are_left_alone(airflow: Airflow, extra: Any) -> None:
+def test_foreign_events_are_ignored(airflow: Airflow, extra: Any) -> None:
     assert Run(airflow.event(0, extra=extra)).execute() == []
 
 
-def test_below_airflow_3_3_the_runs_own_events_are_read(airflow: Airflow) -> None:
+def test_only_own_events_are_read_below_airflow_3_3(airflow: Airflow) -> None:
     run = Run(airflow.event(0, entry(1, 1)), airflow.event(1, entry(1, 1)))
     airflow.event(2, entry(2, 1))
     del run.context["task_state_store"]
     assert run.execute() == [entry(1, 1)]
 
 
-def test_an_unknown_kind_is_refused_when_the_dag_is_parsed() -> None:
+def test_unknown_kind_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(FixArgumentError, match="modified, missing, any"):
         ChangedProgramSessionsOperator(task_id="changed", kind="moved")  # type: ignore[arg-type]
 
 
-def test_no_more_than_airflow_can_map_over_and_the_rest_later(
-    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changes_are_limited_to_what_airflow_can_map_over(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
     first = airflow.event(0, *(entry(number, 1) for number in range(4)))
     second = airflow.event(1, entry(7, 1), entry(0, 1))
@@ -234,14 +232,14 @@ def test_no_more_than_airflow_can_map_over_and_the_rest_later(
     assert Run(second).execute() == []
 
 
-def test_a_session_that_disappears_a_second_time(airflow: Airflow) -> None:
+def test_second_disappearance_is_returned(airflow: Airflow) -> None:
     assert Run(airflow.event(0, entry(1, 1, "missing")), kind="missing").execute() == [entry(1, 1, "missing")]
     repeated = airflow.event(1, entry(1, 1, "missing"))
     assert Run(repeated, kind="missing").execute() == []
     assert Run(airflow.event(2, entry(1, 2, "missing")), kind="missing").execute() == [entry(1, 2, "missing")]
 
 
-def test_a_triggerer_whose_clock_is_ahead_hides_nothing(airflow: Airflow) -> None:
+def test_triggerer_with_a_fast_clock_hides_no_event(airflow: Airflow) -> None:
     ahead = airflow.event((datetime.now(tz=UTC) - START).total_seconds() + 3600, entry(1, 1))
     assert Run(ahead).execute() == [entry(1, 1)]
     airflow.events[0].timestamp = ahead.timestamp
@@ -249,7 +247,7 @@ def test_a_triggerer_whose_clock_is_ahead_hides_nothing(airflow: Airflow) -> Non
     assert Run(now).execute() == [entry(2, 1)]
 
 
-def test_a_run_that_waited_for_long_repeats_nothing_and_misses_nothing(airflow: Airflow) -> None:
+def test_long_queued_run_repeats_and_misses_nothing(airflow: Airflow) -> None:
     waiting = airflow.event(0, entry(1, 1))
     late = airflow.event(3600, entry(1, 2))
     assert Run(waiting).execute() == [entry(1, 1), entry(1, 2)]
@@ -259,7 +257,7 @@ def test_a_run_that_waited_for_long_repeats_nothing_and_misses_nothing(airflow: 
     assert Run(behind).execute() == [entry(5, 1)]
 
 
-def test_clearing_an_old_run_does_not_make_later_ones_repeat(airflow: Airflow) -> None:
+def test_clearing_an_old_run_makes_no_later_run_repeat(airflow: Airflow) -> None:
     old = Run(airflow.event(0, entry(1, 1)))
     assert old.execute() == [entry(1, 1)]
     assert Run(airflow.event(1, entry(1, 2))).execute() == [entry(1, 2)]
@@ -268,34 +266,34 @@ def test_clearing_an_old_run_does_not_make_later_ones_repeat(airflow: Airflow) -
 
 
 @pytest.mark.parametrize("assets", ["other", ["other"]])
-def test_named_assets_are_read_and_no_others(airflow: Airflow, assets: Any) -> None:
+def test_only_named_assets_are_read(airflow: Airflow, assets: Any) -> None:
     assert Run(airflow.event(0, entry(1, 1)), assets=assets).execute() == []
 
 
-def test_assets_may_be_given_themselves(airflow: Airflow) -> None:
+def test_assets_may_be_given_as_objects(airflow: Airflow) -> None:
     asset = Asset(name=NAME, uri="learning360://x/programs/sessions")
     assert Run(airflow.event(0, entry(1, 1)), assets=[asset]).execute() == [entry(1, 1)]
 
 
-def test_what_is_no_asset_is_refused(airflow: Airflow) -> None:
+def test_invalid_asset_is_refused(airflow: Airflow) -> None:
     with pytest.raises(FixArgumentError, match="assets"):
         Run(assets=[5]).execute()
 
 
 @pytest.mark.parametrize("change", [{"_id": "x", "kind": "missing"}, {"_id": "0" * 24, "kind": "modified"}])
-def test_a_change_that_is_none_is_left_alone(airflow: Airflow, change: Any) -> None:
+def test_invalid_change_is_ignored(airflow: Airflow, change: Any) -> None:
     assert Run(airflow.event(0, change)).execute() == []
 
 
 def queued(_: Any) -> Any:
-    """Airflow's answer while a run that came of an event waits to be started (apache/airflow #71360)."""
+    """Airflow's response while a run that an event started is queued (apache/airflow #71360)."""
     from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
     raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 500}))
 
 
 def newer_server(_: Any) -> Any:
-    """Airflow's answer as released Task SDKs understand it afterwards (apache/airflow #71862)."""
+    """The response of a later server in a released Task SDK (apache/airflow #71862)."""
     comms.AssetEventsResult.model_validate({"asset_events": [{"timestamp": None}]})
 
 
@@ -303,19 +301,19 @@ def broken_pipe(_: Any) -> Any:
     raise OSError("[Errno 32] Broken pipe")
 
 
-def error_answer(_: Any) -> Any:
+def error_response(_: Any) -> Any:
     from airflow.sdk.exceptions import ErrorType
 
     return comms.ErrorResponse(error=ErrorType.GENERIC_ERROR, detail={"message": "no \x1b[31m list"})
 
 
-@pytest.fixture(params=[queued, newer_server, broken_pipe, error_answer], ids=lambda one: one.__name__)
+@pytest.fixture(params=[queued, newer_server, broken_pipe, error_response], ids=lambda one: one.__name__)
 def unlisted(request: pytest.FixtureRequest) -> Any:
-    """A way in which listing events may fail."""
+    """A failure of listing events."""
     return request.param
 
 
-def test_a_runs_own_events_are_acted_on_where_airflow_cannot_list_the_others(
+def test_own_events_are_read_if_airflow_cannot_list_the_others(
     airflow: Airflow, unlisted: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     own = airflow.event(0, entry(1, 1), entry(2, 1))
@@ -333,7 +331,7 @@ def test_a_runs_own_events_are_acted_on_where_airflow_cannot_list_the_others(
     assert Run(airflow.event(61, entry(1, 2))).execute() == []
 
 
-def test_what_was_acted_on_meanwhile_is_never_repeated(airflow: Airflow) -> None:
+def test_changes_recorded_aside_are_never_repeated(airflow: Airflow) -> None:
     assert Run(airflow.event(0, entry(9, 1))).execute() == [entry(9, 1)]
     airflow.event(1, entry(1, 1))  # left behind
     airflow.listing = queued
@@ -346,7 +344,7 @@ def test_what_was_acted_on_meanwhile_is_never_repeated(airflow: Airflow) -> None
     assert not [key for key in airflow.store if key.endswith("_aside")]
 
 
-def test_what_did_not_fit_is_returned_later(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_beyond_the_limit_are_returned_later(airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
     airflow.listing = queued
     own = airflow.event(0, *(entry(number, 1) for number in range(5)))
@@ -358,7 +356,7 @@ def test_what_did_not_fit_is_returned_later(airflow: Airflow, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("writes", range(5))
-def test_a_task_that_dies_meanwhile_loses_nothing_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
+def test_task_killed_while_recording_aside_loses_and_repeats_nothing(airflow: Airflow, writes: int) -> None:
     airflow.listing = queued
     run = Run(airflow.event(0, entry(1, 1)))
     airflow.event(0.005, entry(1, 2))
@@ -372,14 +370,14 @@ def test_a_task_that_dies_meanwhile_loses_nothing_and_repeats_nothing(airflow: A
     assert Run(airflow.event(60, entry(1, 3))).execute() == [entry(1, 2), entry(1, 3)]
 
 
-def test_a_lost_store_is_an_error(airflow: Airflow) -> None:
+def test_lost_store_is_an_error(airflow: Airflow) -> None:
     own = airflow.event(0, entry(1, 1))
     airflow.store_error = RuntimeError("the store is gone")
     with pytest.raises(RuntimeError, match="the store is gone"):
         Run(own).execute()
 
 
-def test_what_an_earlier_run_read_is_not_repeated_by_the_runs_that_were_queued(airflow: Airflow) -> None:
+def test_changes_of_an_earlier_run_are_not_repeated_by_queued_runs(airflow: Airflow) -> None:
     events = [airflow.event(0, entry(9, 1)), airflow.event(60, entry(1, 1)), airflow.event(120, entry(1, 2))]
     first, *queued_runs = [Run(event) for event in events]
     assert first.execute() == [entry(9, 1), entry(1, 1), entry(1, 2)]
@@ -390,7 +388,7 @@ def test_what_an_earlier_run_read_is_not_repeated_by_the_runs_that_were_queued(a
     assert Run(airflow.event(240, entry(1, 4))).execute() == [entry(1, 4)]
 
 
-def test_what_an_earlier_version_noted_is_understood(airflow: Airflow) -> None:
+def test_position_of_an_earlier_version_is_understood(airflow: Airflow) -> None:
     assert Run(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
     for key, text in airflow.store.items():
         airflow.store[key] = json.dumps({name: one for name, one in json.loads(text).items() if name != "recent_times"})
@@ -401,7 +399,7 @@ def test_what_an_earlier_version_noted_is_understood(airflow: Airflow) -> None:
 
 
 class Queue:
-    """Runs that Airflow makes of events, and executes one after the other, and what they return."""
+    """Queued runs that events started, and what they return."""
 
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
@@ -411,11 +409,11 @@ class Queue:
         self._waiting: list[list[AssetEventResponse]] = []
 
     def event(self, number: int, gap: float, kind: str, run: str) -> None:
-        """A change; its event starts a run, joins the last queued run, or is left behind."""
+        """Add a change; its event starts a run, joins the last queued run, or is left behind."""
         self._seconds += gap
         self.sent.append(entry(number, len(self.sent) + 1, kind))
         event = self.airflow.event(self._seconds, self.sent[-1])
-        # What came before the first run is not asked for.
+        # Events before the first run do not count.
         if run == "new" or len(self.sent) == 1:
             self._waiting.append([event])
         elif run == "joins" and self._waiting:
@@ -428,7 +426,7 @@ class Queue:
             self.told += Run(*self._waiting.pop(0), kind="any").execute()
 
     def finish(self) -> None:
-        """Execute all, and one run more, of which the events are listed."""
+        """Execute all, and one more run whose events Airflow lists."""
         self.event(0, 60, "modified", "new")
         while self._waiting:
             self.execute(is_listed=True)
@@ -438,13 +436,13 @@ GAPS = st.sampled_from([60.0, 0.005, 400.0, 4000.0])
 EVENTS = st.tuples(
     st.integers(0, 1), GAPS, st.sampled_from(["modified", "modified", "missing"]), st.sampled_from(["new", "joins", ""])
 )
-# Events that come, and then runs that are executed: whether Airflow lists the events for each.
+# Events, and then executed runs: for each, whether Airflow lists the events.
 ROUNDS = st.tuples(st.lists(EVENTS, min_size=1, max_size=4), st.lists(st.booleans(), max_size=4))
 
 
 @given(st.lists(ROUNDS, max_size=6))
 @settings(deadline=None, max_examples=300)
-def test_each_change_once_whatever_cannot_be_listed(rounds: list[tuple[list[Any], list[bool]]]) -> None:
+def test_changes_are_returned_once_whatever_cannot_be_listed(rounds: list[tuple[list[Any], list[bool]]]) -> None:
     airflow = Airflow()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)

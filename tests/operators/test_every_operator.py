@@ -1,4 +1,4 @@
-"""Every operator and sensor can be written in YAML, and explains itself to the palettes that list it."""
+"""Every operator and sensor can be written in YAML, and documents its arguments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from every_operator import KINDS, announced, classes_of, every_kind
 PACKAGE = Path(airflow_provider_learning360.__file__).parent
 YAML_SCALARS = (str, int, float, bool, type(None), date, datetime, timedelta)
 
-# Arguments that no run sets for itself, and why.
+# Arguments that are not set per run, and why.
 NOT_TEMPLATED = {
     "batch_size": "a setting of the mail server",
     "contract": "how strict the author is; checked when the DAG is parsed",
@@ -39,13 +39,13 @@ NOT_TEMPLATED = {
 
 
 def arguments(kind: type) -> dict[str, inspect.Parameter]:
-    """The arguments of our own; what Airflow's base takes goes through `**kwargs`."""
+    """Return the operator's own arguments, without those of Airflow's base classes."""
     parameters = inspect.signature(kind.__init__).parameters.values()
     return {one.name: one for one in parameters if one.name != "self" and one.kind is not one.VAR_KEYWORD}
 
 
 def names_of(module: types.ModuleType) -> dict[str, Any]:
-    """What the annotations of a module speak of, also where it is imported for type checkers only."""
+    """Return the names that the annotations of a module use, also those imported for type checkers only."""
     found = {}
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("airflow."):
@@ -60,7 +60,7 @@ def annotation(kind: type, parameter: inspect.Parameter) -> Any:
 
 
 def in_yaml(hint: Any) -> bool:
-    """Whether whatever the annotation allows can be written in YAML; dates and durations as text."""
+    """Whether every value of an annotation can be written in YAML; dates and durations as text."""
     if get_origin(hint) in (Union, types.UnionType):
         return all(in_yaml(one) for one in get_args(hint))
     if get_origin(hint) is Literal:
@@ -70,7 +70,7 @@ def in_yaml(hint: Any) -> bool:
     return hint in YAML_SCALARS or hint is None
 
 
-def test_all_that_there_are_are_announced() -> None:
+def test_provider_info_lists_every_operator() -> None:
     found = set()
     for room in ("operators", "sensors"):
         for path in (PACKAGE / room).glob("*.py"):
@@ -100,19 +100,19 @@ def test_every_default_is_json(kind: type) -> None:
 
 
 @every_kind
-def test_what_a_run_may_set_is_templated(kind: type) -> None:
+def test_arguments_set_per_run_are_templated(kind: type) -> None:
     names = set(arguments(kind))
     assert names - set(kind.template_fields) - set(NOT_TEMPLATED) == set()
     assert set(kind.template_fields) & set(NOT_TEMPLATED) == set()
     assert set(kind.template_fields) <= names
 
 
-def test_every_exception_is_of_use() -> None:
+def test_every_exception_is_needed() -> None:
     assert {name for kind in KINDS for name in arguments(kind)} >= set(NOT_TEMPLATED)
 
 
 @every_kind
-def test_no_argument_has_the_name_of_one_of_airflows(kind: type) -> None:
+def test_no_argument_has_a_name_of_airflows(kind: type) -> None:
     base = BaseSensorOperator if issubclass(kind, BaseSensorOperator) else BaseOperator
     taken = {name for one in base.__mro__ if "__init__" in vars(one) for name in inspect.signature(one).parameters}
     assert {"task_id", "pool", "params"} < taken
@@ -120,10 +120,10 @@ def test_no_argument_has_the_name_of_one_of_airflows(kind: type) -> None:
 
 
 @every_kind
-def test_the_docstring_is_that_of_the_arguments(kind: type) -> None:
+def test_docstring_documents_the_arguments(kind: type) -> None:
     text = inspect.getdoc(kind) or ""
     assert re.findall(r"^:param (\w+): \S", text, re.MULTILINE) == list(arguments(kind))
-    # What a palette shows beside the name.
+    # Palettes show the first line beside the name.
     first, blank = (*text.splitlines(), "", "")[:2]
     assert re.fullmatch(r"[A-Z].*\.", first)
     assert blank == ""
@@ -141,5 +141,5 @@ def test_the_docstring_is_that_of_the_arguments(kind: type) -> None:
     ],
     ids=str,
 )
-def test_the_walk_knows_yaml(hint: Any, fits: bool) -> None:
+def test_yaml_check_knows_yaml(hint: Any, fits: bool) -> None:
     assert in_yaml(hint) is fits

@@ -44,17 +44,17 @@ def listed(**arguments: Any) -> list[dict[str, Any]]:
     return ListProgramSessionsOperator(task_id="list", **arguments).execute({"ti": object()})
 
 
-def test_the_document_is_what_the_api_sent(learning360_simulator: Simulator) -> None:
+def test_document_is_what_the_api_sent(learning360_simulator: Simulator) -> None:
     for session_id in learning360_simulator.session_ids:
         assert get(session_id) == learning360_simulator.session(session_id)
 
 
-def test_a_listed_document_is_as_good_as_an_id(learning360_simulator: Simulator) -> None:
+def test_listed_document_may_replace_the_id(learning360_simulator: Simulator) -> None:
     first = listed()[0]
     assert get(first) == learning360_simulator.session(first["_id"])
 
 
-def test_fields_and_exclude_choose(learning360_simulator: Simulator) -> None:
+def test_fields_and_exclude_choose_the_document(learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     assert list(get(session_id, fields=["_id", "name"])) == ["_id", "name"]
     assert set(learning360_simulator.session(session_id)) - set(get(session_id, exclude=["users", "tutors"])) == {
@@ -64,24 +64,24 @@ def test_fields_and_exclude_choose(learning360_simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("argument", ["fields", "exclude"])
-def test_an_unknown_field_is_refused_when_the_dag_is_parsed(argument: str) -> None:
+def test_unknown_field_is_refused_when_the_dag_is_parsed(argument: str) -> None:
     with pytest.raises(FixArgumentError, match="start_date.*Did you mean startDate"):
         GetProgramSessionOperator(task_id="get", session_id="x", **{argument: ["start_date"]})
 
 
-def test_an_unknown_contract_is_refused_when_the_dag_is_parsed() -> None:
+def test_unknown_contract_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(FixArgumentError, match="ignore, warn, strict"):
         GetProgramSessionOperator(task_id="get", session_id="x", contract="loud")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", ["", "nope", "60b8d2956e20ae1a0f8e44f", None, {"name": "no ID"}, 7])
-def test_a_wrong_id_sends_nothing(bad: Any, learning360_simulator: Simulator) -> None:
+def test_invalid_id_sends_no_request(bad: Any, learning360_simulator: Simulator) -> None:
     with pytest.raises(InvalidIdError, match="24 characters"):
         get(bad)
     assert learning360_simulator.requests == []
 
 
-def test_a_deleted_session_is_named(learning360_simulator: Simulator) -> None:
+def test_deleted_session_is_named(learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     learning360_simulator.delete(session_id)
     with pytest.raises(NotFoundError, match=session_id):
@@ -102,7 +102,7 @@ def test_drift_is_a_warning_by_default(learning360_simulator: Simulator, capfd: 
     assert "gold" not in warning
 
 
-def test_drift_can_be_an_error_or_nothing(learning360_simulator: Simulator) -> None:
+def test_drift_can_be_an_error_or_ignored(learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     learning360_simulator.play(DRIFT)
     with pytest.raises(ContractError, match="badge"):
@@ -113,18 +113,18 @@ def test_drift_can_be_an_error_or_nothing(learning360_simulator: Simulator) -> N
     assert len(listed(contract="warn")) == len(listed(contract="ignore")) == 3
 
 
-def test_a_large_document_warns_or_fails(learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
+def test_large_document_warns_or_fails(learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]) -> None:
     session_id = learning360_simulator.session_ids[0]
     learning360_simulator.edit(session_id, description="x" * (1024 * 1024))
     operator = GetProgramSessionOperator(task_id="get", session_id=session_id)
     operator.execute({"ti": object()})
-    assert "bytes in XCom" in capfd.readouterr().out
+    assert "The document of program session" in capfd.readouterr().out
     with pytest.raises(FixArgumentError, match="max_xcom_bytes=1,000"):
         get(session_id, max_xcom_bytes=1000)
     assert get(session_id, max_xcom_bytes=1000, fields=["name"])
 
 
-def test_a_mapped_task_is_named_after_its_session(learning360_simulator: Simulator) -> None:
+def test_mapped_task_is_named_after_its_session(learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     operator = GetProgramSessionOperator(task_id="get", session_id=session_id)
     mapped: dict[str, Any] = {"ti": MappedTask()}
@@ -150,7 +150,7 @@ def test_a_mapped_task_is_named_after_its_session(learning360_simulator: Simulat
         ({"starts_after": "2026-03-01T08:00:00Z", "starts_before": "2026-06-01T00:00:00Z"}, ["\n Spring "]),
     ],
 )
-def test_the_list_is_filtered(filters: dict[str, Any], names: list[str], learning360_simulator: Simulator) -> None:
+def test_list_is_filtered(filters: dict[str, Any], names: list[str], learning360_simulator: Simulator) -> None:
     for document in (
         session_document(
             name="\n Spring ",
@@ -176,13 +176,13 @@ def test_listed_documents_are_small(learning360_simulator: Simulator) -> None:
     assert all(set(one) == {"_id"} for one in listed(fields=["_id"]))
 
 
-def test_a_filter_that_is_no_time_says_so(learning360_simulator: Simulator) -> None:
-    with pytest.raises(FixArgumentError, match="starts_after.*'soon' is no time"):
+def test_filter_that_is_not_a_time_is_refused(learning360_simulator: Simulator) -> None:
+    with pytest.raises(FixArgumentError, match="starts_after.*'soon' is not a time"):
         listed(starts_after="soon")
 
 
 @pytest.mark.parametrize("operator", [GetProgramSessionOperator, ListProgramSessionsOperator])
-def test_what_no_repetition_helps_fails_at_once(operator: Any) -> None:
+def test_lasting_error_fails_at_once(operator: Any) -> None:
     needed = {"session_id": "x"} if operator is GetProgramSessionOperator else {}
     policy = operator(task_id="one", **needed).retry_policy
     for error in (UnauthorizedError("no"), NotFoundError("no"), ContractError("no"), InvalidIdError("no")):
@@ -195,7 +195,7 @@ def test_what_no_repetition_helps_fails_at_once(operator: Any) -> None:
     assert operator(task_id="two", retry_policy=mine, **needed).retry_policy is mine
 
 
-def test_the_document_is_json(learning360_simulator: Simulator) -> None:
+def test_document_is_json(learning360_simulator: Simulator) -> None:
     document = get(learning360_simulator.session_ids[1])
     assert json.loads(json.dumps(document)) == document
 
@@ -204,7 +204,7 @@ def test_the_document_is_json(learning360_simulator: Simulator) -> None:
     ("pattern", "found"),
     [("[2026] *", {0}), ("*[ab]*", {1}), ("*a*", {1}), ("[!x]?", {2}), ("?", set()), ("*", {0, 1, 2}), ("x]*", set())],
 )
-def test_only_the_asterisk_and_the_question_mark_are_special(
+def test_only_asterisk_and_question_mark_are_special(
     pattern: str, found: set[int], learning360_simulator: Simulator
 ) -> None:
     ids = learning360_simulator.session_ids
@@ -228,16 +228,14 @@ def test_only_the_asterisk_and_the_question_mark_are_special(
         ("\u0130*", "\u0130stanbul"),
     ],
 )
-def test_what_nobody_sees_makes_no_difference_to_a_pattern(
-    pattern: Any, name: str, learning360_simulator: Simulator
-) -> None:
+def test_pattern_ignores_case_blanks_and_composition(pattern: Any, name: str, learning360_simulator: Simulator) -> None:
     first = learning360_simulator.session_ids[0]
     learning360_simulator.edit(first, name=name)
     assert [one["_id"] for one in listed(name_pattern=pattern)] == [first]
 
 
 @pytest.mark.parametrize("template", [int, str], ids=["number", "text"])
-def test_a_template_id_of_digits_may_arrive_as_a_number(template: Any, learning360_simulator: Simulator) -> None:
+def test_template_id_of_digits_may_arrive_as_a_number(template: Any, learning360_simulator: Simulator) -> None:
     first = learning360_simulator.session_ids[0]
     learning360_simulator.edit(first, programTemplate="600000000000000000000123")
     assert [one["_id"] for one in listed(template_id=template("600000000000000000000123"))] == [first]
@@ -250,28 +248,28 @@ def session_named(name: str) -> ProgramSession:
 
 
 @given(name=st.text() | st.text(min_size=240, max_size=300) | st.just("🎓" * 400) | st.just("1 # one"))
-def test_a_label_fits_into_the_database_and_keeps_the_id(name: str) -> None:
+def test_label_fits_into_the_database_and_keeps_the_id(name: str) -> None:
     session = session_named(name)
     label = format_label(session)
     assert len(label) <= 250
     assert session.id in label
     assert label == printable(label)
-    # With native rendering, Jinja evaluates what it rendered.
+    # With native rendering, Jinja evaluates the rendered text.
     assert isinstance(NativeEnvironment().from_string("{{ label }}").render(label=label), str)
 
 
-def test_a_short_name_is_the_label() -> None:
+def test_short_name_is_the_label() -> None:
     short, long = session_named("Safety"), session_named("S" * 300)
     assert format_label(short) == f"Safety ({short.id})"
     assert format_label(long) == "S" * (250 - 28) + f"… ({long.id})"
 
 
-def test_a_label_is_shown_with_escapes() -> None:
+def test_label_has_escapes() -> None:
     assert r"\x1b[31m" in format_label(session_named("Safety\x1b[31m"))
 
 
 @pytest.mark.parametrize("contract", ["ignore", "warn", "strict"])
-def test_the_hook_is_told_what_to_do_about_bad_sessions(contract: Any) -> None:
+def test_contract_is_passed_to_the_hook(contract: Any) -> None:
     asked: list[Any] = []
 
     class Hook:
@@ -286,7 +284,7 @@ def test_the_hook_is_told_what_to_do_about_bad_sessions(contract: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Safety\x1b[31m", "\u202eevil", "bell\x07"], ids=ascii)
-def test_names_of_unknown_fields_do_not_steer_a_terminal(
+def test_names_of_unknown_fields_control_no_terminal(
     name: str, learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     session_id = learning360_simulator.session_ids[0]

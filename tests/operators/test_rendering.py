@@ -1,4 +1,4 @@
-"""What a run brings is data, however it arrives; what an author wrote is a template, and is rendered once."""
+"""Values of a run are data, however they arrive. Values of an author are templates, and are rendered once."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ POLICY = {
     ],
 }
 NEEDED = {"session_id": ID, "policy": POLICY}
-# Refused together.
+# Arguments that cannot be combined.
 ALONE = {"after"}
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 
 def showing(kind: type) -> Any:
-    """The same operator, but all that it does is to return its fields, as Airflow has rendered them."""
+    """Return the operator with an `execute` that only returns its rendered fields."""
 
     def execute(self: Any, context: Any) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.template_fields}
@@ -58,13 +58,13 @@ def showing(kind: type) -> Any:
 
 
 def needed(kind: type, *given: str) -> dict[str, Any]:
-    """What the operator does not do without."""
+    """Return the required arguments of an operator."""
     parameters = inspect.signature(kind.__init__).parameters
     return {name: NEEDED[name] for name in NEEDED if name in parameters and name not in given}
 
 
 def tried(dag: DAG, **arguments: Any) -> Any:
-    """Run a DAG on Airflow's own machinery, where no file holds it."""
+    """Run a DAG without a file, with Airflow's own code."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -82,7 +82,7 @@ def shown(run: Any, task_id: str) -> list[dict[str, Any]]:
 
 @task
 def give(values: Any) -> Any:
-    """A task that returns what 360Learning answered."""
+    """A task that returns data of 360Learning."""
     return get_current_context()["params"][values]
 
 
@@ -92,7 +92,7 @@ def dag_of(kind: type, **arguments: Any) -> DAG:
 
 
 @every_kind
-def test_another_tasks_output_is_data(kind: type) -> None:
+def test_output_of_another_task_is_data(kind: type) -> None:
     fields = list(kind.template_fields)
     with dag_of(kind) as dag:
         one, several = give.override(task_id="one")("one"), give.override(task_id="several")("list")
@@ -106,7 +106,7 @@ def test_another_tasks_output_is_data(kind: type) -> None:
 
 
 @every_kind
-def test_what_expand_kwargs_brings_is_data_and_what_partial_holds_is_a_template(kind: type) -> None:
+def test_expand_kwargs_is_data_and_partial_is_a_template(kind: type) -> None:
     fields = [name for name in kind.template_fields if name not in ALONE | {"learning_conn_id"}]
     assert len(fields) > 0
     conn = {"learning_conn_id": "{{ 'from' + '_author' }}"} if "learning_conn_id" in kind.template_fields else {}
@@ -130,7 +130,7 @@ def test_what_expand_kwargs_brings_is_data_and_what_partial_holds_is_a_template(
 
 @every_kind
 @pytest.mark.parametrize(("native", "text"), [(True, "{{ 7*7 }}"), (False, "Cours {# 3")], ids=["native", "text"])
-def test_an_authors_template_is_rendered_once_wherever_it_stands(kind: type, native: bool, text: str) -> None:
+def test_authors_template_is_rendered_once_wherever_it_is(kind: type, native: bool, text: str) -> None:
     fields = [name for name in kind.template_fields if name not in ALONE]
     pull, word = "{{ dag_run.conf['name'] }}", "{{ 'al' + 'pha' }}"
     with dag_of(kind, render_template_as_native_obj=native) as dag:
@@ -157,7 +157,7 @@ def _default(kind: type) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("value", [DOCUMENT, *NAMES], ids=lambda value: str(value)[:20])
-def test_a_pulled_document_is_data(value: Any) -> None:
+def test_pulled_document_is_data(value: Any) -> None:
     kind = ProgramSessionModifiedSensor
     pull = "{{ ti.xcom_pull('value') }}"
     with DAG("pulled", schedule=None, params={"value": value}, render_template_as_native_obj=True) as dag:
@@ -165,7 +165,7 @@ def test_a_pulled_document_is_data(value: Any) -> None:
     assert shown(tried(dag), "wait")[0]["since"] == value
 
 
-def test_other_ways_to_map() -> None:
+def test_other_mappings_are_data() -> None:
     kind = showing(GetProgramSessionOperator)
     with DAG("ways", schedule=None, params={"all": NAMES, "one": {"session_id": NAMES[0]}}) as dag:
         names, one = give.override(task_id="names")("all"), give.override(task_id="one")("one")
@@ -190,7 +190,7 @@ def test_other_ways_to_map() -> None:
     assert {tuple(found["fields"]) for found in grouped} == {("alpha",)}
 
 
-def test_default_args_are_the_authors() -> None:
+def test_default_args_are_templates() -> None:
     kind = showing(GetProgramSessionOperator)
     conn = {"learning_conn_id": "{{ 'al' + 'pha' }}"}
     with DAG("defaults", schedule=None, params={"all": NAMES}, default_args=conn) as dag:
@@ -204,7 +204,7 @@ def test_default_args_are_the_authors() -> None:
     assert [found["session_id"] for found in shown(run, "dag")] == NAMES
 
 
-def test_a_second_rendering_changes_nothing() -> None:
+def test_second_rendering_changes_nothing() -> None:
     with DAG("twice", schedule=None):
         operator = GetProgramSessionOperator(task_id="get", session_id="{{ name }}", fields=["{{ name }}"])
     for _ in range(2):
@@ -213,7 +213,7 @@ def test_a_second_rendering_changes_nothing() -> None:
 
 
 @pytest.mark.learning360_simulator(sessions=5, learners=2, extra={"retry_attempts": 1})
-def test_waiting_for_many_sessions_whatever_their_names(
+def test_sensor_waits_for_sessions_whatever_their_names(
     learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CANARY", '{"conn_type": "http", "password": "canary-0123456789"}')
@@ -262,19 +262,19 @@ def rename(session_ids: list[str], edit: Any) -> None:
         ([], False),
     ],
 )
-def test_what_is_a_template(value: Any, is_one: bool) -> None:
+def test_template_is_recognized(value: Any, is_one: bool) -> None:
     assert is_template(value) is is_one
 
 
 @given(text=st.text(alphabet="{}%# a", max_size=8))
-def test_what_airflow_would_render_is_a_template(text: str) -> None:
+def test_anything_airflow_would_render_is_a_template(text: str) -> None:
     import jinja2
 
     if not is_template(text):
         assert jinja2.Environment(keep_trailing_newline=True).from_string(text).render() == text
 
 
-def test_another_tasks_output_is_known_later() -> None:
+def test_output_of_another_task_is_known_later() -> None:
     with DAG("known", schedule=None):
         get = GetProgramSessionOperator(task_id="get", session_id=ID)
         for output in (get.output, get.output["name"], get.output.map(str), get.output.zip(get.output)):
@@ -284,7 +284,7 @@ def test_another_tasks_output_is_known_later() -> None:
 
 
 @pytest.mark.parametrize("text", ["{% if true %}name{% endif %}", "{# the name #}name", "{{ 'na' + 'me' }}"])
-def test_every_kind_of_template_is_left_to_the_run(text: str) -> None:
+def test_templates_are_checked_in_the_run(text: str) -> None:
     with DAG("kinds", schedule=None):
         sensor = ProgramSessionModifiedSensor(
             task_id="wait", session_id=ID, watch=[text], fields=[text], exclude=[text], since=text
@@ -293,7 +293,7 @@ def test_every_kind_of_template_is_left_to_the_run(text: str) -> None:
     assert (sensor.watch, sensor.fields, sensor.since) == (["name"], ["name"], "name")
 
 
-def test_every_operator_of_ours_renders_safely() -> None:
+def test_every_operator_renders_safely() -> None:
     from airflow_provider_learning360.rendering import SafeRendering
 
     assert [kind.__name__ for kind in KINDS if not issubclass(kind, SafeRendering)] == []

@@ -1,4 +1,4 @@
-"""No key reaches what Airflow stores of a task: rendered fields, XCom, trigger arguments."""
+"""Airflow stores no key of a task: not in rendered fields, XCom or trigger arguments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TaskInstance:
         for mode in ("headers", "query", "oauth2")
     ],
 )
-def test_nothing_that_airflow_stores_holds_a_key(auth: str, learning360_simulator: Simulator) -> None:
+def test_airflow_stores_no_key(auth: str, learning360_simulator: Simulator) -> None:
     (session_id,) = learning360_simulator.session_ids
     before = learning360_simulator.session(session_id)
     sensor: dict[str, Any] = {"task_id": "wait", "session_id": session_id, "since": before}

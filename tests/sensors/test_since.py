@@ -100,5 +100,5 @@ def test_a_template_that_gave_a_time_is_taken() -> None:
 
 
 def test_a_text_that_is_no_time_is_called_so() -> None:
-    with pytest.raises(FixArgumentError, match="'soon' is no time"):
+    with pytest.raises(FixArgumentError, match="'soon' is not a time"):
         wait(rendered("{{ 'soon' }}"))

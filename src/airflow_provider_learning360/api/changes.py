@@ -41,7 +41,7 @@ class Fingerprint(TypedDict):
     items: NotRequired[int]  # of a list
 
 
-class WatermarkDict(TypedDict):
+class StoredWatermark(TypedDict):
     """A watermark as JSON: in a trigger's arguments, and in state stores."""
 
     session_id: str
@@ -82,7 +82,7 @@ class Watermark:
         """
         return cls(session.id, modified_at(session), _watched(session, watch), tuple(watch))
 
-    def to_dict(self) -> WatermarkDict:
+    def to_dict(self) -> StoredWatermark:
         """
         Return the watermark as JSON.
 

@@ -48,8 +48,8 @@ def _suspect(error: LearningError) -> str:
     if isinstance(error, UnreachableError):
         return "No network path to the host, or no such host."
     if isinstance(error, RateLimitedError | UnavailableError):
-        return "The host is right, but cannot answer now."
+        return "The host is right, but not available now."
     if isinstance(error, FixConnectionError):
-        return "The host answers, but the connection is not usable."
-    # An answer that 360Learning does not give: another server, or a login page in between.
+        return "The host responds, but the connection is not usable."
+    # 360Learning sends no such response: it is another server, or a login page in between.
     return "Wrong host: this does not look like 360Learning."

@@ -21,7 +21,8 @@ MAX_RETRY_AFTERS = 20  # values of one `Retry-After` header that are read
 MAX_TRIGGERER_WAIT = 3600.0
 MAX_TASK_WAIT = 86400.0
 
-MAX_ERROR_WAIT = 300.0  # seconds at which the backoff of a poller stops after an error that a retry does not mend
+# Seconds at which the backoff of a poller stops growing after an error that a retry does not fix.
+MAX_ERROR_WAIT = 300.0
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ _NAME = re.compile(rf"[0-9a-f:.]*:[0-9a-f:.]*|(?:{_LABEL}\.)*{_LABEL}\.?", re.IG
 # From a setting to its field in the connection form; all other settings are in the extra.
 FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
 VERIFY = (
-    "`true`, `false`, or the path of a CA bundle. `true` means the bundle that `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` "
-    "or `SSL_CERT_FILE` names, the first of these that is set; without these, or without `trust_env`, that of certifi."
+    "`true`, `false`, or the path of a CA bundle. `true` takes the bundle of the first variable that is set of "
+    "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `SSL_CERT_FILE`; if none is set, or without `trust_env`, the bundle of "
+    "certifi."
 )
 _PASTED = (
     "No key of 360Learning has that character. It was probably pasted from a document; copy it again from "
@@ -74,64 +75,64 @@ class LearningSettings(BaseModel):
         "headers",
         validate_default=True,
         title="Authentication",
-        description="How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
+        description="How the API key is sent: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
     )
     timeout: float = Field(
         30.0,
         gt=0,
         le=MAX_SECONDS,
         title="Timeout",
-        description="Seconds to wait for a connection, and for each piece of an answer.",
+        description="Seconds to wait for a connection, and for each part of a response.",
     )
     retry_attempts: int = Field(
         5,
         ge=1,
         le=1000,
         title="Attempts",
-        description="Requests sent for one call at most, the first included. "
-        "With `oauth2`, one more if a token is refused (401) that worked before: it is sent again with a new token.",
+        description="Most requests for one call, the first included. With `oauth2`, one more if a token that worked "
+        "before is refused (401): the request is sent again with a new token.",
     )
     retry_budget: float = Field(
         120.0,
         ge=0,
         le=MAX_SECONDS,
         title="Retry budget",
-        description="Seconds after which one call is not repeated any more.",
+        description="Seconds after which a call is not retried any more.",
     )
     max_rate_limit_wait: float = Field(
         60.0,
         ge=0,
         le=MAX_SECONDS,
         title="Longest rate-limit wait",
-        description="Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an error.",
+        description="Longest `Retry-After`, in seconds, that a call waits for; a longer one is an error.",
     )
     max_document_bytes: int = Field(
         DEFAULT_LIMITS["document"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
         title="Largest document",
-        description="Bytes of one document, after decompression, that are read at most.",
+        description="Most bytes of one document, after decompression.",
     )
     max_list_bytes: int = Field(
         DEFAULT_LIMITS["list"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
         title="Largest list",
-        description="Bytes of a list (sessions, learners, statistics), after decompression, that are read at most.",
+        description="Most bytes of a list (sessions, learners, statistics), after decompression.",
     )
     max_error_bytes: int = Field(
         DEFAULT_LIMITS["token"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
         title="Largest error",
-        description="Bytes of the text of an error, and of a token's answer, that are read at most.",
+        description="Most bytes of the text of an error, and of the response of a token call.",
     )
     max_document_seconds: float = Field(
         DEFAULT_LIMITS["document"].max_seconds,
         gt=0,
         le=MAX_SECONDS,
         title="Longest document",
-        description="Seconds that one attempt may take for a document, from the request to the last byte.",
+        description="Most seconds of one attempt to read a document, from the request to the last byte.",
     )
     max_list_seconds: float = Field(
         DEFAULT_LIMITS["list"].max_seconds,
@@ -144,7 +145,7 @@ class LearningSettings(BaseModel):
         10.0,
         ge=0.1,
         title="Requests per second",
-        description="Most requests that one triggerer sends through this connection, whoever waits or watches there.",
+        description="Most requests per second of one triggerer through this connection, for all waiters and watchers.",
     )
     verify: bool | str = Field(True, title="Verify TLS", description=VERIFY)
     cert: str | None = Field(
@@ -159,7 +160,7 @@ class LearningSettings(BaseModel):
         description="Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the environment.",
     )
     allow_insecure_http: bool = Field(
-        False, title="Allow plain HTTP", description="Let `http://` go to a host that is not this machine."
+        False, title="Allow plain HTTP", description="Allow `http://` to a host that is not this machine."
     )
     connection: str = Field("the connection", exclude=True, repr=False)
 

@@ -41,7 +41,11 @@ class Flight:
     is_reused: bool = False
 
     def next_deadline(self) -> float:
-        """Return the time of the event loop, in seconds, until which to wait for the next bytes."""
+        """
+        Return until when to wait for the next bytes.
+
+        :returns: Time of the event loop, in seconds.
+        """
         return min(self.deadline, asyncio.get_running_loop().time() + self.timeout)
 
     @property

@@ -43,11 +43,11 @@ class ConnectionType:
 
 def check_extra(conn_id: str, connection: Connection) -> None:
     """
-    Refuse an extra that is no JSON object: Airflow would only log it, and use none of its settings.
+    Refuse an extra that is not a JSON object: Airflow would only log it, and use none of its settings.
 
     :param conn_id: ID of the connection.
     :param connection: The connection.
-    :raises SettingsError: Its extra is no JSON object.
+    :raises SettingsError: Its extra is not a JSON object.
     """
     try:
         usable = not connection.extra or isinstance(json.loads(connection.extra), dict)
@@ -55,7 +55,7 @@ def check_extra(conn_id: str, connection: Connection) -> None:
         usable = False
     if not usable:
         raise SettingsError(
-            f'connection {conn_id!r} has an extra that is no JSON object. Write it like {{"auth": "oauth2"}}.'
+            f'connection {conn_id!r} has an extra that is not a JSON object. Write it like {{"auth": "oauth2"}}.'
         )
 
 

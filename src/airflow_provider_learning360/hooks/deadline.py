@@ -211,7 +211,11 @@ class LimitedBody:
 
 
 class LimitedResponse(http.client.HTTPResponse):
-    """A response that is read within the limits of its attempt."""
+    """
+    A response that is read within the limits of its attempt.
+
+    :param sock: The socket that it arrives on.
+    """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)

@@ -6,6 +6,8 @@ It decides only how bytes are fetched. What to send, what to repeat and what a r
 
 from __future__ import annotations
 
+__all__ = ["LearningAsyncHook", "LearningHook"]
+
 import threading
 import time
 from contextlib import closing
@@ -62,8 +64,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.credentials import Token
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
-
-__all__ = ["LearningAsyncHook", "LearningHook"]
 
 T = TypeVar("T")
 

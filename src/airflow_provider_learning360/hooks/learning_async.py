@@ -6,6 +6,8 @@ It decides only how bytes are fetched; all else is in `api/`. It never imports `
 
 from __future__ import annotations
 
+__all__ = ["LearningAsyncHook"]
+
 import asyncio
 import time
 from contextlib import aclosing

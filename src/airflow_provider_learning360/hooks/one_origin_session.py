@@ -37,6 +37,7 @@ class OneOriginSession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request; hide credentials in its response and errors."""
         try:
             response = super().send(request, **kwargs)
         except requests.RequestException as error:
@@ -53,11 +54,13 @@ class OneOriginSession(requests.Session):
         raise kind(hidden)
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Merge the settings of a request with those of the session and of the environment."""
         # Always given: otherwise a CA bundle of the environment would win over `verify: false`.
         given = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, given, cert)
 
     def resolve_redirects(self, *args: Any, yield_requests: bool = False, **kwargs: Any) -> Iterator[Any]:
+        """Yield the responses of redirects that the caller asked to follow."""
         if yield_requests:
             # `requests` would only prepare `Response.next`, which nobody uses: the exchange reads the redirect itself.
             return iter(())
@@ -65,12 +68,14 @@ class OneOriginSession(requests.Session):
         return followed
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where a response redirects to; refuse a target that repeats a credential."""
         target = super().get_redirect_target(resp)
         if target and repeats_credential(target, self._credentials.secrets):
             raise RedirectError(f"{resp.request.method} {REPEATED_CREDENTIAL}", status=resp.status_code)
         return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Sign a redirected request; refuse one to another origin."""
         parts = urlsplit(prepared_request.url or "")
         if not is_same_origin(parts.geturl(), self._host):
             target = redact(f"{parts.scheme}://{parts.hostname}", self._credentials.secrets)

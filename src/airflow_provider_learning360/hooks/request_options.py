@@ -21,8 +21,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     """
     Check `timeout`, `verify`, `cert` and `proxies`: `requests` would raise whatever a wrong type leads to.
 
-    :param options: The options of the request; others are not looked at.
-    :raises FixArgumentError: An option has a wrong type, or a file is missing, or is no PEM file.
+    :param options: The options of the request; others are not checked.
+    :raises FixArgumentError: An option has a wrong type, or a file is missing, or not a PEM file.
     """
     for name, (is_right, expected) in _OPTIONS.items():
         value = options.get(name)
@@ -37,7 +37,7 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
     Check the headers of one request: the error of `http.client` would show the whole header.
 
     :param headers: Names and values.
-    :raises FixArgumentError: A header contains a character that HTTP cannot carry, or is no text.
+    :raises FixArgumentError: A header contains a character that HTTP cannot carry, or is not a text.
     """
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):

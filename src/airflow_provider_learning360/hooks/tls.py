@@ -29,7 +29,7 @@ def tls(settings: LearningSettings) -> ssl.SSLContext:
 
     :param settings: The settings of the connection.
     :returns: The context; connections without `cert` that trust the same file share one.
-    :raises SettingsError: A file that `verify`, `cert` or the environment names is missing, or is no PEM file.
+    :raises SettingsError: A file that `verify`, `cert` or the environment names is missing, or not a PEM file.
     """
     try:
         return build_ssl_context(find_ca_bundle(settings), settings.cert, name=_bundle_variable(settings) or "verify")
@@ -61,7 +61,7 @@ def build_ssl_context(
     :param cert: Path of a PEM file with certificate and key, a pair of paths, or None.
     :param name: Name of the setting or variable that gave `verify`, for the error; default `verify`.
     :returns: The context.
-    :raises FixArgumentError: A file is missing, or is no PEM file.
+    :raises FixArgumentError: A file is missing, or not a PEM file.
     """
     bundle = certifi.where() if verify is True else verify
     if not cert:
@@ -118,5 +118,5 @@ def _read_file(name: str, value: object, read: Callable[[], T]) -> T:
     try:
         return read()
     except (OSError, ValueError) as error:  # ValueError: the text cannot be a path
-        problem = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no usable PEM file"
+        problem = "the file does not exist" if isinstance(error, FileNotFoundError) else "it is not a usable PEM file"
     raise FixArgumentError(f"{name} is {value!r}, but {problem}.")

@@ -14,8 +14,6 @@ from airflow_provider_learning360.api.watch_state import shard_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from airflow_provider_learning360.api.changes import FieldChange
-
 # How late an event may appear in the database, counted from its own time, if several triggerers write at once.
 LATE = timedelta(minutes=5)
 # Number of events that are remembered by ID and by time, since a run may be queued while later events are read.
@@ -23,24 +21,19 @@ RECENT = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class ModifiedEntry(TypedDict):
-    """A change of an event: a session that was modified."""
+class ChangeEntry(TypedDict):
+    """
+    A change of one session in an event.
+
+    A modified session has `modifiedAt` and `changes`, with values `from` and `to`; a missing session has `times`, which
+    counts how often it has disappeared.
+    """
 
     _id: str
-    kind: Literal["modified"]
-    modifiedAt: FieldChange
-    changes: dict[str, Any]
-
-
-class MissingEntry(TypedDict):
-    """A change of an event: a session that disappeared; `times` counts how often it has."""
-
-    _id: str
-    kind: Literal["missing"]
+    kind: Literal["modified", "missing"]
+    modifiedAt: NotRequired[dict[str, str]]
+    changes: NotRequired[dict[str, dict[str, Any]]]
     times: NotRequired[int]
-
-
-ChangeEntry = ModifiedEntry | MissingEntry
 
 
 class Position(TypedDict):

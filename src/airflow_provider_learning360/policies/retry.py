@@ -115,7 +115,7 @@ def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def failing_fast(convert: bool = not HAS_RETRY_POLICIES) -> Iterator[None]:
     """
-    Let a task fail at once after an error that a retry would not mend, also on Airflow below 3.3.
+    Let a task fail at once after an error that a retry would not fix, also on Airflow below 3.3.
 
     :param convert: Whether to raise `AirflowFailException` instead of such an error; default True if Airflow has no
         retry policies.
