@@ -113,37 +113,40 @@ class ArrayReader:
                 return
             yield TOO_LONG if self._partial.is_oversized else self._read_partial(text[end])
             self._is_inside_item, self._expected, position = False, "mark", end
-        begin = self._find_next_item(text, position)
-        while begin is not None:
+        while (begin := self._find_next_item(text, position)) is not None:
             try:
-                item, after = self._read_item(text, begin)
+                item, position = self._read_item(text, begin)
             except (ValueError, RecursionError) as error:
                 # Not valid, or only not complete: in the middle of an item no parser can tell.
                 self._item_end = _ItemEnd()
-                if (end := self._item_end.find(text, begin)) is not None:
-                    if isinstance(error, ValueError) and not (end > begin and self._may_skip(text[end])):
-                        raise
-                    yield NO_JSON if isinstance(error, ValueError) else TOO_DEEP
-                    self._expected = "mark"
-                    begin = self._find_next_item(text, end)
-                    continue
-                self._is_inside_item, self._partial = True, _PartialItem(self._max_item_length)
-                self._partial.add(text[begin:])
-                return
+                end = self._item_end.find(text, begin)
+                if end is None:
+                    self._hold(text[begin:])
+                    return
+                item = self._replace(error, may_skip=end > begin and self._may_skip(text[end]))
+                position = end
             yield item
             self._expected = "mark"
-            begin = self._find_next_item(text, after)
+
+    def _hold(self, text: str) -> None:
+        """Keep the beginning of an item until the rest has arrived."""
+        self._is_inside_item, self._partial = True, _PartialItem(self._max_item_length)
+        self._partial.add(text)
 
     def _read_partial(self, mark: str) -> Any:
         """Return the item that was held, now that the mark after it has arrived."""
         try:
             return self._read_item(self._partial.text(), 0)[0]
-        except RecursionError:
+        except (ValueError, RecursionError) as error:
+            return self._replace(error, may_skip=self._may_skip(mark))
+
+    def _replace(self, error: ValueError | RecursionError, *, may_skip: bool) -> Unreadable:
+        """Return what replaces an unreadable item; raise the error if the item may not be left out."""
+        if isinstance(error, RecursionError):
             return TOO_DEEP
-        except ValueError:
-            if not self._may_skip(mark):
-                raise
-            return NO_JSON
+        if not may_skip:
+            raise error
+        return NO_JSON
 
     def _may_skip(self, mark: str) -> bool:
         """Whether an item before this mark may be left out; any other mark means that the array itself is damaged."""

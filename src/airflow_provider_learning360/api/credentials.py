@@ -6,7 +6,7 @@ import logging
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urljoin, urlsplit
 
 from airflow_provider_learning360.api.errors import RedirectError, redact
 from airflow_provider_learning360.api.redaction import hide_secrets
@@ -180,14 +180,8 @@ def build_redirect(request: Request, response: Response, host: str, secrets: tup
     details = {"method": request.method, "path": request.path, "status": response.status}
     if repeats_credential(response.location or "", secrets):
         raise RedirectError(f"{request} {REPEATED_CREDENTIAL}", **details)  # type: ignore[arg-type]
-    location = _as_sent(response.location or "")
-    try:
-        target = urljoin(host + request.path, location)
-        parts = urlsplit(target)
-        same = is_same_origin(target, host)
-    except ValueError:  # not a URL
-        parts, same = urlsplit(location.replace("[", "").replace("]", "")), False
-    if not same:
+    parts, is_same_origin = _target_of(_as_sent(response.location or ""), request, host)
+    if not is_same_origin:
         address = redact(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", secrets)
         raise RedirectError(
             f"{request} was redirected to {address}, which is not {host}. Credentials are not sent to another host. "
@@ -204,6 +198,15 @@ def build_redirect(request: Request, response: Response, host: str, secrets: tup
     path = quote(parts.path or "/", safe=_SAFE_IN_PATH, errors="surrogateescape")
     query = tuple((sanitize_text(name), sanitize_text(value)) for name, value in parse_qsl(parts.query, True))
     return replace(request, path=path, query=remove_keys(query))
+
+
+def _target_of(location: str, request: Request, host: str) -> tuple[SplitResult, bool]:
+    """Return the parts of the address of a redirect, and whether it stays on the same origin."""
+    try:
+        target = urljoin(host + request.path, location)
+        return urlsplit(target), is_same_origin(target, host)
+    except ValueError:  # not a URL
+        return urlsplit(location.replace("[", "").replace("]", "")), False
 
 
 def _as_sent(location: str) -> str:

@@ -92,30 +92,27 @@ class _Layer:
     """A text with its escapes decoded once, and the position of each character in the source."""
 
     def __init__(self, source: str) -> None:
-        parts: list[str] = []
+        self._parts: list[str] = []
         # For each part: where it begins here, and its span in the source.
         self._begins: list[int] = []
         self._sources: list[Span] = []
-        here = position = 0
+        self._length = position = 0
         for match in _ESCAPE.finditer(source):
             decoded = _decode(match)
             if decoded is None:
                 continue
-            for part, start, end in (
-                (source[position : match.start()], position, match.start()),
-                (decoded, *match.span()),
-            ):
-                if part:
-                    parts.append(part)
-                    self._begins.append(here)
-                    self._sources.append((start, end))
-                    here += len(part)
+            self._add(source[position : match.start()], (position, match.start()))
+            self._add(decoded, match.span())
             position = match.end()
-        if position < len(source):
-            parts.append(source[position:])
-            self._begins.append(here)
-            self._sources.append((position, len(source)))
-        self.text = "".join(parts)
+        self._add(source[position:], (position, len(source)))
+        self.text = "".join(self._parts)
+
+    def _add(self, part: str, source: Span) -> None:
+        if part:
+            self._parts.append(part)
+            self._begins.append(self._length)
+            self._sources.append(source)
+            self._length += len(part)
 
     def in_source(self, start: int, end: int) -> Span:
         """Return the span of these characters in the source."""

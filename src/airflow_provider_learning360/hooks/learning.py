@@ -358,22 +358,12 @@ class LearningHook(ConnectionType, HttpHook):
 
     def _send(self, request: Request, limits: Limits, options: dict[str, Any]) -> Response | LearningError:
         session = self._session
-        url = self.settings.host + request.path
         attempt = Attempt(limits.max_bytes + OVERHEAD, limits.max_seconds)
-        settings = self._merge_settings(session, url, options)
-        headers = {**session.headers, **request.headers}
-        unsent = requests.Request(request.method, url, headers, params=request.query, data=request.body)
+        settings = self._merge_settings(session, self.settings.host + request.path, options)
+        timeout = _within(options.get("timeout", self.settings.timeout), limits.max_seconds)
         try:
-            prepared = unsent.prepare()
             with limit_sockets(attempt):
-                # Not the session's own `send`, which hides secrets in its results: here they are read first.
-                native = requests.Session.send(
-                    session,
-                    prepared,
-                    timeout=_within(options.get("timeout", self.settings.timeout), limits.max_seconds),
-                    allow_redirects=False,
-                    **{**settings, "stream": True},  # the body is read here, within its limits
-                )
+                native = self._send_native(session, request, settings, timeout)
         # Errors of `requests` are an OSError. UnicodeError and HTTPError: a proxy or host name that is not valid.
         except (OSError, HTTPError, UnicodeError) as error:
             cause: Exception = error
@@ -381,6 +371,21 @@ class LearningHook(ConnectionType, HttpHook):
             return self._read_response(request, native, limits, attempt, streamed=bool(settings["stream"]))
         # Outside the handler: the transport's exception holds the URL and must not be chained.
         return error_from_requests(request, cause, limits, attempt)
+
+    def _send_native(
+        self, session: requests.Session, request: Request, settings: dict[str, Any], timeout: Any
+    ) -> requests.Response:
+        """Send a request and return the response as soon as its headers have arrived."""
+        url, headers = self.settings.host + request.path, {**session.headers, **request.headers}
+        unsent = requests.Request(request.method, url, headers, params=request.query, data=request.body)
+        # Not the session's own `send`, which hides secrets in its results: here they are read first.
+        return requests.Session.send(
+            session,
+            unsent.prepare(),
+            timeout=timeout,
+            allow_redirects=False,
+            **{**settings, "stream": True},  # the body is read later, within its limits
+        )
 
     def _merge_settings(self, session: requests.Session, url: str, options: dict[str, Any]) -> dict[str, Any]:
         """Return proxies, TLS and `stream` of one request: its own, else those of the session."""

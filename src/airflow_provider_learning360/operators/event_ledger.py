@@ -36,14 +36,19 @@ class ChangeEntry(TypedDict):
     times: NotRequired[int]
 
 
-class Position(TypedDict):
+class RecentEvents(TypedDict):
+    """The events that were read last."""
+
+    recent: list[int]  # their IDs
+    recent_times: NotRequired[list[int]]  # their times, in microseconds; earlier versions wrote none
+
+
+class Position(RecentEvents):
     """How far a ledger has read; in the asset state store."""
 
     turn: int  # how often the position was written
     since: str  # time of the first event that counts
     until: str  # time of the last event that was read
-    recent: list[int]  # IDs of the events that were read last
-    recent_times: NotRequired[list[int]]  # their times, in microseconds; older versions wrote none
     aside: NotRequired[list[str]]  # shards with changes that were recorded ahead of the position
 
 
@@ -100,21 +105,15 @@ class EventLedger:
         aside = position.get("aside", []) if position else []
         entries, complete = self._choose_from(events, limit, aside)
         until = max([event.timestamp for event in complete], default=floor)
-        return {
-            "entries": entries,
-            "position": {
-                "turn": position["turn"] + 1 if position else 1,
-                "since": since.isoformat(),
-                # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
-                "until": min(until, datetime.now(tz=UTC)).isoformat(),
-                "recent": _append_recent(position, "recent", [event.id for event in complete]),
-                # By time as well: Airflow does not tell a run the IDs of its own events.
-                "recent_times": _append_recent(
-                    position, "recent_times", [_microseconds(event.timestamp) for event in complete]
-                ),
-                "aside": aside if len(complete) < len(events) else [],
-            },
+        after: Position = {
+            "turn": position["turn"] + 1 if position else 1,
+            "since": since.isoformat(),
+            # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
+            "until": min(until, datetime.now(tz=UTC)).isoformat(),
+            **_append_recent(position, complete),
+            "aside": aside if len(complete) < len(events) else [],
         }
+        return {"entries": entries, "position": after}
 
     def choose_own(self, own: list[Any], limit: int) -> Choice:
         """
@@ -289,10 +288,15 @@ def _microseconds(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def _append_recent(position: Position | None, name: Literal["recent", "recent_times"], new: list[int]) -> list[int]:
+def _append_recent(position: Position | None, events: list[Any]) -> RecentEvents:
     """Return the events that were read last, with the new ones."""
-    known = position.get(name, []) if position else []
-    return [*known, *new][-RECENT:]
+    ids = position["recent"] if position else []
+    times = position.get("recent_times", []) if position else []
+    return {
+        "recent": [*ids, *(event.id for event in events)][-RECENT:],
+        # By time as well: Airflow does not tell a run the IDs of its own events.
+        "recent_times": [*times, *(_microseconds(event.timestamp) for event in events)][-RECENT:],
+    }
 
 
 def _first_time(events: list[Any]) -> datetime | None:
