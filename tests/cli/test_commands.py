@@ -128,7 +128,7 @@ def test_repetitions_do_not_disturb_the_output(
         (None, {"status": 401}, ["401", "Check company ID"]),
         (None, {"status": 403}, ["403"]),
         (None, {"html": True}, ["HTML"]),
-        (None, {"body_cut": True}, ["no valid JSON"]),
+        (None, {"body_cut": True}, ["not valid JSON"]),
         (None, {"redirect": "https://elsewhere.example/"}, ["elsewhere.example", "host of the connection"]),
         (None, {"status": 429, "headers": {"Retry-After": "900"}}, ["900 s", "max_rate_limit_wait"]),
     ],

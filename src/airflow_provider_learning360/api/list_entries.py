@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
 from airflow_provider_learning360.api.bodies import error_from_size
 from airflow_provider_learning360.api.decoder import MAX_ESCAPE_LENGTH, SafeDecoder, has_risky_escape
-from airflow_provider_learning360.api.endpoints import is_session_id
 from airflow_provider_learning360.api.errors import ContractError, redact
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS
 from airflow_provider_learning360.api.models import (
@@ -21,6 +20,7 @@ from airflow_provider_learning360.api.models import (
     find_page_problem,
     problem_of_fields,
 )
+from airflow_provider_learning360.api.session_ids import is_session_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeGuard
 
-from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import InvalidIdError, redact
 from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.watch_state import shard_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
-from airflow_provider_learning360.api.endpoints import find_session_id, format_id
 from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.api.session_ids import find_session_id, format_id
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
 from airflow_provider_learning360.rendering import SafeRendering
