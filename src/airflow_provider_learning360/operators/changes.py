@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
@@ -12,11 +12,12 @@ from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
 from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.api.watch_state import shard_of
+from airflow_provider_learning360.argument_checks import require_choice
+from airflow_provider_learning360.operator_base import CheckedOperator
 from airflow_provider_learning360.policies.retry import with_retry_policy
-from airflow_provider_learning360.rendering import SafeRendering
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -30,7 +31,7 @@ CHOSEN = "learning360_chosen"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
+class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
     """
     Return the changes of program sessions that this DAG run is about, each once, ready for `.expand(session_id=...)`.
 
@@ -56,8 +57,15 @@ class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
         super().__init__(**with_retry_policy(kwargs))
         self.assets = assets
         self.kind = kind
-        if kind not in get_args(Kind):
-            raise FixArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}.")
+        self.check_own_arguments()
+        require_choice("kind", kind, Kind)
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """Refuse a `kind` that does not exist."""
+        super().check_arguments(given)
+        if "kind" in given:
+            require_choice("kind", given["kind"], Kind)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Choose the changes, remember that they were chosen, and return them."""
