@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferr
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.errors import RateLimitedError, UnavailableError
-from airflow_provider_learning360.sensors.polling import LAST_LOOK
+from airflow_provider_learning360.sensors.polling import LAST_POLL_SECONDS
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 
@@ -147,7 +147,7 @@ def test_the_last_look_has_a_few_seconds() -> None:
     for timeout, started in ((0, None), (50, datetime.now(tz=UTC) - timedelta(seconds=100))):
         hook = Hook(None)
         end(sensor(hook, mode="reschedule", timeout=timeout), TaskInstance(started))
-        assert hook.limits == [LAST_LOOK]
+        assert hook.limits == [LAST_POLL_SECONDS]
 
 
 def test_a_resumed_look_has_what_is_left_until_the_deadline() -> None:

@@ -40,7 +40,7 @@ def run(simulator: Any, seconds: float | None = None, **arguments: Any) -> dict[
 
 
 def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_POLL_SECONDS", 0.05)
 
     async def hang(self: Any, session_id: str) -> Any:
         await asyncio.Event().wait()
@@ -50,7 +50,7 @@ def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch
 
 
 def test_deadline_ends_a_request_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_POLL_SECONDS", 0.05)
     learning360_simulator.play({"do": {"delay": 20}})
     assert run(learning360_simulator, 0.2)["kind"] == "timeout"
 

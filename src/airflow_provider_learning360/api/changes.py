@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, contains_mail_address, redact
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
@@ -29,6 +29,15 @@ PEOPLE_FIELDS = frozenset({"author", "tutors", "users", "customFields"})
 MAX_VALUE_LENGTH = 500
 
 _ABSENT = object()
+
+
+class StoredWatermark(TypedDict):
+    """A watermark as JSON: `modified_at` is an ISO time, `watched` holds the watched fields as they were."""
+
+    session_id: str
+    modified_at: str
+    watched: dict[str, Any]
+    watch: list[str]
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Watermark:
         """
         return cls(session.id, modified_at(session), _watched(session, watch), tuple(watch))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> StoredWatermark:
         """Return the watermark as JSON."""
         return {
             "session_id": self.session_id,
