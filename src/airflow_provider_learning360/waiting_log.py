@@ -45,7 +45,7 @@ class WaitingLog:
         self.last_read = datetime.now(tz=UTC)
         self._pending = None
         if failures_before:
-            self._info("%s was read again after %s.", label(session), _failed_polls(failures_before))
+            self._info("%s was read again after %s.", label(session), failed_polls(failures_before))
         if self._is_missing:
             self._info("%s is there again.", label(session))
         self._is_missing = False
@@ -78,7 +78,8 @@ class WaitingLog:
                 self._pending = self._warn, f"{gone} Waiting for it (on_missing is 'wait')."
         elif not failures_before:
             in_row = f"1 failure in a row, {wait.max_failures} allowed"
-            self._pending = self._warn, f"Could not read program session {self._session_id} ({in_row}): {error}"
+            line = f"Could not read program session {self._session_id} ({in_row}): {one_line(error)}"
+            self._pending = self._warn, line
 
     def note_next_poll(self, seconds: float, deadline: datetime | None) -> None:
         """
@@ -92,7 +93,7 @@ class WaitingLog:
             return
         write, line = pending
         until = f", until {shown_time(deadline)}" if deadline is not None else ""
-        write("%s Next poll in %s s%s.", line, f"{max(seconds, 0.0):.3g}" if seconds < 100 else round(seconds), until)
+        write("%s Next poll in %s%s.", line, shown_seconds(seconds), until)
 
 
 def label(session: ProgramSession) -> str:
@@ -175,9 +176,32 @@ def shown_time(moment: datetime, precision: str = "minutes") -> str:
     return f"{moment.replace(tzinfo=None).isoformat(' ', precision)} UTC"
 
 
+def one_line(error: LearningError) -> str:
+    """
+    Return the message of an error on one line.
+
+    :param error: The error.
+    """
+    return " ".join(str(error).splitlines())
+
+
+def shown_seconds(seconds: float) -> str:
+    """
+    Return a number of seconds as logs show it.
+
+    :param seconds: The number; a negative one counts as 0.
+    """
+    return f"{max(seconds, 0.0):.3g} s" if seconds < 100 else f"{round(seconds)} s"
+
+
 def _either(names: list[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _failed_polls(count: int) -> str:
+def failed_polls(count: int) -> str:
+    """
+    Return how many polls failed, as text.
+
+    :param count: The number.
+    """
     return f"{count} failed poll{'s' * (count != 1)}"

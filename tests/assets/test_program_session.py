@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from airflow_provider_learning360.assets.program_session import (
     watched_program_session,
     watched_program_sessions,
 )
+from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 
 ID = "60b8d2956e20ae1a0f8e44f1"
+OPERATOR: Any = ListProgramSessionsOperator(task_id="list")
 URI = f"learning360://app.360learning.com/programs/sessions/{ID}"
 
 
@@ -121,26 +124,37 @@ def test_the_order_of_ids_makes_no_new_trigger() -> None:
     ("make", "message"),
     [
         (lambda: watched_program_session(ID, poll_interval=9.9), r"9.9 s is less than .* 10 s .*min_poll_interval"),
-        (lambda: watched_program_session(ID, poll_interval="60"), "'60' is no number of seconds"),
-        (lambda: watched_program_session(ID, poll_interval=float("nan")), "nan is no number of seconds"),
-        (lambda: watched_program_session(ID, host="not a host"), "this is no host"),
+        (lambda: watched_program_session(ID, poll_interval="60"), "'60' is not a duration"),
+        (lambda: watched_program_session(ID, poll_interval=float("nan")), "nan is not a number of seconds"),
+        (lambda: watched_program_session(ID, host="not a host"), "the value is not a host"),
         (lambda: watched_program_session(ID, poll="both"), "auto, single, list"),
         (lambda: watched_program_session(ID, on_missing="fail"), "ignore, event"),
         (lambda: watched_program_session(ID, watch=["start_date"]), "Did you mean startDate"),
-        (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is no host"),
+        (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is not a host"),
         (
             lambda: watched_program_session(ID, host="https://me:SECRET@app.360learning.com"),
-            r"^host: this is no host(?!.*SECRET)",
+            r"^host: the value is not a host(?!.*SECRET)",
         ),
         (lambda: watched_program_sessions("x", poll="single"), "the list has to be read"),
         (lambda: watched_program_sessions("x", []), "the list is empty"),
-        (lambda: watched_program_sessions("x", ID), "watched_program_session for a single one"),
+        (lambda: watched_program_sessions("x", ID), "For one session, use watched_program_session"),
         (lambda: watched_program_sessions(""), "needs a name"),
+        (lambda: watched_program_session(ID, poll_interval={"minute": 5}), r"poll_interval: .*\{days: 1\}"),
+        (lambda: watched_program_session(ID, learning_conn_id="{{ var.value.x }}"), "^learning_conn_id: .* no run"),
+        (lambda: watched_program_session(ID, learning_conn_id=""), "^learning_conn_id: "),
+        (lambda: watched_program_session(OPERATOR), "^session_id: got task 'list'.* Use .output"),
+        (lambda: watched_program_session(OPERATOR.output), "^session_id: .*not a template or the output of a task"),
+        (lambda: watched_program_sessions("x", OPERATOR.output), "^session_ids: .*not a template or the output"),
     ],
 )
 def test_what_cannot_work_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
     with pytest.raises(FixArgumentError, match=message):
         make()
+
+
+@pytest.mark.parametrize("minutes", [{"minutes": 5}, timedelta(minutes=5), 300, 300.0])
+def test_interval_is_a_duration_of_any_kind(minutes: Any) -> None:
+    assert arguments(watched_program_session(ID, poll_interval=minutes))["poll_interval"] == 300.0
 
 
 def test_no_id_is_refused_when_the_dag_is_parsed() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
-from airflow_provider_learning360.api.changes import PEOPLE_FIELDS, Change, Watermark, find_change
+from airflow_provider_learning360.api.changes import PEOPLE_FIELDS, Change, StoredWatermark, Watermark, find_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,37 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
 
 OnGone = Literal["ignore", "event"]
+PollKind = Literal["auto", "single", "list"]
+
+
+class StoredKnown(StoredWatermark):
+    """What is stored of one session: its watermark, whether it is gone, and how often it was found missing."""
+
+    gone: bool
+    times_gone: int
+
+
+class ChangeEntry(TypedDict):
+    """
+    One session in an event.
+
+    `kind` is `modified` or `missing`. A modified session has `modifiedAt`, with `from` and `to`, and `changes`: the
+    watched fields that differ, each with `from` and `to`, or empty where the values name people or are long. A missing
+    session has `times`: how often it was found missing.
+    """
+
+    _id: str
+    kind: Literal["modified", "missing"]
+    modifiedAt: NotRequired[dict[str, str]]
+    changes: NotRequired[dict[str, dict[str, Any]]]
+    times: NotRequired[int]
+
+
+class EventPayload(TypedDict):
+    """The payload of the event of a watched asset, as Airflow stores it."""
+
+    sessions: list[ChangeEntry]
+
 
 # Sessions in one event; more of them wait for the next look. An event is one row of Airflow's database.
 MAX_CHANGES_PER_EVENT = 500
@@ -43,7 +74,7 @@ class SessionState:
     gone: bool = False
     times_gone: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> StoredKnown:
         """Return it as JSON."""
         return {**self.watermark.to_dict(), "gone": self.gone, "times_gone": self.times_gone}
 
@@ -69,10 +100,10 @@ class ChangeBatch:
     :param confirmed: Whether the event is in Airflow's database.
     """
 
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[ChangeEntry] = field(default_factory=list)
     is_stored: bool = False
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> EventPayload:
         """Return the payload of the event: IDs, times and values, and no people."""
         return {"sessions": self.sessions}
 
@@ -188,7 +219,7 @@ class WatchState:
         for session_id in {entry["_id"] for entry in found.sessions}:
             self._settle(session_id)
 
-    def shard(self, name: str) -> dict[str, Any]:
+    def shard(self, name: str) -> dict[str, StoredKnown]:
         """Return a piece of what is to be stored, as JSON."""
         return {session_id: known.to_dict() for session_id, known in self.acknowledged.get(name, {}).items()}
 
@@ -210,7 +241,7 @@ class WatchState:
         elif known.gone:
             self._keep(replace(known, watermark=mark, gone=False))
 
-    def _report(self, entry: dict[str, Any], known: SessionState) -> None:
+    def _report(self, entry: ChangeEntry, known: SessionState) -> None:
         self.batch.sessions.append(entry)
         self._queue(known, self.batch)
 
@@ -243,7 +274,7 @@ class WatchState:
         return self.acknowledged.setdefault(shard_of(session_id), {})
 
 
-def build_change_entry(change: Change) -> dict[str, Any]:
+def build_change_entry(change: Change) -> ChangeEntry:
     """
     Return what an event says of a change: names of fields, and their values where those are not people or long.
 
