@@ -142,7 +142,8 @@ def duration_parts(value: Any, argument: str) -> dict[str, Any]:
         days, rest = whole.days, timedelta(seconds=whole.seconds, microseconds=whole.microseconds)
     minutes, left = divmod(rest, timedelta(minutes=1))
     if left or days < 0 or minutes < 0:
-        raise FixArgumentError(f"{argument}: {value!r} is not a number of whole minutes, 0 or more.")
+        kind = "a timedelta" if isinstance(value, timedelta) else "a number of seconds"
+        raise FixArgumentError(f"{argument}: {kind} must be 0 or more, in whole minutes; got {value!r}.")
     return {name: count for name, count in (("days", days), ("minutes", minutes)) if count}
 
 
@@ -159,8 +160,8 @@ def _timedelta(value: Any, argument: str) -> timedelta:
 
 def _not_a_duration(value: Any, argument: str) -> FixArgumentError:
     return FixArgumentError(
-        f"{argument}: {redact(repr(value))} is not a duration. Write {{days: 1}}, with any of "
-        f"{', '.join(DURATION_PARTS)}; or a timedelta; or a number of seconds."
+        f"{argument}: {redact(repr(value))} is not a duration; write {{days: 1}}, with any of "
+        f"{', '.join(DURATION_PARTS)}; or a timedelta, or a number of seconds."
     )
 
 

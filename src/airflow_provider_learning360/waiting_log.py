@@ -23,7 +23,7 @@ class WaitingLog:
 
     :param session_id: ID of the session.
     :param info: Writes a line about the wait.
-    :param warn: Writes a line about trouble.
+    :param warn: Writes a line about an outage or a missing session.
     """
 
     def __init__(self, session_id: str, info: Callable[..., Any], warn: Callable[..., Any]) -> None:

@@ -39,7 +39,7 @@ def arguments(asset: Asset) -> dict[str, Any]:
         URI.replace("learning360:", "LEARNING360:"),
     ],
 )
-def test_a_uri_has_one_form(written: str) -> None:
+def test_uri_is_normalized(written: str) -> None:
     assert Asset(written).uri == URI
 
 
@@ -52,12 +52,12 @@ def test_a_uri_has_one_form(written: str) -> None:
         f"{URI}/users",
     ],
 )
-def test_another_uri_is_an_error_that_shows_a_right_one(uri: str) -> None:
+def test_invalid_uri_is_an_error_with_a_valid_example(uri: str) -> None:
     with pytest.raises(ValueError, match="60b8d2956e20ae1a0f8e44f1"):
         Asset(uri)
 
 
-def test_the_uri_is_the_one_that_the_hook_reports() -> None:
+def test_uri_is_the_one_that_the_hook_reports() -> None:
     from airflow_provider_learning360.api.endpoints import build_session_uri
 
     assert watched_program_session(ID).uri == build_session_uri("https://app.360learning.com", ID) == URI
@@ -74,7 +74,7 @@ def test_openlineage_names_match() -> None:
     assert uri.openlineage_name(URI) == ("learning360://app.360learning.com", f"programs/sessions/{ID}")
 
 
-def test_a_watched_session() -> None:
+def test_watched_session_has_the_arguments_of_its_trigger() -> None:
     asset = watched_program_session(ID.upper(), poll_interval=60, watch=["startDate"], learning_conn_id="other")
     assert arguments(asset) == {
         "asset_name": asset.name,
@@ -87,7 +87,7 @@ def test_a_watched_session() -> None:
     }
 
 
-def test_watches_that_give_different_events_are_different_assets() -> None:
+def test_watches_with_different_events_are_different_assets() -> None:
     assets = [
         watched_program_session(ID),
         watched_program_session(ID, watch=["startDate"]),
@@ -101,7 +101,7 @@ def test_watches_that_give_different_events_are_different_assets() -> None:
     assert watched_program_session(ID, watch=["startDate", "endDate"]).uri == assets[2].uri
 
 
-def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
+def test_triggers_of_two_assets_have_different_hashes() -> None:
     hashes = set()
     for asset in (watched_program_sessions("one"), watched_program_sessions("two")):
         path, kwargs = asset.watchers[0].trigger.serialize()
@@ -109,12 +109,12 @@ def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
     assert len(hashes) == 2
 
 
-def test_a_field_may_be_named_without_a_list_and_a_host_in_capitals() -> None:
+def test_field_may_be_a_text_and_host_in_capitals() -> None:
     assert watched_program_session(ID, watch="startDate").uri == watched_program_session(ID, watch=["startDate"]).uri  # type: ignore[arg-type]
     assert watched_program_session(ID, host="APP.360learning.com").name == watched_program_session(ID).name
 
 
-def test_the_order_of_ids_makes_no_new_trigger() -> None:
+def test_order_of_ids_makes_no_new_trigger() -> None:
     other = ID.replace("60", "70")
     one, two = (watched_program_sessions("x", ids) for ids in ([ID, other], [other.upper(), ID, ID]))
     assert arguments(one) == arguments(two)
@@ -147,7 +147,7 @@ def test_the_order_of_ids_makes_no_new_trigger() -> None:
         (lambda: watched_program_sessions("x", OPERATOR.output), "^session_ids: .*not a template or the output"),
     ],
 )
-def test_what_cannot_work_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
+def test_invalid_argument_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
     with pytest.raises(FixArgumentError, match=message):
         make()
 
@@ -157,12 +157,12 @@ def test_interval_is_a_duration_of_any_kind(minutes: Any) -> None:
     assert arguments(watched_program_session(ID, poll_interval=minutes))["poll_interval"] == 300.0
 
 
-def test_no_id_is_refused_when_the_dag_is_parsed() -> None:
+def test_invalid_id_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidIdError):
         watched_program_session("12")
 
 
-def test_the_floor_of_the_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shortest_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "60")
     with pytest.raises(FixArgumentError, match="60 s"):
         watched_program_session(ID, poll_interval=30)

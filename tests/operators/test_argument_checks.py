@@ -188,7 +188,7 @@ def test_duration_in_parts(value: Any, parts: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("value", ["1 day", {"day": 1}, {"days": "one"}, {}, True, None])
 def test_what_is_no_duration_is_called_so(value: Any) -> None:
-    with pytest.raises(FixArgumentError, match=r"^poll_interval: .* is not a duration. Write \{days: 1\}"):
+    with pytest.raises(FixArgumentError, match=r"^poll_interval: .* is not a duration; write \{days: 1\}"):
         seconds_of(value, "poll_interval")
 
 

@@ -1,4 +1,4 @@
-"""A deferred sensor: its deadline ends a poll, `Retry-After` is capped, and Airflow's own trouble is waited out."""
+"""A deferred sensor: its deadline ends a poll, `Retry-After` is capped, unresponsive Airflow is a failed poll."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_deadline_ends_a_request_that_hangs(learning360_simulator: Any, monkeypa
     assert run(learning360_simulator, 0.2)["kind"] == "timeout"
 
 
-def test_last_poll_at_the_deadline_may_still_find_it(learning360_simulator: Any) -> None:
+def test_last_poll_at_the_deadline_may_succeed(learning360_simulator: Any) -> None:
     assert run(learning360_simulator, 0.05, poke_interval=600.0)["kind"] == "look"
 
 
@@ -63,14 +63,14 @@ def test_last_poll_at_the_deadline_may_still_find_it(learning360_simulator: Any)
     "error", [TimeoutError, KeyError, RuntimeError, AirflowException], ids=lambda one: one.__name__
 )
 @pytest.mark.parametrize("where", ["get_program_session", "close"])
-def test_an_unforeseen_error_is_told_to_the_worker(
+def test_unexpected_error_is_sent_to_the_worker(
     where: str,
     error: type[Exception],
     learning360_simulator: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Also a time-out of somebody else, which is not the deadline: Airflow would skip the task with `soft_fail`."""
+    """Also a time-out other than the deadline: with `soft_fail`, Airflow would skip the task."""
 
     async def broken(self: Any, *_: Any) -> Any:
         raise error("hunter2")
@@ -80,16 +80,16 @@ def test_an_unforeseen_error_is_told_to_the_worker(
     event = run(learning360_simulator, 60)
     assert event["kind"] == "error"
     assert event["deadline"]
-    told = LearningError.from_dict(event["error"])
-    assert isinstance(told, TryAgainError)
-    assert f"Unexpected {error.__name__}" in str(told)
+    sent = LearningError.from_dict(event["error"])
+    assert isinstance(sent, TryAgainError)
+    assert f"Unexpected {error.__name__}" in str(sent)
     (traceback,) = [one.getMessage() for one in caplog.records if "Traceback" in one.getMessage()]
     assert "in broken" in traceback
     assert "hunter2" not in traceback + str(event)
 
 
 @pytest.mark.parametrize("failures", [3, 4])
-def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
+def test_unresponsive_airflow_counts_as_a_failed_poll(
     failures: int, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, left = learning.get_async_connection, [failures]
@@ -110,7 +110,7 @@ def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
 
 
 @pytest.mark.parametrize("where", ["answer", "first_wait"])
-def test_retry_after_is_capped_and_said(
+def test_retry_after_is_capped_and_logged(
     where: str, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__MAX_TRIGGERER_WAIT", "0.1")

@@ -32,7 +32,7 @@ def test_session_is_named_once_until_all_are_readable_again(polls: list[list[int
         named = named | set(poll) if poll else set()
 
 
-def test_many_take_little_memory() -> None:
+def test_many_unreadable_sessions_take_little_memory() -> None:
     tracemalloc.start()
     try:
         bad = UnreadableSessions(UnreadableSessions(None))

@@ -86,14 +86,14 @@ class TaskMemory:
             self._in_process[LAST_READ] = moment.isoformat()
 
     def forget(self) -> None:
-        """Forget everything, so that clearing the task waits anew."""
+        """Forget everything, so that a cleared task waits again."""
         self._in_process.clear()
         if self._store is not None:
             for key in (WATERMARK, FAILURES, LAST_READ):
                 self._store.delete(key)
 
     def _get(self, key: str) -> Any:
-        # Asked of Airflow once in a process: nobody else writes these keys meanwhile.
+        # Read once in a process: no other process writes these keys meanwhile.
         if key not in self._in_process:
             self._in_process[key] = self._store.get(key) if self._store is not None else None
         return self._in_process[key]

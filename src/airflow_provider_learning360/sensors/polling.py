@@ -133,7 +133,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     @abstractmethod
     def build_wait(self, memory: TaskMemory) -> Wait[Any]:
         """
-        Return the wait as it stands. It is made anew for each poll.
+        Return the wait as it stands; called before each poll.
 
         :param memory: What the task remembers: pass `self.wait_options(memory)` on to the wait.
         :returns: The wait; its `evaluate` decides what a poll means.
@@ -315,12 +315,12 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         """Poll, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
         try:
             found = self._fail(context, error) if error else self.poke(context)
-        except LearningError as trouble:
+        except LearningError as failure:
             if self.never_fail:
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from trouble
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from failure
             if not self.silent_fail:
                 raise
-            self.log.error("Poll failed: %s", trouble)
+            self.log.error("Poll failed: %s", failure)
             found = False
         if isinstance(found, PokeReturnValue):
             return found.xcom_value

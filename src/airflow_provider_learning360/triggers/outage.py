@@ -75,7 +75,7 @@ class Outage:
 
 
 def _kind(error: LearningError) -> str:
-    """Return the kind of trouble by what there is to do about it: fix something, or wait."""
+    """Return the kind of an error by what to do about it: fix something, or wait."""
     if isinstance(error, UnexpectedError):
         return error.kind
     if isinstance(error, FixConnectionError):

@@ -47,7 +47,7 @@ EARLY_POLL_GAP = 10.0
 MAX_ERRORS_IN_A_ROW = 3
 # Seconds after which the log says that a poll hangs.
 HANG_WARNING = 60.0
-# Seconds after which the connection is read anew although only a 403 calls for it: its key may have changed.
+# Seconds after which a 403 makes the poller read the connection again: its key may have changed.
 FORBIDDEN_RENEWAL = 3600.0
 
 
@@ -56,7 +56,7 @@ class Poller:
     """
     Poll program sessions for ever, for all subscriptions at once.
 
-    It raises nothing for trouble on the way to 360Learning: it polls less often, logs it once, and goes on. A session
+    It raises no error of a request: it polls less often, logs the outage once, and goes on. A session
     that is not readable is left out and named once; it does not slow down the others.
 
     :param subscriptions: The watchers.
@@ -123,7 +123,7 @@ class Poller:
         return hook
 
     def _is_stale(self, error: LearningError | None) -> bool:
-        """Whether to read the connection anew before the next poll: somebody may have fixed it."""
+        """Whether to read the connection again before the next poll: it may have been fixed."""
         if isinstance(error, ForbiddenError):
             return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
         return isinstance(error, FixConnectionError)
@@ -157,10 +157,10 @@ class Poller:
         index = await WatchIndex.of(self.subscriptions)
         try:
             error = await self._look_at_all(hook, index)
-        except LearningError as trouble:
-            error = trouble
-        except Exception as trouble:  # noqa: BLE001 - raising it would end all watchers, which Airflow starts again at once
-            error = UnexpectedError(trouble)
+        except LearningError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - raising it would end all watchers, which Airflow restarts at once
+            error = UnexpectedError(failure)
         index.log_news(log, self._last_read)
         if self._has_read_list:
             self._list_read_at = datetime.observed(tz=UTC)
@@ -250,7 +250,7 @@ class Poller:
             self._unreadable.add(session_id, error)
             if in_row >= MAX_ERRORS_IN_A_ROW:
                 break
-        # Where some can be read, the trouble is with the other sessions alone.
+        # Where some sessions can be read, the errors concern the others alone.
         return None if self._answered and (first_error is None or first_error.retry_after is None) else first_error
 
     def _order(self, session_id: str) -> tuple[bool, int, str]:
@@ -280,7 +280,7 @@ class Poller:
         return self._read_at.get(session_id) or self._list_read_at
 
     def _wait_after(self, error: LearningError | None) -> float:
-        """Return the seconds until the next poll: trouble with single sessions does not slow down the others."""
+        """Return the seconds until the next poll; errors of single sessions do not slow down the others."""
         longest = max_triggerer_wait()
         if error is not None and error.retry_after is not None and error.retry_after > longest:
             log.warning(

@@ -1,4 +1,4 @@
-"""Give the event loop back after a while of work, so that the other triggers of the triggerer can run."""
+"""Time slices of long work on the event loop, so that the other triggers of the triggerer can run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIME_SLICE = 0.005  # seconds of work in one go
 
 
 class TimeSlice:
-    """The time that one piece of work has taken since other triggers could run."""
+    """The time that some work has taken since other triggers could run."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()

@@ -54,11 +54,11 @@ class WatchIndex:
 
     @property
     def has_everything(self) -> bool:
-        """Whether somebody watches all sessions of the platform."""
+        """Whether any watcher watches all sessions of the platform."""
         return bool(self._of_everything)
 
     def watches(self, session_id: str) -> bool:
-        """Whether anybody watches this session."""
+        """Whether any watcher watches this session."""
         return self.has_everything or session_id in self._by_id
 
     def is_there(self, session_id: str) -> bool:
