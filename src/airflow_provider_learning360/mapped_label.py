@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ast import literal_eval
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.sanitizer import printable
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Characters. Airflow keeps labels in a column of this size; PostgreSQL refuses a longer one.
 MAX_LABEL = 250
+LABEL = "learning360_session"  # name of the label in the task context
 
 
 def name_mapped_task(context: Context, session: ProgramSession) -> None:
@@ -25,8 +26,28 @@ def name_mapped_task(context: Context, session: ProgramSession) -> None:
     """
     mapped = getattr(context["ti"], "map_index", -1) >= 0
     if mapped and not context.get("map_index_template"):
-        context["map_index_template"] = "{{ learning360_session }}"
-        context["learning360_session"] = format_label(session)  # type: ignore[typeddict-unknown-key]
+        context["map_index_template"] = f"{{{{ {LABEL} }}}}"
+    if context.get("map_index_template") == f"{{{{ {LABEL} }}}}":
+        context[LABEL] = format_label(session)  # type: ignore[literal-required]
+
+
+def send_label(context: Context) -> None:
+    """
+    Show the label of a mapped task that is about to be deferred. Airflow itself sends it only when a task ends.
+
+    :param context: Airflow's task context, after `name_mapped_task`.
+    """
+    label: Any = context.get(LABEL)
+    if label is None:
+        return
+    try:
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import SetRenderedMapIndex
+    except ImportError:  # Airflow below 3.2
+        return
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if supervisor is not None:
+        supervisor.send(SetRenderedMapIndex(rendered_map_index=label))
 
 
 def format_label(session: ProgramSession) -> str:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -314,3 +315,26 @@ def test_mapped_sensor_shows_the_name_of_its_session(start: str | None, learning
     assert bool(sensor.poke(context)) is (start is not None)  # type: ignore[arg-type]
     assert context["map_index_template"] == "{{ learning360_session }}"
     assert context["learning360_session"] == f"Lyon ({session_id})"
+
+
+@pytest.mark.parametrize("template", [None, "{{ task.session_id }}"])
+def test_mapped_sensor_shows_the_name_also_while_it_is_deferred(
+    template: str | None, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.execution_time import task_runner
+
+    (session_id,) = learning360_simulator.session_ids
+    learning360_simulator.edit(session_id, name="Lyon", startDate=None)
+    sent: list[Any] = []
+    supervisor = SimpleNamespace(send=lambda message: sent.append(message.rendered_map_index))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    context = new_context() | {"map_index_template": template}
+    context["ti"].map_index = 0
+    sensor = SessionDateSensor(task_id="wait", session_id=session_id, deferrable=True)
+    session = ProgramSession.model_validate(learning360_simulator.session(session_id))
+    # The connection would be looked up through the supervisor too.
+    sensor.__dict__["hook"] = SimpleNamespace(get_program_session=lambda _: session)
+    with pytest.raises(TaskDeferred):
+        sensor.execute(context)  # type: ignore[arg-type]
+    # A label of the author's own is sent by Airflow.
+    assert sent == ([f"Lyon ({session_id})"] if template is None else [])

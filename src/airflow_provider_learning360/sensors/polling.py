@@ -23,7 +23,7 @@ from airflow_provider_learning360.api.waiting import OnMissing, Wait
 from airflow_provider_learning360.argument_checks import require_choice, seconds_of
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.hooks.limits import max_task_wait, max_triggerer_wait
-from airflow_provider_learning360.mapped_label import name_mapped_task
+from airflow_provider_learning360.mapped_label import name_mapped_task, send_label
 from airflow_provider_learning360.operator_base import LearningOperator
 from airflow_provider_learning360.policies.retry import (
     HAS_RETRY_POLICIES,
@@ -333,6 +333,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         first_wait = max(0.0, self._not_before - time.monotonic())
         next_poll = max(min(self.poke_interval, self.seconds_until_due(), remaining.total_seconds()), first_wait)
         self._waiting_log.note_next_poll(next_poll, deadline)
+        send_label(context)
         self.defer(
             trigger=self.build_trigger(
                 wait,
