@@ -1,4 +1,4 @@
-"""The operators and sensors of the provider, found where palettes find them."""
+"""The operators and sensors of the provider, found through the provider info."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_learning360.provider_info import get_provider_info
 
 
 def classes_of(module: types.ModuleType) -> list[type[BaseOperator]]:
-    """The operators and sensors that a module defines and that can be used as they are."""
+    """The operators and sensors that a module defines, without abstract ones."""
     return [
         one
         for _, one in inspect.getmembers(module, inspect.isclass)
@@ -23,7 +23,7 @@ def classes_of(module: types.ModuleType) -> list[type[BaseOperator]]:
 
 
 def announced() -> list[str]:
-    """The modules that palettes look into."""
+    """The modules that the provider info lists."""
     info = get_provider_info()
     return [name for kind in ("operators", "sensors") for entry in info[kind] for name in entry["python-modules"]]
 

@@ -1,4 +1,4 @@
-"""The part of a triggerer that watchers meet: Airflow's own shared streams, and a store that can be looked into."""
+"""The part of a triggerer that watchers use: Airflow's shared streams, and a store that tests can read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Store:
         return found
 
     async def keep(self, asset: Any, watermark: Watermark) -> None:
-        """Store a watermark as one that an earlier watch has left behind."""
+        """Store a watermark as an earlier watch did."""
         session_id = watermark.session_id
         watch = WatchState([session_id], watermark.watch, acknowledged={session_id: SessionState(watermark)})
         watch.dirty_shards.add(shard_of(session_id))
@@ -56,17 +56,17 @@ class _Accessor:
         self._store, self._name = store, name
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        await self._answer()
+        await self._respond()
         row = self._store.rows.get((self._name, key))
         return default if row is None else json.loads(row)
 
     async def aset(self, key: str, value: Any) -> None:
-        await self._answer()
+        await self._respond()
         self._store.writes += 1
         self._store.rows[self._name, key] = json.dumps(value)
 
-    async def _answer(self) -> None:
-        await asyncio.sleep(0)  # Airflow's answer comes through a pipe, so that others get their turn
+    async def _respond(self) -> None:
+        await asyncio.sleep(0)  # Airflow's response comes through a pipe; other tasks run meanwhile
         if self._store.broken:
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
 
@@ -106,7 +106,7 @@ class Triggerer:
                 self.events.append((name, json.loads(json.dumps(event.payload))))
                 if self.confirming:
                     asyncio.get_running_loop().call_soon(self.manager.confirm_persisted, [sequence])
-        except Exception as error:  # noqa: BLE001 - kept for the test to look at
+        except Exception as error:  # noqa: BLE001 - the test decides what it means
             self.failed.append(error)
         finally:
             await self.manager.unsubscribe(number, key)
@@ -150,7 +150,7 @@ async def running(store: Store, *assets: Any, confirming: bool = True, **options
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settling, no floor of the interval, and nothing that another test has left in this process."""
+    """No debounce, no shortest interval, and no state of another test in this process."""
     monkeypatch.setattr(poller, "JOIN_DEBOUNCE", 0.02)
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")
     # One event loop a test, and so no streams of the test before.

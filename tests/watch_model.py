@@ -26,7 +26,7 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
 from airflow_provider_learning360.api.models import ProgramSession, format_date
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
-from airflow_provider_learning360.triggers import cursor, poller
+from airflow_provider_learning360.triggers import cursor, poller, time_slice
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -51,7 +51,7 @@ def patched() -> Iterator[None]:
     """No time passes in this world; the poller sleeps until it is woken."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(poller, "JOIN_DEBOUNCE", 0.0)
-        patch.setattr(poller, "TIME_SLICE", float("inf"))
+        patch.setattr(time_slice, "TIME_SLICE", float("inf"))
         patch.setattr(cursor, "PAUSE", 0.0)
         patch.setattr(poller.Poller, "_new_hook", _new_hook)
         patch.setattr(poller.Poller, "_sleep", _sleep)

@@ -1,8 +1,8 @@
 """
-Which values are templates: those that the author of a DAG wrote, and nothing that a run brought.
+Which values are templates: those that the author of a DAG wrote, and no value that a run gave.
 
-Airflow renders what `expand_kwargs` took from another task as if the author had written it. A session that is named
-`{{ conn.learning360_default.password }}` would then put the key into XCom.
+Airflow renders values that `expand_kwargs` took from another task as if the author had written them. A session with the
+name `{{ conn.learning360_default.password }}` would then put the key into XCom.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_template(value: Any) -> bool:
     """
     Whether Airflow renders or resolves a value, or a part of it, when the task runs.
 
-    :param value: What an author gave: text, a list or mapping with texts in it, another task's output, or a callable.
+    :param value: A value in the DAG file: text, a list or mapping of texts, another task's output, or a callable.
     """
     if isinstance(value, str):
         return any(mark in value for mark in _MARKS)
@@ -43,26 +43,26 @@ def is_template(value: Any) -> bool:
 
 def is_reference(value: Any) -> bool:
     """
-    Whether a value stands for what another task returns, such as `get_session.output`.
+    Whether a value stands for the result of another task, such as `get_session.output`.
 
-    :param value: What an author gave.
+    :param value: A value in the DAG file.
     """
     return not isinstance(value, os.PathLike) and callable(getattr(value, "resolve", None))
 
 
 def gave_nothing(value: Any) -> bool:
     """
-    Whether a rendered value is `None`, also as text. An empty text is what its author wrote as default.
+    Whether a rendered value is `None`, also as text. An empty text is not: the author wrote it as a default.
 
-    :param value: What a template gave.
+    :param value: The rendered value.
     """
-    # With native rendering, some of Airflow's macros give a proxy, which is not None but of its class.
+    # With native rendering, some of Airflow's macros give a proxy of None.
     return isinstance(value, NoneType) or (isinstance(value, str) and value.strip() == "None")
 
 
 class SafeRendering(_Base):
     """
-    Render the template fields of an operator once, and only those that its author wrote.
+    Render the template fields of an operator once, and only values that the author of the DAG wrote.
 
     Put it before `BaseOperator` among the base classes.
 
@@ -90,15 +90,16 @@ class SafeRendering(_Base):
             and not (mapped is not None and _comes_from_run(name, getattr(self, name), mapped, context))
         ]
         self._written = {**self.__dict__.get("_written", {}), **{name: getattr(self, name) for name in fields}}
-        # Airflow lists what needs no rendering in `seen_oids`, but not for `expand_kwargs`. The fields say it all.
+        # Airflow fills `seen_oids` with values that need no rendering, except for `expand_kwargs`. `fields` has it all.
         super()._do_render_template_fields(self, fields, context, jinja_env, set(), **more)
         self._rendered = {**rendered, **{name: getattr(self, name) for name in fields}}
 
     def empty_template(self, field: str) -> str | None:
         """
-        Return the template that an author wrote for a field, if it gave `None`; else None.
+        Return the template of a field if it gave `None`.
 
         :param field: Name of the template field.
+        :returns: The template as the author wrote it; None if it gave a value, or if there is no template.
         """
         written = self.__dict__.get("_written", {}).get(field)
         if not (is_template(written) and gave_nothing(getattr(self, field))):
@@ -107,13 +108,13 @@ class SafeRendering(_Base):
 
 
 def _mapped_task(task: BaseOperator) -> Any:
-    """Return the mapped task that a task was made from; None if it is not mapped."""
+    """Return the mapped task to which a task belongs; None if it is not mapped."""
     found = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
     return found if getattr(found, "expand_input", None) is not None else None
 
 
 def _comes_from_run(field: str, value: Any, mapped: Any, context: Context) -> bool:
-    """Whether the run brought the value of a field, so that the author did not write it."""
+    """Whether the run gave the value of a field, and not the author of the DAG."""
     given = mapped.expand_input.value
     if isinstance(given, Mapping):  # expand(...)
         return field in given and is_reference(given[field])
@@ -121,6 +122,6 @@ def _comes_from_run(field: str, value: Any, mapped: Any, context: Context) -> bo
         given = given[context["ti"].map_index]
         if not is_reference(given):
             return False
-    # Mapped values may replace those of `partial`, so that the name alone says too little.
+    # Mapped values may replace those of `partial`, so the values have to be compared.
     defaults = [getattr(one, "default_args", None) or {} for one in (mapped.dag, mapped.task_group)]
     return not any(field in one and one[field] == value for one in (mapped.partial_kwargs, *defaults))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
 
-from airflow_provider_learning360.api import endpoints
+from airflow_provider_learning360.api import endpoints, session_ids
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError
 from airflow_provider_learning360.api.messages import Request, Response
@@ -61,7 +61,7 @@ def test_response_is_parsed_as_the_requested_type(
 
 @pytest.mark.parametrize("good", [ID, ID.upper(), f" {ID}\n"], ids=repr)
 def test_id_has_24_hexadecimal_characters(good: str) -> None:
-    assert endpoints.require_session_id(good) == ID
+    assert session_ids.require_session_id(good) == ID
 
 
 BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 24, None, 42, b"6" * 24, [ID]]
@@ -74,7 +74,7 @@ BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 
         endpoints.get_program_session,
         endpoints.get_program_session_users,
         endpoints.get_program_session_stats,
-        endpoints.find_session_id,
+        session_ids.find_session_id,
     ],
 )
 def test_invalid_id_is_refused_before_any_request(use: Callable[[Any], Any], bad: Any) -> None:
@@ -87,15 +87,15 @@ def test_invalid_id_is_refused_before_any_request(use: Callable[[Any], Any], bad
 
 def test_invalid_id_is_shown_short_and_without_mail_addresses() -> None:
     with pytest.raises(InvalidIdError) as caught:
-        endpoints.require_session_id("jane@example.com " + "x" * 5000)
+        session_ids.require_session_id("jane@example.com " + "x" * 5000)
     assert len(str(caught.value)) < 1000
     assert "jane" not in str(caught.value)
 
 
 def test_session_is_given_by_id_or_document() -> None:
-    assert endpoints.find_session_id(ID) == endpoints.find_session_id({"_id": ID, "name": "x"}) == ID
+    assert session_ids.find_session_id(ID) == session_ids.find_session_id({"_id": ID, "name": "x"}) == ID
     with pytest.raises(InvalidIdError, match="None is not the ID"):
-        endpoints.find_session_id({"name": "x"})
+        session_ids.find_session_id({"name": "x"})
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=3))
@@ -251,7 +251,7 @@ def test_token_error_names_its_request(answer: Callable[..., Any]) -> None:
     assert caught.value.method is not None
 
 
-@pytest.mark.parametrize("use", [endpoints.require_session_id, lambda one: endpoints.find_session_id({"_id": one})])
+@pytest.mark.parametrize("use", [session_ids.require_session_id, lambda one: session_ids.find_session_id({"_id": one})])
 def test_id_of_digits_may_arrive_as_a_number(use: Callable[[Any], Any]) -> None:
     for digits in ("1" * 24, "9" * 24, "1" + "0" * 23, "600000000000000000000123"):
         assert use(int(digits)) == digits
@@ -274,7 +274,7 @@ NUMBERS = {
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
 def test_number_that_lost_digits_asks_for_quotes(number: Any) -> None:
     with pytest.raises(InvalidIdError, match="arrived as the number") as caught:
-        endpoints.require_session_id(number)
+        session_ids.require_session_id(number)
     assert "put quotes around the template" in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -283,9 +283,9 @@ def test_number_that_lost_digits_asks_for_quotes(number: Any) -> None:
 def test_natively_rendered_id_is_the_id_or_an_error(text: str) -> None:
     arrived = NativeEnvironment().from_string("{{ value }}").render(value=text)
     quoted = NativeEnvironment().from_string("'{{ value }}'").render(value=text)
-    assert endpoints.require_session_id(quoted) == text
+    assert session_ids.require_session_id(quoted) == text
     try:
-        assert endpoints.require_session_id(arrived) == text
+        assert session_ids.require_session_id(arrived) == text
     except InvalidIdError:
         assert not isinstance(arrived, str)
 
@@ -293,4 +293,4 @@ def test_natively_rendered_id_is_the_id_or_an_error(text: str) -> None:
 @pytest.mark.parametrize("value", [True, False])
 def test_boolean_is_not_a_number(value: bool) -> None:
     with pytest.raises(InvalidIdError, match=f"{value} is not the ID"):
-        endpoints.require_session_id(value)
+        session_ids.require_session_id(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from airflow_provider_learning360.assets.program_session import (
     watched_program_session,
     watched_program_sessions,
 )
+from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 
 ID = "60b8d2956e20ae1a0f8e44f1"
+OPERATOR: Any = ListProgramSessionsOperator(task_id="list")
 URI = f"learning360://app.360learning.com/programs/sessions/{ID}"
 
 
@@ -36,7 +39,7 @@ def arguments(asset: Asset) -> dict[str, Any]:
         URI.replace("learning360:", "LEARNING360:"),
     ],
 )
-def test_a_uri_has_one_form(written: str) -> None:
+def test_uri_is_normalized(written: str) -> None:
     assert Asset(written).uri == URI
 
 
@@ -49,12 +52,12 @@ def test_a_uri_has_one_form(written: str) -> None:
         f"{URI}/users",
     ],
 )
-def test_another_uri_is_an_error_that_shows_a_right_one(uri: str) -> None:
+def test_invalid_uri_is_an_error_with_a_valid_example(uri: str) -> None:
     with pytest.raises(ValueError, match="60b8d2956e20ae1a0f8e44f1"):
         Asset(uri)
 
 
-def test_the_uri_is_the_one_that_the_hook_reports() -> None:
+def test_uri_is_the_one_that_the_hook_reports() -> None:
     from airflow_provider_learning360.api.endpoints import build_session_uri
 
     assert watched_program_session(ID).uri == build_session_uri("https://app.360learning.com", ID) == URI
@@ -71,7 +74,7 @@ def test_openlineage_names_match() -> None:
     assert uri.openlineage_name(URI) == ("learning360://app.360learning.com", f"programs/sessions/{ID}")
 
 
-def test_a_watched_session() -> None:
+def test_watched_session_has_the_arguments_of_its_trigger() -> None:
     asset = watched_program_session(ID.upper(), poll_interval=60, watch=["startDate"], learning_conn_id="other")
     assert arguments(asset) == {
         "asset_name": asset.name,
@@ -84,7 +87,7 @@ def test_a_watched_session() -> None:
     }
 
 
-def test_watches_that_give_different_events_are_different_assets() -> None:
+def test_watches_with_different_events_are_different_assets() -> None:
     assets = [
         watched_program_session(ID),
         watched_program_session(ID, watch=["startDate"]),
@@ -98,7 +101,7 @@ def test_watches_that_give_different_events_are_different_assets() -> None:
     assert watched_program_session(ID, watch=["startDate", "endDate"]).uri == assets[2].uri
 
 
-def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
+def test_triggers_of_two_assets_have_different_hashes() -> None:
     hashes = set()
     for asset in (watched_program_sessions("one"), watched_program_sessions("two")):
         path, kwargs = asset.watchers[0].trigger.serialize()
@@ -106,12 +109,12 @@ def test_airflow_would_not_merge_the_triggers_of_two_assets() -> None:
     assert len(hashes) == 2
 
 
-def test_a_field_may_be_named_without_a_list_and_a_host_in_capitals() -> None:
+def test_field_may_be_a_text_and_host_in_capitals() -> None:
     assert watched_program_session(ID, watch="startDate").uri == watched_program_session(ID, watch=["startDate"]).uri  # type: ignore[arg-type]
     assert watched_program_session(ID, host="APP.360learning.com").name == watched_program_session(ID).name
 
 
-def test_the_order_of_ids_makes_no_new_trigger() -> None:
+def test_order_of_ids_makes_no_new_trigger() -> None:
     other = ID.replace("60", "70")
     one, two = (watched_program_sessions("x", ids) for ids in ([ID, other], [other.upper(), ID, ID]))
     assert arguments(one) == arguments(two)
@@ -121,34 +124,45 @@ def test_the_order_of_ids_makes_no_new_trigger() -> None:
     ("make", "message"),
     [
         (lambda: watched_program_session(ID, poll_interval=9.9), r"9.9 s is less than .* 10 s .*min_poll_interval"),
-        (lambda: watched_program_session(ID, poll_interval="60"), "'60' is no number of seconds"),
-        (lambda: watched_program_session(ID, poll_interval=float("nan")), "nan is no number of seconds"),
-        (lambda: watched_program_session(ID, host="not a host"), "this is no host"),
+        (lambda: watched_program_session(ID, poll_interval="60"), "'60' is not a duration"),
+        (lambda: watched_program_session(ID, poll_interval=float("nan")), "nan is not a number of seconds"),
+        (lambda: watched_program_session(ID, host="not a host"), "the value is not a host"),
         (lambda: watched_program_session(ID, poll="both"), "auto, single, list"),
         (lambda: watched_program_session(ID, on_missing="fail"), "ignore, event"),
         (lambda: watched_program_session(ID, watch=["start_date"]), "Did you mean startDate"),
-        (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is no host"),
+        (lambda: watched_program_session(ID, host="app.360learning.com/api"), "is not a host"),
         (
             lambda: watched_program_session(ID, host="https://me:SECRET@app.360learning.com"),
-            r"^host: this is no host(?!.*SECRET)",
+            r"^host: the value is not a host(?!.*SECRET)",
         ),
         (lambda: watched_program_sessions("x", poll="single"), "the list has to be read"),
         (lambda: watched_program_sessions("x", []), "the list is empty"),
-        (lambda: watched_program_sessions("x", ID), "watched_program_session for a single one"),
+        (lambda: watched_program_sessions("x", ID), "For one session, use watched_program_session"),
         (lambda: watched_program_sessions(""), "needs a name"),
+        (lambda: watched_program_session(ID, poll_interval={"minute": 5}), r"poll_interval: .*\{days: 1\}"),
+        (lambda: watched_program_session(ID, learning_conn_id="{{ var.value.x }}"), "^learning_conn_id: .* no run"),
+        (lambda: watched_program_session(ID, learning_conn_id=""), "^learning_conn_id: "),
+        (lambda: watched_program_session(OPERATOR), "^session_id: got task 'list'.* Use .output"),
+        (lambda: watched_program_session(OPERATOR.output), "^session_id: .*not a template or the output of a task"),
+        (lambda: watched_program_sessions("x", OPERATOR.output), "^session_ids: .*not a template or the output"),
     ],
 )
-def test_what_cannot_work_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
+def test_invalid_argument_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:
     with pytest.raises(FixArgumentError, match=message):
         make()
 
 
-def test_no_id_is_refused_when_the_dag_is_parsed() -> None:
+@pytest.mark.parametrize("minutes", [{"minutes": 5}, timedelta(minutes=5), 300, 300.0])
+def test_interval_is_a_duration_of_any_kind(minutes: Any) -> None:
+    assert arguments(watched_program_session(ID, poll_interval=minutes))["poll_interval"] == 300.0
+
+
+def test_invalid_id_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidIdError):
         watched_program_session("12")
 
 
-def test_the_floor_of_the_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shortest_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "60")
     with pytest.raises(FixArgumentError, match="60 s"):
         watched_program_session(ID, poll_interval=30)

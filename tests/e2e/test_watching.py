@@ -260,7 +260,7 @@ def test_a_broken_dag_file_forgets_the_watermark_and_says_so(airflow: Any, simul
         simulator.edit(session_id, name="Moved while the file was broken")
         airflow.put_dag("breaking.py", source)
         until_watched(airflow, simulator, "breaking", session_id)
-        assert airflow.logs_of("triggerer").count(f"First look at 1 program session ({session_id})") == 2
+        assert airflow.logs_of("triggerer").count(f"Watching 1 program session ({session_id}) from now on") == 2
         assert airflow.events("breaking") == []
 
         moved = simulator.edit(session_id, name="Moved after it was mended")["modifiedAt"]
@@ -293,8 +293,8 @@ def test_an_outage_and_a_rate_limit_are_waited_out(
     assert len(refused) == 3
     assert all(looks[number + 1]["at"] - looks[number]["at"] >= 4 for number in refused)
     lines = [line for line in airflow.logs_of("triggerer").splitlines() if "connection 'outage'" in line]
-    assert sum("Watching goes on" in line for line in lines) == 2
-    assert sum("answers again" in line for line in lines) == 2
+    assert sum("Could not poll" in line for line in lines) == 2
+    assert sum("works again" in line for line in lines) == 2
     assert len(lines) == 4
     assert "Traceback" not in airflow.logs_of("triggerer")
 

@@ -93,7 +93,7 @@ def run_trigger(server: HostileServer, call: str) -> None:
         return await anext(trigger.run())
 
     event = asyncio.run(asyncio.wait_for(first_event(), PATIENCE))
-    assert event.payload["kind"] in ("look", "error")
+    assert event.payload["kind"] in ("poll", "error")
 
 
 def run_poller(server: HostileServer, call: str) -> None:

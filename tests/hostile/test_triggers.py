@@ -59,7 +59,7 @@ def test_event_of_a_trigger_can_be_stored(attack: Attack, serve: Any, connect: C
     trigger.deadline = datetime.fromtimestamp(deadline, UTC).isoformat()
     payload = asyncio.run(first_event()).payload
     assert_fit_value(payload)
-    assert payload["kind"] in ("look", "error", "timeout")
+    assert payload["kind"] in ("poll", "error", "timeout")
     if payload["kind"] == "error":
         assert_fit_error(LearningError.from_dict(payload["error"]))
 

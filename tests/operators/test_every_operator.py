@@ -55,8 +55,11 @@ def names_of(module: types.ModuleType) -> dict[str, Any]:
 
 
 def annotation(kind: type, parameter: inspect.Parameter) -> Any:
-    module = importlib.import_module(kind.__module__)
-    return eval(parameter.annotation, names_of(module))  # the text is that of our own source
+    names: dict[str, Any] = {}
+    for one in reversed(kind.__mro__):  # what is inherited may be annotated with names of its own module
+        if one.__module__.startswith(PACKAGE.name):
+            names |= names_of(importlib.import_module(one.__module__))
+    return eval(parameter.annotation, names)  # the text is that of our own source
 
 
 def in_yaml(hint: Any) -> bool:

@@ -21,13 +21,15 @@ from airflow_provider_learning360.api.errors import (
 )
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.mapped_label import format_label
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
-    format_label,
 )
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.testing import session_document
+
+ID = "60b8d2956e20ae1a0f8e44f1"
 
 pytestmark = pytest.mark.learning360_simulator(sessions=3, learners=4, extra={"retry_attempts": 1})
 
@@ -66,12 +68,12 @@ def test_fields_and_exclude_choose_the_document(learning360_simulator: Simulator
 @pytest.mark.parametrize("argument", ["fields", "exclude"])
 def test_unknown_field_is_refused_when_the_dag_is_parsed(argument: str) -> None:
     with pytest.raises(FixArgumentError, match="start_date.*Did you mean startDate"):
-        GetProgramSessionOperator(task_id="get", session_id="x", **{argument: ["start_date"]})
+        GetProgramSessionOperator(task_id="get", session_id=ID, **{argument: ["start_date"]})
 
 
 def test_unknown_contract_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(FixArgumentError, match="ignore, warn, strict"):
-        GetProgramSessionOperator(task_id="get", session_id="x", contract="loud")  # type: ignore[arg-type]
+        GetProgramSessionOperator(task_id="get", session_id=ID, contract="loud")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", ["", "nope", "60b8d2956e20ae1a0f8e44f", None, {"name": "no ID"}, 7])
@@ -183,7 +185,7 @@ def test_filter_that_is_not_a_time_is_refused(learning360_simulator: Simulator) 
 
 @pytest.mark.parametrize("operator", [GetProgramSessionOperator, ListProgramSessionsOperator])
 def test_lasting_error_fails_at_once(operator: Any) -> None:
-    needed = {"session_id": "x"} if operator is GetProgramSessionOperator else {}
+    needed = {"session_id": ID} if operator is GetProgramSessionOperator else {}
     policy = operator(task_id="one", **needed).retry_policy
     for error in (UnauthorizedError("no"), NotFoundError("no"), ContractError("no"), InvalidIdError("no")):
         assert policy.evaluate(error, 1, 3).action.value == "fail"

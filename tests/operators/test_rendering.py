@@ -297,3 +297,19 @@ def test_every_operator_renders_safely() -> None:
     from airflow_provider_learning360.rendering import SafeRendering
 
     assert [kind.__name__ for kind in KINDS if not issubclass(kind, SafeRendering)] == []
+
+
+@pytest.mark.learning360_simulator(sessions=2, learners=2, extra={"retry_attempts": 1})
+def test_deferred_mapped_sensors_are_named_by_their_sessions(learning360_simulator: Simulator) -> None:
+    ids = learning360_simulator.session_ids
+    for number, session_id in enumerate(ids):
+        learning360_simulator.edit(session_id, name=f"Lyon {number}")
+        edit = {"edit": {"session": session_id, "fields": {"startDate": "2031-05-05T08:00:00.000Z"}}}
+        learning360_simulator.play({"when": {"path": session_id, "after_requests": 2}, "do": edit})
+    with DAG("wait_deferred", schedule=None) as dag:
+        wait = ProgramSessionModifiedSensor.partial(task_id="wait", poke_interval=0.1, timeout=60, deferrable=True)
+        wait.expand(session_id=list(ids))
+    run = tried(dag)
+    assert run.state == "success"
+    labels = {one.rendered_map_index for one in run.get_task_instances()}
+    assert labels == {f"Lyon {number} ({session_id})" for number, session_id in enumerate(ids)}

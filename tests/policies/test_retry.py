@@ -43,7 +43,7 @@ def test_short_retry_after_does_not_shorten_retry_delay() -> None:
 def test_policy_in_default_args_wins() -> None:
     mine = LearningRetryPolicy()
     with DAG("one", schedule=None, default_args={"retry_policy": mine}):
-        assert GetProgramSessionOperator(task_id="get", session_id="x").retry_policy is mine
+        assert GetProgramSessionOperator(task_id="get", session_id="f" * 24).retry_policy is mine
 
 
 @pytest.mark.parametrize("asked", [86401.0, 1e12, 1e15, 1e300], ids=str)

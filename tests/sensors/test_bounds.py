@@ -1,4 +1,4 @@
-"""No delay that a server asks for, and no look, outlasts what the author and the installation allow."""
+"""No `Retry-After` and no poll takes longer than the author and the installation allow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferr
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.errors import RateLimitedError, UnavailableError
-from airflow_provider_learning360.sensors.polling import LAST_LOOK
+from airflow_provider_learning360.sensors.polling import LAST_POLL_SECONDS
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 
@@ -21,7 +21,7 @@ LONG_DELAYS = [86401.0, 1e12, 1e15, 1e300]
 
 
 class TaskInstance:
-    """The part of a task instance that a sensor talks to."""
+    """The part of a task instance that a sensor uses."""
 
     map_index = -1
 
@@ -33,13 +33,13 @@ class TaskInstance:
 
 
 class OldTaskInstance:
-    """Airflow below 3 has no such question."""
+    """Airflow below 3 does not say when the wait began."""
 
     map_index = -1
 
 
 class Hook:
-    """A hook that asks for patience, and notes how long it may take."""
+    """A hook whose server sends `Retry-After`; it records its time limits."""
 
     def __init__(self, retry_after: float | None) -> None:
         self.retry_after = retry_after
@@ -64,7 +64,7 @@ every_mode = pytest.mark.parametrize("mode", MODES, ids=str)
 
 
 def end(made: Any, ti: Any = None) -> Any:
-    """How the first look of a wait ends."""
+    """How the first poll of a wait ends."""
     with pytest.raises((AirflowRescheduleException, TaskDeferred, AirflowSensorTimeout)) as caught:
         made.execute({"ti": ti or TaskInstance()})
     return caught.value
@@ -72,7 +72,7 @@ def end(made: Any, ti: Any = None) -> Any:
 
 @pytest.mark.parametrize("delay", LONG_DELAYS, ids=str)
 @pytest.mark.parametrize("kind", [ProgramSessionModifiedSensor, SessionDateSensor])
-def test_a_rescheduled_sensor_waits_a_day_at_most(kind: Any, delay: float) -> None:
+def test_rescheduled_sensor_waits_a_day_at_most(kind: Any, delay: float) -> None:
     hook = Hook(delay)
     ended = end(sensor(hook, kind, mode="reschedule", timeout=10 * 86400))
     assert isinstance(ended, AirflowRescheduleException)
@@ -81,13 +81,13 @@ def test_a_rescheduled_sensor_waits_a_day_at_most(kind: Any, delay: float) -> No
 
 
 @pytest.mark.parametrize("delay", LONG_DELAYS, ids=str)
-def test_a_deferred_sensor_waits_an_hour_at_most(delay: float) -> None:
+def test_deferred_sensor_waits_an_hour_at_most(delay: float) -> None:
     trigger = end(sensor(Hook(delay), deferrable=True, timeout=10 * 86400)).trigger
     assert 3500 < trigger.first_wait <= 3600
 
 
 @pytest.mark.parametrize("delay", LONG_DELAYS, ids=str)
-def test_a_poking_sensor_waits_a_day_at_most(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poking_sensor_waits_a_day_at_most(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -101,7 +101,7 @@ def test_a_poking_sensor_waits_a_day_at_most(delay: float, monkeypatch: pytest.M
 
 
 @every_mode
-def test_the_log_says_what_was_asked_and_what_is_done(
+def test_capped_retry_after_is_logged_with_both_values(
     mode: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     option = "max_triggerer_wait" if mode.get("deferrable") else "max_task_wait"
@@ -112,7 +112,7 @@ def test_the_log_says_what_was_asked_and_what_is_done(
 
 
 @pytest.mark.parametrize("delay", [None, 1.0, 3600.0], ids=str)
-def test_a_delay_within_the_limit_is_kept_and_said_nothing_of(
+def test_retry_after_within_the_limit_is_kept_and_not_logged(
     delay: float | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ended = end(sensor(Hook(delay), mode="reschedule", poke_interval=60, timeout=7200))
@@ -122,7 +122,7 @@ def test_a_delay_within_the_limit_is_kept_and_said_nothing_of(
 
 
 @every_mode
-def test_a_look_has_what_is_left_of_the_timeout(mode: dict[str, Any]) -> None:
+def test_poll_is_limited_to_the_rest_of_the_timeout(mode: dict[str, Any]) -> None:
     hook = Hook(1.0)
     started = datetime.now(tz=UTC) - timedelta(seconds=100)
     if mode:
@@ -143,31 +143,31 @@ def _stop(*_: Any) -> float:
     raise KeyboardInterrupt
 
 
-def test_the_last_look_has_a_few_seconds() -> None:
+def test_last_poll_has_a_few_seconds() -> None:
     for timeout, started in ((0, None), (50, datetime.now(tz=UTC) - timedelta(seconds=100))):
         hook = Hook(None)
         end(sensor(hook, mode="reschedule", timeout=timeout), TaskInstance(started))
-        assert hook.limits == [LAST_LOOK]
+        assert hook.limits == [LAST_POLL_SECONDS]
 
 
-def test_a_resumed_look_has_what_is_left_until_the_deadline() -> None:
+def test_poll_after_a_deferral_is_limited_to_the_deadline() -> None:
     hook = Hook(None)
     deadline = (datetime.now(tz=UTC) + timedelta(seconds=200)).isoformat()
     with pytest.raises(TaskDeferred):
         sensor(hook, timeout=1000, deferrable=True).execute_complete(
-            {"ti": TaskInstance()}, {"kind": "look", "deadline": deadline}
+            {"ti": TaskInstance()}, {"kind": "poll", "deadline": deadline}
         )
     (limit,) = hook.limits
     assert limit is not None
     assert 100 < limit <= 200
 
 
-def test_where_airflow_does_not_say_when_the_wait_began_the_hook_decides() -> None:
+def test_poll_has_no_limit_where_the_start_of_the_wait_is_unknown() -> None:
     hook = Hook(None)
     made = sensor(hook, mode="reschedule", timeout=1000)
     assert made._started({"ti": OldTaskInstance()}) is None
     hook.get_program_session = _unavailable  # type: ignore[method-assign]
-    with pytest.raises(UnavailableError):  # a look by itself, as `poke` is public
+    with pytest.raises(UnavailableError):  # a single poll: `poke` is public
         sensor(hook, max_failures=0).poke({"ti": OldTaskInstance()})
     assert hook.time_limit is None
 
@@ -177,7 +177,7 @@ def _unavailable(_: str) -> Any:
 
 
 @every_mode
-def test_a_timeout_beyond_the_calendar_is_a_long_one(mode: dict[str, Any]) -> None:
+def test_timeout_beyond_the_calendar_is_accepted(mode: dict[str, Any]) -> None:
     hook = Hook(None)
     made = sensor(hook, timeout=10**12, **mode)
     if not mode:
@@ -193,6 +193,6 @@ def test_a_timeout_beyond_the_calendar_is_a_long_one(mode: dict[str, Any]) -> No
     assert hook.limits[0] > 1e9
 
 
-def test_a_wait_that_grows_stays_a_number() -> None:
+def test_growing_interval_does_not_overflow() -> None:
     made = sensor(Hook(None), exponential_backoff=True, max_wait=60, timeout=10 * 86400)
     assert made._get_next_poke_interval(0.0, lambda: 0.0, 5000) == 60

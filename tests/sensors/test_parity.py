@@ -1,8 +1,8 @@
 """
 One definition of "modified": poke, reschedule, deferred and event mode find the same on the same timelines.
 
-The first three are the sensor's, and end the same way in everything. Event mode is a watched asset, which never gives
-up: where the sensor ends without a change, there is no event for as long as its timeline takes.
+The first three are modes of the sensor, and every timeline ends the same way in them. Event mode is a watched asset,
+which never gives up: where the sensor ends without a change, there is no event while the timeline lasts.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FakeStore:
 
 
 class FakeTaskInstance:
-    """The part of a task instance that a sensor talks to."""
+    """The part of a task instance that a sensor uses."""
 
     map_index = -1
 
@@ -123,9 +123,9 @@ WATCH: dict[str, Any] = {"since": "DOCUMENT", "watch": ["startDate", "endDate"]}
 SUCCESS_START = ("success", ["modifiedAt", "startDate"])
 
 TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
-    "changed before the first look": ([edit(0, startDate=NEW_START)], WATCH, SUCCESS_START),
+    "changed before the first poll": ([edit(0, startDate=NEW_START)], WATCH, SUCCESS_START),
     "changed later": ([edit(2, startDate=NEW_START)], DOCUMENT, ("success", ["modifiedAt"])),
-    "changed later, first look is the watermark": ([edit(2, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
+    "changed later, first poll is the watermark": ([edit(2, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
     "since a template that rendered to nothing": ([edit(2, name="New")], {"since": ""}, ("success", ["modifiedAt"])),
     "an ID in capitals": ([edit(2, name="New")], {"session_id": "CAPITALS"}, ("success", ["modifiedAt"])),
     "an ID in capitals, since a document": (
@@ -144,13 +144,13 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
         WATCH,
         SUCCESS_START,
     ),
-    "watched from the first look": (
+    "watched from the first poll": (
         [edit(2, endDate=NEW_START)],
         {"watch": ["endDate"]},
         ("success", ["modifiedAt", "endDate"]),
     ),
     "outage in between": ([answer(1, 3, 503), edit(4, startDate=NEW_START)], WATCH, SUCCESS_START),
-    "outage at the first look": ([answer(0, 2, 503), edit(4, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
+    "outage at the first poll": ([answer(0, 2, 503), edit(4, startDate=NEW_START)], {}, ("success", ["modifiedAt"])),
     "outage without end": ([answer(1, 99, 503)], {"max_failures": 3}, "UnavailableError"),
     "outage without end, never_fail": ([answer(1, 99, 503)], {"max_failures": 3, "never_fail": True}, "skip"),
     "rate limit": (
@@ -191,7 +191,7 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
 
 
 def watched_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What a watch has of a sensor's arguments; how a sensor waits and gives up is nothing to it."""
+    """The arguments of a sensor that a watch has too."""
     return {name: value for name, value in arguments.items() if name in ("session_id", "since", "watch")}
 
 
@@ -235,7 +235,7 @@ def test_every_mode_ends_the_same_way(
     if mode in SENSOR_MODES:
         ended = sensed(mode, arguments, expected)
     else:
-        over = partial(is_over, simulator, looks_at(steps), caplog)
+        over = partial(is_over, simulator, polls_of(steps), caplog)
         ended = asyncio.run(watched(session_id, {**watched_arguments(arguments), **EVENT_MODES[mode]}, over))
 
     if isinstance(expected, tuple):
@@ -245,12 +245,12 @@ def test_every_mode_ends_the_same_way(
 
 
 def changes_between(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """What is to be told of the changes of some fields."""
+    """What the sensor pushes about the changes of some fields."""
     return {name: shown({"from": before.get(name), "to": after.get(name)}) for name in names}
 
 
 def shown(values: dict[str, Any]) -> dict[str, Any]:
-    """Without people, of whom there are lists here, and without what is long: only that these changed is told."""
+    """Without lists of people and long values: of these, only the name of the field is shown."""
     texts = [one for one in values.values() if isinstance(one, list) or len(str(one)) > 500]
     return {} if texts else values
 
@@ -268,7 +268,7 @@ def sensed(mode: str, arguments: dict[str, Any], expected: Any) -> Any:
 
     ended = outcome(drive, make, context)
     if isinstance(ended, dict):
-        assert context["task_state_store"].rows == {}  # so that clearing the task waits anew
+        assert context["task_state_store"].rows == {}  # so that the cleared task waits again
     return ended
 
 
@@ -292,7 +292,7 @@ def without_fingerprints(values: dict[str, Any]) -> dict[str, Any]:
 
 
 async def watched(session_id: str, arguments: dict[str, Any], over: Callable[[], bool]) -> Any:
-    """What the only event of a watch tells, or `no event`."""
+    """The changes in the only event of a watch, or `no event`."""
     store, since = Store(), arguments.pop("since", None)
     asset = watched_program_session(poll_interval=0.02, **arguments)
     if since:
@@ -309,15 +309,15 @@ async def watched(session_id: str, arguments: dict[str, Any], over: Callable[[],
         return {"modifiedAt": entry["modifiedAt"], **entry["changes"]}
 
 
-def looks_at(steps: list[dict[str, Any]]) -> int:
-    """Looks after which a timeline is over, or goes on for ever, and after which more have met what it has left."""
+def polls_of(steps: list[dict[str, Any]]) -> int:
+    """The polls after which a timeline is over, or repeats itself for ever."""
     last = max((step["when"]["after_requests"] + min(step["when"].get("times", 1), 3) for step in steps), default=0)
     return last + 4
 
 
-def is_over(simulator: Simulator, looks: int, caplog: pytest.LogCaptureFixture) -> bool:
-    """Whether a timeline is over for a watch: it has looked so often, or was told not to look any more."""
-    return len(simulator.requests) >= looks or "asks to wait 600 s" in caplog.text
+def is_over(simulator: Simulator, polls: int, caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether a timeline is over for a watch: it has polled often enough, or has to wait for long."""
+    return len(simulator.requests) >= polls or "asks to wait 600 s" in caplog.text
 
 
 def filled(value: Any, values: dict[str, Any]) -> Any:

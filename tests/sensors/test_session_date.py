@@ -1,4 +1,4 @@
-"""Due or moved: the sensor follows a session's date in every mode."""
+"""The sensor follows the date of a session in every mode, also when the date moves."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SOON = timedelta(seconds=0.6)
 
 
 class FakeTaskInstance:
-    """The part of a task instance that a sensor talks to."""
+    """The part of a task instance that a sensor uses."""
 
     map_index = -1
 
     def xcom_push(self, key: str, value: Any) -> None:
-        raise AssertionError("nothing is pushed beside the document")
+        raise AssertionError("only the document is pushed")
 
 
 def poke(sensor: Callable[[], SessionDateSensor]) -> Any:
@@ -81,21 +81,21 @@ def set_dates(simulator: Simulator, **dates: Any) -> None:
     simulator.edit(simulator.session_ids[0], **dates)
 
 
-def test_it_wakes_when_the_time_comes_and_not_at_the_next_look(wait: Any, learning360_simulator: Simulator) -> None:
+def test_sensor_wakes_when_the_time_comes_and_not_at_the_next_poll(wait: Any, learning360_simulator: Simulator) -> None:
     start = datetime.now(tz=UTC) + timedelta(hours=2) + SOON
     set_dates(learning360_simulator, startDate=date(start))
-    document = wait(before={"hours": 2})  # with 60 s between looks
+    document = wait(before={"hours": 2})  # with 60 s between polls
     assert document["startDate"] == date(start)
     assert datetime.now(tz=UTC) >= start - timedelta(hours=2, milliseconds=1)
 
 
-def test_a_time_that_is_over_ends_the_wait_at_once(wait: Any, learning360_simulator: Simulator) -> None:
+def test_time_in_the_past_ends_the_wait_at_once(wait: Any, learning360_simulator: Simulator) -> None:
     set_dates(learning360_simulator, endDate=date(datetime.now(tz=UTC) - timedelta(days=1)))
     assert wait(anchor="endDate", after={"hours": 1})
     assert len(learning360_simulator.requests) == 1
 
 
-def test_a_date_that_moved_back_is_followed(wait: Any, learning360_simulator: Simulator) -> None:
+def test_postponed_date_postpones_the_wait(wait: Any, learning360_simulator: Simulator) -> None:
     (session_id,) = learning360_simulator.session_ids
     first = datetime.now(tz=UTC) + SOON
     second = first + SOON
@@ -107,7 +107,7 @@ def test_a_date_that_moved_back_is_followed(wait: Any, learning360_simulator: Si
     assert datetime.now(tz=UTC) >= second - timedelta(milliseconds=1)
 
 
-def test_a_date_that_moved_ahead_is_seen_at_the_next_look(wait: Any, learning360_simulator: Simulator) -> None:
+def test_earlier_date_is_found_by_the_next_poll(wait: Any, learning360_simulator: Simulator) -> None:
     (session_id,) = learning360_simulator.session_ids
     set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + timedelta(days=30)))
     now = date(datetime.now(tz=UTC))
@@ -117,7 +117,7 @@ def test_a_date_that_moved_ahead_is_seen_at_the_next_look(wait: Any, learning360
     assert wait(poke_interval=0.05)["startDate"] == now
 
 
-def test_a_date_that_is_not_set_is_waited_for(wait: Any, learning360_simulator: Simulator) -> None:
+def test_sensor_waits_for_a_date_that_is_not_set(wait: Any, learning360_simulator: Simulator) -> None:
     (session_id,) = learning360_simulator.session_ids
     set_dates(learning360_simulator, endDate=None)
     now = date(datetime.now(tz=UTC))
@@ -127,7 +127,7 @@ def test_a_date_that_is_not_set_is_waited_for(wait: Any, learning360_simulator: 
     assert wait(anchor="endDate", poke_interval=0.05)["endDate"] == now
 
 
-def test_an_outage_when_the_time_comes_is_waited_out_without_haste(wait: Any, learning360_simulator: Simulator) -> None:
+def test_outage_when_the_time_comes_keeps_the_usual_interval(wait: Any, learning360_simulator: Simulator) -> None:
     set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + SOON))
     learning360_simulator.play({"when": {"after_requests": 1, "times": 3}, "do": {"status": 503}})
     assert wait(poke_interval=0.3)
@@ -136,13 +136,13 @@ def test_an_outage_when_the_time_comes_is_waited_out_without_haste(wait: Any, le
     assert times[2] - times[1] >= 0.29
 
 
-def test_it_times_out(wait: Any, learning360_simulator: Simulator) -> None:
+def test_sensor_times_out(wait: Any, learning360_simulator: Simulator) -> None:
     set_dates(learning360_simulator, startDate=date(datetime.now(tz=UTC) + timedelta(days=30)))
     with pytest.raises(AirflowSensorTimeout):
         wait(timeout=0.3, poke_interval=0.1)
 
 
-def test_a_session_that_is_gone(wait: Any, learning360_simulator: Simulator) -> None:
+def test_missing_session_fails_the_sensor(wait: Any, learning360_simulator: Simulator) -> None:
     learning360_simulator.delete(learning360_simulator.session_ids[0])
     with pytest.raises(LearningError, match="404"):
         wait()
@@ -168,12 +168,12 @@ def test_days_count_on_the_wall_clock(learning360_simulator: Simulator) -> None:
         ({"time_zone": "Europe/Pari"}, "Europe/Paris"),
     ],
 )
-def test_what_cannot_work_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(FixArgumentError, match=f"^(?!.*policy).*{message}"):
         SessionDateSensor(task_id="wait", session_id="60b8d2956e20ae1a0f8e44f1", **arguments)
 
 
-def test_templates_are_left_for_later() -> None:
+def test_templates_are_not_checked_when_the_dag_is_parsed() -> None:
     SessionDateSensor(task_id="wait", session_id="{{ params.id }}", before={"days": "{{ params.days }}"})
 
 
@@ -197,6 +197,5 @@ def test_any_date_is_waited_for_in_any_zone(
     assert wait.due is not None
     assert (found is not None) == (wait.due <= datetime.now(tz=UTC))
     assert abs(wait.due.year - moment.year) <= 1
-    assert isinstance(wait.left, float)
     sensor.on_poll(session, wait, TaskMemory({}, {}))
     assert sensor.seconds_until_due() > 0

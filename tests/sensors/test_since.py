@@ -1,4 +1,4 @@
-"""A `since` that the author wrote, and that gave nothing, is an error that names it."""
+"""A `since` whose template gave `None` is an error that names the template."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ NO_SUCCESS = {"prev_start_date_success": lazy_object_proxy.Proxy(lambda: None)}
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
 @pytest.mark.parametrize("since", NOTHING)
-def test_a_template_that_gave_nothing_is_named(since: str, native: bool) -> None:
+def test_template_that_gave_none_is_named(since: str, native: bool) -> None:
     with pytest.raises(FixArgumentError) as caught:
         wait(rendered(since, native=native, context=NO_SUCCESS))
     assert str(caught.value).startswith(f"since: the template {since.strip()} gave nothing.")
@@ -70,7 +70,7 @@ def test_a_template_that_gave_nothing_is_named(since: str, native: bool) -> None
 @pytest.mark.parametrize(
     ("since", "native"), [*((one, True) for one in EMPTY), *((one, False) for one in EMPTY_TEXT)], ids=str
 )
-def test_a_template_that_gave_an_empty_text_starts_from_the_first_look(since: str, native: bool) -> None:
+def test_template_that_gave_an_empty_text_starts_from_the_first_poll(since: str, native: bool) -> None:
     sensor = rendered(since, native=native)
     memory = TaskMemory({}, {})
     first = sensor.build_wait(memory)
@@ -81,7 +81,7 @@ def test_a_template_that_gave_an_empty_text_starts_from_the_first_look(since: st
     assert sensor.build_wait(memory).watermark == first.watermark  # it is remembered
 
 
-def test_another_task_that_gave_nothing_is_named() -> None:
+def test_task_that_returned_none_is_named() -> None:
     with DAG("two", schedule=None):
         get = GetProgramSessionOperator(task_id="get_session", session_id=ID)
         sensor = ProgramSessionModifiedSensor(task_id="wait", session_id=ID, since=get.output["modifiedAt"])
@@ -91,14 +91,14 @@ def test_another_task_that_gave_nothing_is_named() -> None:
 
 
 @pytest.mark.parametrize("since", [None, ""])
-def test_a_since_that_was_left_out_starts_from_the_first_look(since: Any) -> None:
+def test_since_left_out_starts_from_the_first_poll(since: Any) -> None:
     assert wait(rendered(since)).watermark is None
 
 
-def test_a_template_that_gave_a_time_is_taken() -> None:
+def test_template_may_give_a_time() -> None:
     assert wait(rendered("{{ at }}", context={"at": "2026-03-01T08:00:00Z"})).watermark.modified_at.year == 2026
 
 
-def test_a_text_that_is_no_time_is_called_so() -> None:
+def test_text_that_is_not_a_time_is_refused() -> None:
     with pytest.raises(FixArgumentError, match="'soon' is not a time"):
         wait(rendered("{{ 'soon' }}"))

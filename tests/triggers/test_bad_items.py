@@ -1,4 +1,4 @@
-"""One bad session is one bad session: it is left out and named once, and all others are watched as before."""
+"""A bad session is left out and named once; all others are watched as before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.fixture
 def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]], None]:
-    """Make 360Learning's list answer with something else in place of a session's fields."""
+    """Replace fields of a session in the list."""
     real = LearningAsyncHook.stream_program_sessions
     changes: dict[str, dict[str, Any]] = {}
 
@@ -84,7 +84,7 @@ def test_list_with_a_bad_item(
     warnings = [line for line in lines(caplog) if "Not readable" in line]
     assert len(warnings) == 1
     assert (bad in warnings[0]) if change in BAD_FIELDS else ("1 items of the list" in warnings[0])
-    assert not any("Watching goes on" in line for line in lines(caplog))
+    assert not any("Could not poll" in line for line in lines(caplog))
     assert "\x1b" not in caplog.text
 
 
@@ -127,9 +127,7 @@ def test_single_read_of_a_bad_session(
     assert simulator.connections == 1
 
 
-def test_an_id_in_capitals_is_the_same_session(
-    spoil: Any, learning360_simulator: Any, triggerer: Any, store: Any
-) -> None:
+def test_id_in_capitals_is_the_same_session(spoil: Any, learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     (first, *_) = simulator.session_ids
     spoil(first, {"_id": first.upper()})
@@ -144,7 +142,7 @@ def test_an_id_in_capitals_is_the_same_session(
     asyncio.run(scenario())
 
 
-def test_a_list_with_an_item_without_id_still_shows_what_is_missing(
+def test_list_with_an_item_without_id_still_finds_missing_sessions(
     spoil: Any, learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     """Any watched session may be that item, so that each absent one is asked for by itself."""
@@ -167,7 +165,7 @@ def test_a_list_with_an_item_without_id_still_shows_what_is_missing(
 
 @pytest.mark.parametrize("bad_count", [1, 3])
 @pytest.mark.parametrize("trouble", [{"status": 403}, {"status": 500}, {"html": True}])
-def test_sessions_in_trouble_by_themselves_keep_client_and_pace(
+def test_trouble_with_single_sessions_keeps_client_and_interval(
     bad_count: int,
     trouble: Any,
     learning360_simulator: Any,
@@ -188,15 +186,15 @@ def test_sessions_in_trouble_by_themselves_keep_client_and_pace(
 
     asyncio.run(scenario())
     assert simulator.connections == 1
-    told = [line for line in lines(caplog) if "Not readable" in line or "Watching goes on" in line]
-    assert len(told) <= 2
+    logged = [line for line in lines(caplog) if "Not readable" in line or "Could not poll" in line]
+    assert len(logged) <= 2
     # In a row, they are asked for after the others, so that they delay none but themselves.
     asked = [seen.path for seen in simulator.requests]
     good, failed = (sum(one in path for path in asked) for one in (others[-1], bad[0]))
     assert good >= failed - 2
 
 
-def test_a_lone_session_that_is_forbidden_keeps_the_client(learning360_simulator: Any, triggerer: Any) -> None:
+def test_single_forbidden_session_keeps_the_client(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     (first, *_) = simulator.session_ids
     simulator.play({"when": {"path": first}, "do": {"status": 403}})
@@ -210,7 +208,7 @@ def test_a_lone_session_that_is_forbidden_keeps_the_client(learning360_simulator
     assert simulator.connections == 1
 
 
-def test_a_key_that_is_refused_opens_a_new_client(learning360_simulator: Any, triggerer: Any) -> None:
+def test_refused_key_opens_a_new_client(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     asset = watched_program_session(simulator.session_ids[0], poll="single", **QUICK)
     simulator.play({"do": {"status": 401}})
@@ -251,7 +249,7 @@ def test_unexpected_error_is_logged_once_with_its_frames_and_without_values(
     assert "hunter2" not in caplog.text
 
 
-def test_a_poll_that_hangs_is_said_once(
+def test_hanging_poll_is_logged_once(
     learning360_simulator: Any, triggerer: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from airflow_provider_learning360.triggers import poller
@@ -270,7 +268,7 @@ def test_a_poll_that_hangs_is_said_once(
     assert sum("has been waiting" in line for line in lines(caplog)) == 1
 
 
-def test_retry_after_of_a_poll_is_capped_and_said(
+def test_retry_after_of_a_poll_is_capped_and_logged(
     learning360_simulator: Any,
     triggerer: Any,
     store: Any,

@@ -101,7 +101,7 @@ class WatchMachine(RuleBasedStateMachine):
             self.world.close()
 
 
-def test_every_change_is_told_and_acted_on_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_change_is_in_an_event_and_acted_on_once(capsys: pytest.CaptureFixture[str]) -> None:
     first = random.SystemRandom().randrange(2**32) if SEED == "random" else int(SEED)
     for number, start in enumerate(range(0, RUNS, BATCH)):
         runs = min(BATCH, RUNS - start)
@@ -123,14 +123,14 @@ def test_every_change_is_told_and_acted_on_once(capsys: pytest.CaptureFixture[st
             )
 
 
-def test_a_watcher_that_fails_keeps_nothing_of_the_event_that_was_not_stored() -> None:
+def test_failed_watcher_stores_no_watermark_of_an_unstored_event() -> None:
     with patched():
         world = World("list")
         world.come_to_rest()
         world.edit(session_id(1), "name")
         world.poll_now()
         world.fail_watcher(PLAIN)
-        world.acknowledge(0)  # Airflow says that somebody failed, and not who
+        world.acknowledge(0)  # Airflow does not say which watcher failed
         while any(gate[0] in ("get", "set") for gate in world.process.gates):
             world.open(next(i for i, gate in enumerate(world.process.gates) if gate[0] in ("get", "set")))
         world.check_all_is_told()
@@ -138,7 +138,7 @@ def test_a_watcher_that_fails_keeps_nothing_of_the_event_that_was_not_stored() -
         world.close()
 
 
-def test_a_modification_that_is_repeated_after_its_session_was_gone_is_acted_on_once() -> None:
+def test_modification_repeated_after_its_session_was_gone_is_acted_on_once() -> None:
     with patched():
         world = World("list")
         world.come_to_rest()

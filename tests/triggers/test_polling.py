@@ -1,4 +1,4 @@
-"""A deferred sensor: its deadline ends a poll, `Retry-After` is capped, and Airflow's own trouble is waited out."""
+"""A deferred sensor: its deadline ends a poll, `Retry-After` is capped, unresponsive Airflow is a failed poll."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(simulator: Any, seconds: float | None = None, **arguments: Any) -> dict[
 
 
 def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_POLL_SECONDS", 0.05)
 
     async def hang(self: Any, session_id: str) -> Any:
         await asyncio.Event().wait()
@@ -50,27 +50,27 @@ def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch
 
 
 def test_deadline_ends_a_request_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(polling, "LAST_POLL_SECONDS", 0.05)
     learning360_simulator.play({"do": {"delay": 20}})
     assert run(learning360_simulator, 0.2)["kind"] == "timeout"
 
 
-def test_last_poll_at_the_deadline_may_still_find_it(learning360_simulator: Any) -> None:
-    assert run(learning360_simulator, 0.05, poke_interval=600.0)["kind"] == "look"
+def test_last_poll_at_the_deadline_may_succeed(learning360_simulator: Any) -> None:
+    assert run(learning360_simulator, 0.05, poke_interval=600.0)["kind"] == "poll"
 
 
 @pytest.mark.parametrize(
     "error", [TimeoutError, KeyError, RuntimeError, AirflowException], ids=lambda one: one.__name__
 )
 @pytest.mark.parametrize("where", ["get_program_session", "close"])
-def test_an_unforeseen_error_is_told_to_the_worker(
+def test_unexpected_error_is_sent_to_the_worker(
     where: str,
     error: type[Exception],
     learning360_simulator: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Also a time-out of somebody else, which is not the deadline: Airflow would skip the task with `soft_fail`."""
+    """Also a time-out other than the deadline: with `soft_fail`, Airflow would skip the task."""
 
     async def broken(self: Any, *_: Any) -> Any:
         raise error("hunter2")
@@ -80,16 +80,16 @@ def test_an_unforeseen_error_is_told_to_the_worker(
     event = run(learning360_simulator, 60)
     assert event["kind"] == "error"
     assert event["deadline"]
-    told = LearningError.from_dict(event["error"])
-    assert isinstance(told, TryAgainError)
-    assert f"Unexpected {error.__name__}" in str(told)
+    sent = LearningError.from_dict(event["error"])
+    assert isinstance(sent, TryAgainError)
+    assert f"Unexpected {error.__name__}" in str(sent)
     (traceback,) = [one.getMessage() for one in caplog.records if "Traceback" in one.getMessage()]
     assert "in broken" in traceback
     assert "hunter2" not in traceback + str(event)
 
 
 @pytest.mark.parametrize("failures", [3, 4])
-def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
+def test_unresponsive_airflow_counts_as_a_failed_poll(
     failures: int, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, left = learning_async.get_async_connection, [failures]
@@ -103,14 +103,14 @@ def test_airflow_that_does_not_answer_counts_as_a_failed_poll(
     monkeypatch.setattr(learning_async, "get_async_connection", look_up)
     event = run(learning360_simulator, max_failures=3)
     if failures <= 3:
-        assert event["kind"] == "look"
+        assert event["kind"] == "poll"
     else:
         assert event["error"]["type"] == "TryAgainError"
         assert "max_failures is 3" in event["error"]["message"]
 
 
 @pytest.mark.parametrize("where", ["answer", "first_wait"])
-def test_retry_after_is_capped_and_said(
+def test_retry_after_is_capped_and_logged(
     where: str, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__MAX_TRIGGERER_WAIT", "0.1")
@@ -125,7 +125,7 @@ def test_retry_after_is_capped_and_said(
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", limited)
     monkeypatch.setattr(ProgramSessionModifiedTrigger, "log", logging.getLogger("trigger"), raising=False)
     event = run(learning360_simulator, **({"first_wait": 1e12} if where == "first_wait" else {}))
-    assert event["kind"] == "look"
+    assert event["kind"] == "poll"
     (line,) = [one.getMessage() for one in caplog.records if "max_triggerer_wait" in one.getMessage()]
     assert "1e+12 s" in line
     assert "0.1 s" in line

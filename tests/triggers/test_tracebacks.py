@@ -33,7 +33,7 @@ def test_frames_name_file_line_and_function_and_no_value() -> None:
     ] == []
 
 
-def test_a_long_traceback_and_a_circle_of_causes_end() -> None:
+def test_long_traceback_and_circle_of_causes_are_cut() -> None:
     with pytest.raises(ValueError, match=SECRET) as caught:
         deep(200, SECRET)
     caught.value.__cause__ = caught.value
@@ -73,7 +73,7 @@ def test_unexpected_error_of_the_store_is_logged_once_with_its_frames(caplog: py
     assert SECRET not in caplog.text
 
 
-def test_a_save_that_is_cancelled_stays_to_be_written() -> None:
+def test_cancelled_save_is_repeated_later() -> None:
     store = BrokenStore()
     cursor, watch = Cursor(store), WatchState([ID])
     watch.dirty_shards.add(shard_of(ID))

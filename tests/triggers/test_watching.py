@@ -1,8 +1,9 @@
-"""Watchers on Airflow's own shared streams, over real sockets: nothing is lost, nobody is named, one poll for all."""
+"""Watchers on Airflow's shared streams, over real sockets: no change is lost, no person named, one poll for all."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -14,11 +15,11 @@ pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=2, extra={"r
 QUICK: dict[str, Any] = {"poll_interval": 0.05}
 
 
-def looks(simulator: Any, at_least: int) -> Any:
+def polled(simulator: Any, at_least: int) -> Any:
     return lambda: len(simulator.requests) >= at_least
 
 
-def test_an_edit_is_an_event_and_no_edit_is_none(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
+def test_edit_sends_an_event_and_no_edit_sends_none(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
     asset = watched_program_session(session_id, **QUICK)
@@ -26,7 +27,7 @@ def test_an_edit_is_an_event_and_no_edit_is_none(learning360_simulator: Any, tri
     async def scenario() -> None:
         before = simulator.session(session_id)["modifiedAt"]
         async with triggerer(asset) as one:
-            await one.until(looks(simulator, 3))
+            await one.until(polled(simulator, 3))
             assert one.events == []
             assert store.watermarks(asset.name) == {session_id: before}
 
@@ -40,7 +41,7 @@ def test_an_edit_is_an_event_and_no_edit_is_none(learning360_simulator: Any, tri
     asyncio.run(scenario())
 
 
-def test_a_change_during_downtime_is_found_from_the_stored_watermark(
+def test_change_during_downtime_is_found_from_the_stored_watermark(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
@@ -51,20 +52,20 @@ def test_a_change_during_downtime_is_found_from_the_stored_watermark(
         before = simulator.session(session_id)["modifiedAt"]
         async with triggerer(asset) as one:
             await one.until(lambda: store.watermarks(asset.name))
-        after = simulator.edit(session_id, name="Moved while nobody looked")["modifiedAt"]
+        after = simulator.edit(session_id, name="Moved during downtime")["modifiedAt"]
         async with triggerer(asset) as two:
             await two.until(lambda: two.events)
             await two.until(lambda: store.watermarks(asset.name) == {session_id: after})
             assert two.changes(session_id) == [(before, after)]
         async with triggerer(asset) as three:
             seen = len(simulator.requests)
-            await three.until(looks(simulator, seen + 3))
+            await three.until(polled(simulator, seen + 3))
             assert three.events == []
 
     asyncio.run(scenario())
 
 
-def test_the_watermark_moves_only_when_airflow_has_stored_the_event(
+def test_watermark_moves_only_when_airflow_has_stored_the_event(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
@@ -78,8 +79,8 @@ def test_the_watermark_moves_only_when_airflow_has_stored_the_event(
             after = simulator.edit(session_id, name="Moved")["modifiedAt"]
             await dying.until(lambda: dying.events)
             seen = len(simulator.requests)
-            await dying.until(looks(simulator, seen + 3))
-            assert len(dying.events) == 1  # told once, although it is not confirmed
+            await dying.until(polled(simulator, seen + 3))
+            assert len(dying.events) == 1  # sent once, although it is not acknowledged
         assert store.watermarks(asset.name) == {session_id: before}
         async with triggerer(asset) as two:
             await two.until(lambda: two.events)
@@ -88,9 +89,7 @@ def test_the_watermark_moves_only_when_airflow_has_stored_the_event(
     asyncio.run(scenario())
 
 
-def test_a_watcher_whose_event_is_never_confirmed_tells_it_again(
-    learning360_simulator: Any, triggerer: Any, store: Any
-) -> None:
+def test_unacknowledged_event_is_sent_again(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
     asset = watched_program_session(session_id, **QUICK)
@@ -100,7 +99,7 @@ def test_a_watcher_whose_event_is_never_confirmed_tells_it_again(
             await one.until(lambda: store.watermarks(asset.name))
             before = simulator.session(session_id)["modifiedAt"]
             first = simulator.edit(session_id, name="Moved")["modifiedAt"]
-            await one.until(lambda: one.failed)  # the triggerer starts it anew, from what is stored
+            await one.until(lambda: one.failed)  # the triggerer restarts it from the stored watermark
             one.confirming = True
             one.start(asset)
             await one.until(lambda: store.watermarks(asset.name) == {session_id: first})
@@ -109,13 +108,13 @@ def test_a_watcher_whose_event_is_never_confirmed_tells_it_again(
     asyncio.run(scenario())
 
 
-def test_many_watchers_make_one_request_a_look(learning360_simulator: Any, triggerer: Any) -> None:
+def test_many_watchers_send_one_request_a_poll(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     assets = [watched_program_session(one, poll="list", **QUICK) for one in simulator.session_ids]
 
     async def scenario() -> None:
         async with triggerer(*assets) as one:
-            await one.until(looks(simulator, 5))
+            await one.until(polled(simulator, 5))
             edited = simulator.session_ids[2]
             simulator.edit(edited, name="Moved")
             await one.until(lambda: one.events)
@@ -137,7 +136,7 @@ def test_auto_takes_the_list_for_many(
 
     async def scenario() -> None:
         async with triggerer(asset) as one:
-            await one.until(looks(simulator, 12))
+            await one.until(polled(simulator, 12))
 
     asyncio.run(scenario())
     paths = {request.path for request in simulator.requests}
@@ -146,14 +145,14 @@ def test_auto_takes_the_list_for_many(
     )
 
 
-def test_five_sessions_in_one_look_are_one_event(learning360_simulator: Any, triggerer: Any) -> None:
+def test_changes_of_one_poll_are_one_event(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     asset = watched_program_sessions("all", None, **QUICK)
 
     async def scenario() -> None:
         async with triggerer(asset) as one:
-            await one.until(looks(simulator, 2))
-            simulator.play({"when": {"times": 1}, "do": {"delay": 0.2}})  # so that all edits fall into one look
+            await one.until(polled(simulator, 2))
+            simulator.play({"when": {"times": 1}, "do": {"delay": 0.2}})  # so that one poll finds all edits
             for session_id in simulator.session_ids:
                 simulator.edit(session_id, name="Moved")
             await one.until(lambda: sum(len(payload["sessions"]) for _, payload in one.events) == 4)
@@ -162,7 +161,7 @@ def test_five_sessions_in_one_look_are_one_event(learning360_simulator: Any, tri
     asyncio.run(scenario())
 
 
-def test_an_event_names_fields_and_never_people(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
+def test_event_names_fields_and_never_people(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
     asset = watched_program_session(session_id, watch=["startDate", "tutors", "users", "description"], **QUICK)
@@ -172,7 +171,7 @@ def test_an_event_names_fields_and_never_people(learning360_simulator: Any, trig
             await one.until(lambda: store.watermarks(asset.name))
             simulator.edit(session_id, name="Not watched")
             seen = len(simulator.requests)
-            await one.until(looks(simulator, seen + 3))
+            await one.until(polled(simulator, seen + 3))
             assert one.events == []
             simulator.edit(
                 session_id,
@@ -199,7 +198,7 @@ def test_an_event_names_fields_and_never_people(learning360_simulator: Any, trig
 
 
 @pytest.mark.parametrize("poll", ["single", "list"])
-def test_trouble_on_the_way_is_waited_out(
+def test_outage_ends_no_watch(
     poll: Any, learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = learning360_simulator
@@ -214,18 +213,22 @@ def test_trouble_on_the_way_is_waited_out(
                 simulator.play({"when": {"times": 3}, "do": trouble})
                 seen = len(simulator.requests)
                 simulator.edit(session_id, name=f"Moved during {trouble}")
-                told = len(one.events)
-                await one.until(lambda: len(one.events) > told)  # noqa: B023
+                sent = len(one.events)
+                await one.until(lambda: len(one.events) > sent)  # noqa: B023
                 assert len(simulator.requests) >= seen + 3
             assert one.failed == []
 
     asyncio.run(scenario())
     lines = [record.getMessage() for record in caplog.records if "triggers.poller" in record.name]
-    assert sum("Watching goes on" in line for line in lines) == len(troubles)
-    assert sum("answers again" in line for line in lines) == len(troubles)
+    begins = [line for line in lines if "Could not poll" in line]
+    assert len(begins) == len(troubles)
+    assert all(re.search(r"\(1 failure in a row\): .* Next poll in [\d.]+ s\.$", line) for line in begins)
+    ends = [line for line in lines if "works again" in line]
+    assert len(ends) == len(troubles)
+    assert all(re.search(r"after [23] failed polls in [\d.]+ s\.$", line) for line in ends)  # one may be sent again
 
 
-def test_a_list_that_is_cut_off_says_nothing_of_what_is_missing(
+def test_truncated_list_reports_no_session_as_missing(
     learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = learning360_simulator
@@ -237,16 +240,14 @@ def test_a_list_that_is_cut_off_says_nothing_of_what_is_missing(
             simulator.play({"when": {"times": 2}, "do": {"truncate": True}})
             simulator.play({"when": {"times": 2}, "do": {"body_cut": True}})
             seen = len(simulator.requests)
-            await one.until(looks(simulator, seen + 5))
+            await one.until(polled(simulator, seen + 5))
             assert one.events == []
 
     asyncio.run(scenario())
-    assert not any("does not know" in record.getMessage() for record in caplog.records)
+    assert not any("is gone" in record.getMessage() for record in caplog.records)
 
 
-def test_nothing_is_asked_before_the_time_that_the_server_names(
-    learning360_simulator: Any, triggerer: Any, store: Any
-) -> None:
+def test_no_request_is_sent_before_retry_after_is_over(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     assets = [watched_program_session(one, poll="single", **QUICK) for one in simulator.session_ids]
     other = watched_program_session(simulator.session_ids[0], poll="list", poll_interval=0.06, name="other stream")
@@ -266,54 +267,55 @@ def test_nothing_is_asked_before_the_time_that_the_server_names(
     assert [gap for gap in later if gap < 0.6][1:] == []
 
 
-def test_a_mended_connection_is_read_anew(
+def test_fixed_connection_is_read_anew(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
-    asset = watched_program_session(session_id, learning_conn_id="mended", **QUICK)
+    asset = watched_program_session(session_id, learning_conn_id="fixed", **QUICK)
 
     async def scenario() -> None:
         import os
 
         async with triggerer(asset) as one:
-            for _ in range(20):  # no such connection: nobody is asked, nothing fails
+            for _ in range(20):  # the connection does not exist: no request, and nothing fails
                 await asyncio.sleep(0)
-            monkeypatch.setenv("AIRFLOW_CONN_MENDED", os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"])
+            monkeypatch.setenv("AIRFLOW_CONN_FIXED", os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"])
             await one.until(lambda: store.watermarks(asset.name))
             assert one.failed == []
 
     asyncio.run(scenario())
 
 
-def test_a_session_that_disappears(
+def test_disappearance_is_reported_once(
     learning360_simulator: Any, triggerer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = learning360_simulator
     first, second = simulator.session_ids[:2]
-    told = watched_program_sessions("told", [first, second], on_missing="event", poll="list", **QUICK)
-    untold = watched_program_sessions("untold", [first, second], poll="list", **QUICK)
+    reporting = watched_program_sessions("reporting", [first, second], on_missing="event", poll="list", **QUICK)
+    ignoring = watched_program_sessions("ignoring", [first, second], poll="list", **QUICK)
 
     async def scenario() -> None:
-        async with triggerer(told, untold) as one:
-            await one.until(looks(simulator, 2))
+        async with triggerer(reporting, ignoring) as one:
+            await one.until(polled(simulator, 2))
             document = simulator.session(first)
             simulator.delete(first)
             await one.until(lambda: one.events)
-            assert one.events == [("told", {"sessions": [{"_id": first, "kind": "missing", "times": 1}]})]
+            assert one.events == [("reporting", {"sessions": [{"_id": first, "kind": "missing", "times": 1}]})]
             simulator.add(document)  # back as it was: no change
             seen = len(simulator.requests)
-            await one.until(looks(simulator, seen + 3))
+            await one.until(polled(simulator, seen + 3))
             assert len(one.events) == 1
             after = simulator.edit(first, name="Back and moved")["modifiedAt"]
             await one.until(lambda: len(one.events) == 3)
             assert one.changes(first) == [(document["modifiedAt"], after)] * 2
 
     asyncio.run(scenario())
-    assert sum("does not know" in record.getMessage() for record in caplog.records) == 1
+    (line,) = [record.getMessage() for record in caplog.records if "is gone" in record.getMessage()]
+    assert re.fullmatch(rf"1 program session \({first}\): was there at [-\d]+ [\d:]+ UTC, and is gone\.", line)
 
 
-def test_a_session_that_disappears_again_is_told_again(learning360_simulator: Any, triggerer: Any) -> None:
+def test_second_disappearance_is_reported_again(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
     asset = watched_program_session(session_id, on_missing="event", **QUICK)
@@ -321,7 +323,7 @@ def test_a_session_that_disappears_again_is_told_again(learning360_simulator: An
     async def scenario() -> None:
         async with triggerer(asset) as one:
             for times in (1, 2):
-                await one.until(looks(simulator, len(simulator.requests) + 3))
+                await one.until(polled(simulator, len(simulator.requests) + 3))
                 document = simulator.session(session_id)
                 simulator.delete(session_id)
                 await one.until(lambda: len(one.events) == times)  # noqa: B023
@@ -331,7 +333,7 @@ def test_a_session_that_disappears_again_is_told_again(learning360_simulator: An
     asyncio.run(scenario())
 
 
-def test_a_list_without_dates_falls_back_and_says_so_once(
+def test_list_without_dates_falls_back_to_single_requests_and_logs_it_once(
     learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = learning360_simulator
@@ -347,10 +349,10 @@ def test_a_list_without_dates_falls_back_and_says_so_once(
             assert [entry["_id"] for entry in one.events[0][1]["sessions"]] == [session_id]
 
     asyncio.run(scenario())
-    assert sum("asked for one by one" in record.getMessage() for record in caplog.records) == 1
+    assert sum("read one by one" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_a_store_that_does_not_answer_loses_nothing(
+def test_unresponsive_store_loses_no_change(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_learning360.triggers import cursor
@@ -371,7 +373,7 @@ def test_a_store_that_does_not_answer_loses_nothing(
                 await asyncio.sleep(0)
             store.broken = False
             await two.until(lambda: two.events)
-            assert two.changes(session_id) == [(before, after)]  # no new first look
+            assert two.changes(session_id) == [(before, after)]  # the stored watermark is still in use
             store.broken = True
             simulator.edit(session_id, name="Again")
             await two.until(lambda: len(two.events) == 2)
@@ -383,9 +385,7 @@ def test_a_store_that_does_not_answer_loses_nothing(
     asyncio.run(scenario())
 
 
-def test_one_session_in_trouble_does_not_hide_the_others(
-    learning360_simulator: Any, triggerer: Any, store: Any
-) -> None:
+def test_failing_session_does_not_hide_the_others(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     broken, *others = simulator.session_ids
     simulator.play({"when": {"path": broken}, "do": {"status": 500}})
@@ -400,7 +400,7 @@ def test_one_session_in_trouble_does_not_hide_the_others(
     asyncio.run(scenario())
 
 
-def test_below_airflow_3_3_a_watcher_polls_by_itself(
+def test_watcher_has_a_poller_of_its_own_below_airflow_3_3(
     learning360_simulator: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator = learning360_simulator
@@ -418,10 +418,10 @@ def test_below_airflow_3_3_a_watcher_polls_by_itself(
 
     payload = asyncio.run(scenario())
     assert [entry["_id"] for entry in payload["sessions"]] == [session_id]
-    assert sum("watermarks in memory" in record.getMessage() for record in caplog.records) == 1
+    assert sum("are kept in memory" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_watermarks_that_are_not_readable_are_told_once(
+def test_unreadable_watermarks_are_logged_once(
     learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     asset = watched_program_sessions("all", None, **QUICK)
@@ -438,7 +438,7 @@ def test_watermarks_that_are_not_readable_are_told_once(
     assert sum("4 stored watermarks are not readable" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_two_watchers_of_one_asset_keep_each_others_watermarks(
+def test_watchers_of_one_asset_keep_each_others_watermarks(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
@@ -455,7 +455,7 @@ def test_two_watchers_of_one_asset_keep_each_others_watermarks(
         async with triggerer(*assets) as one:
             await one.until(lambda: set(store.watermarks("same")) == {first, second})
         for session_id in (first, second):
-            simulator.edit(session_id, name="Moved while nobody looked")
+            simulator.edit(session_id, name="Moved during downtime")
         async with triggerer(*assets) as two:
             await two.until(lambda: two.changes(first) and two.changes(second))
 
@@ -463,7 +463,7 @@ def test_two_watchers_of_one_asset_keep_each_others_watermarks(
 
 
 @pytest.mark.parametrize("name", ["learning360://mine", "airflow://mine", "s3://bucket/key", "a name"])
-def test_a_name_is_a_name_whatever_it_looks_like(
+def test_name_of_an_asset_may_look_like_anything(
     name: str, learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     asset = watched_program_session(learning360_simulator.session_ids[0], name=name, **QUICK)
@@ -476,7 +476,7 @@ def test_a_name_is_a_name_whatever_it_looks_like(
     asyncio.run(scenario())
 
 
-def test_a_mail_address_in_a_watched_value_stays_out_of_events_and_of_the_store(
+def test_mail_address_in_a_watched_value_is_neither_sent_nor_stored(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
@@ -497,7 +497,7 @@ def test_a_mail_address_in_a_watched_value_stays_out_of_events_and_of_the_store(
 
 
 @pytest.mark.parametrize("trouble", [{"status": 500}, {"status": 403}])
-def test_one_session_in_trouble_does_not_slow_down_the_others(
+def test_failing_session_does_not_slow_down_the_others(
     trouble: Any, learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
@@ -513,7 +513,7 @@ def test_one_session_in_trouble_does_not_slow_down_the_others(
     asyncio.run(scenario())
 
 
-def test_one_session_without_a_date_does_not_end_the_list_for_all(learning360_simulator: Any, triggerer: Any) -> None:
+def test_session_without_a_date_does_not_end_the_list_for_all(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     simulator.edit(simulator.session_ids[0], modifiedAt=...)
     asset = watched_program_sessions("all", None, **QUICK)
@@ -528,7 +528,7 @@ def test_one_session_without_a_date_does_not_end_the_list_for_all(learning360_si
     assert f"/api/v1/programs/sessions/{simulator.session_ids[0]}/" in asked
 
 
-def test_what_nobody_foresaw_ends_no_watch(
+def test_unexpected_error_ends_no_watch(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
@@ -541,7 +541,7 @@ def test_what_nobody_foresaw_ends_no_watch(
     async def broken(self: Any, session_id: str) -> Any:
         if left[0]:
             left[0] -= 1
-            raise ZeroDivisionError("a mistake of ours")
+            raise ZeroDivisionError("a mistake in the provider")
         return await real(self, session_id)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken)
@@ -555,7 +555,7 @@ def test_what_nobody_foresaw_ends_no_watch(
     assert left == [0]
 
 
-def test_a_cancellation_that_nobody_asked_for_is_no_silent_end(
+def test_cancellation_from_elsewhere_restarts_the_watchers(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_learning360.triggers.poller import Poller
@@ -569,7 +569,7 @@ def test_a_cancellation_that_nobody_asked_for_is_no_silent_end(
         with monkeypatch.context() as patch:
             patch.setattr(Poller, "_poll_once", broken_off)
             async with triggerer(asset) as one:
-                await one.until(lambda: one.failed)  # Airflow starts it anew
+                await one.until(lambda: one.failed)  # Airflow restarts it
         async with triggerer(asset) as two:
             await two.until(lambda: store.watermarks(asset.name))
 

@@ -31,7 +31,7 @@ MAX_VALUE_LENGTH = 500
 _ABSENT = object()
 
 # Stored and sent: the value of one field before and after a modification, as the document has it or as a fingerprint.
-FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any})
+FieldChange = TypedDict("FieldChange", {"from": Any, "to": Any}, total=False)
 
 
 class Fingerprint(TypedDict):

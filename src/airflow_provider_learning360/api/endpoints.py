@@ -12,27 +12,11 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.messages import Call, Request, Response
-from airflow_provider_learning360.api.session_ids import find_session_id, format_id, is_session_id, require_session_id
+from airflow_provider_learning360.api.session_ids import require_session_id
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
-
-# The functions on IDs moved to session_ids.py; other modules still import them from here.
-__all__ = [
-    "checked_session_id",
-    "get_program_session",
-    "get_program_session_stats",
-    "get_program_session_users",
-    "get_token",
-    "id_text",
-    "is_session_id",
-    "list_program_sessions",
-    "session_id_of",
-    "session_path",
-    "session_uri",
-    "stream_program_sessions",
-]
 
 SESSIONS = "/api/v1/programs/sessions"
 _LIST = "a list of program sessions"

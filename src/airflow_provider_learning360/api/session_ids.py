@@ -30,7 +30,7 @@ def require_session_id(session_id: Any) -> str:
     :returns: The ID: 24 characters of 0-9 and a-f.
     :raises InvalidIdError: It is not an ID; shows the value.
     """
-    text = id_text(session_id, "the ID of a program session")
+    text = format_id(session_id, "the ID of a program session")
     if isinstance(text, str) and _ID.fullmatch(text.strip()):
         # In lower case, as the API writes IDs, so that two IDs can be compared.
         return text.strip().lower()
@@ -41,7 +41,7 @@ def require_session_id(session_id: Any) -> str:
     )
 
 
-def id_text(value: Any, what: str) -> Any:
+def format_id(value: Any, what: str) -> Any:
     """
     Return an ID as a text if it arrived as a number: native rendering turns digits into numbers.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
@@ -11,7 +12,6 @@ from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from airflow_provider_learning360.api.models import ProgramSession
 
@@ -109,7 +109,7 @@ class ModificationWait(Wait[Change]):
         return find_change(session, self.watermark)
 
 
-class DateWait(Wait["datetime"]):
+class DateWait(Wait[datetime]):
     """
     A wait until a time before or after a date of a session. When the date moves, that time moves with it.
 
@@ -136,7 +136,13 @@ class DateWait(Wait["datetime"]):
         self.due = self._due_of(session)
         return self.due if self.due is not None and self.due <= self._now() else None
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time of the last poll; infinite if there is none."""
-        return float("inf") if self.due is None else (self.due - self._now()).total_seconds()
+
+def seconds_until(due: datetime | None) -> float:
+    """
+    Return the seconds until a time comes; endless if there is none, or if it is over.
+
+    :param due: The time, with its zone.
+    """
+    left = 0.0 if due is None else (due - datetime.now(tz=UTC)).total_seconds()
+    # Once it is over, the session could not be read at that moment: back to the usual interval.
+    return left if left > 0 else float("inf")

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
-from airflow_provider_learning360.api.changes import PEOPLE_FIELDS, Change, Watermark, find_change
+from airflow_provider_learning360.api.changes import (
+    PEOPLE_FIELDS,
+    Change,
+    FieldChange,
+    StoredWatermark,
+    Watermark,
+    find_change,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +21,37 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
 
 OnGone = Literal["ignore", "event"]
+PollKind = Literal["auto", "single", "list"]
+
+
+class StoredKnown(StoredWatermark):
+    """What is stored of one session: its watermark, whether it is gone, and how often it was found missing."""
+
+    gone: bool
+    times_gone: int
+
+
+class ChangeEntry(TypedDict):
+    """
+    One session in an event.
+
+    `kind` is `modified` or `missing`. A modified session has `modifiedAt`, with `from` and `to`, and `changes`: the
+    watched fields that differ, each with `from` and `to`, or empty where the values name people or are long. A missing
+    session has `times`: how often it was found missing.
+    """
+
+    _id: str
+    kind: Literal["modified", "missing"]
+    modifiedAt: NotRequired[FieldChange]
+    changes: NotRequired[dict[str, FieldChange]]
+    times: NotRequired[int]
+
+
+class EventPayload(TypedDict):
+    """The payload of the event of a watched asset, as Airflow stores it."""
+
+    sessions: list[ChangeEntry]
+
 
 # Sessions in one event, which is one row of Airflow's database; the others follow with the next poll.
 MAX_CHANGES_PER_EVENT = 500
@@ -48,7 +86,7 @@ class SessionState:
     gone: bool = False
     times_gone: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> StoredKnown:
         """
         Return the state as JSON.
 
@@ -80,10 +118,10 @@ class ChangeBatch:
     :param confirmed: Whether the event is in Airflow's database; default False.
     """
 
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[ChangeEntry] = field(default_factory=list)
     is_stored: bool = False
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> EventPayload:
         """
         Return the payload of the event.
 
@@ -96,10 +134,10 @@ class WatchState:
     """
     The watcher of the sessions of one asset.
 
-    `observed` is ahead of `acknowledged`. A change is reported from `observed`. It moves to `acknowledged`, which is stored, once Airflow has
-    acknowledged the event. In between, each session has a queue of states. A state leaves the queue when it needs no
-    acknowledgement and all states before it have left. So no state is stored that depends on an event that Airflow
-    has not acknowledged, in whatever order the acknowledgements arrive.
+    `observed` is ahead of `acknowledged`. A change is reported from `observed`. It moves to `acknowledged`, which is
+    stored, once Airflow has acknowledged the event. In between, each session has a queue of states. A state leaves the
+    queue when it needs no acknowledgement and all states before it have left. So no state is stored that depends on an
+    event that Airflow has not acknowledged, in whatever order the acknowledgements arrive.
 
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param watch: Names of the fields to watch: a change is reported if at least one of them differs. Default any
@@ -218,7 +256,7 @@ class WatchState:
         for session_id in {entry["_id"] for entry in found.sessions}:
             self._settle(session_id)
 
-    def shard(self, name: str) -> dict[str, Any]:
+    def shard(self, name: str) -> dict[str, StoredKnown]:
         """
         Return a shard as it is stored.
 
@@ -245,7 +283,7 @@ class WatchState:
         elif known.gone:
             self._keep(replace(known, watermark=mark, gone=False))
 
-    def _report(self, entry: dict[str, Any], known: SessionState) -> None:
+    def _report(self, entry: ChangeEntry, known: SessionState) -> None:
         self.batch.sessions.append(entry)
         self._queue(known, self.batch)
 
@@ -278,7 +316,7 @@ class WatchState:
         return self.acknowledged.setdefault(shard_of(session_id), {})
 
 
-def build_change_entry(change: Change) -> dict[str, Any]:
+def build_change_entry(change: Change) -> ChangeEntry:
     """
     Build the entry of an event for a change: names of fields, and their values unless these are people or long.
 
@@ -287,7 +325,7 @@ def build_change_entry(change: Change) -> dict[str, Any]:
     """
     fields = change.to_dict()
     moved = fields.pop("modifiedAt")
-    shown = {name: {} if _withheld(name, values) else values for name, values in fields.items()}
+    shown: dict[str, FieldChange] = {name: {} if _withheld(name, values) else values for name, values in fields.items()}
     return {"_id": change.session_id, "kind": "modified", "modifiedAt": moved, "changes": shown}
 
 

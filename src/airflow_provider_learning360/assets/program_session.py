@@ -1,46 +1,47 @@
 """
-Assets that watch program sessions: a DAG scheduled on one runs because a session was modified.
+Assets that watch program sessions: a DAG scheduled on such an asset runs when a session is modified.
 
-Needs Airflow 3.0; watermarks that survive a restart of the triggerer, and one poll for all, from Airflow 3.3 on.
+Needs Airflow 3.0. From Airflow 3.3 on, watermarks survive a restart of the triggerer, and all watchers share one poll.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import build_session_uri, require_session_id
+from airflow_provider_learning360.api.endpoints import build_session_uri
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
-from airflow_provider_learning360.api.watch_state import OnGone
+from airflow_provider_learning360.api.session_ids import require_session_id
+from airflow_provider_learning360.api.watch_state import OnGone, PollKind
+from airflow_provider_learning360.argument_checks import require_choice, require_literal, seconds_of
+from airflow_provider_learning360.hooks.lookup import check_conn_id
 
 try:
     from airflow.sdk import Asset, AssetWatcher
 except ImportError:  # Airflow below 3.0
-    raise ImportError(
-        "Watched assets need Airflow 3.0 or later; ProgramSessionModifiedSensor waits on 2.11 too."
-    ) from None
+    raise ImportError("Watched assets need Airflow 3.0 or later. On 2.11, use ProgramSessionModifiedSensor.") from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from datetime import timedelta
 
-    from airflow_provider_learning360.triggers.poller import PollKind
 
 EU = "app.360learning.com"
-POLL_KINDS = ("auto", "single", "list")
 
 
 def program_session_asset(session_id: str, *, host: str = EU) -> Asset:
     """
-    Return the asset that stands for a program session, unwatched: for `inlets`, `outlets`, or as a partitioned asset.
+    Return an asset for a program session, without a watcher: for `inlets`, `outlets`, or as a partitioned asset.
 
     :param session_id: ID of the session, 24 hexadecimal characters.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
-    :raises FixArgumentError: The host is none.
-    :raises InvalidIdError: The ID is none.
+    :returns: The asset.
+    :raises FixArgumentError: The host is not valid.
+    :raises InvalidIdError: The ID is not valid.
     """
     uri = build_session_uri(_base_url(host), require_session_id(session_id))
     return Asset(name=uri, uri=uri)
@@ -51,29 +52,32 @@ def watched_program_session(
     *,
     name: str | None = None,
     learning_conn_id: str = DEFAULT_CONN_ID,
-    poll_interval: float = 300,
+    poll_interval: float | timedelta | Mapping[str, float] = 300,
     poll: PollKind = "auto",
     watch: list[str] | None = None,
     on_missing: OnGone = "ignore",
     host: str = EU,
 ) -> Asset:
     """
-    Return an asset that gets an event whenever a program session was modified, to schedule a DAG on.
+    Return an asset that gets an event when a program session was modified; schedule a DAG on it.
 
     :param session_id: ID of the session, 24 hexadecimal characters.
     :param name: Name of the asset; default its URI.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :param poll_interval: Seconds between looks; default 300, at least `[learning360] min_poll_interval` (10).
-    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default): `list` where a triggerer
-        watches more than ten sessions through this connection at this interval.
-    :param watch: Names of the fields of which one must differ, as the API writes them; default any modification.
-    :param on_missing: What it means if the session disappears: `ignore` (default: a line in the log) or `event`.
+    :param poll_interval: Time between polls: seconds, a `timedelta`, or a mapping such as `{"minutes": 5}`. Default 300
+        seconds, at least `[learning360] min_poll_interval` (10 seconds).
+    :param poll: `single` (one request for each session), `list` (one request for all), or `auto` (default): `list`
+        where a triggerer watches more than ten sessions through this connection at this interval.
+    :param watch: Fields to watch, as the API writes them: there is an event when at least one of them changed. Default:
+        any modification.
+    :param on_missing: What to do if the session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
     :raises FixArgumentError: An argument is not valid.
-    :raises InvalidIdError: The ID is none.
+    :raises InvalidIdError: The ID is not valid.
 
     Source: Airflow's `Asset` and `AssetWatcher`; 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
     """
+    require_literal("session_id", session_id)
     checked = require_session_id(session_id)
     return _watched(
         build_session_uri(_base_url(host), checked),
@@ -92,26 +96,28 @@ def watched_program_sessions(
     session_ids: Iterable[str] | None = None,
     *,
     learning_conn_id: str = DEFAULT_CONN_ID,
-    poll_interval: float = 300,
+    poll_interval: float | timedelta | Mapping[str, float] = 300,
     poll: PollKind = "auto",
     watch: list[str] | None = None,
     on_missing: OnGone = "ignore",
     host: str = EU,
 ) -> Asset:
     """
-    Return one asset that gets an event whenever some of many program sessions were modified.
+    Return one asset that gets an event when any of many program sessions were modified; schedule a DAG on it.
 
     :param name: Name of the asset.
-    :param session_ids: IDs of the sessions; default all of the platform, also those that are made later.
+    :param session_ids: IDs of the sessions; default all of the platform, also those that are created later.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :param poll_interval: Seconds between looks; default 300, at least `[learning360] min_poll_interval` (10).
-    :param poll: `single` (one request a session), `list` (one for all), or `auto` (default): `list` where a triggerer
-        watches more than ten sessions through this connection at this interval.
-    :param watch: Names of the fields of which one must differ, as the API writes them; default any modification.
-    :param on_missing: What it means if a session disappears: `ignore` (default: a line in the log) or `event`.
+    :param poll_interval: Time between polls: seconds, a `timedelta`, or a mapping such as `{"minutes": 5}`. Default 300
+        seconds, at least `[learning360] min_poll_interval` (10 seconds).
+    :param poll: `single` (one request for each session), `list` (one request for all), or `auto` (default): `list`
+        where a triggerer watches more than ten sessions through this connection at this interval.
+    :param watch: Fields to watch, as the API writes them: there is an event when at least one of them changed. Default:
+        any modification.
+    :param on_missing: What to do if a session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
     :raises FixArgumentError: An argument is not valid.
-    :raises InvalidIdError: An ID is none.
+    :raises InvalidIdError: An ID is not valid.
 
     Source: Airflow's `Asset` and `AssetWatcher`; 360Learning API v1, `GET /api/v1/programs/sessions`.
     """
@@ -119,8 +125,9 @@ def watched_program_sessions(
         raise FixArgumentError("name: an asset that watches many sessions needs a name of its own.")
     if session_ids is None and poll == "single":
         raise FixArgumentError("poll: to watch all sessions of the platform, the list has to be read. Leave poll out.")
+    require_literal("session_ids", session_ids)
     if isinstance(session_ids, str):
-        raise FixArgumentError("session_ids: give a list of IDs, or watched_program_session for a single one.")
+        raise FixArgumentError("session_ids: expected a list of IDs. For one session, use watched_program_session.")
     return _watched(
         build_session_uri(_base_url(host)),
         name,
@@ -137,17 +144,19 @@ def _watched(uri: str, name: str | None, session_ids: list[str] | None, **argume
     from airflow_provider_learning360.api.models import require_field_names
     from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
+    for argument, value in arguments.items():
+        require_literal(argument, value)
+    arguments["poll_interval"] = seconds_of(arguments["poll_interval"], "poll_interval")
     _check(session_ids, **arguments)
-    arguments["poll_interval"] = float(arguments["poll_interval"])
     arguments["watch"] = require_field_names(arguments["watch"], "watch")
-    # The name among the arguments keeps the triggers of two assets apart, which Airflow would merge.
+    # Airflow would merge the triggers of two assets that have equal arguments; the name makes them differ.
     name, uri = _identity(uri, name, arguments["watch"], arguments["on_missing"])
     trigger = ProgramSessionsWatchTrigger(asset_name=name, session_ids=session_ids, **arguments)
     return Asset(name=name, uri=uri, watchers=[AssetWatcher(name=name, trigger=trigger)])
 
 
 def _identity(uri: str, name: str | None, watch: list[str] | None, on_missing: str) -> tuple[str, str]:
-    """Return name and URI of an asset: two that get different events are two assets, unless the author names them."""
+    """Return name and URI of an asset. Two watches that give different events are two assets."""
     if name is None:
         meaning = {"watch": ",".join(sorted(watch or ())), "on_missing": on_missing if on_missing != "ignore" else ""}
     else:
@@ -157,19 +166,20 @@ def _identity(uri: str, name: str | None, watch: list[str] | None, on_missing: s
     return name or uri, uri
 
 
-def _check(session_ids: list[str] | None, *, poll_interval: float, poll: str, on_missing: str, **_: Any) -> None:
+def _check(
+    session_ids: list[str] | None, *, learning_conn_id: str, poll_interval: float, poll: str, on_missing: str, **_: Any
+) -> None:
+    check_conn_id(learning_conn_id)
     shortest = conf.getfloat("learning360", "min_poll_interval", fallback=10.0)
-    if not isinstance(poll_interval, int | float) or not math.isfinite(poll_interval):
-        raise FixArgumentError(f"poll_interval: {poll_interval!r} is no number of seconds, such as 300.")
+    if not math.isfinite(poll_interval):
+        raise FixArgumentError(f"poll_interval: {poll_interval!r} is not a number of seconds, such as 300.")
     if poll_interval < shortest:
         raise FixArgumentError(
             f"poll_interval: {poll_interval!r} s is less than the shortest allowed, {shortest:g} s "
             "([learning360] min_poll_interval in Airflow's configuration)."
         )
-    if poll not in POLL_KINDS:
-        raise FixArgumentError(f"poll: {poll!r} is not one of {', '.join(POLL_KINDS)}.")
-    if on_missing not in get_args(OnGone):
-        raise FixArgumentError(f"on_missing: {on_missing!r} is not one of {', '.join(get_args(OnGone))}.")
+    require_choice("poll", poll, PollKind)
+    require_choice("on_missing", on_missing, OnGone)
     if session_ids == []:
         raise FixArgumentError("session_ids: the list is empty. Leave it out to watch all sessions of the platform.")
 
@@ -182,5 +192,5 @@ def _base_url(host: str) -> str:
     except SettingsError:
         # Not shown: somebody may have put a key into it, and the name of an asset is shown to all.
         raise FixArgumentError(
-            f"host: this is no host. Give that of the connection, such as {EU}, without a path, a user or a password."
+            f"host: the value is not a host. Use that of the connection, such as {EU}, without path, user or password."
         ) from None

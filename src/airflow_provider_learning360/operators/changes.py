@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.argument_checks import require_choice
+from airflow_provider_learning360.learning_operator import CheckedOperator
 from airflow_provider_learning360.operators.event_ledger import EventLedger, EventsNotListed, entries_of, unique
 from airflow_provider_learning360.policies.retry import with_retry_policy
-from airflow_provider_learning360.rendering import SafeRendering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_learning360.operators.event_ledger import ChangeEntry, Choice
+    from airflow_provider_learning360.api.watch_state import ChangeEntry
+    from airflow_provider_learning360.operators.event_ledger import Choice
 
 Kind = Literal["modified", "missing", "any"]
 
 CHOSEN = "learning360_chosen"  # key of what a run has chosen, in the task state store
 
 
-class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
+class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
     """
     Return the changes of program sessions that this DAG run is about, each once, ready for `.expand(session_id=...)`.
 
@@ -54,8 +56,15 @@ class ChangedProgramSessionsOperator(SafeRendering, BaseOperator):
         super().__init__(**with_retry_policy(kwargs))
         self.assets = assets
         self.kind = kind
-        if kind not in get_args(Kind):
-            raise FixArgumentError(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}.")
+        self.check_own_arguments()
+        require_choice("kind", kind, Kind)
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """Refuse a `kind` that does not exist."""
+        super().check_arguments(given)
+        if "kind" in given:
+            require_choice("kind", given["kind"], Kind)
 
     def execute(self, context: Context) -> list[ChangeEntry]:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, TypeGuard
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeGuard
 
 from airflow_provider_learning360.api.errors import InvalidIdError, redact
 from airflow_provider_learning360.api.sanitizer import printable
@@ -14,26 +14,13 @@ from airflow_provider_learning360.api.watch_state import shard_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from airflow_provider_learning360.api.watch_state import ChangeEntry
+
 # How late an event may appear in the database, counted from its own time, if several triggerers write at once.
 LATE = timedelta(minutes=5)
 # Number of events that are remembered by ID and by time, since a run may be queued while later events are read.
 RECENT = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class ChangeEntry(TypedDict):
-    """
-    A change of one session in an event.
-
-    A modified session has `modifiedAt` and `changes`, with values `from` and `to`; a missing session has `times`, which
-    counts how often it has disappeared.
-    """
-
-    _id: str
-    kind: Literal["modified", "missing"]
-    modifiedAt: NotRequired[dict[str, str]]
-    changes: NotRequired[dict[str, dict[str, Any]]]
-    times: NotRequired[int]
 
 
 class RecentEvents(TypedDict):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
@@ -12,11 +10,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
-from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.api.session_ids import find_session_id, format_id
 from airflow_provider_learning360.document_options import DocumentOptions
+from airflow_provider_learning360.learning_operator import LearningOperator
+from airflow_provider_learning360.mapped_label import name_mapped_task
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
-from airflow_provider_learning360.rendering import SafeRendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +24,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.hooks.learning import LearningHook
 
 
-# Characters of a label in Airflow's database; PostgreSQL refuses a longer one.
-LONGEST_LABEL = 250
-
-
-class GetProgramSessionOperator(SafeRendering, BaseOperator):
+class GetProgramSessionOperator(LearningOperator, BaseOperator):
     """
     Read one program session of 360Learning and push its validated JSON document to XCom.
 
@@ -76,18 +69,12 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
         self.exclude = exclude
         self.contract = contract
         self.max_xcom_bytes = max_xcom_bytes
+        self.check_own_arguments()
         self._xcom.check()
 
     @property
     def _xcom(self) -> DocumentOptions:
         return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
-
-    @cached_property
-    def hook(self) -> LearningHook:
-        """The hook that sends the requests."""
-        from airflow_provider_learning360.hooks.learning import LearningHook
-
-        return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -103,7 +90,7 @@ class GetProgramSessionOperator(SafeRendering, BaseOperator):
             return self._xcom.of(session, self.log)
 
 
-class ListProgramSessionsOperator(SafeRendering, BaseOperator):
+class ListProgramSessionsOperator(LearningOperator, BaseOperator):
     """
     List the program sessions of the company, filtered, as small documents ready for `.expand(session_id=...)`.
 
@@ -164,14 +151,8 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
         self.modified_since = modified_since
         self.fields = fields
         self.contract = contract
+        self.check_own_arguments()
         DocumentOptions(fields=fields, contract=contract).check()
-
-    @cached_property
-    def hook(self) -> LearningHook:
-        """The hook that sends the requests."""
-        from airflow_provider_learning360.hooks.learning import LearningHook
-
-        return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """
@@ -231,41 +212,6 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)
-
-
-def name_mapped_task(context: Context, session: ProgramSession) -> None:
-    """
-    Show the session's name instead of a number, if the task is mapped and its author set no `map_index_template`.
-
-    :param context: Airflow's task context.
-    :param session: The session.
-    """
-    mapped = getattr(context["ti"], "map_index", -1) >= 0
-    if mapped and not context.get("map_index_template"):
-        context["map_index_template"] = "{{ learning360_session }}"
-        context["learning360_session"] = format_label(session)  # type: ignore[typeddict-unknown-key]
-
-
-def format_label(session: ProgramSession) -> str:
-    """
-    Build the label of the mapped task of a session.
-
-    :param session: The session.
-    :returns: Its name and ID, cut to the length that Airflow's database takes.
-    """
-    title, end = printable(session.title), f"… ({session.id})"
-    if _is_literal(title):
-        title = f"session {title}"
-    return title if len(title) <= LONGEST_LABEL else title[: LONGEST_LABEL - len(end)] + end
-
-
-def _is_literal(text: str) -> bool:
-    # With native rendering, Jinja turns a label such as "1 # one (...)" into a number, and Airflow needs a text.
-    try:
-        literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
 
 
 def _normalized(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -17,7 +16,6 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixArgumentError,
@@ -29,8 +27,10 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
     redact,
 )
+from airflow_provider_learning360.api.session_ids import find_session_id
+from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
-from airflow_provider_learning360.rendering import SafeRendering, is_template
+from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
-    from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.reminders.delivery import DeliveryResult
     from airflow_provider_learning360.reminders.ledger import TaskLedger
     from airflow_provider_learning360.reminders.policy import ReminderPolicy, ReminderRule
@@ -53,7 +52,7 @@ MOST_KEYS = 100
 MOST_CHECKED = 20
 
 
-class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
+class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
     """
     Return the reminders that are due now, one item for each delivery run.
 
@@ -91,14 +90,8 @@ class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
         self.delivery_dag_id = delivery_dag_id
         self.sessions = sessions
         self.learning_conn_id = learning_conn_id
+        self.check_own_arguments()
         check_policy(policy)
-
-    @cached_property
-    def hook(self) -> LearningHook:
-        """The hook that the operator talks through."""
-        from airflow_provider_learning360.hooks.learning import LearningHook
-
-        return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, remember which dates were announced, and return what is due."""
@@ -179,7 +172,7 @@ class PlanSessionRemindersOperator(SafeRendering, BaseOperator):
         return gone
 
 
-class SendSessionReminderOperator(SafeRendering, BaseOperator):
+class SendSessionReminderOperator(LearningOperator, BaseOperator):
     """
     Send the reminder that this DAG run is about, to each recipient once.
 
@@ -238,14 +231,8 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
         self.templates = templates
         self.rate = rate
         self.batch_size = batch_size
+        self.check_own_arguments()
         self._check_templates(check_policy(policy))
-
-    @cached_property
-    def hook(self) -> LearningHook:
-        """The hook that the operator talks to 360Learning through."""
-        from airflow_provider_learning360.hooks.learning import LearningHook
-
-        return LearningHook(self.learning_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the session again, and mail who does not have this reminder yet."""

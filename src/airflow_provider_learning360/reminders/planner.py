@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
 from airflow_provider_learning360.api.models import format_date
+from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
 from airflow_provider_learning360.reminders.moves import Announced, Finding, Move, dates_of, find_move

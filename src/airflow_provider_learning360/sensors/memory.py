@@ -1,7 +1,8 @@
-"""What a waiting task remembers from look to look."""
+"""What a waiting task remembers from poll to poll."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
@@ -15,40 +16,50 @@ HAS_STATE_STORE = AIRFLOW_V_3_3_PLUS
 
 WATERMARK = "learning360_watermark"
 FAILURES = "learning360_failures"
+LAST_READ = "learning360_last_read"
 
 
 class TaskMemory:
     """
-    Watermark and failures of one task in one DAG run.
+    Watermark, failures and last successful poll of one task in one DAG run.
 
     On Airflow 3.3 and later they are in the task state store, which survives reschedule, retry, deferral and the
-    death of a worker; below, they live as long as the process, or as long as the trigger that carries them.
+    death of a worker; below, they live as long as the process, or as long as the trigger that takes them along.
 
     :param context: Airflow's task context.
-    :param carried: What was remembered in this process before.
+    :param in_process: What was remembered in this process before.
 
     Source: Airflow's `task_state_store` (AIP-103).
     """
 
-    def __init__(self, context: Mapping[str, Any], carried: dict[str, Any]) -> None:
+    def __init__(self, context: Mapping[str, Any], in_process: dict[str, Any]) -> None:
         self._store = context.get("task_state_store")
-        self._carried = carried
+        self._in_process = in_process
 
     def watermark(self, session_id: str, watch: Sequence[str]) -> Watermark | None:
-        """Return the watermark, if there is one of this session with these fields watched."""
-        known = self._get(WATERMARK)
-        if known is None:
+        """
+        Return the watermark, or None if there is none of this session with these fields watched.
+
+        :param session_id: ID of the session.
+        :param watch: Names of the watched fields; empty for any modification.
+        """
+        stored = self._get(WATERMARK)
+        if stored is None:
             return None
-        watermark = Watermark.from_dict(known)
+        watermark = Watermark.from_dict(stored)
         return watermark if watermark.fits(session_id, watch) else None
 
     def keep_watermark(self, watermark: Watermark) -> None:
-        """Remember the watermark."""
+        """
+        Remember the watermark.
+
+        :param watermark: The watermark.
+        """
         self._set(WATERMARK, watermark.to_dict())
 
     @property
     def failures(self) -> int:
-        """Looks in a row that got no answer."""
+        """Failed polls in a row."""
         return int(self._get(FAILURES) or 0)
 
     @failures.setter
@@ -56,20 +67,38 @@ class TaskMemory:
         if count != self.failures:
             self._set(FAILURES, count)
 
+    @property
+    def last_read(self) -> datetime | None:
+        """When the session was last read; None if it never was, or if that is not known."""
+        stored = self._get(LAST_READ)
+        return None if stored is None else datetime.fromisoformat(stored)
+
+    def keep_last_read(self, moment: datetime, *, in_store: bool) -> None:
+        """
+        Remember when the session was last read.
+
+        :param moment: The time.
+        :param in_store: Whether another process may need it: storing it costs a request to Airflow.
+        """
+        if in_store:
+            self._set(LAST_READ, moment.isoformat())
+        else:
+            self._in_process[LAST_READ] = moment.isoformat()
+
     def forget(self) -> None:
-        """Forget everything, so that clearing the task waits anew."""
-        self._carried.clear()
+        """Forget everything, so that a cleared task waits again."""
+        self._in_process.clear()
         if self._store is not None:
-            self._store.delete(WATERMARK)
-            self._store.delete(FAILURES)
+            for key in (WATERMARK, FAILURES, LAST_READ):
+                self._store.delete(key)
 
     def _get(self, key: str) -> Any:
-        # Asked of Airflow once in a process: nobody else writes these keys meanwhile.
-        if key not in self._carried:
-            self._carried[key] = self._store.get(key) if self._store is not None else None
-        return self._carried[key]
+        # Read once in a process: no other process writes these keys meanwhile.
+        if key not in self._in_process:
+            self._in_process[key] = self._store.get(key) if self._store is not None else None
+        return self._in_process[key]
 
     def _set(self, key: str, value: Any) -> None:
-        self._carried[key] = value
+        self._in_process[key] = value
         if self._store is not None:
             self._store.set(key, value)

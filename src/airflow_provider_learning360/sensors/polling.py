@@ -1,12 +1,12 @@
-"""What sensors have in common that look at one program session from time to time."""
+"""What the sensors have in common that poll one program session."""
 
 from __future__ import annotations
 
+import inspect
 import time
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -17,55 +17,61 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import find_session_id
-from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
+from airflow_provider_learning360.api.errors import LearningError, NotFoundError
+from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.api.waiting import OnMissing, Wait
+from airflow_provider_learning360.argument_checks import require_choice, seconds_of
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.hooks.limits import max_task_wait, max_triggerer_wait
+from airflow_provider_learning360.learning_operator import LearningOperator
+from airflow_provider_learning360.mapped_label import name_mapped_task, send_label
 from airflow_provider_learning360.policies.retry import (
     HAS_RETRY_POLICIES,
     at_most,
     failing_fast,
     with_retry_policy,
 )
-from airflow_provider_learning360.rendering import SafeRendering
 from airflow_provider_learning360.sensors.memory import TaskMemory
+from airflow_provider_learning360.waiting_log import WaitingLog, gone_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.hooks.learning import LearningHook
-    from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+    from airflow_provider_learning360.triggers.polling import PollEvent, SessionPollingTrigger
 
 # Airflow's own limit on a deferral is for the case that no triggerer runs; otherwise the trigger keeps the time.
-GRACE = timedelta(seconds=60)
-# Airflow looks once more when the time is over, and once with a timeout of 0: that look has so many seconds.
-LAST_LOOK = 5.0
-MANY_POKES = 64
-
-
-# A deferral that ends after the year 9999 is none that Python can write.
+DEFERRAL_MARGIN = timedelta(seconds=60)
+# Airflow polls once more when the time is over, and once with a timeout of 0. Such a poll has this many seconds.
+LAST_POLL_SECONDS = 5.0
+# Airflow doubles its interval with each poll, and no float holds what that gives after 1,000 of them.
+MAX_POLLS_COUNTED = 64
+# Python writes no deferral that ends after the year 9999.
 LONGEST_DEFERRAL = timedelta(days=36500)
 
 
-class SessionPollingSensor(SafeRendering, BaseSensorOperator):
+class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     """
-    Look at a program session until there is what a subclass waits for, and push its document to XCom.
+    Poll a program session until it is as a subclass wants it, and push its document to XCom.
 
-    It looks on the worker first, and waits only if it must. `poke_interval`, `timeout`, `soft_fail` and
-    `exponential_backoff` mean the same in every mode.
+    The first poll is on the worker; the task waits only if it must. `poke_interval`, `timeout`, `soft_fail` and
+    `exponential_backoff` mean the same in every mode. Durations are seconds, a `timedelta`, or a mapping such as
+    `{"minutes": 5}`.
+
+    A subclass says what it waits for (`build_wait`, `build_trigger`, `describe_wait`), and may add to what happens at a
+    poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :param on_missing: What to do if there is no such session (any more): `fail` (default), `skip` or `wait`.
-    :param max_failures: Looks in a row that may get no answer before the task fails; default 10.
+    :param on_missing: What to do if the session does not exist (any more): `fail` (default), `skip` or `wait`.
+    :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
     :param fields: Names of the fields to push; default all that were sent.
     :param exclude: Names of the fields not to push; default none.
-    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.
 
@@ -88,7 +94,7 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(kwargs))
+        super().__init__(**with_retry_policy(_with_durations(kwargs)))
         self.session_id = session_id
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
@@ -98,94 +104,162 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
         self.contract = contract
         self.max_xcom_bytes = max_xcom_bytes
         self.deferrable = deferrable
-        self._carried: dict[str, Any] = {}
+        self._in_process: dict[str, Any] = {}
         self._not_before = 0.0
         self._deadline: datetime | None = None
-        self._xcom.check()
-        if on_missing not in get_args(OnMissing):
-            raise FixArgumentError(f"on_missing: {on_missing!r} is not one of {', '.join(get_args(OnMissing))}.")
+        self._log_of_wait: WaitingLog | None = None
+        require_choice("on_missing", on_missing, OnMissing)
 
-    @cached_property
-    def hook(self) -> LearningHook:
-        """The hook that the sensor talks through."""
-        from airflow_provider_learning360.hooks.learning import LearningHook
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Show all arguments in the signature of a subclass, so that it lists only its own."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            code: Any = vars(cls)["__init__"]
+            code.__signature__ = _joined(inspect.signature(code), inspect.signature(super(cls, cls).__init__))
 
-        return LearningHook(self.learning_conn_id)
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """
+        Refuse arguments that cannot work in any run.
+
+        :param given: The arguments that are known when the DAG is parsed.
+        :raises FixArgumentError: An argument is not valid.
+        """
+        super().check_arguments(given)
+        if "on_missing" in given:
+            require_choice("on_missing", given["on_missing"], OnMissing)
+        _with_durations(given)
 
     @abstractmethod
     def build_wait(self, memory: TaskMemory) -> Wait[Any]:
-        """Return the wait as it stands: what is waited for, and how many looks already got no answer."""
+        """
+        Return the wait as it stands; called before each poll.
+
+        :param memory: What the task remembers: pass `self.wait_options(memory)` on to the wait.
+        :returns: The wait; its `evaluate` decides what a poll means.
+        :raises FixArgumentError: A rendered argument is not valid.
+        """
 
     @abstractmethod
     def build_trigger(self, wait: Wait[Any], **looking: Any) -> SessionPollingTrigger:
-        """Return the trigger that goes on with the wait."""
+        """
+        Return the trigger that goes on with the wait in the triggerer.
+
+        :param wait: The wait after the last poll.
+        :param looking: The arguments that all polling triggers take; pass them on.
+        """
 
     @abstractmethod
     def describe_wait(self) -> str:
-        """Return what is waited for, for the message that it did not come."""
+        """Return what is waited for, to stand behind "Waiting for 'Safety' (60b8…): " and "Timed out: "."""
 
     def on_found(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> None:
-        """Do what is to be done when it is there, before the document is pushed."""
+        """
+        Act when the wait is over, before the document is pushed to XCom. Does nothing by default.
+
+        :param context: Airflow's task context.
+        :param session: The session as it is now.
+        :param found: What the wait found: the value that `evaluate` returned.
+        :param memory: What the task remembers; it is emptied afterwards.
+        """
 
     def on_poll(self, session: ProgramSession, wait: Wait[Any], memory: TaskMemory) -> None:
-        """Remember what a look saw that did not find it."""
+        """
+        Remember what a successful poll saw, also if the wait is over. Does nothing by default.
+
+        :param session: The session as it is now.
+        :param wait: The wait after the poll.
+        :param memory: Where to remember it.
+        """
+
+    def on_resume(self, event: PollEvent, memory: TaskMemory) -> None:
+        """
+        Remember what the trigger sent, before the worker polls again. Does nothing by default.
+
+        :param event: The event of the trigger.
+        :param memory: Where to remember it.
+        """
+
+    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+        """
+        Return a sentence for the log about the session as it is; default none.
+
+        :param session: The session as it is now.
+        :param wait: The wait after the poll.
+        """
+        return ""
+
+    def seconds_until_due(self) -> float:
+        """Return the seconds until a poll is worthwhile at the latest; endless (the default) if that is not known."""
+        return float("inf")
 
     def execute(self, context: Context) -> Any:
-        """Look on the worker; if it is not there yet, wait in the chosen mode."""
+        """
+        Poll on the worker; if the wait is not over, go on in the chosen mode.
+
+        :param context: Airflow's task context.
+        :returns: The document of the session.
+        """
         with failing_fast():
             started = self._started(context)
             self._deadline = None if started is None else _after(started, self.timeout)
             if not self.deferrable:
                 return super().execute(context)
-            return self._look_or_defer(context, self._deadline or _after(datetime.now(tz=UTC), self.timeout))
+            return self._poll_or_defer(context, self._deadline or _after(datetime.now(tz=UTC), self.timeout))
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: PollEvent) -> Any:
         """
-        Act on what the trigger saw.
+        Go on after the trigger ended.
 
         :param context: Airflow's task context.
-        :param event: `look` (again, on the worker), `timeout` or `error`, and the deadline of the wait.
+        :param event: How it ended: `look` (poll again, on the worker), `timeout` or `error`; and the deadline.
+        :returns: The document of the session.
+        :raises AirflowSensorTimeout: The time is over.
         """
-        memory = TaskMemory(context, self._carried)
+        memory = TaskMemory(context, self._in_process)
         memory.failures = 0
+        if last_read := event.get("last_read"):
+            memory.keep_last_read(datetime.fromisoformat(last_read), in_store=False)
         self.on_resume(event, memory)
         if event["kind"] == "timeout":
-            raise AirflowSensorTimeout(f"Sensor has timed out: {self.describe_wait()} within {self.timeout:g} s.")
+            raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:g} s. {self._waited_for()}")
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
             self._deadline = datetime.fromisoformat(event["deadline"])
-            return self._look_or_defer(context, self._deadline, error)
-
-    def on_resume(self, event: dict[str, Any], memory: TaskMemory) -> None:
-        """Remember what the trigger carried."""
+            return self._poll_or_defer(context, self._deadline, error)
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        """Look once; true, with the document, if it is there."""
+        """
+        Poll once.
+
+        :param context: Airflow's task context.
+        :returns: False to wait on; true, with the document, when the wait is over.
+        :raises LearningError: Another poll is of no use.
+        """
         if time.monotonic() < self._not_before:
-            return False  # the server asked not to be asked yet, and only the timeout brought us here
-        memory = TaskMemory(context, self._carried)
+            return False  # the server asked for no request yet, and only the timeout led here
+        memory = TaskMemory(context, self._in_process)
         wait = self.build_wait(memory)
-        outcome = self._outcome()
+        failures_before = wait.failures
+        outcome = self._read_session()
         try:
             found = wait.evaluate(outcome)
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
-        self._not_before = time.monotonic() + self._longest(wait.asked)
+        self._not_before = time.monotonic() + self._capped_wait(wait.asked)
         if isinstance(outcome, LearningError):
-            self.log.warning("No look at the session: %s", outcome)
+            self._waiting_log.note_error(outcome, wait, failures_before)
             return False
-        self.on_poll(outcome, wait, memory)
-        if found is None:
-            return False
-        document = self._xcom.of(outcome, self.log)
-        self.on_found(context, outcome, found, memory)
-        memory.forget()
-        return PokeReturnValue(True, document)
+        return self._go_on(context, outcome, wait, found, failures_before)
 
-    def patience(self, memory: TaskMemory) -> dict[str, Any]:
-        """Return what every wait is told about errors."""
+    def wait_options(self, memory: TaskMemory) -> dict[str, Any]:
+        """
+        Return the arguments of `Wait` that say how errors are treated.
+
+        :param memory: What the task remembers.
+        """
         return {
             "on_missing": self.on_missing,
             "max_failures": self.max_failures,
@@ -193,23 +267,40 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
             "longest_wait": max_task_wait(),
         }
 
+    def _go_on(
+        self, context: Context, session: ProgramSession, wait: Wait[Any], found: Any, failures_before: int
+    ) -> PokeReturnValue | bool:
+        """Act on a poll that read the session."""
+        memory = TaskMemory(context, self._in_process)
+        name_mapped_task(context, session)
+        self._waiting_log.note_session(session, failures_before)
+        self.on_poll(session, wait, memory)
+        if found is None:
+            memory.keep_last_read(datetime.now(tz=UTC), in_store=self.reschedule or self.deferrable)
+            self._waiting_log.note_wait(session, self.describe_wait(), self.session_state(session, wait))
+            return False
+        document = self._xcom.of(session, self.log)
+        self.on_found(context, session, found, memory)
+        memory.forget()
+        return PokeReturnValue(True, document)
+
     def _started(self, context: Context) -> datetime | None:
-        """Return when the wait began, over all looks of the task; None if Airflow does not say."""
+        """Return when the wait began, over all polls of the task; None if Airflow does not say."""
         if self.deferrable or not self.reschedule:
             return datetime.now(tz=UTC)
-        first_look = getattr(context["ti"], "get_first_reschedule_date", None)
-        if first_look is None:  # Airflow below 3 reads it from its database by itself
+        first_poll = getattr(context["ti"], "get_first_reschedule_date", None)
+        if first_poll is None:  # Airflow below 3 reads it from its database by itself
             return None
-        started = first_look(context)
+        started = first_poll(context)
         return datetime.now(tz=UTC) if started is None else started
 
     def _time_left(self) -> float | None:
-        """Return the seconds that a look may take; None for as long as the hook allows."""
+        """Return the seconds that a poll may take; None for as long as the hook allows."""
         if self._deadline is None:
             return None
-        return max(LAST_LOOK, (self._deadline - datetime.now(tz=UTC)).total_seconds())
+        return max(LAST_POLL_SECONDS, (self._deadline - datetime.now(tz=UTC)).total_seconds())
 
-    def _longest(self, asked: float) -> float:
+    def _capped_wait(self, asked: float) -> float:
         """Return the seconds to wait, of those that the server asked for."""
         limit, option = (
             (max_triggerer_wait(), "max_triggerer_wait") if self.deferrable else (max_task_wait(), "max_task_wait")
@@ -220,16 +311,16 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
             )
         return at_most(asked, limit)
 
-    def _look_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
-        """Look, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
+    def _poll_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
+        """Poll, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
         try:
             found = self._fail(context, error) if error else self.poke(context)
-        except LearningError as trouble:
+        except LearningError as failure:
             if self.never_fail:
-                raise AirflowSkipException("Skipping due to never_fail is set to True.") from trouble
+                raise AirflowSkipException("Skipping due to never_fail is set to True.") from failure
             if not self.silent_fail:
                 raise
-            self.log.error("Look failed: %s", trouble)
+            self.log.error("Poll failed: %s", failure)
             found = False
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
@@ -237,8 +328,12 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
         return None
 
     def _defer(self, context: Context, deadline: datetime) -> NoReturn:
-        wait = self.build_wait(TaskMemory(context, self._carried))
+        wait = self.build_wait(TaskMemory(context, self._in_process))
         remaining = deadline - datetime.now(tz=UTC)
+        first_wait = max(0.0, self._not_before - time.monotonic())
+        next_poll = max(min(self.poke_interval, self.seconds_until_due(), remaining.total_seconds()), first_wait)
+        self._waiting_log.note_next_poll(next_poll, deadline)
+        send_label(context)
         self.defer(
             trigger=self.build_trigger(
                 wait,
@@ -252,40 +347,71 @@ class SessionPollingSensor(SafeRendering, BaseSensorOperator):
                 max_wait=self.max_wait.total_seconds() if isinstance(self.max_wait, timedelta) else self.max_wait,
                 silent_fail=self.silent_fail,
                 deadline=deadline.isoformat(),
-                first_wait=max(0.0, self._not_before - time.monotonic()),
+                first_wait=first_wait,
             ),
             method_name="execute_complete",
-            timeout=min(max(remaining, timedelta(0)) + GRACE, LONGEST_DEFERRAL),
+            timeout=min(max(remaining, timedelta(0)) + DEFERRAL_MARGIN, LONGEST_DEFERRAL),
         )
 
-    def _outcome(self) -> ProgramSession | LearningError:
-        self.hook.time_limit = self._time_left()
+    def _read_session(self) -> ProgramSession | LearningError:
+        hook: LearningHook = self.hook
+        hook.time_limit = self._time_left()
         try:
-            return self.hook.get_program_session(find_session_id(self.session_id))
+            return hook.get_program_session(find_session_id(self.session_id))
         except LearningError as error:
             return error
 
     def _fail(self, context: Context, error: LearningError) -> NoReturn:
         """Fail the wait, or skip it if that is what the author wants for a session that is gone."""
-        TaskMemory(context, self._carried).failures = 0
-        if isinstance(error, NotFoundError) and self.on_missing == "skip":
-            raise AirflowSkipException(f"There is no such session, and on_missing is 'skip'. {error}")
+        memory = TaskMemory(context, self._in_process)
+        memory.failures = 0
+        if isinstance(error, NotFoundError):
+            if memory.last_read is not None:
+                error = error.with_note(gone_text(find_session_id(self.session_id), memory.last_read))
+            if self.on_missing == "skip":
+                raise AirflowSkipException(f"{error} The task is skipped (on_missing is 'skip').")
         raise error
+
+    def _waited_for(self) -> str:
+        return f"It waited for program session {find_session_id(self.session_id)}: {self.describe_wait()}."
+
+    @property
+    def _waiting_log(self) -> WaitingLog:
+        if self._log_of_wait is None:
+            self._log_of_wait = WaitingLog(find_session_id(self.session_id), self.log.info, self.log.warning)
+        return self._log_of_wait
 
     @property
     def _xcom(self) -> DocumentOptions:
         return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
-        # Airflow's own name for it: also the wait until a reschedule goes through here.
-        # It doubles its wait with each poke, and beyond 1,000 pokes no float holds that.
-        interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MANY_POKES))
+        # The name is Airflow's. It calls this after each poke that found nothing, also before it reschedules.
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MAX_POLLS_COUNTED))
         left = max(0.0, self.timeout - run_duration())
-        return max(min(interval, self.seconds_until_due()), min(self._not_before - time.monotonic(), left))
+        seconds = max(min(interval, self.seconds_until_due()), min(self._not_before - time.monotonic(), left))
+        if self._log_of_wait is not None:
+            self._log_of_wait.note_next_poll(seconds, self._deadline)
+        return seconds
 
-    def seconds_until_due(self) -> float:
-        """Return the seconds until there is something to see at the latest; endless if that is not known."""
-        return float("inf")
+
+def _with_durations(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments, with Airflow's durations in the form that it takes."""
+    given = {name: arguments[name] for name in ("poke_interval", "timeout", "max_wait") if name in arguments}
+    mappings = {name: value for name, value in given.items() if isinstance(value, dict)}
+    return {**arguments, **{name: seconds_of(value, name) for name, value in mappings.items()}}
+
+
+def _joined(own: inspect.Signature, inherited: inspect.Signature) -> inspect.Signature:
+    """Return a signature with what is inherited through `**kwargs`; what has no default comes first."""
+    parameters = [
+        *(one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD),
+        *(one for name, one in inherited.parameters.items() if name not in own.parameters),
+        *(one for one in own.parameters.values() if one.kind is one.VAR_KEYWORD),
+    ]
+    order = {kind: number for number, kind in enumerate(type(parameters[0].kind))}
+    parameters.sort(key=lambda one: (order[one.kind], one.kind is one.KEYWORD_ONLY and one.default is not one.empty))
+    return own.replace(parameters=parameters)
 
 
 def _after(start: datetime, seconds: float) -> datetime:

@@ -1,48 +1,47 @@
-"""A sensor that waits until a time before or after a date of a session, and follows the date when it moves."""
+"""A sensor that waits until a time before or after a date of a session, also when that date moves."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
-from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import find_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.waiting import DateWait, OnMissing
+from airflow_provider_learning360.api.waiting import DateWait, seconds_until
+from airflow_provider_learning360.argument_checks import duration_parts
 from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.polling import SessionPollingSensor
+from airflow_provider_learning360.waiting_log import date_text, due_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.sensors.memory import TaskMemory
     from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
+DEFAULTS: dict[str, Any] = {"anchor": "startDate", "before": None, "after": None, "time_zone": "UTC"}
+
 
 class SessionDateSensor(SessionPollingSensor):
     """
-    Wait until a time before or after a date of a program session, wherever that date moves meanwhile.
+    Wait until a time before or after a date of a program session. When the session is rescheduled, so is the wait.
 
-    It looks every `poke_interval` seconds, and when the time comes: if the date was moved, it goes on waiting. A time
-    that is already over ends the wait at once; a date that is not set is waited for. Choose `timeout` (default
-    seven days) longer than the wait may take.
+    It polls every `poke_interval` seconds, and when the time comes: if the date was moved, the wait goes on. A time
+    that is already over ends the wait at once. If the date is not set, the sensor waits until it is. Choose a `timeout`
+    (default seven days) that is longer than the wait may take.
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param anchor: The date: `startDate` (default) or `endDate`.
-    :param before: How long before it, such as `{"days": 1, "hours": 2}`; days count on the wall clock of `time_zone`.
-        Default: at the date.
+    :param before: How long before it, such as `{"days": 1, "hours": 2}`; or a `timedelta`, or seconds. Days count on
+        the wall clock of `time_zone`, seconds as they elapse. Default: at the date.
     :param after: How long after it, instead of `before`.
     :param time_zone: IANA name of the zone, such as `Europe/Paris`; default UTC.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :param on_missing: What to do if there is no such session (any more): `fail` (default), `skip` or `wait`.
-    :param max_failures: Looks in a row that may get no answer before the task fails; default 10.
+    :param on_missing: What to do if the session does not exist (any more): `fail` (default), `skip` or `wait`.
+    :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
     :param fields: Names of the fields to push; default all that were sent.
     :param exclude: Names of the fields not to push; default none.
-    :param contract: What to do if the answer differs from the documentation: `ignore`, `warn` (default) or `strict`.
+    :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.
     :returns: The document, with the API's names of fields.
@@ -64,87 +63,98 @@ class SessionDateSensor(SessionPollingSensor):
     def __init__(
         self,
         *,
-        session_id: str | dict[str, Any],
         anchor: str = "startDate",
-        before: dict[str, Any] | None = None,
-        after: dict[str, Any] | None = None,
+        before: dict[str, Any] | timedelta | float | None = None,
+        after: dict[str, Any] | timedelta | float | None = None,
         time_zone: str = "UTC",
-        learning_conn_id: str = DEFAULT_CONN_ID,
-        on_missing: OnMissing = "fail",
-        max_failures: int = 10,
-        fields: list[str] | None = None,
-        exclude: list[str] | None = None,
-        contract: ContractPolicy = "warn",
-        max_xcom_bytes: int | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            session_id=session_id,
-            learning_conn_id=learning_conn_id,
-            on_missing=on_missing,
-            max_failures=max_failures,
-            fields=fields,
-            exclude=exclude,
-            contract=contract,
-            max_xcom_bytes=max_xcom_bytes,
-            deferrable=deferrable,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
         self.anchor = anchor
         self.before = before
         self.after = after
         self.time_zone = time_zone
-        self._check()
+        self.check_own_arguments()
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """
+        Refuse arguments that cannot work in any run.
+
+        :param given: The arguments that are known when the DAG is parsed.
+        :raises FixArgumentError: An argument is not valid.
+        """
+        super().check_arguments(given)
+        chosen = {**DEFAULTS, **{name: given[name] for name in DEFAULTS if name in given}}
+        if chosen["before"] and chosen["after"]:
+            raise FixArgumentError("before, after: both are given. Give one of them, or neither for the date itself.")
+        if chosen != DEFAULTS:
+            # A template is checked by the run; all else is checked as if it were the default.
+            _due_of(**{name: DEFAULTS[name] if is_template(value) else value for name, value in chosen.items()})
 
     def build_wait(self, memory: TaskMemory) -> DateWait:
-        """Return the wait as it stands."""
-        from airflow_provider_learning360.reminders.offset import due_of
+        """
+        Return the wait as it stands.
 
-        wait = DateWait(
-            due_of(self.anchor, self.before, self.after, self.time_zone),
-            lambda: datetime.now(tz=UTC),
-            **self.patience(memory),
-        )
-        wait.due = self._carried.get("due")
+        :param memory: What the task remembers.
+        :raises FixArgumentError: A rendered argument is not valid.
+        """
+        due_of = _due_of(self.anchor, self.before, self.after, self.time_zone)
+        wait = DateWait(due_of, lambda: datetime.now(tz=UTC), **self.wait_options(memory))
+        wait.due = self._in_process.get("due")
         return wait
 
     def build_trigger(self, wait: Any, **looking: Any) -> SessionDateTrigger:
-        """Return the trigger that goes on with the wait."""
+        """
+        Return the trigger that goes on with the wait.
+
+        :param wait: The wait after the last poll.
+        :param looking: The arguments that all polling triggers take.
+        """
         from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
         return SessionDateTrigger(
             anchor=self.anchor,
-            before=self.before,
-            after=self.after,
+            before=_parts(self.before, "before"),
+            after=_parts(self.after, "after"),
             time_zone=self.time_zone,
             due=wait.due.isoformat() if wait.due else None,
             **looking,
         )
 
     def describe_wait(self) -> str:
-        """Return what did not come."""
-        return f"the time of {find_session_id(self.session_id)} did not come"
+        """Return the time that is to come, such as "1 day before startDate"."""
+        return date_text(self.anchor, _parts(self.before, "before"), _parts(self.after, "after"))
+
+    def session_state(self, session: ProgramSession, wait: Any) -> str:
+        """
+        Return when the time comes, as the session is now.
+
+        :param session: The session.
+        :param wait: The wait after the poll.
+        """
+        return due_text(wait.due, self.anchor)
 
     def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
-        """Log when the time is, whenever it is another than before."""
-        before, self._carried["due"] = self._carried.get("due"), wait.due
-        if wait.due is None:
-            self.log.info("%s has no %s yet.", session.title, self.anchor)
-        elif before != wait.due:
-            self.log.info("%s: the time is %s.", session.title, wait.due.isoformat(timespec="seconds"))
+        """
+        Remember when the time comes.
+
+        :param session: The session as it is now.
+        :param wait: The wait after the poll.
+        :param memory: Not used: the date is read again at each poll.
+        """
+        self._in_process["due"] = wait.due
 
     def seconds_until_due(self) -> float:
-        """Return the seconds until the time that was last seen."""
-        due = self._carried.get("due")
-        left = 0.0 if due is None else (due - datetime.now(tz=UTC)).total_seconds()
-        return left if left > 0 else float("inf")
+        """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""
+        return seconds_until(self._in_process.get("due"))
 
-    def _check(self) -> None:
-        """Refuse at construction what cannot work at run time; templates are left for later."""
-        from airflow_provider_learning360.reminders.offset import due_of
 
-        if self.before and self.after:
-            raise FixArgumentError("before, after: give one of them, or neither for the date itself.")
-        if not is_template([self.anchor, self.before, self.after, self.time_zone]):
-            due_of(self.anchor, self.before, self.after, self.time_zone)
+def _parts(length: Any, argument: str) -> dict[str, Any] | None:
+    return None if length is None else duration_parts(length, argument)
+
+
+def _due_of(anchor: Any, before: Any, after: Any, time_zone: Any) -> Callable[[ProgramSession], datetime | None]:
+    from airflow_provider_learning360.reminders.offset import due_of
+
+    return due_of(anchor, _parts(before, "before"), _parts(after, "after"), time_zone)

@@ -1,4 +1,4 @@
-"""Where the watermarks of an asset are kept: Airflow's asset state store."""
+"""The stored watermarks of an asset, in Airflow's asset state store."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from airflow_provider_learning360.api.watch_state import (
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
+
+    from airflow_provider_learning360.api.watch_state import StoredKnown
 
 log = logging.getLogger(__name__)
 
-PAUSE = 5.0  # seconds before the store is asked again
+PAUSE = 5.0  # seconds between two attempts to use the store
 
 
 class Cursor:
     """
-    The watermarks of one asset, as they are stored.
+    The stored watermarks of one asset.
 
-    :param store: The accessor of this asset.
+    :param store: Airflow's accessor of the asset's state.
 
     Source: Airflow's `asset_state_store` (AIP-103).
     """
@@ -42,30 +44,32 @@ class Cursor:
         self._is_retired = False
 
     def retire(self) -> None:
-        """Write nothing any more: another cursor goes on from what is stored."""
+        """Write nothing any more: another cursor goes on from the stored watermarks."""
         self._is_retired = True
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, SessionState]:
         """
-        Return what is known of the sessions; waits until Airflow can say.
+        Return what is known of sessions; wait until the store responds.
 
         :param session_ids: IDs of the sessions, or None for all.
+        :returns: For each session with a readable watermark what is known of it.
         """
         everything = [f"{number:02d}" for number in range(SHARDS)]
         shards = everything if session_ids is None else sorted({shard_of(one) for one in session_ids})
         found: dict[str, SessionState] = {}
         unreadable: list[str] = []
         for shard in shards:
-            # To go on without an answer would forget a watermark, and with it a change.
-            while (answer := await self._tried(self._read(shard))) is None:  # noqa: ASYNC110
+            # To go on without a response would forget a watermark, and with it a change.
+            while (stored := await self._attempt(self._read(shard))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
-            # Piece by piece: the other triggers get their turn in between.
-            known, broken = read_session_states(answer)
+            # Shard by shard: the other triggers run in between.
+            known, broken = read_session_states(stored)
             found |= known
             unreadable += broken
         if unreadable:
             log.warning(
-                "%d stored watermarks are not readable, such as that of %s: these sessions are watched from now on.",
+                "%d stored watermarks are not readable, such as that of %s. These sessions are watched from now on; "
+                "earlier changes of them are missed.",
                 len(unreadable),
                 unreadable[0],
             )
@@ -73,29 +77,29 @@ class Cursor:
 
     async def save(self, watch: WatchState) -> None:
         """
-        Write what a watch has to keep; what cannot be written now stays to be written.
+        Store the watermarks that changed. Those that cannot be stored now are stored later.
 
         :param watch: The watch.
         """
         for shard in sorted(watch.dirty_shards):
-            # Before it is written: what changes meanwhile is to be written again.
+            # Before the write: a change meanwhile has to be written again.
             watch.dirty_shards.discard(shard)
             saved = None
             try:
-                saved = await self._tried(self._stored(shard, watch))
+                saved = await self._attempt(self._write(shard, watch))
             finally:
                 if saved is None:
                     watch.dirty_shards.add(shard)
 
-    async def _read(self, shard: str) -> dict[str, Any]:
-        # After what an earlier watcher of this asset is just writing.
-        async with _one_at_a_time():
-            stored: dict[str, Any] = await self._store.aget(_key(shard), {})
+    async def _read(self, shard: str) -> dict[str, StoredKnown]:
+        # The lock: an earlier watcher of this asset may be writing.
+        async with _lock():
+            stored: dict[str, StoredKnown] = await self._store.aget(_key(shard), {})
             return stored
 
-    async def _stored(self, shard: str, watch: WatchState) -> bool:
-        # Another watcher of the same asset may have sessions of its own in this piece.
-        async with _one_at_a_time():
+    async def _write(self, shard: str, watch: WatchState) -> bool:
+        # Another watcher of the same asset may have sessions of its own in this shard.
+        async with _lock():
             if self._is_retired:
                 return True
             others = await self._store.aget(_key(shard), {})
@@ -103,24 +107,24 @@ class Cursor:
             await self._store.aset(_key(shard), {**acknowledged, **watch.shard(shard)})
         return True
 
-    async def _tried(self, attempt: Any) -> Any:
-        """Return what the store answers, or None if it does not; the log says so once."""
+    async def _attempt(self, call: Awaitable[Any]) -> Any:
+        """Return the response of the store, or None if it fails, which is logged once."""
         try:
-            answer = await attempt
+            response = await call
         except Exception as error:  # noqa: BLE001 - whatever it is, raising it would end all watchers of the stream
-            self._tell(error)
+            self._log_failure(error)
             return None
         self._trouble = None
-        return answer
+        return response
 
-    def _tell(self, error: Exception) -> None:
-        """Log a change of state once, not every attempt."""
+    def _log_failure(self, error: Exception) -> None:
+        """Log a failure when it begins, and not at every attempt."""
         before, self._trouble = self._trouble, type(error).__name__
         if self._trouble == before:
             return
         if isinstance(error, AirflowRuntimeError | OSError | EOFError):
-            said = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
-            log.warning("Airflow's asset state store does not answer (%s); trying again.", said)
+            reason = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
+            log.warning("Airflow's asset state store does not respond (%s); trying again.", reason)
             return
         log.error("Traceback without values:\n%s", format_frames(error))
         log.error(
@@ -133,7 +137,7 @@ class Cursor:
 _LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def _one_at_a_time() -> asyncio.Lock:
+def _lock() -> asyncio.Lock:
     """Return the lock of this event loop."""
     return _LOCKS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 

@@ -1,4 +1,4 @@
-"""What triggers have in common that look at one program session from time to time."""
+"""What the triggers have in common that poll one program session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import random
 from abc import abstractmethod
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -15,40 +16,62 @@ from airflow_provider_learning360.api.errors import LearningError, TryAgainError
 from airflow_provider_learning360.api.retries import compute_poll_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.tracebacks import format_frames
+from airflow_provider_learning360.waiting_log import WaitingLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_learning360.api.changes import StoredWatermark
+    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 
-# Seconds that the last look, which begins at the deadline, may take. Airflow itself allows for more.
-LAST_LOOK = 2.0
+# Seconds that the last poll, which begins at the deadline, may take. Airflow itself allows for more.
+LAST_POLL_SECONDS = 2.0
+
+
+class PollEvent(TypedDict):
+    """
+    How a trigger's wait ended, as Airflow stores it.
+
+    `kind` is `poll` (by the worker), `timeout` or `error`. `deadline` is the ISO time at which the wait ends,
+    `error` what `LearningError.to_dict` wrote, `last_read` the ISO time at which the session was last read, and
+    `watermark` the one of the trigger's arguments.
+    """
+
+    kind: Literal["poll", "timeout", "error"]
+    deadline: Any
+    error: NotRequired[dict[str, Any]]
+    last_read: NotRequired[str]
+    watermark: NotRequired[StoredWatermark | None]
 
 
 class SessionPollingTrigger(BaseTrigger):
     """
-    Look at a program session from time to time, and wake the sensor when it should look itself.
+    Poll a program session, and wake the sensor when it should poll itself.
 
-    Its arguments and its event hold no secret and no person's data: the document is fetched by the worker.
+    Its arguments and its event hold no secret and no personal data: the worker reads the document.
+
+    A subclass says what is waited for (`build_wait`, `describe_wait`), and may say when the wait is over (`is_over`),
+    what the worker has to know (`event_payload`), and what the log says (`session_state`).
 
     :param session_id: ID of the session, 24 hexadecimal characters.
     :param learning_conn_id: ID of the Airflow connection.
-    :param on_missing: What to do if there is no such session: `fail`, `skip` or `wait`.
-    :param max_failures: Looks in a row that may get no answer.
-    :param failures: How many already got none.
-    :param poke_interval: Seconds between looks; default 60.
-    :param exponential_backoff: Whether the waits grow; default False.
-    :param max_wait: Longest wait between looks, in seconds, where they grow; default no limit.
-    :param silent_fail: Whether to go on after errors that no repetition will help; default False.
-    :param deadline: ISO time at which the wait ends; None for never.
-    :param first_wait: Seconds before the first look at least, as the server asked for them; default 0.
+    :param on_missing: What to do if the session does not exist: `fail` (default), `skip` or `wait`.
+    :param max_failures: Failed polls in a row that are allowed; default 10.
+    :param failures: Failed polls in a row before the first one; default 0.
+    :param poke_interval: Seconds between polls; default 60.
+    :param exponential_backoff: Whether the interval grows; default False.
+    :param max_wait: Longest interval, in seconds, where it grows; default no limit.
+    :param silent_fail: Whether to go on after errors that no retry helps; default False.
+    :param deadline: ISO time at which the wait ends; default never.
+    :param first_wait: Seconds before the first poll at least, as the server asked for them; default 0.
 
     Source: Airflow's `BaseTrigger`.
     """
 
-    # What it takes beside that, by name.
+    # Names of the arguments that a subclass takes in addition.
     own_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -97,120 +120,141 @@ class SessionPollingTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: `result`, `timeout` or `error`."""
-        yield TriggerEvent({**await self._end(), "deadline": self.deadline})
-
-    async def _end(self) -> dict[str, Any]:
-        """Return how the wait ended. Airflow would skip the task for an exception where `soft_fail` is set."""
-        try:
-            # HTTP libraries take long to import; in a thread, the other triggers do not wait for it.
-            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
-            async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
-                return await self._watch(hook)
-        except LearningError as error:
-            return {"kind": "error", "error": error.to_dict()}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to say so
-            self.log.error("Traceback without values:\n%s", format_frames(error))
-            told = TryAgainError(
-                f"Unexpected {type(error).__name__} while waiting for session {self.session_id}; please report it with "
-                "the traceback that the triggerer logged."
-            )
-            return {"kind": "error", "error": told.to_dict()}
+        """Yield one event, a `PollEvent`."""
+        waiting_log = WaitingLog(self.session_id, self.log.info, self.log.warning)
+        event: dict[str, Any] = {**await self._end(waiting_log), "deadline": self.deadline}
+        if waiting_log.last_read is not None:
+            event["last_read"] = waiting_log.last_read.isoformat()
+        yield TriggerEvent(event)
 
     @abstractmethod
     def build_wait(self) -> Wait[Any]:
         """Return the wait at its beginning."""
 
+    def describe_wait(self) -> str:
+        """Return what is waited for, to stand behind "Waiting for 'Safety' (60b8…): "."""
+        return "a change"
+
+    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+        """
+        Return a sentence for the log about the session as it is; default none.
+
+        :param session: The session as it is now.
+        :param wait: The wait after the poll.
+        """
+        return ""
+
     def is_over(self, wait: Wait[Any], found: Any) -> bool:
         """
-        Whether the worker should look.
+        Whether the worker should poll.
 
-        :param wait: The wait after a look.
-        :param found: What the look found, or None.
+        :param wait: The wait after a poll.
+        :param found: What the wait found, or None.
         """
         return found is not None
 
     def event_payload(self) -> dict[str, Any]:
-        """Return what the worker has to know beside that it should look."""
+        """Return what the worker has to know, as keys of the event; default nothing."""
         return {}
 
     def seconds_until_due(self, wait: Wait[Any]) -> float:
         """
-        Return the seconds until there is something to see at the latest; endless if that is not known.
+        Return the seconds until a poll is worthwhile at the latest; endless (the default) if that is not known.
 
         :param wait: The wait.
         """
         return float("inf")
 
-    async def _watch(self, hook: LearningAsyncHook) -> dict[str, Any]:
+    async def _end(self, waiting_log: WaitingLog) -> dict[str, Any]:
+        """Return how the wait ended. Airflow would skip the task for an exception where `soft_fail` is set."""
+        try:
+            # HTTP libraries take long to import; a thread does not hold up the other triggers.
+            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
+            async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
+                return await self._poll_until_over(hook, waiting_log)
+        except LearningError as error:
+            return {"kind": "error", "error": error.to_dict()}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to report it
+            self.log.error("Traceback without values:\n%s", format_frames(error))
+            unexpected = TryAgainError(
+                f"Unexpected {type(error).__name__} while waiting for program session {self.session_id}; please report "
+                "it with the traceback in the triggerer's log."
+            )
+            return {"kind": "error", "error": unexpected.to_dict()}
+
+    async def _poll_until_over(self, hook: LearningAsyncHook, waiting_log: WaitingLog) -> dict[str, Any]:
         wait = self.build_wait()
         wait.longest_wait = max_triggerer_wait()
         wait.asked, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
-        self._tell_cap(wait)
-        looks = 0
-        while True:
-            looks += 1
-            if not await self._sleep(looks, wait):
+        for number in count(1):
+            self._log_capped_wait(wait)
+            if not await self._sleep(number, wait, waiting_log):
                 return {"kind": "timeout"}
-            had_trouble = wait.trouble is not None
             try:
-                outcome = await self._outcome(hook)
+                outcome = await self._read_session(hook)
                 if outcome is None:
                     return {"kind": "timeout"}
-                found = wait.evaluate(outcome)
+                if self._is_over_after(outcome, wait, waiting_log):
+                    return {"kind": "poll", **self.event_payload()}
             except LearningError as error:
                 if not self.silent_fail:
                     return {"kind": "error", "error": error.to_dict()}
-                self.log.error("Look failed: %s", error)
-                continue
-            if self.is_over(wait, found):
-                return {"kind": "look", **self.event_payload()}
-            self._tell(had_trouble, wait.trouble)
-            self._tell_cap(wait)
+                self.log.error("Poll failed: %s", error)
+        raise AssertionError("unreachable")
 
-    async def _outcome(self, hook: LearningAsyncHook) -> Any:
-        """Return the session, or the error of the look; None if the deadline ended it."""
-        left = self._left()
+    def _is_over_after(self, outcome: ProgramSession | LearningError, wait: Wait[Any], waiting_log: WaitingLog) -> bool:
+        """Whether the wait is over after a poll; logs what has changed."""
+        failures_before = wait.failures
+        found = wait.evaluate(outcome)
+        if isinstance(outcome, LearningError):
+            waiting_log.note_error(outcome, wait, failures_before)
+            return False
+        waiting_log.note_session(outcome, failures_before)
+        if self.is_over(wait, found):
+            return True
+        waiting_log.note_wait(outcome, self.describe_wait(), self.session_state(outcome, wait))
+        return False
+
+    async def _read_session(self, hook: LearningAsyncHook) -> Any:
+        """Return the session, or the error of the poll; None if the deadline ended it."""
+        left = self._time_left()
         try:
-            async with asyncio.timeout(None if left == float("inf") else max(left, LAST_LOOK)) as limit:
+            async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
                 return await hook.get_program_session(self.session_id)
         except LearningError as error:
             return error
         except TimeoutError:
             if not limit.expired():
                 raise
-            self.log.warning("The deadline of the sensor ended a poll of session %s.", self.session_id)
+            self.log.warning("The deadline of the sensor ended a poll of program session %s.", self.session_id)
             return None
 
-    async def _sleep(self, looks: int, wait: Wait[Any]) -> bool:
-        """Sleep until the next look; false if the deadline comes before a look is allowed."""
+    async def _sleep(self, number: int, wait: Wait[Any], waiting_log: WaitingLog) -> bool:
+        """Sleep until the next poll; false if the deadline comes before a poll is allowed."""
         interval = compute_poll_wait(
             self.poke_interval,
-            looks,
+            number,
             exponential=self.exponential_backoff,
             longest=self.max_wait,
             jitter=random.random,
         )
-        left = self._left()
+        left = self._time_left()
         if left <= 0 or wait.retry_after > left:
             await asyncio.sleep(max(0.0, left))
             return False
-        await asyncio.sleep(max(min(interval, left, self.seconds_until_due(wait)), wait.retry_after))
+        seconds = max(min(interval, left, self.seconds_until_due(wait)), wait.retry_after)
+        waiting_log.note_next_poll(seconds, self._deadline())
+        await asyncio.sleep(seconds)
         return True
 
-    def _left(self) -> float:
-        if self.deadline is None:
-            return float("inf")
-        return (datetime.fromisoformat(self.deadline) - datetime.now(tz=UTC)).total_seconds()
+    def _time_left(self) -> float:
+        deadline = self._deadline()
+        return float("inf") if deadline is None else (deadline - datetime.now(tz=UTC)).total_seconds()
 
-    def _tell(self, had_trouble: bool, trouble: LearningError | None) -> None:
-        """Log a change of state once, not every look."""
-        if trouble is not None and not had_trouble:
-            self.log.warning("No look at the session for now: %s", trouble)
-        elif trouble is None and had_trouble:
-            self.log.info("360Learning answers again; still waiting for %s.", self.session_id)
+    def _deadline(self) -> datetime | None:
+        return None if self.deadline is None else datetime.fromisoformat(self.deadline)
 
-    def _tell_cap(self, wait: Wait[Any]) -> None:
+    def _log_capped_wait(self, wait: Wait[Any]) -> None:
         if wait.asked > wait.retry_after:
             self.log.warning(
                 "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "

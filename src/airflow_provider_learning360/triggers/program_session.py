@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.waiting import ModificationWait, Wait
 from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.waiting_log import change_text, modified_text
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.changes import StoredWatermark
+    from airflow_provider_learning360.api.models import ProgramSession
 
 
 class ProgramSessionModifiedTrigger(SessionPollingTrigger):
@@ -16,8 +21,8 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
     :param session_id: ID of the session, 24 hexadecimal characters.
     :param learning_conn_id: ID of the Airflow connection.
     :param watermark: What was last known of the session, as `Watermark.to_dict` writes it; None if nothing.
-    :param watch: Names of the fields that must differ; empty for any modification.
-    :param looking: As in `SessionPollingTrigger`: how often, how patiently, until when.
+    :param watch: Fields to watch: the wait ends when at least one of them changed. Default: any modification.
+    :param looking: The other arguments of `SessionPollingTrigger`.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -28,7 +33,7 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
         self,
         session_id: str,
         learning_conn_id: str,
-        watermark: dict[str, Any] | None,
+        watermark: StoredWatermark | None,
         watch: list[str] | None = None,
         **looking: Any,
     ) -> None:
@@ -46,10 +51,28 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
             failures=self.failures,
         )
 
+    def describe_wait(self) -> str:
+        """Return which fields are to change."""
+        return change_text(self.watch or ())
+
+    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+        """
+        Return when the session was last modified.
+
+        :param session: The session as it is now.
+        :param wait: The wait after the poll.
+        """
+        return modified_text(session)
+
     def is_over(self, wait: Wait[Any], found: Any) -> bool:
-        """Whether the session was modified, or was seen for the first time: then the worker has to remember it."""
-        first_seen = self.watermark is None and isinstance(wait, ModificationWait) and wait.watermark is not None
-        return found is not None or first_seen
+        """
+        Whether the session was modified, or was read for the first time: then the worker stores the watermark.
+
+        :param wait: The wait after a poll.
+        :param found: The change, or None.
+        """
+        is_first_read = self.watermark is None and isinstance(wait, ModificationWait) and wait.watermark is not None
+        return found is not None or is_first_read
 
     def event_payload(self) -> dict[str, Any]:
         """Return the watermark."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_learning360.api.waiting import DateWait, Wait
+from airflow_provider_learning360.api.waiting import DateWait, Wait, seconds_until
 from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.waiting_log import date_text, due_text
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.models import ProgramSession
 
 
 class SessionDateTrigger(SessionPollingTrigger):
     """
-    Wake the sensor when the time has come, wherever the session's date moves meanwhile.
+    Wake the sensor when the time has come, also when the session's date moves meanwhile.
 
-    It looks every `poke_interval` seconds, and when the time comes that it last saw.
+    It polls every `poke_interval` seconds, and when the time comes that the last poll found.
 
     :param anchor: The date: `startDate` or `endDate`.
     :param before: How long before it: `days`, `hours`, `minutes`; default none.
     :param after: How long after it; default none.
     :param time_zone: IANA name of the zone whose wall clock counts the days; default UTC.
-    :param due: ISO time that was last seen to be the right one; None if the date was not set.
-    :param looking: As in `SessionPollingTrigger`: which session, how often, how patiently, until when.
+    :param due: ISO time that the last poll found; None if the date was not set.
+    :param looking: The other arguments of `SessionPollingTrigger`.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -57,8 +61,23 @@ class SessionDateTrigger(SessionPollingTrigger):
         wait.due = datetime.fromisoformat(self.due) if self.due else None
         return wait
 
+    def describe_wait(self) -> str:
+        """Return the time that is to come, such as "1 day before startDate"."""
+        return date_text(self.anchor, self.before, self.after)
+
+    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+        """
+        Return when the time comes, as the session is now.
+
+        :param session: The session.
+        :param wait: The wait after the poll.
+        """
+        return due_text(wait.due if isinstance(wait, DateWait) else None, self.anchor)
+
     def seconds_until_due(self, wait: Wait[Any]) -> float:
-        """Return the seconds until the time that was last seen."""
-        left = wait.left if isinstance(wait, DateWait) else 0.0
-        # Once it is over, the session could not be seen at that moment: back to the usual interval.
-        return left if left > 0 else float("inf")
+        """
+        Return the seconds until the time that the last poll found; endless if there is none, or if it is over.
+
+        :param wait: The wait.
+        """
+        return seconds_until(wait.due if isinstance(wait, DateWait) else None)

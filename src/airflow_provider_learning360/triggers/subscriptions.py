@@ -1,4 +1,4 @@
-"""Who watches what through one poller, and what a look found for them."""
+"""The watchers of one poller, and what a poll found for them."""
 
 from __future__ import annotations
 
@@ -21,45 +21,46 @@ class Subscription:
 
     :param watch: What it watches.
     :param cursor: Where its watermarks are kept, or None: in memory only.
-    :param delivered: Number of the last look that its trigger made an event of.
+    :param delivered: Number of the last poll that its trigger made an event of.
     """
 
     watch: WatchState
     cursor: Cursor | None = None
     delivered: int = 0
-    _doubtful: list[ChangeBatch] = field(default_factory=list, init=False)
+    _unsure: list[ChangeBatch] = field(default_factory=list, init=False)
 
     def take(self, result: PollResult) -> ChangeBatch | None:
         """
-        Take in a look that Airflow has brought to this watcher's trigger; return what to make an event of.
+        Take in a poll that Airflow has brought to this watcher's trigger.
 
-        :param look: The look.
+        :param look: The poll.
+        :returns: What to make an event of, or None.
         """
         # Airflow brings nothing more to a watcher that failed. So it was another one.
-        for doubtful in self._doubtful:
-            self.watch.acknowledge(doubtful)
-        self._doubtful.clear()
-        batch = result.found.get(self)
-        if batch is not None:
+        for batch in self._unsure:
+            self.watch.acknowledge(batch)
+        self._unsure.clear()
+        found = result.found.get(self)
+        if found is not None:
             self.delivered = result.number
-        return batch
+        return found
 
     def doubt(self, batch: ChangeBatch) -> None:
         """
-        Take in that a watcher has failed at this look, and that it may have been this one.
+        Take in that some watcher failed at a poll, and that it may have been this one.
 
-        :param findings: What the look found for this watcher.
+        :param findings: What the poll found for this watcher.
         """
-        self._doubtful.append(batch)
+        self._unsure.append(batch)
 
     async def save(self) -> None:
-        """Write what is to be kept, if there is a place for it."""
+        """Store the watermarks that changed, where there is a store."""
         if self.cursor is not None and self.watch.dirty_shards:
             await self.cursor.save(self.watch)
 
 
 class Subscriptions:
-    """All watchers of one poller; they come and go while it runs, in the same event loop."""
+    """All watchers of one poller. They join and leave while it runs, in the same event loop."""
 
     def __init__(self) -> None:
         self._all: list[Subscription] = []
@@ -70,13 +71,21 @@ class Subscriptions:
         return iter(list(self._all))
 
     def join(self, subscription: Subscription) -> None:
-        """Take in a watcher, and wake the poller."""
+        """
+        Add a watcher, and wake the poller.
+
+        :param subscription: The watcher.
+        """
         self._all.append(subscription)
         self.joined_at = time.monotonic()
         self.joined.set()
 
     def leave(self, subscription: Subscription) -> None:
-        """Let a watcher go."""
+        """
+        Remove a watcher.
+
+        :param subscription: The watcher.
+        """
         if subscription in self._all:
             self._all.remove(subscription)
 
@@ -84,10 +93,10 @@ class Subscriptions:
 @dataclass(frozen=True)
 class PollResult:
     """
-    One look that found something.
+    One poll that found something.
 
     :param number: Its number, from 1.
-    :param found: What it found for whom.
+    :param found: What it found for each watcher.
     """
 
     number: int
@@ -95,12 +104,12 @@ class PollResult:
 
     def acknowledge(self, *, in_doubt: bool = False) -> None:
         """
-        Take in that Airflow has stored the events of this look.
+        Take in that Airflow has stored the events of this poll.
 
         :param in_doubt: Whether that failed for some watcher; Airflow does not say for which one.
         """
         for subscription, batch in self.found.items():
-            # A watcher that got no event of it (its trigger failed meanwhile) restarts from its stored watermark.
+            # A watcher whose trigger failed meanwhile got no event. It restarts from its stored watermark.
             if subscription.delivered < self.number:
                 continue
             if in_doubt:

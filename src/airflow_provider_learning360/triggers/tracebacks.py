@@ -1,8 +1,10 @@
-"""Where an unexpected error happened, without any value: a message or a source line may hold a person or a key."""
+"""Tracebacks of unexpected errors without values: a message or a source line may hold personal data or a key."""
 
 from __future__ import annotations
 
 from traceback import walk_tb
+
+from airflow_provider_learning360.api.errors import ContractError
 
 MAX_FRAMES = 30
 MAX_CAUSES = 5
@@ -13,6 +15,7 @@ def format_frames(error: BaseException) -> str:
     Return the traceback of an error and of its causes: file, line and function of each frame, and the types.
 
     :param error: The error.
+    :returns: The text, of several lines.
     """
     lines: list[str] = []
     one: BaseException | None = error
@@ -25,3 +28,16 @@ def format_frames(error: BaseException) -> str:
         lines.append(type(one).__qualname__)
         one = one.__cause__ or one.__context__
     return "\n".join(lines)
+
+
+class UnexpectedError(ContractError):
+    """
+    A mistake in this provider that ended a poll.
+
+    :param error: What was raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"Unexpected {type(error).__name__} while polling; please report it with the traceback above.")
+        self.kind = type(error).__name__
+        self.frames = format_frames(error)

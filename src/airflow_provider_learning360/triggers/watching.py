@@ -1,4 +1,4 @@
-"""The trigger behind an asset: it tells Airflow that watched program sessions were modified."""
+"""The trigger of a watched asset: it sends Airflow an event when watched program sessions were modified."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from airflow.triggers.shared_stream import AdvanceItem
 
+    from airflow_provider_learning360.api.watch_state import PollKind
     from airflow_provider_learning360.triggers.cursor import Cursor
-    from airflow_provider_learning360.triggers.poller import Poller, PollKind
+    from airflow_provider_learning360.triggers.poller import Poller
     from airflow_provider_learning360.triggers.subscriptions import PollResult
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ StreamKey = tuple[str, str, float, str]
 
 class WatchedSessionsProducer(SharedStreamProducer):
     """
-    The poller as Airflow's shared streams want it: one look is one raw event, confirmed when its events are stored.
+    The poller in the form of Airflow's shared streams: one poll is one raw event, acknowledged when it is stored.
 
     :param poller: The poller.
 
@@ -45,7 +46,7 @@ class WatchedSessionsProducer(SharedStreamProducer):
         self.poller = poller
 
     async def open_stream(self) -> AsyncIterator[tuple[PollResult, PollResult]]:
-        """Yield each look that found something, for the watchers and for `advance`."""
+        """Yield each poll that found something, for the watchers and for `advance`."""
         try:
             async for result in self.poller.poll():
                 yield result, result
@@ -53,20 +54,20 @@ class WatchedSessionsProducer(SharedStreamProducer):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # A broken-off answer of Airflow's comes as this too. Airflow would take it for the end of the stream, and
-            # leave its watchers waiting for ever; as an error, it starts them anew.
-            raise RuntimeError("the poller was cancelled by nobody") from None
+            # A response that Airflow breaks off arrives as a cancellation too. Airflow would take it for the end of the
+            # stream, and its watchers would wait for ever. After an error, Airflow restarts them.
+            raise RuntimeError("the poll was cancelled, but not by the triggerer") from None
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """
-        Move the watermarks: Airflow has the events of these looks in its database.
+        Move the watermarks: Airflow has the events of these polls in its database.
 
-        :param batch: The looks, and how many watchers took them.
+        :param batch: The polls, and how many watchers took them.
         """
         for item in batch:
             result: PollResult = item.broker_payload
             # Airflow does not say which watcher failed. That one restarts from its stored watermark. The others are
-            # confirmed by the next look that reaches them; if the triggerer dies before, they repeat themselves.
+            # acknowledged by the next poll that reaches them; if the triggerer dies before, their events are repeated.
             result.acknowledge(in_doubt=bool(item.outcome.failed))
             for subscription in result.found:
                 await subscription.save()
@@ -74,25 +75,25 @@ class WatchedSessionsProducer(SharedStreamProducer):
 
 class ProgramSessionsWatchTrigger(BaseEventTrigger):
     """
-    Watch program sessions, and fire an event whenever a look finds some of them modified.
+    Watch program sessions, and send an event whenever a poll finds some of them modified.
 
-    On Airflow 3.3 and later, all triggers of the same connection, interval and kind of polling share one poller, and
-    watermarks are kept in the asset state store. Below, each has its own, and they are kept in memory.
+    On Airflow 3.3 and later, all triggers with the same connection, interval and `poll` share one poller, and the
+    asset state store keeps the watermarks. Below, each trigger has its own poller, and watermarks are kept in memory.
 
-    :param asset_name: Name of the asset; what is stored belongs to it.
+    :param asset_name: Name of the asset; the stored watermarks belong to it.
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param learning_conn_id: ID of the Airflow connection.
-    :param poll_interval: Seconds between looks; default 300.
-    :param poll: `single` (one request a session), `list` (one for all) or `auto` (what takes less, counted over the
-        sessions that this triggerer watches).
-    :param watch: Names of the fields of which one must differ; default any modification.
-    :param on_missing: What a session that disappears means: `ignore` (default) or `event`.
+    :param poll_interval: Seconds between polls; default 300.
+    :param poll: `single` (one request for each session), `list` (one request for all) or `auto` (default: what takes
+        fewer requests, counted over the sessions that this triggerer watches).
+    :param watch: Fields to watch: there is an event when at least one of them changed. Default: any modification.
+    :param on_missing: What to do if a session disappears: `ignore` (default) or `event`.
 
     Source: Airflow's `BaseEventTrigger`.
     """
 
     _streams: ClassVar[dict[StreamKey, Subscriptions]] = {}
-    _cursors: ClassVar[dict[str, set[Cursor]]] = {}  # by asset: those of watchers that have ended
+    _cursors: ClassVar[dict[str, set[Cursor]]] = {}  # by asset: the cursors of watchers that have ended
 
     def __init__(
         self,
@@ -119,19 +120,23 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> StreamKey:
-        """Return what triggers have in common that share a poller."""
+        """Return the key of the poller; triggers with the same key share it."""
         return _stream_key(self.serialize()[1])
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> WatchedSessionsProducer:
-        """Return the poller of a stream. Airflow passes the arguments of any one of its triggers."""
+        """
+        Return the poller of a shared stream.
+
+        :param kwargs: The arguments of any one of its triggers.
+        """
         return WatchedSessionsProducer(_poller(kwargs, cls._subscriptions(_stream_key(kwargs))))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[PollResult]) -> AsyncIterator[TriggerEvent]:
         """
-        Yield an event for each look that found something for this trigger.
+        Yield an event for each poll that found something for this trigger.
 
-        :param shared_stream: The looks of the shared poller.
+        :param shared_stream: The polls of the shared poller.
         """
         subscription = await self._subscription()
         subscriptions = self._subscriptions(self.shared_stream_key())
@@ -147,20 +152,20 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                 self._cursors.setdefault(self.asset_name, set()).add(subscription.cursor)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the same events with a poller of its own, for Airflow below 3.3."""
+        """Yield the same events with a poller of this trigger alone, for Airflow below 3.3."""
         subscriptions = Subscriptions()
         subscriptions.join(subscription := await self._subscription())
         async for result in _poller(self.serialize()[1], subscriptions).poll():
             batch = result.found[subscription]
             yield TriggerEvent(batch.payload())
-            subscription.watch.acknowledge(batch)  # this Airflow confirms nothing
+            subscription.watch.acknowledge(batch)  # Airflow below 3.3 does not acknowledge
 
     async def _subscription(self) -> Subscription:
         stores = getattr(self, "asset_state_store", None)
         if stores is None:
             log.warning(
-                "Watching for asset %r with the watermarks in memory: Airflow has no place for them, which it has from "
-                "3.3 on. A change while the triggerer is down or restarts is not noticed.",
+                "The watermarks of asset %r are kept in memory: Airflow below 3.3 cannot store them. "
+                "Changes while the triggerer is down or restarts are missed.",
                 self.asset_name,
             )
             return Subscription(WatchState(self.session_ids, self.watch or (), self.on_missing))
@@ -169,14 +174,14 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         from airflow_provider_learning360.triggers.cursor import Cursor
 
         try:
-            # By name: with several assets the short form of the store does not know which one is meant.
+            # By name: the short form of the store fails where a trigger has several assets.
             cursor = Cursor(stores[Asset.ref(name=self.asset_name)])
         except KeyError:
             raise FixArgumentError(
-                f"asset_name: {self.asset_name!r} is not the name of the asset that this trigger watches for. "
-                "Build the asset with watched_program_session or watched_program_sessions."
+                f"asset_name: {self.asset_name!r} is not the name of the asset of this trigger. "
+                "Create the asset with watched_program_session or watched_program_sessions."
             ) from None
-        # An ended watcher may still be writing. It must not overwrite what its successor begins with.
+        # A watcher that has ended may still be writing. It must not overwrite the watermarks of its successor.
         for earlier in self._cursors.pop(self.asset_name, ()):
             earlier.retire()
         acknowledged = await cursor.load(self.session_ids)
@@ -184,7 +189,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
 
     @classmethod
     def _subscriptions(cls, key: StreamKey) -> Subscriptions:
-        # One process, one event loop: whoever comes first makes it.
+        # One process, one event loop: no lock is needed.
         return cls._streams.setdefault(key, Subscriptions())
 
 

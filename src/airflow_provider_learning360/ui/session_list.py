@@ -13,9 +13,9 @@ from math import inf
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import InvalidIdError, LearningError
 from airflow_provider_learning360.api.models import format_date, parse_date
+from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.ui.text import readable_name, readable_text, redacted_name
 from airflow_provider_learning360.ui.unexpected import log_unexpected
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.settings import EU_HOST
 
 SOURCES = Path(__file__).with_name("workflows")

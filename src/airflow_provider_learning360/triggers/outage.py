@@ -1,0 +1,83 @@
+"""Whether the polls of a connection fail, and when the log says so."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_learning360.api.errors import FixConnectionError, LearningError
+from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
+from airflow_provider_learning360.waiting_log import failed_polls, one_line, shown_seconds
+
+if TYPE_CHECKING:
+    import logging
+
+
+class Outage:
+    """
+    The failed polls in a row. One line in the log when an outage begins or its kind changes, and one when it ends.
+
+    :param log: Where to write it.
+    :param learning_conn_id: ID of the Airflow connection.
+    """
+
+    def __init__(self, log: logging.Logger, learning_conn_id: str) -> None:
+        self.failures = 0  # in a row
+        self.error: LearningError | None = None
+        self._log = log
+        self._learning_conn_id = learning_conn_id
+        self._since = 0.0
+        self._is_news = False
+
+    def note_poll(self, error: LearningError | None) -> None:
+        """
+        Take in how a poll ended; write that the outage is over.
+
+        :param error: What kept the poll from reading sessions, or None.
+        """
+        before, self.error = self.error, error
+        if error is None:
+            if before is not None:
+                self._log_end()
+            self.failures, self._is_news = 0, False
+            return
+        self.failures += 1
+        if before is None:
+            self._since = time.monotonic()
+        self._is_news = before is None or _kind(before) != _kind(error)
+
+    def log_news(self, next_poll: float) -> None:
+        """
+        Write that an outage has begun, or that its kind has changed.
+
+        :param next_poll: Seconds until the next poll.
+        """
+        if not self._is_news or self.error is None:
+            return
+        if isinstance(self.error, UnexpectedError):
+            self._log.error("Traceback without values:\n%s", self.error.frames)
+        self._log.warning(
+            "Could not poll program sessions through connection %r (%d failure%s in a row): %s Next poll in %s.",
+            self._learning_conn_id,
+            self.failures,
+            "s" * (self.failures != 1),
+            one_line(self.error),
+            shown_seconds(next_poll),
+        )
+
+    def _log_end(self) -> None:
+        self._log.info(
+            "Polling through connection %r works again, after %s in %s.",
+            self._learning_conn_id,
+            failed_polls(self.failures),
+            shown_seconds(time.monotonic() - self._since),
+        )
+
+
+def _kind(error: LearningError) -> str:
+    """Return the kind of an error by what to do about it: fix something, or wait."""
+    if isinstance(error, UnexpectedError):
+        return error.kind
+    if isinstance(error, FixConnectionError):
+        return "refused"
+    return "wait" if error.retryable else "contract"
