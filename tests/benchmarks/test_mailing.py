@@ -20,7 +20,7 @@ from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.reminders.delivery import deliver
 from airflow_provider_learning360.reminders.mail import build
-from airflow_provider_learning360.reminders.messages import render, values_of
+from airflow_provider_learning360.reminders.mail_templates import build_values, render
 from airflow_provider_learning360.reminders.transport import SmtpTransport
 from real_airflow import rss
 from smtp_server import FarSmtpServer
@@ -48,7 +48,7 @@ class Entries(dict[str, str]):
 
 def mail(number: int) -> EmailMessage:
     """Render and build one mail, as an operator does it for each recipient."""
-    values = values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before", first_name=f"Zoé {number}")
+    values = build_values(SESSION, ZoneInfo("Europe/Paris"), rule="day_before", first_name=f"Zoé {number}")
     message = render("before_start", "fr", values)
     return build(message, sender=SENDER, recipient=f"learner{number}@example.org", key=f"reminder {number}")
 
@@ -68,7 +68,7 @@ def test_mailing(
     memory: list[float] = []
     with FarSmtpServer(tmp_path / "mails") as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
-        send = partial(deliver, "reminder", transport=SmtpTransport(), once="record_after", batch_size=count)
+        send = partial(deliver, "reminder", transport=SmtpTransport(), once="at_least_once", batch_size=count)
         send(watched(20, []), ledger=Entries())  # what is imported and compiled once
 
         clock, cpu = time.perf_counter(), time.process_time()
@@ -87,7 +87,7 @@ def test_mailing(
 
 def peer(count: int) -> float:
     """Return mails a second of the SMTP provider's own method, for the same text on one connection."""
-    page = render("before_start", "fr", values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before")).html
+    page = render("before_start", "fr", build_values(SESSION, ZoneInfo("Europe/Paris"), rule="day_before")).html
     with SmtpHook() as hook:
         began = time.perf_counter()
         for number in range(count):
