@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.reminders.schedule import SessionSchedule
     from airflow_provider_learning360.sensors.memory import TaskMemory
     from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
@@ -33,8 +34,8 @@ class SessionDateSensor(SessionPollingSensor):
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param anchor: The date: `startDate` (default) or `endDate`.
-    :param before: How long before it, such as `{"days": 1, "hours": 2}`; days count on the wall clock of `time_zone`.
-        Default: at the date.
+    :param before: How long before it: `{"days": 1, "hours": 2}`, or a `timedelta` of whole minutes. Days count on the
+        wall clock of `time_zone`. Default: at the date.
     :param after: How long after it, instead of `before`.
     :param time_zone: IANA name of the zone, such as `Europe/Paris`; default UTC.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
@@ -66,8 +67,8 @@ class SessionDateSensor(SessionPollingSensor):
         *,
         session_id: str | dict[str, Any],
         anchor: str = "startDate",
-        before: dict[str, Any] | None = None,
-        after: dict[str, Any] | None = None,
+        before: dict[str, Any] | timedelta | None = None,
+        after: dict[str, Any] | timedelta | None = None,
         time_zone: str = "UTC",
         learning_conn_id: str = DEFAULT_CONN_ID,
         on_missing: OnMissing = "fail",
@@ -99,10 +100,8 @@ class SessionDateSensor(SessionPollingSensor):
 
     def build_wait(self, memory: TaskMemory) -> DateWait:
         """Return the wait as it stands."""
-        from airflow_provider_learning360.reminders.offset import due_of
-
         wait = DateWait(
-            due_of(self.anchor, self.before, self.after, self.time_zone),
+            self._schedule().find_due,
             lambda: datetime.now(tz=UTC),
             **self.patience(memory),
         )
@@ -111,12 +110,13 @@ class SessionDateSensor(SessionPollingSensor):
 
     def build_trigger(self, wait: Any, **looking: Any) -> SessionDateTrigger:
         """Return the trigger that goes on with the wait."""
+        from airflow_provider_learning360.reminders.duration import to_duration_fields
         from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
         return SessionDateTrigger(
             anchor=self.anchor,
-            before=self.before,
-            after=self.after,
+            before=to_duration_fields(self.before),
+            after=to_duration_fields(self.after),
             time_zone=self.time_zone,
             due=wait.due.isoformat() if wait.due else None,
             **looking,
@@ -140,11 +140,14 @@ class SessionDateSensor(SessionPollingSensor):
         left = 0.0 if due is None else (due - datetime.now(tz=UTC)).total_seconds()
         return left if left > 0 else float("inf")
 
-    def _check(self) -> None:
-        """Refuse at construction what cannot work at run time; templates are left for later."""
-        from airflow_provider_learning360.reminders.offset import due_of
+    def _schedule(self) -> SessionSchedule:
+        from airflow_provider_learning360.reminders.schedule import SessionSchedule
 
+        return SessionSchedule.read(self.anchor, self.before, self.after, self.time_zone)
+
+    def _check(self) -> None:
+        """Refuse invalid arguments when the DAG is parsed; templates are checked when the task runs."""
         if self.before and self.after:
             raise FixArgumentError("before, after: give one of them, or neither for the date itself.")
         if not is_template([self.anchor, self.before, self.after, self.time_zone]):
-            due_of(self.anchor, self.before, self.after, self.time_zone)
+            self._schedule()
