@@ -47,7 +47,7 @@ def _require_address(address: str, argument: str) -> str:
         parse_mailbox(address)
     except UnmailableError:
         raise FixArgumentError(
-            f"{argument}: it is not a mail address; write name@example.com or Name <name@example.com>"
+            f"{argument}: it is not a mail address; write an address, or a name and an address in <>"
         ) from None
     return address
 
