@@ -211,9 +211,10 @@ def test_tutors_get_a_digest(simulator: Simulator, smtp: SmtpServer) -> None:
 
 
 def test_refused_recipient_is_reported_as_a_hash(
-    simulator: Simulator, smtp: SmtpServer, caplog: pytest.LogCaptureFixture
+    simulator: Simulator, smtp: SmtpServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(SendSessionReminderOperator, "log", logging.getLogger("send"), raising=False)
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, startDate=soon(days=1))
     refused, *others = sorted(find_addresses(simulator, session_id))
@@ -222,6 +223,7 @@ def test_refused_recipient_is_reported_as_a_hash(
     assert result["sent"] == 2
     assert len(result["refused"]) == 1
     assert set(smtp.recipients) == set(others)
+    assert "2 mails sent now, 0 before; 1 refused" in caplog.text
     written = json.dumps(result) + caplog.text
     assert not [mail for mail in (refused, *others) if mail in written or mail.partition("@")[0] in written]
 
@@ -300,6 +302,59 @@ def test_missing_sender_is_named(simulator: Simulator, smtp: SmtpServer, monkeyp
 def test_invalid_policy_is_refused_when_the_dag_is_parsed(kind: Any) -> None:
     with pytest.raises(FixArgumentError, match="startDate"):
         kind(task_id="x", policy={"name": "x", "rules": [{"name": "y", "anchor": "start", "before": {"days": 1}}]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "says"),
+    [
+        (PlanSessionRemindersOperator, {"conn_id": "x"}, "conn_id: .* Write learning_conn_id"),
+        (
+            SendSessionReminderOperator,
+            {"conn_id": "x"},
+            "conn_id: .* learning_conn_id for 360Learning, or smtp",
+        ),
+        (SendSessionReminderOperator, {"rate": 0}, "rate=0, batch_size=100: both must be above 0"),
+        (SendSessionReminderOperator, {"batch_size": 0}, "rate=None, batch_size=0"),
+        (SendSessionReminderOperator, {"sender": "academy"}, "sender: the value is not a mail address"),
+        (
+            SendSessionReminderOperator,
+            {"reply_to": "academy at example.com"},
+            "reply_to: the value is not a mail",
+        ),
+    ],
+)
+def test_mistakes_are_found_when_the_dag_is_parsed(kind: Any, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(FixArgumentError, match=says):
+        kind(task_id="x", policy=POLICY, **arguments)
+
+
+def test_templates_of_addresses_are_left_to_the_run() -> None:
+    SendSessionReminderOperator(task_id="x", policy=POLICY, sender="{{ var.value.sender }}", reply_to="{{ params.to }}")
+
+
+def test_missing_smtp_provider_is_found_when_the_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_learning360.operators.reminders.find_spec", lambda name: None)
+    with pytest.raises(FixArgumentError, match=r'pip install "airflow-provider-learning360\[reminders\]"'):
+        SendSessionReminderOperator(task_id="x", policy=POLICY)
+
+
+def test_plan_logs_each_new_reminder_without_people(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(PlanSessionRemindersOperator, "log", logging.getLogger("plan"), raising=False)
+    first, second = simulator.session_ids
+    start = soon(days=1)
+    simulator.edit(first, startDate=start, name="Safety\x1b[31m")
+    plan()
+    due_at = (datetime.fromisoformat(start) - timedelta(days=1)).isoformat(timespec="minutes")
+    assert "1 reminders of 2 sessions are due, 1 of them new." in caplog.text
+    assert f"Reminder day_before for Safety\\x1b[31m ({first}), due since {due_at}" in caplog.text
+    assert "example.com" not in caplog.text
+    simulator.edit(second, startDate=soon(days=1))
+    monkeypatch.setattr("airflow_provider_learning360.operators.reminders.MAX_LOGGED", 1)
+    plan()
+    assert "And 2 more." in caplog.text
 
 
 def test_announced_dates_are_kept_for_existing_sessions(variables: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -459,3 +460,13 @@ def test_no_control_character_reaches_a_mail(name: str) -> None:
         message = render(template, "en", said)
         assert [one for one in "".join(message) if is_unprintable(one) and one != "\n"] == []
         assert "\n" not in message.subject
+
+
+def test_unknown_language_writes_dates_in_figures() -> None:
+    assert find_language("zzz").format_date(END.astimezone(PARIS)) == "2026-04-01 12:05 (Paris)"
+
+
+def test_missing_babel_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "babel.localedata", None)
+    with pytest.raises(FixArgumentError, match=r'Run: pip install "airflow-provider-learning360\[reminders\]"'):
+        find_language("en")
