@@ -194,7 +194,7 @@ def test_on_may_have_become_true() -> None:
         ('{"name": "a", "name": "b"}', ["'name' stands twice"]),
         (policy({**BEFORE, "template": None, "name": None}), ["rule number 1: name"]),
         ("a: [b\n", ["neither YAML nor JSON", "line 2"]),
-        ("- a\n- b\n", ["no policy", "`rules`"]),
+        ("- a\n- b\n", ["not a policy", "`rules`"]),
         ("a: \x00\n", ["neither YAML nor JSON"]),
         ("nowhere/policy.yaml", ["nowhere/policy.yaml", "No such file"]),
         (Path("/"), ["cannot be read"]),
@@ -274,7 +274,7 @@ def test_invalid_address_is_not_shown(to: Any) -> None:
 
 @pytest.mark.parametrize("source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=repr)
 def test_source_of_another_type_is_a_typed_error(source: Any) -> None:
-    assert f"type {type(source).__name__} is no policy. Give a mapping" in read_error(source)
+    assert f"type {type(source).__name__} is not a policy. Give a mapping" in read_error(source)
 
 
 @pytest.mark.parametrize(
