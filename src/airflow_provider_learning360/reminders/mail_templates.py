@@ -142,7 +142,7 @@ def render(template: str, language: str | None, values: Mapping[str, Any], *, di
         built-in templates too.
     :raises FixArgumentError: The template does not exist, or it cannot be rendered; the message names the file and why.
     """
-    folders = _folders(directory)
+    folders = _find_folders(directory)
     place = _find_place(template, parse_base_code(language), folders)
     if place is None:
         raise _build_unknown_error(template, folders)
@@ -169,7 +169,7 @@ def check_template(template: str, directory: str | None = None, rule: ReminderRu
     :raises FixArgumentError: The template does not exist in English, lacks a file in some language or cannot be
         rendered, or the folder does not exist.
     """
-    folders = _folders(directory)
+    folders = _find_folders(directory)
     places = [
         _find_place(template, code, folders)
         for code in (FALLBACK_LANGUAGE, *sorted(_find_codes(folders) - {FALLBACK_LANGUAGE}))
@@ -220,7 +220,7 @@ def _require_files(folder: Path, code: str, template: str, folders: tuple[Path, 
     """Refuse a template that lacks a file. Any other mistake shows when it is rendered."""
     for name in (f"{template}.txt", f"{template}.subject.txt"):
         try:
-            _environment(code, folders).get_template(name)
+            _build_environment(code, folders).get_template(name)
         except TemplateNotFound:
             pass
         except _FAILURES:
@@ -273,7 +273,7 @@ def _replace_unprintable(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else " "
 
 
-def _folders(directory: str | None) -> tuple[Path, ...]:
+def _find_folders(directory: str | None) -> tuple[Path, ...]:
     if directory is None:
         return (BUILT_IN_FOLDER,)
     if not Path(directory).is_dir():
@@ -293,7 +293,7 @@ def _find_texts(folders: tuple[Path, ...]) -> Iterator[Path]:
 def _render(
     folder: Path, code: str, template: str, values: dict[str, Any], folders: tuple[Path, ...], case: str = ""
 ) -> MailText:
-    environment = _environment(code, folders)
+    environment = _build_environment(code, folders)
     values["title"] = find_language(code).build_title(values.get("session", {}).get("name"))
     values["language"] = code
 
@@ -312,7 +312,7 @@ def _render(
 
 
 @lru_cache(maxsize=16)
-def _environment(code: str, folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
+def _build_environment(code: str, folders: tuple[Path, ...]) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         # The language first. Files for all languages, such as the layout, are beside the folders of the languages.
         loader=FileSystemLoader([folder / code for folder in folders] + list(folders)),
