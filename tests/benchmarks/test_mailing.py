@@ -19,8 +19,8 @@ from airflow.providers.smtp.hooks.smtp import SmtpHook
 
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.reminders.delivery import deliver
-from airflow_provider_learning360.reminders.mail import build
-from airflow_provider_learning360.reminders.messages import render, values_of
+from airflow_provider_learning360.reminders.mail import build_mail
+from airflow_provider_learning360.reminders.mail_templates import build_values, render
 from airflow_provider_learning360.reminders.transport import SmtpTransport
 from real_airflow import rss
 from smtp_server import FarSmtpServer
@@ -39,7 +39,7 @@ SESSION = ProgramSession.model_validate(
 class Entries(dict[str, str]):
     """A ledger in memory."""
 
-    def seen(self, key: str) -> str | None:
+    def find_state(self, key: str) -> str | None:
         return self.get(key)
 
     def record(self, key: str, state: str) -> None:
@@ -48,9 +48,9 @@ class Entries(dict[str, str]):
 
 def mail(number: int) -> EmailMessage:
     """Render and build one mail, as the operator does for each recipient."""
-    values = values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before", first_name=f"Zoé {number}")
-    message = render("before_start", "fr", values)
-    return build(message, sender=SENDER, recipient=f"learner{number}@example.org", key=f"reminder {number}")
+    values = build_values(SESSION, ZoneInfo("Europe/Paris"), rule="day_before", first_name=f"Zoé {number}")
+    text = render("before_start", "fr", values)
+    return build_mail(text, sender=SENDER, recipient=f"learner{number}@example.org", key=f"reminder {number}")
 
 
 def watched(count: int, seen: list[float]) -> Iterator[tuple[str, Callable[[], EmailMessage]]]:
@@ -68,8 +68,8 @@ def test_mailing(
     memory: list[float] = []
     with FarSmtpServer(tmp_path / "mails") as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
-        send = partial(deliver, "reminder", transport=SmtpTransport(), once="record_after", batch_size=count)
-        send(watched(20, []), ledger=Entries())  # imports and compiles once, before the measurement
+        send = partial(deliver, "reminder", transport=SmtpTransport(), delivery="at_least_once", batch_size=count)
+        send(watched(20, []), ledger=Entries())  # what is imported and compiled once
 
         clock, cpu = time.perf_counter(), time.process_time()
         result = benchmark.pedantic(lambda: send(watched(count, memory), ledger=Entries()), rounds=1)
@@ -87,7 +87,7 @@ def test_mailing(
 
 def peer(count: int) -> float:
     """Return mails per second of the SMTP provider's own method, for the same text on one connection."""
-    page = render("before_start", "fr", values_of(SESSION, ZoneInfo("Europe/Paris"), rule="day_before")).html
+    page = render("before_start", "fr", build_values(SESSION, ZoneInfo("Europe/Paris"), rule="day_before")).html
     with SmtpHook() as hook:
         began = time.perf_counter()
         for number in range(count):

@@ -73,13 +73,13 @@ def test_planning(benchmark: Any, measuring: bool, figure: Callable[..., None]) 
     count = 5_000 if measuring else 50
     before = memory()
     sessions, statistics = company(count, learners=50)
-    known = plan(sessions[: count // 2], POLICY, NOW - timedelta(days=1)).memory
+    known = plan(sessions[: count // 2], POLICY, NOW - timedelta(days=1)).announced
     times: list[float] = []
     plans: list[Plan] = []
 
     def once() -> None:
         started = time.process_time()
-        plans[:] = [plan(sessions, POLICY, NOW, statistics=statistics, memory=known)]
+        plans[:] = [plan(sessions, POLICY, NOW, statistics=statistics, announced=known)]
         times.append(time.process_time() - started)
 
     benchmark.pedantic(once, rounds=5 if measuring else 1)

@@ -1,4 +1,4 @@
-"""Delivery over a real SMTP server: nobody twice, nobody forgotten, whatever breaks."""
+"""Delivery over a real SMTP server: no duplicates and no losses, except those that `delivery` allows."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
     UnreachableError,
 )
-from airflow_provider_learning360.reminders.delivery import DeliveryResult, Once, deliver
-from airflow_provider_learning360.reminders.ledger import BEGUN, ENTRY, TaskLedger
-from airflow_provider_learning360.reminders.mail import build
-from airflow_provider_learning360.reminders.messages import Message
+from airflow_provider_learning360.reminders.delivery import DeliveryResult, deliver
+from airflow_provider_learning360.reminders.ledger import BEGUN_KEY, ENTRY_PREFIX, TaskDeliveryLedger
+from airflow_provider_learning360.reminders.mail import build_mail
+from airflow_provider_learning360.reminders.mail_templates import MailText
+from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 from airflow_provider_learning360.reminders.transport import SmtpTransport
 from ports import free_port
 from smtp_server import LOGIN, PASSWORD, FarSmtpServer, SmtpServer
 
-MESSAGE = Message("Reminder", "It starts soon.\n.\n", "<p>It starts soon.</p>\n")
+TEXT = MailText("Reminder", "It starts soon.\n.\n", "<p>It starts soon.</p>\n")
 SENDER = "Academy <academy@example.com>"
 REMINDER = "reminder__session__day_before__20260329"
-BOTH: tuple[Once, ...] = ("record_after", "claim_before")
+BOTH: tuple[DeliveryGuarantee, ...] = ("at_least_once", "at_most_once")
 
 
 class Store(dict[str, Any]):
-    """A task state store: it outlives what is made anew for each try."""
+    """A task state store. It survives from try to try."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,11 +65,11 @@ class Store(dict[str, Any]):
 
 
 class Killed(BaseException):
-    """What ends a process; nothing in delivery may catch it."""
+    """Stands for the death of the process. Nothing in the delivery may catch it."""
 
 
 class Dying(Store):
-    """A store whose process is killed at the n-th entry of a state, before it is written."""
+    """A store that kills the process before the n-th entry of a state is written."""
 
     def __init__(self, state: str, number: int) -> None:
         super().__init__()
@@ -87,11 +88,11 @@ def address(number: int) -> str:
 
 
 def mails(count: int, **special: str) -> Iterator[tuple[str, Callable[[], EmailMessage]]]:
-    """Yield who is to be mailed: keys `r0`, `r1` and so on, with addresses like theirs or special ones."""
+    """Yield mails for the recipients `r0`, `r1` and so on; `special` replaces the address of some."""
     for number in range(count):
         key = f"r{number}"
         recipient = special.get(key, address(number))
-        yield key, partial(build, MESSAGE, sender=SENDER, recipient=recipient, key=f"{REMINDER} {key}")
+        yield key, partial(build_mail, TEXT, sender=SENDER, recipient=recipient, key=f"{REMINDER} {key}")
 
 
 @pytest.fixture
@@ -107,34 +108,36 @@ def use(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> None:
 
 def run(
     store: Store,
-    once: Once = "record_after",
+    delivery: DeliveryGuarantee = "at_least_once",
     who: Iterable[tuple[str, Callable[[], EmailMessage]]] | int = 5,
     **options: Any,
 ) -> DeliveryResult:
-    """Deliver as one try of a task does, with nothing left of the tries before but the store."""
+    """Deliver as one try of a task does: only the store is left of the tries before."""
     everybody = mails(who) if isinstance(who, int) else who
     transport = SmtpTransport()
-    return deliver(REMINDER, everybody, ledger=TaskLedger(store), transport=transport, once=once, **options)
+    return deliver(
+        REMINDER, everybody, ledger=TaskDeliveryLedger(store), transport=transport, delivery=delivery, **options
+    )
 
 
-@pytest.mark.parametrize("once", BOTH)
-def test_everybody_once(server: SmtpServer, once: Once) -> None:
+@pytest.mark.parametrize("delivery", BOTH)
+def test_each_recipient_gets_one_mail(server: SmtpServer, delivery: DeliveryGuarantee) -> None:
     store = Store()
 
-    assert run(store, once) == DeliveryResult(sent=5)
+    assert run(store, delivery) == DeliveryResult(sent=5)
     assert server.recipients == [address(number) for number in range(5)]
     assert len({mail.message_id for mail in server.mails}) == 5
     assert server.connections == 1
-    assert server.mails[0].raw.replace(b"\r\n", b"\n").count(b"\n.\n") == 1  # a lone dot ends nothing
+    assert server.mails[0].raw.replace(b"\r\n", b"\n").count(b"\n.\n") == 1  # a lone dot does not end the mail
 
-    assert run(store, once) == DeliveryResult(already=5)
-    assert run(store, once, 7) == DeliveryResult(already=5, sent=2)
+    assert run(store, delivery) == DeliveryResult(already=5)
+    assert run(store, delivery, 7) == DeliveryResult(already=5, sent=2)
     assert len(server.mails) == 7
     assert store.never_expire == {True}
-    assert {key for key in store if key != BEGUN} == {f"{ENTRY}r{number}" for number in range(7)}
+    assert {key for key in store if key != BEGUN_KEY} == {f"{ENTRY_PREFIX}r{number}" for number in range(7)}
 
 
-def test_no_connection_for_nobody(server: SmtpServer) -> None:
+def test_no_connection_is_opened_without_a_pending_mail(server: SmtpServer) -> None:
     store = Store()
     run(store, who=2)
     server.stop()
@@ -143,11 +146,11 @@ def test_no_connection_for_nobody(server: SmtpServer) -> None:
     assert run(store, who=0) == DeliveryResult()
 
 
-def test_somebody_listed_twice_is_mailed_once(server: SmtpServer) -> None:
+def test_recipient_listed_twice_gets_one_mail(server: SmtpServer) -> None:
     assert run(Store(), who=[*mails(3), *mails(3)]) == DeliveryResult(sent=3, already=3)
 
 
-def test_a_first_try_asks_the_store_once(server: SmtpServer) -> None:
+def test_first_try_reads_the_store_once(server: SmtpServer) -> None:
     store = Store()
     run(store)
     assert store.reads == 1
@@ -156,13 +159,13 @@ def test_a_first_try_asks_the_store_once(server: SmtpServer) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
-def test_killed_between_the_servers_yes_and_the_entry(server: SmtpServer, number: int) -> None:
-    for once, repeats in (("record_after", 1), ("claim_before", 0)):
+def test_kill_between_acceptance_and_entry_repeats_one_mail_at_most(server: SmtpServer, number: int) -> None:
+    for delivery, repeats in (("at_least_once", 1), ("at_most_once", 0)):
         store = Dying("sent", number)
         server.mails.clear()
         with pytest.raises(Killed):
-            run(store, once)  # type: ignore[arg-type]
-        result = run(store, once)  # type: ignore[arg-type]
+            run(store, delivery)  # type: ignore[arg-type]
+        result = run(store, delivery)  # type: ignore[arg-type]
 
         got = Counter(server.recipients)
         assert set(got) == {address(one) for one in range(5)}
@@ -175,74 +178,78 @@ def test_killed_between_the_servers_yes_and_the_entry(server: SmtpServer, number
             assert sorted(identities.values()) == [1, 1, 1, 1, 2]
 
 
-def test_killed_before_the_claim_loses_nobody(server: SmtpServer) -> None:
+def test_kill_before_the_claim_loses_no_mail(server: SmtpServer) -> None:
     store = Dying("claimed", 3)
     with pytest.raises(Killed):
-        run(store, "claim_before")
+        run(store, "at_most_once")
     assert len(server.mails) == 2
 
-    assert run(store, "claim_before") == DeliveryResult(sent=3, already=2)
+    assert run(store, "at_most_once") == DeliveryResult(sent=3, already=2)
     assert Counter(server.recipients) == Counter(address(one) for one in range(5))
 
 
-@pytest.mark.parametrize("once", BOTH)
+@pytest.mark.parametrize("delivery", BOTH)
 @pytest.mark.parametrize("drop", ["after", "before"])
-def test_connection_dropped_after_data(server: SmtpServer, once: Once, drop: Any) -> None:
+def test_connection_dropped_at_the_data_repeats_or_loses_one_mail_at_most(
+    server: SmtpServer, delivery: DeliveryGuarantee, drop: Any
+) -> None:
     store = Store()
     server.behaviour.drop, server.behaviour.drop_at = drop, 3
 
     with pytest.raises(UnreachableError, match=f"{REMINDER}: 2 mails were sent before") as caught:
-        run(store, once)
-    again = run(store, once)
+        run(store, delivery)
+    again = run(store, delivery)
 
     got = Counter(server.recipients)
     others = {address(one) for one in range(5)} - {address(2)}
     assert all(got[one] == 1 for one in others)
-    if once == "record_after":  # nobody is left out; a mail that was accepted without a yes comes twice
+    if delivery == "at_least_once":  # no losses; a mail whose acceptance was not confirmed comes twice
         assert again == DeliveryResult(sent=3, already=2)
         assert got[address(2)] == (2 if drop == "after" else 1)
-    else:  # nobody gets it twice; whether this one got it is for people to find out
+    else:  # no duplicates; whether this recipient has the mail is unknown
         assert again == DeliveryResult(sent=2, already=2, unknown=["r2"])
         assert got[address(2)] == (1 if drop == "after" else 0)
     assert caught.value.retryable
-    no_address(str(caught.value))
+    assert_no_address(str(caught.value))
 
 
-@pytest.mark.parametrize("once", BOTH)
-def test_refused_recipients_stop_nobody_else(server: SmtpServer, once: Once, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("delivery", BOTH)
+def test_refused_recipients_do_not_stop_the_others(
+    server: SmtpServer, delivery: DeliveryGuarantee, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     store = Store()
     server.behaviour.refuse = {address(0): 550, address(2): 450}
     server.behaviour.refuse_data = {address(3): 554, address(4): 451}
 
-    result = run(store, once, 6)
+    result = run(store, delivery, 6)
     assert result == DeliveryResult(sent=2, refused=["r0", "r3"], failed=["r2", "r4"])
     assert server.recipients == [address(1), address(5)]
-    no_address(caplog.text)
+    assert_no_address(caplog.text)
 
     server.behaviour.refuse.clear()
     server.behaviour.refuse_data.clear()
-    assert run(store, once, 6) == DeliveryResult(sent=4, already=2)
+    assert run(store, delivery, 6) == DeliveryResult(sent=4, already=2)
     assert set(Counter(server.recipients).values()) == {1}
-    no_address(json.dumps(store))
+    assert_no_address(json.dumps(store))
 
 
-def test_unmailable_recipients_are_counted(server: SmtpServer) -> None:
+def test_recipients_without_an_address_are_counted(server: SmtpServer) -> None:
     who = mails(3, r1="first.last at example.org")
 
     assert run(Store(), who=who) == DeliveryResult(sent=2, unmailable=1)
 
 
-def test_refused_sender_fails_at_once(server: SmtpServer) -> None:
+def test_refused_sender_fails_the_delivery(server: SmtpServer) -> None:
     for code, kind in ((553, FixConnectionError), (451, TryAgainError), (421, TryAgainError)):
         server.behaviour.refuse_sender = code
         with pytest.raises(kind, match=str(code)) as caught:
             run(Store())
-        no_address(str(caught.value))
+        assert_no_address(str(caught.value))
     assert not server.mails
 
 
-def test_server_says_goodbye_instead_of_taking_a_recipient(server: SmtpServer) -> None:
+def test_code_421_for_a_recipient_is_retried(server: SmtpServer) -> None:
     store = Store()
     server.behaviour.refuse = {address(2): 421}
 
@@ -254,18 +261,18 @@ def test_server_says_goodbye_instead_of_taking_a_recipient(server: SmtpServer) -
     assert set(Counter(server.recipients).values()) == {1}
 
 
-@pytest.mark.parametrize("once", BOTH)
-def test_server_down_then_up(server: SmtpServer, once: Once) -> None:
+@pytest.mark.parametrize("delivery", BOTH)
+def test_unavailable_server_is_retried(server: SmtpServer, delivery: DeliveryGuarantee) -> None:
     store = Store()
     server.stop()
     with pytest.raises(UnreachableError, match="smtp_default"):
-        run(store, once)
+        run(store, delivery)
     server.start()
 
-    assert run(store, once) == DeliveryResult(sent=5)
+    assert run(store, delivery) == DeliveryResult(sent=5)
 
 
-def test_slow_server(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_server_times_out(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = server.connection
     connection["extra"]["timeout"] = 1
     use(monkeypatch, connection)
@@ -275,7 +282,7 @@ def test_slow_server(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> Non
         run(Store())
 
 
-def test_login(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_login_fails_the_delivery(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.behaviour.login = True
     use(monkeypatch, {**server.connection, "login": LOGIN, "password": "not-the-one"})
     with pytest.raises(FixConnectionError, match="refused the login") as caught:
@@ -284,7 +291,7 @@ def test_login(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
 
     use(monkeypatch, {**server.connection, "login": LOGIN, "password": PASSWORD})
     assert run(Store()) == DeliveryResult(sent=5)
-    # Somebody who needs a login and gave none is refused as a sender.
+    # Without the required login, the server refuses the sender.
     use(monkeypatch, server.connection)
     with pytest.raises(FixConnectionError, match="530"):
         run(Store())
@@ -298,10 +305,10 @@ def test_login(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"extra": {"disable_ssl": True, "disable_tls": True, "auth_type": "oauth2"}}, SettingsError, "OAuth2"),
         ({"login": LOGIN, "password": PASSWORD}, FixConnectionError, "Login or STARTTLS"),
         ({"host": "mail.invalid"}, UnreachableError, "No connection"),
-        (None, SettingsError, "There is no Airflow connection"),
+        (None, SettingsError, "does not exist"),
     ],
 )
-def test_connections_that_need_fixing(
+def test_connection_errors_name_the_cause(
     server: SmtpServer,
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, Any] | None,
@@ -310,7 +317,7 @@ def test_connections_that_need_fixing(
     request: pytest.FixtureRequest,
 ) -> None:
     if change is None:
-        request.getfixturevalue("airflow_db")  # where Airflow looks next
+        request.getfixturevalue("airflow_db")  # the next place where Airflow searches
         monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT")
     else:
         use(monkeypatch, {**server.connection, **change})
@@ -320,8 +327,8 @@ def test_connections_that_need_fixing(
 
 
 @contextmanager
-def talking(*replies: bytes) -> Iterator[int]:
-    """A server that says one thing to each command of a client, and closes; its port."""
+def scripted_server(*replies: bytes) -> Iterator[int]:
+    """A server that sends one reply for each command, and closes. Yields its port."""
 
     def talk() -> None:
         with suppress(OSError):
@@ -344,29 +351,29 @@ def talking(*replies: bytes) -> Iterator[int]:
     ("replies", "kind", "says"),
     [
         ([], UnreachableError, "closes every connection"),
-        ([b"554 not today\r\n"], FixConnectionError, "refused \\(554\\)"),
+        ([b"554 not today\r\n"], FixConnectionError, "refused the connection \\(554\\)"),
         ([b"421 too busy\r\n"], TryAgainError, "for now \\(421\\)"),
         ([b"220 hi\r\n", b"250 hello\r\n", b"250 yes\r\n", b"what?\r\n"], UnreachableError, "broke off"),
         ([b"220 hi\r\n", b"250 hello\r\n", b"299 yes?\r\n"], TryAgainError, "refused the sender for now"),
     ],
 )
-def test_servers_that_talk_nonsense(
+def test_protocol_violations_are_typed_errors(
     monkeypatch: pytest.MonkeyPatch, replies: list[bytes], kind: type[LearningError], says: str
 ) -> None:
-    with talking(*replies) as port:
+    with scripted_server(*replies) as port:
         use(monkeypatch, smtp_server.connection(port))
         with pytest.raises(kind, match=says):
             run(Store())
 
 
-def test_no_smtp_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_smtp_provider_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "airflow.providers.smtp.hooks.smtp", None)
 
-    with pytest.raises(FixArgumentError, match="install apache-airflow-providers-smtp"):
+    with pytest.raises(FixArgumentError, match=r'pip install "airflow-provider-learning360\[reminders\]"'):
         run(Store())
 
 
-def test_what_smtplib_raises_is_not_chained(server: SmtpServer) -> None:
+def test_smtplib_exceptions_are_not_chained(server: SmtpServer) -> None:
     server.behaviour.refuse_sender = 550
     with pytest.raises(FixConnectionError) as caught:
         run(Store())
@@ -377,7 +384,7 @@ def test_what_smtplib_raises_is_not_chained(server: SmtpServer) -> None:
         seen = seen.__cause__ or seen.__context__
 
 
-def test_batches(server: SmtpServer) -> None:
+def test_batch_size_limits_mails_per_connection(server: SmtpServer) -> None:
     store = Store()
     run(store, who=3)
     before = server.connections
@@ -386,7 +393,7 @@ def test_batches(server: SmtpServer) -> None:
     assert server.connections - before == 3
 
 
-def test_rate(server: SmtpServer) -> None:
+def test_rate_limits_mails_per_second(server: SmtpServer) -> None:
     began = time.monotonic()
     run(Store(), who=6, rate=20, batch_size=4)
 
@@ -396,38 +403,36 @@ def test_rate(server: SmtpServer) -> None:
 
 
 @pytest.mark.parametrize("options", [{"rate": 0}, {"rate": -1.0}, {"batch_size": 0}])
-def test_options(options: dict[str, Any]) -> None:
+def test_limits_must_be_above_zero(options: dict[str, Any]) -> None:
     with pytest.raises(FixArgumentError):
         run(Store(), **options)
 
 
-def test_no_store_no_reminders() -> None:
+def test_missing_state_store_names_airflow_3_3() -> None:
     with pytest.raises(FixArgumentError, match=r"Airflow 3\.3"):
-        TaskLedger(None)
+        TaskDeliveryLedger(None)
 
 
-def test_ledger_that_is_not_kept_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    TaskLedger(Store())
+def test_clear_on_success_is_warned_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    TaskDeliveryLedger(Store())
     assert not caplog.text
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
-    TaskLedger(Store())
+    TaskDeliveryLedger(Store())
     assert "clear_on_success" in caplog.text
 
 
-class Nowhere:
-    """A mail server that says yes at once and keeps nothing."""
+class NullTransport:
+    """A mail server that accepts everything and stores nothing."""
 
-    def connect(self) -> AbstractContextManager[Nowhere]:
+    def connect(self) -> AbstractContextManager[NullTransport]:
         return nullcontext(self)
 
-    def offer(self, mail: EmailMessage, content: bytes) -> None: ...
+    def send_envelope(self, mail: EmailMessage, content: bytes) -> None: ...
 
-    def hand_over(self) -> None: ...
+    def send_data(self) -> None: ...
 
 
-def test_ten_thousand_mails_are_never_all_in_memory() -> None:
+def test_few_of_ten_thousand_mails_are_in_memory_at_a_time() -> None:
     alive: WeakSet[EmailMessage] = WeakSet()
     most = 0
 
@@ -440,13 +445,15 @@ def test_ten_thousand_mails_are_never_all_in_memory() -> None:
 
     everybody = ((f"r{number}", mail) for number in range(10_000))
 
-    result = deliver(REMINDER, everybody, ledger=TaskLedger(Store()), transport=Nowhere(), once="record_after")
+    result = deliver(
+        REMINDER, everybody, ledger=TaskDeliveryLedger(Store()), transport=NullTransport(), delivery="at_least_once"
+    )
 
     assert result.sent == 10_000
     assert most <= 3
 
 
-def test_server_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_server_in_another_process_gets_each_mail_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     store = Store()
     with FarSmtpServer(tmp_path / "mails") as server:
         use(monkeypatch, server.connection)
@@ -460,6 +467,6 @@ def test_server_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert len({mail["message_id"] for mail in server.mails}) == 5
 
 
-def no_address(text: str) -> None:
+def assert_no_address(text: str) -> None:
     assert "example.org" not in text
     assert "learner" not in text.replace("learning", "")

@@ -1,4 +1,4 @@
-"""Mails: who they are from and to, what marks them, and that nobody writes headers but us."""
+"""Mails: sender, recipient, headers, and protection against header injection."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.reminders.mail import UnmailableError, build, mailbox, same_address
-from airflow_provider_learning360.reminders.messages import Message
+from airflow_provider_learning360.reminders.addresses import UnmailableError, normalize_address
+from airflow_provider_learning360.reminders.mail import build_mail, parse_mailbox
+from airflow_provider_learning360.reminders.mail_templates import MailText
 
-MESSAGE = Message("Rappel : « Sécurité »", "Bonjour Zoé,\n\nà bientôt\n", "<p>Bonjour Zoé,</p>\n")
+TEXT = MailText("Rappel : « Sécurité »", "Bonjour Zoé,\n\nà bientôt\n", "<p>Bonjour Zoé,</p>\n")
 SENDER = "Académie, Paris <academy@example.com>"
 
 
-def mail_of(message: Message = MESSAGE, **given: Any) -> EmailMessage:
-    """Return a mail as its reader has it: after the way over the wire."""
+def send(text: MailText = TEXT, **given: Any) -> EmailMessage:
+    """Return a mail as it arrives: encoded and parsed."""
     arguments = {"sender": SENDER, "recipient": "zoe@example.org", "key": "reminder/recipient", **given}
-    raw = build(message, **arguments).as_bytes()
+    raw = build_mail(text, **arguments).as_bytes()
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     read = message_from_bytes(raw, policy=default)
@@ -29,19 +30,19 @@ def mail_of(message: Message = MESSAGE, **given: Any) -> EmailMessage:
     return read
 
 
-def test_both_kinds_of_text() -> None:
-    mail = mail_of()
+def test_mail_has_plain_text_and_html() -> None:
+    mail = send()
 
     assert mail.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
-    assert [part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()] == [MESSAGE.text, MESSAGE.html]
-    assert mail["Subject"] == MESSAGE.subject
+    assert [part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()] == [TEXT.text, TEXT.html]
+    assert mail["Subject"] == TEXT.subject
     assert mail["From"].addresses == (Address("Académie, Paris", addr_spec="academy@example.com"),)
     assert mail["Date"].datetime.tzinfo is not None
 
 
-def test_nobody_answers_it_but_bounces_come() -> None:
-    mail = mail_of()
+def test_headers_suppress_replies_but_not_bounces() -> None:
+    mail = send()
 
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "OOF" in mail["X-Auto-Response-Suppress"]
@@ -49,70 +50,70 @@ def test_nobody_answers_it_but_bounces_come() -> None:
     assert "Precedence" not in mail
 
 
-def test_same_key_same_message_id() -> None:
-    identity = mail_of()["Message-ID"]
+def test_message_id_depends_on_the_key_only() -> None:
+    identity = send()["Message-ID"]
 
-    assert mail_of()["Message-ID"] == identity
-    assert mail_of(key="reminder/other")["Message-ID"] != identity
+    assert send()["Message-ID"] == identity
+    assert send(key="reminder/other")["Message-ID"] != identity
     assert identity.endswith("@example.com>")
     assert "zoe" not in identity
     assert "reminder" not in identity
 
 
-def test_long_domain_of_the_sender() -> None:
+def test_long_sender_domain_is_not_folded() -> None:
     domain = "mail.department.of.lifelong.learning.university-of-somewhere.example.com"
 
-    raw = build(MESSAGE, sender=f"a@{domain}", recipient="zoe@example.org", key="one").as_bytes()
+    raw = build_mail(TEXT, sender=f"a@{domain}", recipient="zoe@example.org", key="one").as_bytes()
 
     (line,) = (line for line in raw.split(b"\r\n") if b"Message-ID" in line)
     assert line.endswith(f"@{domain}>".encode())
 
 
-def test_reply_to() -> None:
-    assert "Reply-To" not in mail_of()
-    assert mail_of(reply_to="Tutor <tutor@example.com>")["Reply-To"].addresses[0].addr_spec == "tutor@example.com"
+def test_reply_to_is_optional() -> None:
+    assert "Reply-To" not in send()
+    assert send(reply_to="Tutor <tutor@example.com>")["Reply-To"].addresses[0].addr_spec == "tutor@example.com"
 
 
-@pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028"])
-def test_no_header_of_strangers(line_end: str) -> None:
-    attack = f"Hello{line_end}Bcc: victim@example.net"
+@pytest.mark.parametrize("line_break", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028"])
+def test_line_breaks_in_names_add_no_header(line_break: str) -> None:
+    attack = f"Hello{line_break}Bcc: victim@example.net"
 
-    mail = mail_of(Message(attack, "text\n", "html\n"), recipient=mailbox("zoe@example.org", attack))
+    mail = send(MailText(attack, "text\n", "html\n"), recipient=parse_mailbox("zoe@example.org", attack))
 
     assert mail["Bcc"] is None
     assert mail["Subject"] == "Hello Bcc: victim@example.net"
     assert [one.addr_spec for one in mail["To"].addresses] == ["zoe@example.org"]
     with pytest.raises(UnmailableError):
-        mailbox(f"zoe@example.org{line_end}Bcc: victim@example.net")
+        parse_mailbox(f"zoe@example.org{line_break}Bcc: victim@example.net")
 
 
-def test_names_that_look_like_addresses() -> None:
+def test_names_like_addresses_add_no_recipient() -> None:
     for name in ("boss@example.net", 'Zoé "Boss" <boss@example.net>', "a, b", "x" * 300, "\ud800\x00"):
-        mail = mail_of(recipient=mailbox("zoe@example.org", name))
+        mail = send(recipient=parse_mailbox("zoe@example.org", name))
         assert [one.addr_spec for one in mail["To"].addresses] == ["zoe@example.org"]
 
 
-def test_domain_beyond_ascii() -> None:
-    assert mailbox("zoe@exämple.org").addr_spec == "zoe@xn--exmple-cua.org"
+def test_domain_is_encoded_in_ascii() -> None:
+    assert parse_mailbox("zoe@exämple.org").addr_spec == "zoe@xn--exmple-cua.org"
 
 
 @pytest.mark.parametrize(
-    "nobody",
+    "invalid",
     [
         *("", "zoe", "zoe@", "@example.org", "a b@example.org", "zoë@example.org", "a@example.org, b@example.org"),
         *("a@example.org b@example.org", "a@b@example.org", "<>", "zoe@example..org", "zoe@\x00example.org", "a@ü..de"),
     ],
 )
-def test_no_mail_address(nobody: str) -> None:
+def test_invalid_recipient_is_refused(invalid: str) -> None:
     with pytest.raises(UnmailableError) as caught:
-        build(MESSAGE, sender=SENDER, recipient=nobody, key="one")
-    assert not nobody or nobody not in str(caught.value)
+        build_mail(TEXT, sender=SENDER, recipient=invalid, key="one")
+    assert not invalid or invalid not in str(caught.value)
 
 
 @pytest.mark.parametrize("argument", ["sender", "reply_to"])
-def test_own_addresses_are_the_authors_to_fix(argument: str) -> None:
+def test_invalid_sender_is_an_argument_error(argument: str) -> None:
     with pytest.raises(FixArgumentError, match=argument) as caught:
-        mail_of(**{argument: "academy at example.com"})
+        send(**{argument: "academy at example.com"})
     assert "academy" not in str(caught.value)
 
 
@@ -126,23 +127,25 @@ def test_own_addresses_are_the_authors_to_fix(argument: str) -> None:
         ("a@FASS.de", "a@FASS.de"),
     ],
 )
-def test_a_domain_is_written_as_idna_2008_says(written: str, reached: str) -> None:
+def test_domain_follows_idna_2008(written: str, reached: str) -> None:
     if "。" in written:
-        assert mailbox(written).addr_spec.endswith(".example.com")
+        assert parse_mailbox(written).addr_spec.endswith(".example.com")
     else:
-        assert mailbox(written).addr_spec == reached
-    assert same_address(written) == same_address(mailbox(written).addr_spec)
+        assert parse_mailbox(written).addr_spec == reached
+    assert normalize_address(written) == normalize_address(parse_mailbox(written).addr_spec)
 
 
-@pytest.mark.parametrize("nobody", ["a@℀.de", "a@-ä.de", "a@ä..de", "a@" + "ä" * 300 + ".de"])
-def test_a_domain_that_is_none(nobody: str) -> None:
+@pytest.mark.parametrize("invalid", ["a@℀.de", "a@-ä.de", "a@ä..de", "a@" + "ä" * 300 + ".de"])
+def test_invalid_domain_is_refused(invalid: str) -> None:
     with pytest.raises(UnmailableError):
-        mailbox(nobody)
-    assert same_address(nobody) == nobody.lower()
+        parse_mailbox(invalid)
+    assert normalize_address(invalid) == invalid.lower()
 
 
-def test_subjects_and_names_hold_no_sign_that_steers() -> None:
-    mail = mail_of(Message("a\x1b[31m\u202eb\x07", "t\n", "h\n"), recipient=mailbox("zoe@example.org", "Z\u2066oé\x00"))
+def test_subjects_and_names_lose_control_characters() -> None:
+    mail = send(
+        MailText("a\x1b[31m\u202eb\x07", "t\n", "h\n"), recipient=parse_mailbox("zoe@example.org", "Z\u2066oé\x00")
+    )
 
     assert mail["Subject"] == "a [31mb"
     assert mail["To"].addresses[0].display_name == "Zoé"

@@ -1,4 +1,4 @@
-"""docs/reminders.md says what the code does."""
+"""docs/reminders.md describes what the code does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_is_a_policy_that_uses_every_option() -> None:
+def test_example_uses_every_option() -> None:
     (example,) = [one for one in blocks("yaml") if one.startswith("name: course_reminders")]
     policy = ReminderPolicy.read(example)
     assert policy.model_fields_set == set(ReminderPolicy.model_fields)
@@ -26,11 +26,11 @@ def test_the_example_is_a_policy_that_uses_every_option() -> None:
 
 
 @pytest.mark.parametrize("field", sorted({name for key in ("", "rules") for name in MODELS[key].model_fields}))
-def test_every_option_has_a_line(field: str) -> None:
+def test_option_has_a_row(field: str) -> None:
     assert re.search(rf"^\| [^|]*`{field}`[^|]* \|", PAGE, re.MULTILINE)
 
 
-def test_the_error_that_is_shown() -> None:
+def test_shown_error_is_real() -> None:
     shown = next(one for one in blocks("text") if one.startswith("Reminder policy"))
     (example,) = [one for one in blocks("yaml") if one.startswith("name: course_reminders")]
     wrong = example.replace("audience: not_completed\n\n", "audience: not_complete\n\n", 1)
@@ -39,7 +39,7 @@ def test_the_error_that_is_shown() -> None:
     assert str(caught.value) == shown.strip()
 
 
-def test_the_commands_take_these_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shown_commands_accept_their_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_learning360.cli import reminders
     from airflow_provider_learning360.cli.__main__ import main
 

@@ -1,4 +1,4 @@
-"""The planner, against a slow and simple reading of the same rules, over every zone and any course of events."""
+"""The planner, compared with a slow and simple reading of the same rules, in many zones and courses of events."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
-from airflow_provider_learning360.operators.reminders import changed_dates, template_of
-from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan, still_valid
-from airflow_provider_learning360.reminders.policy import DAYS, Duration, ReminderPolicy, ReminderRule
-from airflow_provider_learning360.reminders.reminder import LONGEST_KEY, compact_text
+from airflow_provider_learning360.reminders.compose import find_changed_dates, find_template
+from airflow_provider_learning360.reminders.duration import Duration
+from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan
+from airflow_provider_learning360.reminders.policy import DAYS, ReminderPolicy, ReminderRule
+from airflow_provider_learning360.reminders.reminder import MAX_KEY_LENGTH, format_compact_text
+from airflow_provider_learning360.reminders.validity import find_cancel_reason
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STEADY = ["UTC", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Tokyo"]
-# Clocks that change by an hour, by half an hour, at midnight, on the other half of the Earth.
+# Clocks that change by an hour, by half an hour, at midnight, in the southern hemisphere.
 CHANGING = ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Pacific/Chatham"]
 
 
@@ -34,11 +36,11 @@ def session(**fields: Any) -> ProgramSession:
     return ProgramSession.model_validate({"_id": ID, **moments})
 
 
-def policy_of(*rules: dict[str, Any], **fields: Any) -> ReminderPolicy:
+def build_policy(*rules: dict[str, Any], **fields: Any) -> ReminderPolicy:
     complete = [{"name": f"rule{place}", "audience": "learners", **rule} for place, rule in enumerate(rules)]
     for rule in complete:
         if rule.get("anchor") == "startDate" and "after" in rule:
-            rule.setdefault("template", "own")  # there is no built-in one for that
+            rule.setdefault("template", "own")  # there is no built-in template for that
     return ReminderPolicy.read({"name": "test", "rules": complete, **fields})
 
 
@@ -57,8 +59,8 @@ def at(text: str, zone: str = "UTC") -> datetime:
 # A slow and simple reading of the rules, to compare with.
 
 
-def instants_of(wall: datetime, zone: ZoneInfo) -> list[datetime]:
-    """All instants at which the clock shows a time; if there is none, those to which the clocks around it lead."""
+def find_instants(wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Return all instants at which the clock shows a time; if it never does, those that the offsets around it give."""
     offsets = {(wall + hours * HOUR).replace(tzinfo=UTC).astimezone(zone).utcoffset() for hours in range(-40, 41, 8)}
     candidates = [(wall - (offset or timedelta())).replace(tzinfo=UTC) for offset in offsets]
     shown = [one for one in candidates if one.astimezone(zone).replace(tzinfo=None) == wall]
@@ -68,14 +70,14 @@ def instants_of(wall: datetime, zone: ZoneInfo) -> list[datetime]:
 def reference_due(policy: ReminderPolicy, rule: ReminderRule, anchor: datetime, number: int) -> datetime:
     zone, before = ZoneInfo(policy.time_zone), rule.before is not None
     every = rule.every or Duration()
-    days = rule.offset.days + number * every.days
-    elapsed = HOUR * (rule.offset.hours + number * every.hours) + MINUTE * (
-        rule.offset.minutes + number * every.minutes
+    days = rule.schedule.distance.days + number * every.days
+    elapsed = HOUR * (rule.schedule.distance.hours + number * every.hours) + MINUTE * (
+        rule.schedule.distance.minutes + number * every.minutes
     )
     sign, away = (-1, min) if before else (1, max)
     moment = anchor
     if days:
-        moment = away(instants_of(anchor.astimezone(zone).replace(tzinfo=None) + sign * days * DAY, zone))
+        moment = away(find_instants(anchor.astimezone(zone).replace(tzinfo=None) + sign * days * DAY, zone))
     moment += sign * elapsed
     wanted = policy.shift or ("earlier" if before else "later")
     shifted = reference_shift(policy, moment, wanted)
@@ -98,7 +100,7 @@ def reference_shift(policy: ReminderPolicy, moment: datetime, direction: str) ->
         wall += step * DAY
     if wall == start:
         return moment
-    return (max if direction == "later" else min)(instants_of(wall, zone))
+    return (max if direction == "later" else min)(find_instants(wall, zone))
 
 
 def is_quiet(policy: ReminderPolicy, moment: time) -> bool:
@@ -112,7 +114,7 @@ def is_quiet(policy: ReminderPolicy, moment: time) -> bool:
 def reference_rules(
     policy: ReminderPolicy, current: ProgramSession, now: datetime, times_of: dict[Any, list[datetime]]
 ) -> dict[str, int]:
-    """The rules that are due, each with the number of its repetition."""
+    """Return the rules that are due, each with the number of its repetition."""
     expected = {}
     for rule in policy.rules:
         anchor = current.start_date if rule.anchor == "startDate" else current.end_date
@@ -129,7 +131,7 @@ def reference_rules(
 
 
 def reference_goes_out(policy: ReminderPolicy, due: datetime, now: datetime, before: datetime | None) -> bool:
-    """Whether a reminder that has become due goes out now: not in quiet hours, if it can wait for their end."""
+    """Whether a due reminder goes out now: not in quiet hours, if it can wait for their end."""
     last = due + policy.max_lateness.total
     if now > last or (before is not None and now >= before):
         return False
@@ -140,7 +142,7 @@ def reference_goes_out(policy: ReminderPolicy, due: datetime, now: datetime, bef
 
 
 def reference_open(policy: ReminderPolicy, moment: datetime) -> datetime:
-    """The first minute from a moment on that is neither quiet nor on a day off."""
+    """Return the first minute from a moment on that is neither quiet nor on a day off."""
 
     def is_closed(wall: datetime) -> bool:
         quiet = policy.quiet_hours is not None and is_quiet(policy, wall.time())
@@ -153,7 +155,7 @@ def reference_open(policy: ReminderPolicy, moment: datetime) -> datetime:
     wall = wall.replace(second=0, microsecond=0)
     while is_closed(wall):
         wall += MINUTE
-    return max(instants_of(wall, zone))
+    return max(find_instants(wall, zone))
 
 
 DURATIONS = st.fixed_dictionaries(
@@ -190,14 +192,14 @@ FIELDS = st.fixed_dictionaries(
 
 def policies(zones: list[str] = STEADY + CHANGING, several: str = "all") -> st.SearchStrategy[ReminderPolicy]:
     return st.builds(
-        lambda rules, fields, zone: policy_of(*rules, **fields, time_zone=zone, when_several_are_due=several),
+        lambda rules, fields, zone: build_policy(*rules, **fields, time_zone=zone, when_several_are_due=several),
         st.lists(RULE, min_size=1, max_size=4),
         FIELDS,
         st.sampled_from(zones),
     )
 
 
-# Around the changes of clocks of the year on both halves of the Earth, to the second.
+# Around the changes of clocks in both hemispheres, to the second.
 MOMENTS = st.builds(
     lambda day, seconds: datetime.combine(day, time(), UTC) + timedelta(seconds=seconds),
     st.sampled_from([date(2026, 3, 8), date(2026, 3, 29), date(2026, 4, 5), date(2026, 9, 6), date(2026, 10, 25)]),
@@ -207,7 +209,7 @@ MOMENTS = st.builds(
 
 @st.composite
 def courses(draw: st.DrawFn) -> tuple[ReminderPolicy, list[tuple[datetime, ProgramSession]]]:
-    """A policy, and sweeps in the order of time, each with the session as it was then: moved there and back."""
+    """A policy, and sweeps in order, each with the session as it was then: rescheduled back and forth."""
     policy = draw(policies())
     start = draw(MOMENTS)
     other = start + draw(st.integers(-5 * 24 * 60, 5 * 24 * 60).filter(bool)) * MINUTE
@@ -218,7 +220,7 @@ def courses(draw: st.DrawFn) -> tuple[ReminderPolicy, list[tuple[datetime, Progr
         current = session(startDate=begin, endDate=begin + 2 * DAY)
         sweeps.append((start + offset * 5 * MINUTE, current))
         for rule in policy.rules if draw(st.booleans()) else ():
-            # Random times would seldom fall into a window of a quarter of an hour.
+            # Random times rarely fall into a window of a quarter of an hour.
             anchor = current.start_date if rule.anchor == "startDate" else current.end_date
             assert anchor
             moment = reference_due(policy, rule, anchor, draw(st.integers(0, (rule.at_most or 1) - 1)))
@@ -229,7 +231,7 @@ def courses(draw: st.DrawFn) -> tuple[ReminderPolicy, list[tuple[datetime, Progr
 
 @settings(max_examples=150, deadline=None)
 @given(courses())
-def test_exactly_what_is_due_is_in_every_sweep_of_its_window(
+def test_sweep_plans_exactly_what_is_due(
     course: tuple[ReminderPolicy, list[tuple[datetime, ProgramSession]]],
 ) -> None:
     policy, sweeps = course
@@ -245,16 +247,16 @@ def test_exactly_what_is_due_is_in_every_sweep_of_its_window(
             assert anchor
             assert one.anchor_at == format_date(anchor)
             assert one.due <= now <= one.due + policy.max_lateness.total
-            assert now < anchor if policy.rule(one.rule).before else one.due >= anchor
+            assert now < anchor if policy.find_rule(one.rule).before else one.due >= anchor
             assert seen.setdefault(one.key, one) == one
         for skipped in found.skipped:
-            # What is said to come later, comes then.
+            # A reminder announced for later is due then.
             assert skipped.due is None or skipped.rule in due(plan([current], policy, skipped.due))
 
 
 @settings(max_examples=150, deadline=None)
 @given(policies(STEADY), MOMENTS)
-def test_nothing_becomes_due_in_quiet_hours_or_on_days_off(policy: ReminderPolicy, start: datetime) -> None:
+def test_reminder_never_becomes_due_in_quiet_hours_or_on_days_off(policy: ReminderPolicy, start: datetime) -> None:
     current = session(startDate=start, endDate=start + 2 * DAY)
     for skipped in plan([current], policy, start - 30 * DAY).skipped:
         assert skipped.due
@@ -265,9 +267,7 @@ def test_nothing_becomes_due_in_quiet_hours_or_on_days_off(policy: ReminderPolic
 
 @settings(max_examples=150, deadline=None)
 @given(policies(several="closest"), MOMENTS, st.integers(-6 * 24, 8 * 24))
-def test_of_those_to_the_same_people_only_the_closest_is_due(
-    policy: ReminderPolicy, start: datetime, hours: int
-) -> None:
+def test_closest_reminder_supersedes_its_overlaps(policy: ReminderPolicy, start: datetime, hours: int) -> None:
     current, now = session(startDate=start, endDate=start + 2 * DAY), start + hours * HOUR
     everything = plan([current], policy.model_copy(update={"when_several_are_due": "all"}), now)
     found = plan([current], policy, now)
@@ -275,7 +275,7 @@ def test_of_those_to_the_same_people_only_the_closest_is_due(
     assert [one for one in everything.due if one.rule in kept] == found.due
     dropped = {one.rule: reasons(found)[one.rule] for one in everything.due if one.rule not in kept}
 
-    def compete(one: ReminderRule, other: ReminderRule) -> bool:
+    def overlap(one: ReminderRule, other: ReminderRule) -> bool:
         people = [
             {*rule.audience, *(["not_completed"] if "learners" in rule.audience else [])} for rule in (one, other)
         ]
@@ -283,13 +283,16 @@ def test_of_those_to_the_same_people_only_the_closest_is_due(
         return same and bool(people[0] & people[1])
 
     for name, reason in dropped.items():
-        loser, winner = policy.rule(name), policy.rule(reason.removeprefix("a closer reminder is due: "))
-        assert winner.name in kept
-        assert compete(loser, winner)
-        if loser.before:
-            assert winner.offset.total <= loser.offset.total
+        superseded, closest = (
+            policy.find_rule(name),
+            policy.find_rule(reason.removeprefix("a closer reminder is due: ")),
+        )
+        assert closest.name in kept
+        assert overlap(superseded, closest)
+        if superseded.before:
+            assert closest.schedule.distance.total <= superseded.schedule.distance.total
     for one, other in pairwise(kept):
-        assert not compete(policy.rule(one), policy.rule(other))
+        assert not overlap(policy.find_rule(one), policy.find_rule(other))
 
 
 # Changes of clocks, by example.
@@ -302,10 +305,10 @@ def test_of_those_to_the_same_people_only_the_closest_is_due(
         ("Europe/Paris", "2026-03-29T10:00", {"hours": 24}, "2026-03-28T08:00:00+00:00"),
         ("Europe/Paris", "2026-10-25T10:00", {"days": 1}, "2026-10-24T08:00:00+00:00"),
         ("Europe/Paris", "2026-10-25T10:00", {"hours": 24}, "2026-10-24T09:00:00+00:00"),
-        # 02:30 does not exist on the 29th, and exists twice on the 25th: away from the anchor.
+        # 02:30 does not exist on the 29th and exists twice on the 25th. It resolves away from the anchor.
         ("Europe/Paris", "2026-03-30T02:30", {"days": 1}, "2026-03-29T00:30:00+00:00"),
         ("Europe/Paris", "2026-10-26T02:30", {"days": 1}, "2026-10-25T00:30:00+00:00"),
-        # The 30th was left out in Samoa: a day before is a day before all the same.
+        # Samoa skipped the 30th. The day before the 31st is the 29th in UTC.
         ("Pacific/Apia", "2011-12-31T10:00", {"days": 1}, "2011-12-29T20:00:00+00:00"),
         ("Australia/Lord_Howe", "2026-04-05T10:00", {"days": 1}, "2026-04-03T23:00:00+00:00"),
         ("Pacific/Kiritimati", "2026-03-01T09:00", {"days": 1, "hours": 2}, "2026-02-27T17:00:00+00:00"),
@@ -313,7 +316,7 @@ def test_of_those_to_the_same_people_only_the_closest_is_due(
     ],
 )
 def test_days_count_on_the_wall_clock(zone: str, anchor: str, before: dict[str, int], expected: str) -> None:
-    policy = policy_of({"anchor": "startDate", "before": before}, time_zone=zone)
+    policy = build_policy({"anchor": "startDate", "before": before}, time_zone=zone)
     current, moment = session(startDate=at(anchor, zone)), datetime.fromisoformat(expected)
     assert plan([current], policy, moment - MINUTE).skipped[0].due == moment
     (found,) = plan([current], policy, moment).due
@@ -334,8 +337,8 @@ def test_days_count_on_the_wall_clock(zone: str, anchor: str, before: dict[str, 
         ("2026-03-22T12:00", None, "2026-03-20T12:00"),
     ],
 )
-def test_shifts(start: str, shift: str | None, expected: str) -> None:
-    policy = policy_of(
+def test_shift_moves_out_of_quiet_hours_and_days_off(start: str, shift: str | None, expected: str) -> None:
+    policy = build_policy(
         {"anchor": "startDate", "before": {"days": 1}},
         time_zone="Europe/Paris",
         quiet_hours={"from": "20:00", "to": "08:00"},
@@ -346,19 +349,19 @@ def test_shifts(start: str, shift: str | None, expected: str) -> None:
     assert found.due == at(expected, "Europe/Paris")
 
 
-def test_an_overdue_reminder_is_not_ahead_of_its_date() -> None:
+def test_overdue_reminder_never_precedes_its_date() -> None:
     rule = {"anchor": "endDate", "after": {"hours": 1}}
-    policy = policy_of(rule, quiet_hours={"from": "20:00", "to": "08:00"}, shift="earlier")
+    policy = build_policy(rule, quiet_hours={"from": "20:00", "to": "08:00"}, shift="earlier")
     (found,) = plan([session(endDate=at("2026-03-02T20:30"))], policy, at("2026-03-01T00:00")).skipped
     assert found.due == at("2026-03-03T08:00")
 
 
-# Reminders that become due in time, and are found in quiet hours or on a day off.
+# Reminders that are due, and found in quiet hours or on a day off.
 
 NIGHT: dict[str, Any] = {"from": "20:00", "to": "08:00"}
 WEEK = {"working_days": ["mon", "tue", "wed", "thu", "fri"]}
-# 1 March 2026 is a Sunday. The session was moved on Monday at 23:00, to a start that is near.
-MOVED_AT = at("2026-03-02T23:05")
+# 1 March 2026 is a Sunday. On Monday at 23:00 the session was rescheduled to start soon.
+RESCHEDULED_AT = at("2026-03-02T23:05")
 
 
 @pytest.mark.parametrize(
@@ -375,32 +378,32 @@ MOVED_AT = at("2026-03-02T23:05")
         ("2026-03-03T17:00", {"max_lateness": {"hours": 7}, "late": "send"}, None, True),
     ],
 )
-def test_a_session_that_was_moved_close_is_reminded_of_when_the_night_is_over(
+def test_session_rescheduled_to_soon_is_reminded_of_after_quiet_hours(
     start: str, fields: dict[str, Any], held: str | None, sent: bool
 ) -> None:
     rest = {name: value for name, value in fields.items() if name != "late"}
-    policy = policy_of(
+    policy = build_policy(
         {"anchor": "startDate", "before": {"days": 1}},
         quiet_hours={**NIGHT, "when_late": fields.get("late", "skip")},
         **rest,
     )
     current = session(startDate=at(start))
-    found = plan([current], policy, MOVED_AT)
+    found = plan([current], policy, RESCHEDULED_AT)
     assert (len(found.due) == 1) is sent
     if held:
         (skipped,) = found.skipped
         assert skipped.due == at(held)
         assert "held until" in skipped.reason
         (later,) = plan([current], policy, at(held)).due
-        assert later.due < MOVED_AT
+        assert later.due < RESCHEDULED_AT
     elif not sent:
         (skipped,) = found.skipped
         assert skipped.due is None
         assert "when_late: skip" in skipped.reason
 
 
-def test_days_off_hold_a_reminder_too() -> None:
-    policy = policy_of({"anchor": "startDate", "before": {"days": 3}}, max_lateness={"days": 3}, **WEEK)
+def test_days_off_hold_a_reminder() -> None:
+    policy = build_policy({"anchor": "startDate", "before": {"days": 3}}, max_lateness={"days": 3}, **WEEK)
     current = session(startDate=at("2026-03-10T09:00"))  # a Tuesday, so that it is due on Friday
     (skipped,) = plan([current], policy, at("2026-03-07T10:00")).skipped
     assert skipped.due == at("2026-03-09T00:00")
@@ -410,23 +413,21 @@ def test_days_off_hold_a_reminder_too() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(policies(), MOMENTS, st.integers(-8 * 24 * 12, 12 * 24 * 12))
-def test_in_quiet_hours_goes_out_only_what_cannot_wait_if_the_policy_says_so(
-    policy: ReminderPolicy, start: datetime, minutes: int
-) -> None:
+def test_quiet_hours_let_out_only_what_cannot_wait(policy: ReminderPolicy, start: datetime, minutes: int) -> None:
     now = start + minutes * 5 * MINUTE
     found = plan([session(startDate=start, endDate=start + 2 * DAY)], policy, now)
     if reference_open(policy, now) != now:
         assert not found.due or (policy.quiet_hours is not None and policy.quiet_hours.when_late == "send")
 
 
-def test_a_notice_of_moved_dates_waits_for_the_end_of_the_night() -> None:
-    planner = Planner(policy_of(MOVED, quiet_hours=NIGHT, max_lateness={"hours": 24}))
+def test_notice_of_changed_dates_waits_for_the_end_of_quiet_hours() -> None:
+    planner = Planner(build_policy(MOVED, quiet_hours=NIGHT, max_lateness={"hours": 24}))
     evening = at("2026-03-01T19:30")
     planner.sweep(evening - HOUR, **A, modifiedAt=evening - DAY)
-    # The planner was away until 22:00.
+    # The planner did not run until 22:00.
     assert planner.sweep(at("2026-03-01T22:00"), **B, modifiedAt=evening) == []
     assert planner.found.skipped[0].due == at("2026-03-02T08:00")
-    # Moved back in the night: nobody was told, so there is nothing to tell.
+    # Changed back in the night: nothing was announced, so there is nothing to announce.
     back = {**A, "modifiedAt": at("2026-03-02T01:00")}
     assert planner.sweep(at("2026-03-02T02:00"), **back) == []
     assert planner.sweep(at("2026-03-02T08:00"), **back) == []
@@ -436,13 +437,13 @@ def test_a_notice_of_moved_dates_waits_for_the_end_of_the_night() -> None:
     assert planner.sweep(at("2026-03-03T08:15"), **B, modifiedAt=at("2026-03-02T19:30")) == [notice]
 
 
-def test_a_date_that_is_moved_again_while_its_notice_waits_settles_again() -> None:
-    planner = Planner(policy_of(MOVED, quiet_hours={"from": "13:00", "to": "14:00"}))
+def test_date_changed_while_its_notice_waits_settles_again() -> None:
+    planner = Planner(build_policy(MOVED, quiet_hours={"from": "13:00", "to": "14:00"}))
     planner.sweep(at("2026-03-01T12:45"), **A, modifiedAt=T0 - DAY)
     there = {**B, "modifiedAt": at("2026-03-01T12:50")}
     for moment in ("2026-03-01T13:05", "2026-03-01T13:50"):
         assert planner.sweep(at(moment), **there) == []
-    # Back at 13:51, and there again at 13:52; the sweeps see only the second.
+    # Changed back at 13:51, and again at 13:52. The sweeps see only the second change.
     again = {**B, "modifiedAt": at("2026-03-01T13:52")}
     for moment in ("2026-03-01T13:55", "2026-03-01T14:00", "2026-03-01T14:01"):
         assert planner.sweep(at(moment), **again) == []
@@ -460,21 +461,21 @@ ZONES = st.sampled_from([*STEADY, *CHANGING, "Etc/GMT+12", "Etc/GMT-14", "Africa
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(RULE, min_size=1, max_size=4), FIELDS, ZONES, st.lists(EXTREME, min_size=3, max_size=3), MOMENTS)
-def test_any_date_is_planned_in_any_zone(
+def test_any_date_can_be_planned_in_any_zone(
     rules: list[Any], fields: dict[str, Any], zone: str, dates: list[str | None], now: datetime
 ) -> None:
-    policy = policy_of(MOVED, *rules, **fields, time_zone=zone)
+    policy = build_policy(MOVED, *rules, **fields, time_zone=zone)
     start, end, modified = dates
     for known in ({ID: {"announced": {"startDate": None, "endDate": None}, "change": None}}, {}):
         current = session(startDate=start, endDate=end, modifiedAt=modified)
-        found = plan([current], policy, now, memory=known)
+        found = plan([current], policy, now, announced=known)
         assert {*due(found), *reasons(found)} == {rule.name for rule in policy.rules}
-        again = plan([current], policy, now, memory=json.loads(json.dumps(found.memory)))
+        again = plan([current], policy, now, announced=json.loads(json.dumps(found.announced)))
         assert [one.key for one in again.due] == [one.key for one in found.due]
 
 
-def test_an_open_end_and_no_end_are_the_same_to_people() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_open_end_equals_no_end() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, startDate=START, endDate=None, modifiedAt=T0 - DAY)
     assert planner.sweep(T0 + HOUR, startDate=START, endDate=ENDS[2], modifiedAt=T0) == []
     assert len(planner.sweep(T0 + 3 * HOUR, startDate=START, endDate=START, modifiedAt=T0 + 2 * HOUR)) == 1
@@ -488,8 +489,8 @@ OVERDUE = {
 }  # fmt: skip
 
 
-def test_repetitions_end_and_escalate() -> None:
-    policy, end = policy_of(OVERDUE), at("2026-03-02T09:00")
+def test_repetitions_escalate_and_end() -> None:
+    policy, end = build_policy(OVERDUE), at("2026-03-02T09:00")
     found = [plan([session(endDate=end)], policy, end + hours * HOUR) for hours in range(24 * 20)]
     sent = {one.key: one for each in found for one in each.due}
     assert [(one.due - end).days for one in sent.values()] == [1, 3, 5, 7]
@@ -499,23 +500,24 @@ def test_repetitions_end_and_escalate() -> None:
     assert reasons(found[-1]) == {"rule0": "too late since 2026-03-09T15:00+00:00"}
 
 
-def test_the_next_repetition_is_told_however_far_it_is() -> None:
-    policy, end = policy_of({**OVERDUE, "every": {"days": 30}}), at("2026-03-02T09:00")
+def test_next_repetition_is_reported_however_far_it_is() -> None:
+    policy, end = build_policy({**OVERDUE, "every": {"days": 30}}), at("2026-03-02T09:00")
     (skipped,) = plan([session(endDate=end)], policy, end + 3 * DAY).skipped
     assert skipped.due == end + 31 * DAY
 
 
-def test_after_a_weekend_only_the_latest_repetition_is_due() -> None:
-    policy = policy_of({**OVERDUE, "every": {"days": 1}}, working_days=["mon", "tue", "wed", "thu", "fri"])
+def test_latest_repetition_replaces_those_of_the_weekend() -> None:
+    policy = build_policy({**OVERDUE, "every": {"days": 1}}, working_days=["mon", "tue", "wed", "thu", "fri"])
     (found,) = plan([session(endDate=at("2026-03-06T09:00"))], policy, at("2026-03-09T09:00")).due
     assert found.occurrence == 2
     assert found.key.endswith("__20260306T090000Z__2")
 
 
-# What else keeps a reminder from being due.
+# Other reasons why a reminder is not due.
 
 START = at("2026-03-10T09:00")
 BEFORE_START = {"anchor": "startDate", "before": {"days": 1}}
+REPEATED_START = {"anchor": "startDate", "after": {}, "every": {"days": 1}, "at_most": 3}
 
 
 @pytest.mark.parametrize(
@@ -529,75 +531,77 @@ BEFORE_START = {"anchor": "startDate", "before": {"days": 1}}
         ({"startDate": START, "automatedReminders": True}, START - DAY, "its automatedReminders is on"),
         ({"startDate": "0001-01-01T00:00:00Z"}, START, "its startDate is not set"),
         ({"startDate": "9999-12-31T23:59:59.999Z"}, START, "its startDate is not set"),
-        ({"_id": "x/../y", "startDate": START}, START - DAY, "its ID is none of 360Learning"),
+        ({"_id": "x/../y", "startDate": START}, START - DAY, "its ID is not an ID of 360Learning"),
         ({"_id": ID.upper(), "startDate": START}, START - DAY, "its ID is not as 360Learning writes it"),
     ],
 )
-def test_reasons(fields: dict[str, Any], now: datetime, reason: str) -> None:
-    found = plan([session(**fields)], policy_of(BEFORE_START, skip_if_automated_reminders=True), now)
+def test_skipped_reminder_says_why(fields: dict[str, Any], now: datetime, reason: str) -> None:
+    found = plan([session(**fields)], build_policy(BEFORE_START, skip_if_automated_reminders=True), now)
     assert (due(found), reasons(found)) == ([], {"rule0": reason})
 
 
-def test_a_date_that_stands_for_never_holds_up_nothing() -> None:
+def test_open_end_does_not_block_other_rules() -> None:
     rules = [BEFORE_START, {"anchor": "endDate", "after": {"days": 1}}, {"anchor": "endDate", "before": {"days": 1}}]
     never = session(startDate=START, endDate="9999-12-31T23:59:59.999Z")
     for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
-        found = plan([never], policy_of(*rules, time_zone=zone), START - DAY)
+        found = plan([never], build_policy(*rules, time_zone=zone), START - DAY)
         assert due(found) == ["rule0"]
 
 
-def test_automated_reminders_are_no_matter_by_default() -> None:
+def test_automated_reminders_do_not_matter_by_default() -> None:
     current = session(startDate=START, automatedReminders=True)
-    assert due(plan([current], policy_of(BEFORE_START), START - DAY)) == ["rule0"]
+    assert due(plan([current], build_policy(BEFORE_START), START - DAY)) == ["rule0"]
 
 
 @pytest.mark.parametrize(
     ("users", "is_due"),
     [([{"mail": "a@example.com", "progress": 100}], False), ([{"mail": "a@example.com"}], True), ([], False)],
 )
-def test_nobody_is_left(users: list[Any], is_due: bool) -> None:
+def test_reminder_is_skipped_if_everybody_has_finished(users: list[Any], is_due: bool) -> None:
     statistics = {ID: SessionStatistics.model_validate({"usersStats": users})}
     rules = [{**BEFORE_START, "audience": ["not_completed", "tutors"]}, {**BEFORE_START, "audience": "tutors"}]
-    policy = policy_of(*rules, when_several_are_due="all")
+    policy = build_policy(*rules, when_several_are_due="all")
     found = plan([session(startDate=START)], policy, START - DAY, statistics=statistics)
     assert due(found) == (["rule0", "rule1"] if is_due else ["rule1"])
     assert is_due or reasons(found) == {"rule0": "nobody is left who has not finished"}
     assert due(plan([session(startDate=START)], policy, START - DAY)) == ["rule0", "rule1"]
 
 
-def test_a_time_needs_its_zone() -> None:
+def test_time_without_zone_is_refused() -> None:
     with pytest.raises(FixArgumentError, match="time zone"):
-        plan([], policy_of(BEFORE_START), datetime(2026, 3, 1))
+        plan([], build_policy(BEFORE_START), datetime(2026, 3, 1))
 
 
-def test_a_closer_reminder() -> None:
+def test_closer_reminder_supersedes_the_others() -> None:
     rules = [{**BEFORE_START, "before": {"days": days}, "audience": one} for days in (7, 2, 1) for one in ("learners",)]
-    policy = policy_of(*rules, {**BEFORE_START, "before": {"days": 7}, "audience": "tutors"}, max_lateness={"days": 8})
+    policy = build_policy(
+        *rules, {**BEFORE_START, "before": {"days": 7}, "audience": "tutors"}, max_lateness={"days": 8}
+    )
     found = plan([session(startDate=START)], policy, START - HOUR)
     assert due(found) == ["rule2", "rule3"]
     assert reasons(found) == dict.fromkeys(["rule0", "rule1"], "a closer reminder is due: rule2")
 
 
-def test_after_a_date_the_latest_is_the_closest() -> None:
+def test_latest_reminder_after_a_date_is_the_closest() -> None:
     rules = [{"anchor": "endDate", "after": {"days": days}} for days in (1, 3)]
-    policy, end = policy_of(*rules, max_lateness={"days": 4}), at("2026-03-02T09:00")
+    policy, end = build_policy(*rules, max_lateness={"days": 4}), at("2026-03-02T09:00")
     assert due(plan([session(endDate=end)], policy, end + 2 * DAY)) == ["rule0"]
     assert due(plan([session(endDate=end)], policy, end + 4 * DAY)) == ["rule1"]
     assert due(plan([session(endDate=end)], policy, end + 6 * DAY)) == ["rule1"]
 
 
-def test_the_same_fixed_address_is_the_same_people() -> None:
+def test_same_fixed_address_overlaps() -> None:
     rules = [{**BEFORE_START, "before": {"days": days}, "audience": [], "to": to} for days, to in
              ((2, "Ops@example.com"), (1, ["ops@example.com", "b@example.com"]), (2, "c@example.com"))]  # fmt: skip
-    policy = policy_of(*rules, max_lateness={"days": 2})
+    policy = build_policy(*rules, max_lateness={"days": 2})
     assert due(plan([session(startDate=START)], policy, START - HOUR)) == ["rule1", "rule2"]
 
 
 # Keys.
 
 
-def test_keys() -> None:
-    policy = policy_of(
+def test_keys_have_the_documented_form() -> None:
+    policy = build_policy(
         {**BEFORE_START, "name": "day-before"},
         {**OVERDUE, "name": "over_due"},
         MOVED,
@@ -606,7 +610,7 @@ def test_keys() -> None:
     known = {"announced": {"startDate": None, "endDate": None}, "change": None}
     modified = START - 2 * DAY + timedelta(milliseconds=5)
     current = session(startDate=START, endDate=START - 2 * DAY, modifiedAt=modified)
-    found = plan([current], policy, START - HOUR, memory={ID: known})
+    found = plan([current], policy, START - HOUR, announced={ID: known})
     assert [one.key for one in found.due] == [
         f"reminder__test__day___before__{ID}__20260310T090000Z",
         f"reminder__test__over_due__{ID}__20260308T090000Z__0",
@@ -620,27 +624,27 @@ FEW_SIGNS = st.from_regex(r"[ab]([_-][ab]){0,3}", fullmatch=True)
 
 @settings(max_examples=150, deadline=None)
 @given(st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS), st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS))
-def test_different_names_make_different_keys(one: tuple[str, str], other: tuple[str, str]) -> None:
+def test_different_names_give_different_keys(one: tuple[str, str], other: tuple[str, str]) -> None:
     keys = []
     for policy_name, rule_name in (one, other):
-        policy = policy_of({**BEFORE_START, "name": rule_name}, name=policy_name)
+        policy = build_policy({**BEFORE_START, "name": rule_name}, name=policy_name)
         keys.append(plan([session(startDate=START)], policy, START - DAY).due[0].key)
     assert (keys[0] == keys[1]) == (one == other)
     assert all(re.fullmatch(r"[A-Za-z0-9_]+", key) for key in keys)
 
 
-def test_the_longest_key_fits() -> None:
+def test_longest_key_fits_into_a_run_id() -> None:
     name = "-".join(["aa"] + ["a"] * 15)
     assert len(name) == 32
-    policy = policy_of({"name": name, "on": "date_changed"}, name=name)
+    policy = build_policy({"name": name, "on": "date_changed"}, name=name)
     odd = timedelta(microseconds=1)
     known = {ID: {"announced": {"startDate": None, "endDate": None}, "change": None}}
     current = session(startDate=START + odd, endDate=START + DAY + odd, modifiedAt=START - DAY + odd)
-    (found,) = plan([current], policy, START - DAY + HOUR, memory=known).due
-    assert len(found.key) <= LONGEST_KEY
+    (found,) = plan([current], policy, START - DAY + HOUR, announced=known).due
+    assert len(found.key) <= MAX_KEY_LENGTH
 
 
-# Dates that were moved.
+# Changed dates.
 
 MOVED: dict[str, Any] = {"name": "moved", "on": "date_changed"}
 A, B, C = ({"startDate": START + days * DAY, "endDate": START + (days + 9) * DAY} for days in (0, 30, 60))
@@ -648,39 +652,39 @@ T0 = at("2026-03-01T12:00")
 
 
 class Planner:
-    """Sweeps with a memory that goes through a database."""
+    """Sweeps whose announced dates are stored as JSON in between."""
 
     def __init__(self, policy: ReminderPolicy) -> None:
         self.policy = policy
-        self.memory: dict[str, Any] = {}
+        self.announced: dict[str, Any] = {}
         self.found = Plan()
 
     def sweep(self, now: datetime, **fields: Any) -> list[DueReminder]:
-        self.found = plan([session(**fields)], self.policy, now, memory=self.memory)
-        self.memory = json.loads(json.dumps(self.found.memory))
+        self.found = plan([session(**fields)], self.policy, now, announced=self.announced)
+        self.announced = json.loads(json.dumps(self.found.announced))
         return self.found.due
 
 
-def test_a_moved_session_is_announced_once() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_changed_dates_are_announced_once() -> None:
+    planner = Planner(build_policy(MOVED))
     assert planner.sweep(T0, **A, modifiedAt=T0 - DAY) == []
     assert planner.found.skipped[0].reason == "its dates are seen for the first time"
     assert planner.sweep(T0 + 5 * MINUTE, **A, modifiedAt=T0) == []
-    assert planner.found.skipped[0].reason == "its dates are those that are known"
+    assert planner.found.skipped[0].reason == "its dates have not changed"
     moved = T0 + HOUR
     assert planner.sweep(moved + 9 * MINUTE, **B, modifiedAt=moved) == []
-    assert "left alone for 10 minutes" in planner.found.skipped[0].reason
+    assert "stay unmodified for 10 minutes" in planner.found.skipped[0].reason
     (first,) = planner.sweep(moved + 10 * MINUTE, **B, modifiedAt=moved)
     assert first.change == {side: {key: format_date(one) for key, one in dates.items()}
                             for side, dates in (("from", A), ("to", B))}  # fmt: skip
     assert (first.anchor, first.anchor_at, first.due) == (None, None, moved + 10 * MINUTE)
-    # The same key in all sweeps of its window, even if something else was edited meanwhile.
+    # The same key in every sweep while it is due, even if something else was edited.
     assert planner.sweep(moved + 5 * HOUR, **B, modifiedAt=moved + 4 * HOUR) == [first]
     assert planner.sweep(moved + 7 * HOUR, **B, modifiedAt=moved + 4 * HOUR) == []
 
 
-def test_a_session_that_was_moved_back_is_announced_again_under_another_key() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_dates_changed_back_are_announced_under_another_key() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A, modifiedAt=T0 - DAY)
     (there,) = planner.sweep(T0 + 10 * MINUTE, **B, modifiedAt=T0)
     (back,) = planner.sweep(T0 + 2 * HOUR, **A, modifiedAt=T0 + HOUR)
@@ -691,23 +695,23 @@ def test_a_session_that_was_moved_back_is_announced_again_under_another_key() ->
     assert (back.change["from"], back.change["to"]) == (there.change["to"], there.change["from"])
 
 
-def test_there_and_back_before_it_settled_is_nothing() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_change_undone_before_it_settled_is_not_announced() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A, modifiedAt=T0 - DAY)
     assert planner.sweep(T0 + 5 * MINUTE, **B, modifiedAt=T0) == []
     assert planner.sweep(T0 + 20 * MINUTE, **A, modifiedAt=T0 + 6 * MINUTE) == []
 
 
-def test_there_and_back_in_the_quiet_of_one_night_is_nothing() -> None:
-    planner = Planner(policy_of(MOVED, quiet_hours={"from": "20:00", "to": "08:00"}))
+def test_change_undone_in_quiet_hours_is_not_announced() -> None:
+    planner = Planner(build_policy(MOVED, quiet_hours={"from": "20:00", "to": "08:00"}))
     night = at("2026-03-01T22:00")
     planner.sweep(night, **A, modifiedAt=night - DAY)
     assert planner.sweep(night + 20 * MINUTE, **B, modifiedAt=night) == []
     assert planner.found.skipped[0].due == at("2026-03-02T08:00")
     assert planner.sweep(night + 2 * HOUR, **A, modifiedAt=night + HOUR) == []
-    assert planner.memory[ID]["change"] is None
+    assert planner.announced[ID]["change"] is None
     assert planner.sweep(at("2026-03-02T08:00"), **A, modifiedAt=night + HOUR) == []
-    # Moved on in the night: one notice, from what people know.
+    # Changed again in the night: one notice, with the dates that people know.
     planner.sweep(night + DAY + 20 * MINUTE, **B, modifiedAt=night + DAY)
     planner.sweep(night + DAY + 2 * HOUR, **C, modifiedAt=night + DAY + HOUR)
     (found,) = planner.sweep(at("2026-03-03T08:00"), **C, modifiedAt=night + DAY + HOUR)
@@ -715,20 +719,20 @@ def test_there_and_back_in_the_quiet_of_one_night_is_nothing() -> None:
     assert found.change["from"] == {key: format_date(one) for key, one in A.items()}
 
 
-def test_a_session_that_is_over_announces_nothing() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_past_session_announces_nothing() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A, modifiedAt=T0 - DAY)
     past = {"startDate": T0 - 9 * DAY, "endDate": T0 - DAY}
     assert planner.sweep(T0 + HOUR, **past, modifiedAt=T0) == []
     assert planner.found.skipped[0].reason == "it is over"
-    assert planner.memory[ID]["announced"] == {key: format_date(one) for key, one in past.items()}
-    # One that began and has no end is not over.
+    assert planner.announced[ID]["announced"] == {key: format_date(one) for key, one in past.items()}
+    # A session that began and has no end is not over.
     begun = {"startDate": T0 - DAY, "endDate": None}
     assert len(planner.sweep(T0 + 3 * HOUR, **begun, modifiedAt=T0 + 2 * HOUR)) == 1
 
 
-def test_dates_that_are_taken_away_or_set_are_changes() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_removed_or_added_dates_are_changes() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, modifiedAt=T0 - DAY)
     (found,) = planner.sweep(T0 + HOUR, **A, modifiedAt=T0)
     (taken,) = planner.sweep(T0 + 3 * HOUR, startDate=None, endDate=None, modifiedAt=T0 + 2 * HOUR)
@@ -749,29 +753,29 @@ def test_dates_that_are_taken_away_or_set_are_changes() -> None:
         {"announced": {"startDate": None, "endDate": None}, "change": {"at": 1}},
     ],
 )
-def test_a_memory_that_is_lost_means_silence(memory: Any) -> None:
-    found = plan([session(**A, modifiedAt=T0 - DAY)], policy_of(MOVED), T0, memory={ID: memory})
+def test_lost_announced_dates_cause_no_notice(memory: Any) -> None:
+    found = plan([session(**A, modifiedAt=T0 - DAY)], build_policy(MOVED), T0, announced={ID: memory})
     assert found.due == []
-    assert found.memory[ID]["announced"] == {key: format_date(one) for key, one in A.items()}
+    assert found.announced[ID]["announced"] == {key: format_date(one) for key, one in A.items()}
 
 
-def test_without_modified_at_nothing_settles() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_change_without_modified_at_never_settles() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A)
     assert planner.sweep(T0 + DAY, **B) == []
-    assert "no modifiedAt" in planner.found.skipped[0].reason
+    assert "without modifiedAt" in planner.found.skipped[0].reason
 
 
-def test_sessions_that_are_not_looked_at_are_remembered() -> None:
+def test_announced_dates_of_other_sessions_are_kept() -> None:
     memory = {"other": {"announced": {}, "change": None}}
-    found = plan([session(**A, modifiedAt=T0)], policy_of(MOVED), T0, memory=memory)
-    assert set(found.memory) == {"other", ID}
+    found = plan([session(**A, modifiedAt=T0)], build_policy(MOVED), T0, announced=memory)
+    assert set(found.announced) == {"other", ID}
     assert set(memory) == {"other"}
-    assert plan([session(**A)], policy_of(BEFORE_START), T0, memory=memory).memory == memory
+    assert plan([session(**A)], build_policy(BEFORE_START), T0, announced=memory).announced == memory
 
 
-def test_a_change_competes_with_nothing() -> None:
-    planner = Planner(policy_of(MOVED, BEFORE_START, max_lateness={"days": 40}))
+def test_notice_of_changed_dates_overlaps_nothing() -> None:
+    planner = Planner(build_policy(MOVED, BEFORE_START, max_lateness={"days": 40}))
     planner.sweep(T0, **B, modifiedAt=T0 - DAY)
     planner.sweep(START - DAY, **A, modifiedAt=START - DAY - HOUR)
     assert due(planner.found) == ["moved", "rule1"]
@@ -783,7 +787,7 @@ EVENTS = st.lists(
 
 
 def timeline(events: list[tuple[int, str]], forgets: bool) -> Iterator[tuple[datetime, dict[str, Any], datetime, bool]]:
-    """Sweeps every five minutes: the session as it is, when its dates were moved, whether the memory was just lost."""
+    """Yield sweeps every five minutes: the session, when its dates changed, whether the store was just lost."""
     changes, moment = [], T0
     for minutes, event in events:
         moment += minutes * MINUTE
@@ -804,17 +808,15 @@ def timeline(events: list[tuple[int, str]], forgets: bool) -> Iterator[tuple[dat
 
 @settings(max_examples=150, deadline=None)
 @given(EVENTS, st.booleans(), st.booleans())
-def test_whatever_is_moved_people_know_the_dates_in_the_end(
-    events: list[tuple[int, str]], forgets: bool, quiet: bool
-) -> None:
+def test_people_know_the_dates_in_the_end(events: list[tuple[int, str]], forgets: bool, quiet: bool) -> None:
     hours = {"quiet_hours": {"from": "13:00", "to": "14:00"}} if quiet else {}
-    planner = Planner(policy_of(MOVED, **hours))
-    told: dict[str, DueReminder] = {}
+    planner = Planner(build_policy(MOVED, **hours))
+    sent: dict[str, DueReminder] = {}
     known = {key: format_date(one) for key, one in A.items()}
     for now, fields, moved, lost in timeline(events, forgets):
         current = {key: format_date(fields[key]) for key in ("startDate", "endDate")}
         if lost:
-            planner.memory = {}
+            planner.announced = {}
         found = planner.sweep(now, **fields)
         if lost:
             assert found == []
@@ -823,58 +825,61 @@ def test_whatever_is_moved_people_know_the_dates_in_the_end(
             assert one.change
             assert one.due <= now <= one.due + 6 * HOUR
             assert one.change["to"] == current
-            if one.key not in told:
+            if one.key not in sent:
                 assert now >= moved + 10 * MINUTE
                 assert one.change["from"] == known != current
                 known = current
-            assert told.setdefault(one.key, one) == one
+            assert sent.setdefault(one.key, one) == one
     assert known == current
-    assert len(told) <= len([event for _, event in events if event in "ABC"])
+    assert len(sent) <= len([event for _, event in events if event in "ABC"])
 
 
-# What a delivery asks.
+# What a delivery checks.
 
 
-def planned(policy: ReminderPolicy, now: datetime, **fields: Any) -> dict[str, Any]:
+def plan_one(policy: ReminderPolicy, now: datetime, **fields: Any) -> DueReminder:
+    """Return the one reminder that is due, as it arrives in a delivery run."""
     (found,) = plan([session(**fields)], policy, now).due
-    conf: dict[str, Any] = json.loads(json.dumps(found.to_conf()))
-    assert DueReminder.from_conf(conf | {"more": "that the delivery needs"}) == replace(found, to=())
-    return conf
+    text = json.dumps(found.to_conf())
+    assert "@" not in text
+    arrived = DueReminder.from_conf(json.loads(text) | {"more": "fields"})
+    assert arrived == replace(found, to=())
+    return arrived
 
 
-def test_a_reminder_is_valid_as_long_as_its_date_is() -> None:
-    policy = policy_of({**BEFORE_START, "to": "ops@example.com"}, skip_if_automated_reminders=True)
-    conf = planned(policy, START - DAY, startDate=START)
-    assert "@" not in json.dumps(conf)
-    assert still_valid(conf, session(startDate=START, name="new"), policy) is None
-    assert still_valid(conf, session(startDate=START), policy, now=START - MINUTE) is None
+def test_reminder_is_valid_as_long_as_its_date_is() -> None:
+    policy = build_policy({**BEFORE_START, "to": "ops@example.com"}, skip_if_automated_reminders=True)
+    reminder = plan_one(policy, START - DAY, startDate=START)
+    assert find_cancel_reason(reminder, session(startDate=START, name="new"), policy) is None
+    assert find_cancel_reason(reminder, session(startDate=START), policy, now=START - MINUTE) is None
     for reason, fields, other in [
-        ("startDate is 2026-03-10T09:01:00.000Z by now", {"startDate": START + MINUTE}, policy),
-        ("startDate is not set by now", {}, policy),
+        ("startDate is 2026-03-10T09:01:00.000Z now", {"startDate": START + MINUTE}, policy),
+        ("startDate is not set now", {}, policy),
         ("automatedReminders", {"startDate": START, "automatedReminders": True}, policy),
-        ("no rule 'rule0' any more", {"startDate": START}, policy_of({**BEFORE_START, "name": "other"})),
-        ("no rule 'rule0' any more", {"startDate": START}, policy_of(BEFORE_START, name="other")),
+        ("no rule 'rule0' any more", {"startDate": START}, build_policy({**BEFORE_START, "name": "other"})),
+        ("no rule 'rule0' any more", {"startDate": START}, build_policy(BEFORE_START, name="other")),
         ("about session", {"_id": "0" * 24, "startDate": START}, policy),
+        ("rule 'rule0' changed", {"startDate": START}, build_policy(REPEATED_START)),
     ]:
-        assert reason in (still_valid(conf, session(**fields), other) or "")
-    assert "too late" in (still_valid(conf, session(startDate=START), policy, now=START) or "")
+        assert reason in (find_cancel_reason(reminder, session(**fields), other) or "")
+    assert "too late" in (find_cancel_reason(reminder, session(startDate=START), policy, now=START) or "")
 
 
-def test_a_change_is_valid_as_long_as_the_dates_are_the_new_ones() -> None:
-    planner = Planner(policy_of(MOVED))
+def test_notice_is_valid_as_long_as_the_dates_are_the_new_ones() -> None:
+    planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A, modifiedAt=T0 - DAY)
     (found,) = planner.sweep(T0 + HOUR, **B, modifiedAt=T0)
-    conf = json.loads(json.dumps(found.to_conf()))
-    assert DueReminder.from_conf(conf) == found
-    assert still_valid(conf, session(**B, modifiedAt=T0 + HOUR), planner.policy) is None
-    assert still_valid(conf, session(**A), planner.policy) == "its dates were changed again"
+    reminder = DueReminder.from_conf(json.loads(json.dumps(found.to_conf())))
+    assert reminder == found
+    assert find_cancel_reason(reminder, session(**B, modifiedAt=T0 + HOUR), planner.policy) is None
+    assert find_cancel_reason(reminder, session(**A), planner.policy) == "its dates changed again"
 
 
 CONF = {
     "key": "reminder__a__b__60b8d2956e20ae1a0f8e44f1__x", "policy": "a", "rule": "b", "session_id": ID,
     "due": "2026-03-01T08:00:00.000Z", "audience": ["learners"], "anchor": "startDate",
     "anchor_at": "2026-03-02T08:00:00.000Z", "occurrence": None, "change": None, "message": "each",
-    "once": "record_after", "template": None,
+    "delivery": "at_least_once", "template": None,
 }  # fmt: skip
 CHANGE = {side: {"startDate": None, "endDate": CONF["due"]} for side in ("from", "to")}
 ANYTHING = st.recursive(
@@ -899,12 +904,26 @@ ANYTHING = st.recursive(
             CONF | {"audience": "learners"},
             CONF | {"rule": None},
         ),
-        *(CONF | {"session_id": "../x"}, CONF | {"key": "a\nb"}, CONF | {"template": 5}, CONF | {"once": "never"}),
+        *(CONF | {"session_id": "../x"}, CONF | {"key": "a\nb"}, CONF | {"template": 5}, CONF | {"delivery": "never"}),
     ],
 )
-def test_what_is_no_reminder(conf: Any) -> None:
-    with pytest.raises(FixArgumentError, match="no reminder"):
+def test_invalid_conf_is_refused(conf: Any) -> None:
+    with pytest.raises(FixArgumentError, match="is not a reminder"):
         DueReminder.from_conf(conf)
+
+
+@pytest.mark.parametrize(
+    ("once", "delivery"), [("record_after", "at_least_once"), ("claim_before", "at_most_once"), ("never", None)]
+)
+def test_stored_conf_with_once_is_still_read(once: str, delivery: str | None) -> None:
+    stored = {**{name: value for name, value in CONF.items() if name != "delivery"}, "once": once}
+    if delivery is None:
+        with pytest.raises(FixArgumentError, match="see 'delivery'"):
+            DueReminder.from_conf(stored)
+        return
+    reminder = DueReminder.from_conf(stored)
+    assert reminder.delivery == delivery
+    assert reminder.to_conf() == CONF | {"delivery": delivery}
 
 
 @settings(max_examples=400, deadline=None)
@@ -918,14 +937,14 @@ def test_any_json_is_a_reminder_or_a_typed_error(changed: dict[str, Any], is_cha
             continue
         assert reminder.due.tzinfo is not None
         assert DueReminder.from_conf(json.loads(json.dumps(reminder.to_conf()))) == reminder
-        # What the delivery makes of it.
-        assert isinstance(changed_dates(reminder), dict)
-        assert template_of(reminder, "learner")
-        still_valid(conf, session(startDate=START), policy_of(BEFORE_START))
+        # What the delivery does with it.
+        assert isinstance(find_changed_dates(reminder), dict)
+        assert find_template(reminder, "learner")
+        find_cancel_reason(reminder, session(startDate=START), build_policy(BEFORE_START))
         assert key_parts(reminder)
 
 
 def key_parts(reminder: DueReminder) -> list[str]:
-    return [compact_text(date) for dates in (reminder.change or {"at": {}}).values() for date in dates.values()] or [
-        "x"
-    ]
+    return [
+        format_compact_text(date) for dates in (reminder.change or {"at": {}}).values() for date in dates.values()
+    ] or ["x"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
+from airflow.exceptions import AirflowProviderDeprecationWarning
+
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.reminders.policy import Duration, ReminderPolicy
+from airflow_provider_learning360.reminders.duration import Duration
+from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 BEFORE: dict[str, Any] = {"name": "before", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
 OVERDUE: dict[str, Any] = {
@@ -38,7 +43,7 @@ FULL: dict[str, Any] = {
         BEFORE,
         OVERDUE,
         {**MOVED, "settle": {"minutes": 5}},
-        {**DIGEST, "once": "claim_before", "template": "t"},
+        {**DIGEST, "delivery": "at_most_once", "template": "t"},
     ],
 }
 
@@ -54,7 +59,7 @@ def read_error(source: Any) -> str:
     return str(caught.value)
 
 
-def test_a_policy_reads_the_same_from_every_source(tmp_path: Path) -> None:
+def test_policy_reads_the_same_from_every_source(tmp_path: Path) -> None:
     expected = ReminderPolicy.read(FULL)
     (tmp_path / "policy.yaml").write_text(yaml.safe_dump(FULL))
     (tmp_path / "policy.json").write_text(json.dumps(FULL, indent="\t"))
@@ -67,20 +72,40 @@ def test_a_policy_reads_the_same_from_every_source(tmp_path: Path) -> None:
         assert ReminderPolicy.read(source) == expected
 
 
-def test_defaults() -> None:
+def test_defaults_are_as_documented() -> None:
     read = ReminderPolicy.read(policy())
     assert (read.time_zone, read.quiet_hours, len(read.working_days), read.shift) == ("UTC", None, 7, None)
     assert (read.max_lateness, read.when_several_are_due) == (Duration(hours=6), "closest")
     assert not read.skip_if_automated_reminders
     (rule,) = read.rules
-    assert (rule.message, rule.once, rule.template, rule.to, rule.settle) == (
-        "each", "record_after", None, (), Duration(minutes=10),
+    assert (rule.message, rule.delivery, rule.template, rule.to, rule.settle) == (
+        "each", "at_least_once", None, (), Duration(minutes=10),
     )  # fmt: skip
     assert rule.audience == ("learners",)
 
 
-def test_yaml_as_people_write_it() -> None:
-    # To YAML 1.1, `on` is true, 20:00 is 1200, and 08 is no number.
+@pytest.mark.parametrize(("once", "delivery"), [("record_after", "at_least_once"), ("claim_before", "at_most_once")])
+def test_once_still_works_with_one_warning(once: str, delivery: str) -> None:
+    old = f"name: test\nrules:\n  - {{name: x, on: date_changed, audience: learners, once: {once}}}\n"
+    with pytest.warns(
+        AirflowProviderDeprecationWarning, match=f"`delivery: {delivery}` instead of `once: {once}`"
+    ) as seen:
+        read = ReminderPolicy.read(old)
+    assert len(seen) == 1
+    assert read.rules[0].delivery == delivery
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ReminderPolicy.read(old.replace(f"once: {once}", f"delivery: {delivery}")) == read
+
+
+def test_timedelta_is_read_as_days_hours_and_minutes() -> None:
+    read = ReminderPolicy.read(policy({**BEFORE, "before": timedelta(days=1, hours=2, minutes=3)}))
+    assert read.rules[0].before == Duration(days=1, hours=2, minutes=3)
+    assert ReminderPolicy.read(policy(max_lateness=timedelta(minutes=90))).max_lateness == Duration(hours=1, minutes=30)
+
+
+def test_yaml_needs_no_quotes_for_on_and_times() -> None:
+    # YAML 1.1 reads `on` as true and 20:00 as 1200.
     text = (
         "name: test\nquiet_hours: {from: 20:00, to: 08:00}\nworking_days: mon\nrules:\n  - {name: moved, on: "
         "date_changed, settle: {minutes: 8}, audience: learners}\n"
@@ -92,7 +117,7 @@ def test_yaml_as_people_write_it() -> None:
     assert (read.quiet_hours.start.hour, read.quiet_hours.end.hour) == (20, 8)
 
 
-def test_what_another_reader_of_yaml_made_of_on() -> None:
+def test_on_may_have_become_true() -> None:
     other = yaml.safe_load("name: test\nrules:\n  - {name: moved, on: date_changed, audience: learners}\n")
     assert True in other["rules"][0]
     assert ReminderPolicy.read(other).rules[0].on == "date_changed"
@@ -114,11 +139,11 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy({**BEFORE, "before": {}}), ["before: must be longer"]),
         (policy({**BEFORE, "after": {"days": 1}}), ["either `before` or `after`"]),
         (policy({"name": "x", "audience": "learners"}), ["rule 'x'", "`anchor`", "`on: date_changed`"]),
-        (policy({**BEFORE, "on": "date_changed"}), ["anchor, before: of no use with `on: date_changed`"]),
+        (policy({**BEFORE, "on": "date_changed"}), ["anchor, before: cannot be used with `on: date_changed`"]),
         (policy({**BEFORE, "on": "dates_changed"}), ["'dates_changed'", "did you mean date_changed?"]),
-        (policy({**BEFORE, "settle": {"minutes": 1}}), ["settle", "`on: date_changed` only"]),
-        (policy({**BEFORE, "every": {"days": 1}}), ["every", "`after` only"]),
-        (policy({**BEFORE, "at_most": 3}), ["at_most: of use with `every` only"]),
+        (policy({**BEFORE, "settle": {"minutes": 1}}), ["settle: only for `on: date_changed`"]),
+        (policy({**BEFORE, "every": {"days": 1}}), ["every: only for `after`"]),
+        (policy({**BEFORE, "at_most": 3}), ["at_most: only for `every`"]),
         (policy({**OVERDUE, "at_most": None}), ["at_most: is missing", "1 to 50"]),
         (policy({**OVERDUE, "at_most": 51}), ["at_most", "50", "51 was given"]),
         (policy({**OVERDUE, "every": {}}), ["every: must be longer"]),
@@ -126,16 +151,22 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         (policy({**BEFORE, "audience": []}), ["audience: is missing", "learners, not_completed, tutors", "`to`"]),
         (policy({**BEFORE, "message": "digest"}), ["digest is for `audience: tutors`"]),
         (policy({**BEFORE, "message": "digests"}), ["did you mean digest?"]),
-        (policy({**BEFORE, "once": "never"}), ["record_after, claim_before"]),
+        (policy({**BEFORE, "delivery": "never"}), ["delivery: 'never' is not one of at_least_once, at_most_once"]),
+        (policy({**BEFORE, "delivery": "at_least"}), ["did you mean at_least_once?"]),
+        (policy({**BEFORE, "once": "never"}), ["the field is now `delivery`", "at_most_once` (was claim_before)"]),
+        (policy({**BEFORE, "once": ["record_after"]}), ["once: the field is now `delivery`"]),
+        (policy({**BEFORE, "once": "record_after", "delivery": "at_least_once"}), ["the field is now `delivery`"]),
+        (policy({**BEFORE, "before": timedelta(seconds=90)}), ["a timedelta must be 0 or more, in whole minutes"]),
+        (policy({**BEFORE, "before": timedelta(days=-1)}), ["before: a timedelta must be 0 or more"]),
         (policy({**BEFORE, "name": "day before"}), ["name: 'day before'", "letters and digits"]),
         (policy({**BEFORE, "name": "a__b"}), ["name: 'a__b'", "letters and digits"]),
         (policy({**BEFORE, "name": "x" * 33}), ["at most 32"]),
         (policy({**BEFORE, "name": None}, BEFORE), ["rule number 1: name"]),
-        (policy(BEFORE, {**OVERDUE, "name": "Before"}), ["two have the name 'before'"]),
+        (policy(BEFORE, {**OVERDUE, "name": "Before"}), ["two of them have the name 'before'"]),
         (policy(MOVED, {**MOVED, "name": "other", "settle": {"hours": 1}}), ["settle: must be the same"]),
         (policy(5), ["rule number 1: 5 is not a rule", "known are name, anchor"]),
         (policy(time_zone="Europe/Pariss"), ["time_zone: 'Europe/Pariss'", "did you mean Europe/Paris?"]),
-        (policy(time_zone="../../etc/passwd"), ["time_zone", "no IANA time zone"]),
+        (policy(time_zone="../../etc/passwd"), ["time_zone", "not an IANA time zone"]),
         (policy(time_zone="Europe"), ["time_zone: 'Europe'"]),
         (policy(quiet_hours="20:00-08:00"), ["'20:00-08:00' is not quiet hours", "from", "to"]),
         (policy({**BEFORE, "audience": 5}), ["audience: 5 is not a list"]),
@@ -163,14 +194,14 @@ def test_what_another_reader_of_yaml_made_of_on() -> None:
         ('{"name": "a", "name": "b"}', ["'name' stands twice"]),
         (policy({**BEFORE, "template": None, "name": None}), ["rule number 1: name"]),
         ("a: [b\n", ["neither YAML nor JSON", "line 2"]),
-        ("- a\n- b\n", ["no policy", "`rules`"]),
+        ("- a\n- b\n", ["not a policy", "`rules`"]),
         ("a: \x00\n", ["neither YAML nor JSON"]),
         ("nowhere/policy.yaml", ["nowhere/policy.yaml", "No such file"]),
         (Path("/"), ["cannot be read"]),
     ],
     ids=lambda value: value[0][:40] if isinstance(value, list) else "",
 )  # fmt: skip
-def test_errors_name_the_field_and_what_may_be(source: Any, words: list[str]) -> None:
+def test_errors_name_the_field_and_what_is_allowed(source: Any, words: list[str]) -> None:
     message = read_error(source)
     assert message.startswith("Reminder policy")
     assert [word for word in words if word not in message] == []
@@ -201,22 +232,22 @@ class _Unprintable:
         lambda value: {"name": value, "rules": value},
     ],
 )  # fmt: skip
-def test_a_value_of_any_kind_in_any_place_is_refused_with_a_sentence(place: Any, value: Any) -> None:
+def test_any_value_in_any_place_is_a_typed_error(place: Any, value: Any) -> None:
     assert len(read_error(place(value))) < 3000
 
 
 @pytest.mark.parametrize("days", ["0x" + "f" * 4000, "9" * 400, '"\\U00110000"'])
-def test_what_no_reader_can_hold_is_refused_with_a_sentence(days: str) -> None:
+def test_unreadable_values_are_typed_errors(days: str) -> None:
     assert "neither YAML nor JSON" in read_error(f"name: p\nrules: [{{name: r, before: {{days: {days}}}}}]\n")
 
 
-def test_an_error_tells_one_thing_once() -> None:
+def test_error_names_each_problem_once() -> None:
     message = read_error(policy({**BEFORE, "anchor": "stratDate"}))
     assert message == (
         "Reminder policy 'test': rule 'before': anchor: 'stratDate' is not one of startDate, endDate; "
         "did you mean startDate?"
     )
-    rules = [{**BEFORE, "name": f"rule{place}", "once": "x"} for place in range(8)]
+    rules = [{**BEFORE, "name": f"rule{place}", "delivery": "x"} for place in range(8)]
     assert read_error(policy(*rules)).endswith("(And 3 more.)")
 
 
@@ -230,7 +261,7 @@ def test_an_error_tells_one_thing_once() -> None:
         "a,b@c.com",
     ],
 )
-def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
+def test_invalid_address_is_not_shown(to: Any) -> None:
     message = read_error(policy({**BEFORE, "to": to}))
     assert "rule 'before': to: " in message
     assert f"position {2 if isinstance(to, list) else 1}" in message
@@ -242,19 +273,19 @@ def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
 
 
 @pytest.mark.parametrize("source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=repr)
-def test_a_source_of_another_type_is_refused_with_a_sentence(source: Any) -> None:
-    assert f"type {type(source).__name__} is no policy. Give a mapping" in read_error(source)
+def test_source_of_another_type_is_a_typed_error(source: Any) -> None:
+    assert f"type {type(source).__name__} is not a policy. Give a mapping" in read_error(source)
 
 
 @pytest.mark.parametrize(
     "text", [json.dumps(FULL), json.dumps(FULL, indent="\t"), yaml.safe_dump(FULL)], ids=["json", "tabs", "yaml"]
 )
-def test_a_byte_order_mark_is_ignored(text: str, tmp_path: Path) -> None:
+def test_byte_order_mark_is_ignored(text: str, tmp_path: Path) -> None:
     (tmp_path / "policy").write_text(text, "utf-8-sig")
     assert ReminderPolicy.read(tmp_path / "policy") == ReminderPolicy.read(f"\ufeff{text}") == ReminderPolicy.read(FULL)
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in read_error(tmp_path / "policy.yaml")
 
@@ -272,38 +303,38 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ("a: &a [*a]\n", "refers to itself"),
     ],
 )
-def test_what_is_too_large_is_refused_before_it_is_made(text: str, words: str, place: str, tmp_path: Path) -> None:
+def test_too_large_source_is_refused_before_it_is_built(text: str, words: str, place: str, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(text)
     assert words in read_error(text if place == "text" else tmp_path / "policy.yaml")
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+def test_special_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
         assert "not a regular file" in read_error(path)
     assert "cannot be read" in read_error("policy\0.yaml")
 
 
-def test_words_that_begin_like_other_values_are_texts() -> None:
+def test_words_that_begin_like_other_values_stay_texts() -> None:
     text = f"name: false_start\nrules:\n  - {json.dumps({**BEFORE, 'name': 'x'})}\n".replace('"x"', "true_story")
     read = ReminderPolicy.read(text.replace('"audience"', '"template": nullify, "audience"'))
     assert (read.name, read.rules[0].name, read.rules[0].template) == ("false_start", "true_story", "nullify")
 
 
-def test_a_policy_shows_no_fixed_address() -> None:
+def test_repr_shows_no_fixed_address() -> None:
     assert "ops" not in repr(ReminderPolicy.read(FULL))
 
 
-def test_rules_by_name() -> None:
+def test_rules_are_found_by_name() -> None:
     read = ReminderPolicy.read(FULL)
-    assert read.rule("moved") is read.rules[2]
+    assert read.find_rule("moved") is read.rules[2]
     with pytest.raises(FixArgumentError, match="no rule 'moves'; did you mean 'moved'"):
-        read.rule("moves")
+        read.find_rule("moves")
     with pytest.raises(FixArgumentError, match="It has: before, overdue, moved, digest"):
-        read.rule("x")
+        read.find_rule("x")
 
 
-def test_the_json_schema_accepts_what_is_accepted_and_says_why() -> None:
+def test_json_schema_accepts_valid_policies_and_describes_every_field() -> None:
     schema = json.loads(json.dumps(ReminderPolicy.json_schema()))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

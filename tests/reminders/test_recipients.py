@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
-from airflow_provider_learning360.reminders.mail import mailbox, same_address
+from airflow_provider_learning360.reminders.addresses import is_mailable, normalize_address, parse_address
 from airflow_provider_learning360.reminders.policy import ReminderRule
-from airflow_provider_learning360.reminders.recipients import Recipient, is_mailable, recipient_key, recipients_of
+from airflow_provider_learning360.reminders.recipients import Recipient, build_recipient_key, find_recipients
 from airflow_provider_learning360.testing.factories import learners, session_document, session_statistics
 
 ANN: Learner = {"_id": "1", "mail": "Ann@example.com", "firstName": "Ann", "lastName": "Lee"}
@@ -32,15 +32,15 @@ def statistics(*items: dict[str, Any]) -> SessionStatistics:
     return SessionStatistics.model_validate({"usersStats": list(items)})
 
 
-def test_learners_come_from_the_list_or_else_from_the_session() -> None:
-    found = recipients_of(rule("learners"), SESSION, users=[ANN, BOB])
+def test_learners_come_from_the_list_or_from_the_session() -> None:
+    found = find_recipients(rule("learners"), SESSION, users=[ANN, BOB])
     assert found.mailable == (Recipient("Ann@example.com", "Ann", "Lee", "1"),)
     assert found.unmailable == (Recipient("bob#acme@example.com", "Bob", None, "2"),)
-    assert recipients_of(rule("learners"), SESSION).mailable == (Recipient("z@example.com", user_id="9"),)
-    assert recipients_of(rule("learners"), SESSION, users=[]).mailable == ()
+    assert find_recipients(rule("learners"), SESSION).mailable == (Recipient("z@example.com", user_id="9"),)
+    assert find_recipients(rule("learners"), SESSION, users=[]).mailable == ()
 
 
-def test_who_has_not_completed_is_joined_with_the_list() -> None:
+def test_not_completed_is_joined_with_the_list() -> None:
     items = [
         {"mail": "aNN@example.com"},
         {"mail": "done@example.com", "progress": 100},
@@ -52,8 +52,8 @@ def test_who_has_not_completed_is_joined_with_the_list() -> None:
     ]
     names = ("done", "gone", "new", "sparse")
     enrolled: list[Any] = [ANN, *({"mail": f"{name}@example.com"} for name in names)]
-    found = recipients_of(rule("not_completed"), SESSION, statistics(*items), enrolled)
-    # Who has left is in the statistics still; who is not in them has not finished.
+    found = find_recipients(rule("not_completed"), SESSION, statistics(*items), enrolled)
+    # The statistics still list who has left. Those missing in them have not finished.
     assert found.mailable == (
         Recipient("Ann@example.com", "Ann", "Lee", "1"),
         Recipient("new@example.com", "New"),
@@ -62,14 +62,14 @@ def test_who_has_not_completed_is_joined_with_the_list() -> None:
     assert found.unmailable == ()
 
 
-def test_who_has_not_completed_needs_statistics() -> None:
-    with pytest.raises(FixArgumentError, match=f"session {'0' * 24} is not known"):
-        recipients_of(rule("not_completed"), SESSION, None, [ANN])
+def test_not_completed_needs_statistics() -> None:
+    with pytest.raises(FixArgumentError, match=f"statistics of program session {'0' * 24} are missing"):
+        find_recipients(rule("not_completed"), SESSION, None, [ANN])
 
 
-def test_nobody_gets_a_reminder_twice() -> None:
+def test_recipients_are_unique() -> None:
     both = rule(["learners", "tutors"], ["tom@EXAMPLE.com", "ops@example.com"])
-    found = recipients_of(both, SESSION, users=[ANN, {"mail": "ann@EXAMPLE.com"}])
+    found = find_recipients(both, SESSION, users=[ANN, {"mail": "ann@EXAMPLE.com"}])
     assert [(one.mail, one.role) for one in found.mailable] == [
         ("Ann@example.com", "learner"),
         ("tom@example.com", "tutor"),
@@ -77,18 +77,18 @@ def test_nobody_gets_a_reminder_twice() -> None:
     ]
 
 
-def test_an_escalated_reminder_has_an_audience_of_its_own() -> None:
+def test_escalated_audience_overrides_that_of_the_rule() -> None:
     one = rule("learners")
-    assert len(recipients_of(one, SESSION, users=[ANN]).mailable) == 1
-    found = recipients_of(one, SESSION, users=[ANN], audience=("learners", "tutors"))
+    assert len(find_recipients(one, SESSION, users=[ANN]).mailable) == 1
+    found = find_recipients(one, SESSION, users=[ANN], audience=("learners", "tutors"))
     assert [one.mail for one in found.mailable] == ["Ann@example.com", "tom@example.com"]
 
 
-def test_what_the_factories_make() -> None:
+def test_factory_logins_are_unmailable() -> None:
     session = ProgramSession.model_validate(session_document())
     everyone: Any = learners(9, names=True)
     done = SessionStatistics.model_validate(session_statistics(everyone, finished=2))
-    found = recipients_of(rule(["not_completed", "tutors"]), session, done, everyone)
+    found = find_recipients(rule(["not_completed", "tutors"]), session, done, everyone)
     assert {one.mail for one in found.mailable + found.unmailable} == {
         *(one["mail"] for one in everyone[2:]),
         *(session.tutors or []),
@@ -101,7 +101,7 @@ def test_what_the_factories_make() -> None:
     "address",
     ["ann@example.com", "ann.lee+field@mail.example.co.uk", "o'neil_x-1@exämple.fr", "a@b"],
 )
-def test_addresses(address: str) -> None:
+def test_address_is_mailable(address: str) -> None:
     assert is_mailable(address)
 
 
@@ -115,27 +115,34 @@ def test_addresses(address: str) -> None:
         '"ann"@example.com', "ann(x)@example.com", "x" * 65 + "@example.com", "ann@" + "x" * 255,
     ],
 )  # fmt: skip
-def test_logins_and_whatever_else_is_no_address(address: str | None) -> None:
+def test_login_or_invalid_address_is_not_mailable(address: str | None) -> None:
     assert not is_mailable(address)
 
 
-def test_keys_of_recipients() -> None:
-    key = recipient_key("Ann@Example.com", "secret")
-    assert key == recipient_key("ann@example.com", b"secret")
+def test_recipient_keys_are_keyed_hashes() -> None:
+    key = build_recipient_key("Ann@Example.com", "secret")
+    assert key == build_recipient_key("ann@example.com", b"secret")
     assert len(key) == 32
     assert set(key) <= set("0123456789abcdef")
-    assert len({key, recipient_key("ann@example.com", "other"), recipient_key("bob@example.com", "secret")}) == 3
+    assert (
+        len({key, build_recipient_key("ann@example.com", "other"), build_recipient_key("bob@example.com", "secret")})
+        == 3
+    )
     with pytest.raises(FixArgumentError, match="secret"):
-        recipient_key("ann@example.com", "")
+        build_recipient_key("ann@example.com", "")
 
 
 def test_spellings_of_one_domain_are_one_address() -> None:
     users: list[Any] = [{"mail": one} for one in ("a@faß.de", "A@xn--fa-hia.de", "a@fass.de", "a@FAß.DE")]
-    found = recipients_of(rule("learners", "a@XN--FA-HIA.de"), SESSION, users=users)
+    found = find_recipients(rule("learners", "a@XN--FA-HIA.de"), SESSION, users=users)
     assert [one.mail for one in found.mailable] == ["a@faß.de", "a@fass.de"]
-    assert recipient_key("a@faß.de", "x") == recipient_key("A@xn--fa-hia.DE", "x") != recipient_key("a@fass.de", "x")
+    assert (
+        build_recipient_key("a@faß.de", "x")
+        == build_recipient_key("A@xn--fa-hia.DE", "x")
+        != build_recipient_key("a@fass.de", "x")
+    )
     done = statistics({"mail": "a@xn--fa-hia.de", "endTime": "2026-03-01T08:00:00.000Z"})
-    assert recipients_of(rule("not_completed"), SESSION, done, users[:1]).mailable == ()
+    assert find_recipients(rule("not_completed"), SESSION, done, users[:1]).mailable == ()
 
 
 ODD = st.text(st.sampled_from("aZ@.-#ßςéİ中。\u200d\u200b\ud800\x00\u0301٠א xn"), max_size=30) | st.text(max_size=80)
@@ -143,11 +150,14 @@ ODD = st.text(st.sampled_from("aZ@.-#ßςéİ中。\u200d\u200b\ud800\x00\u0301�
 
 @settings(max_examples=500, deadline=None)
 @given(ODD, ODD)
-def test_whatever_is_typed_is_an_address_or_none(local: str, domain: str) -> None:
+def test_any_text_is_an_address_or_refused(local: str, domain: str) -> None:
     for text in (local, f"{local}@{domain}", f"a@{domain}", f"a@{domain}.de"):
-        assert len(recipient_key(text, "secret")) == 32
+        assert len(build_recipient_key(text, "secret")) == 32
         if is_mailable(text):
-            written = mailbox(text).addr_spec
+            written = parse_address(text).addr_spec
             assert written.isascii()
-            assert same_address(text) == same_address(written) == same_address(text.upper()) or not text.isascii()
+            assert (
+                normalize_address(text) == normalize_address(written) == normalize_address(text.upper())
+                or not text.isascii()
+            )
             assert is_mailable(written)

@@ -150,13 +150,13 @@ def test_missing_session_fails_the_sensor(wait: Any, learning360_simulator: Simu
 
 def test_days_count_on_the_wall_clock(learning360_simulator: Simulator) -> None:
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.reminders.offset import due_of
+    from airflow_provider_learning360.reminders.schedule import SessionSchedule
 
     # Clocks in Paris went ahead on 29 March 2026, at two.
     session = ProgramSession.model_validate({"_id": "0" * 24, "startDate": "2026-03-29T08:00:00.000Z"})
-    day, hours = ({"days": 1}, {"hours": 24})
-    assert due_of("startDate", day, None, "Europe/Paris")(session) == datetime(2026, 3, 28, 9, 0, tzinfo=UTC)
-    assert due_of("startDate", hours, None, "Europe/Paris")(session) == datetime(2026, 3, 28, 8, 0, tzinfo=UTC)
+    for before, hour in (({"days": 1}, 9), (timedelta(days=1), 9), ({"hours": 24}, 8)):
+        schedule = SessionSchedule.read("startDate", before, None, "Europe/Paris")
+        assert schedule.find_due(session) == datetime(2026, 3, 28, hour, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,10 @@ def test_days_count_on_the_wall_clock(learning360_simulator: Simulator) -> None:
         ({"before": {"day": 1}}, "days"),
         ({"before": {"days": 1}, "after": {"days": 1}}, "one of them"),
         ({"time_zone": "Europe/Pari"}, "Europe/Paris"),
+        ({"before": "1 day"}, "before: '1 day' is not a duration; write {days: 1}"),
+        ({"before": timedelta(seconds=1)}, "before: a timedelta must be"),
+        ({"before": {"days": 0}}, "before: must be longer than 0"),
+        ({"time_zone": 5}, "time_zone: 5 is not a text"),
     ],
 )
 def test_invalid_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Templates that plan reminders of program sessions, and that deliver them."""
+"""Blueprint templates that plan reminders of program sessions, and deliver them."""
 
 from __future__ import annotations
 
@@ -25,38 +25,41 @@ from airflow_provider_learning360.dag_yaml.forms import (
 from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
-from airflow_provider_learning360.reminders.mail import UnmailableError, mailbox
-from airflow_provider_learning360.reminders.messages import check_templates
+from airflow_provider_learning360.reminders.addresses import UnmailableError
+from airflow_provider_learning360.reminders.mail import parse_mailbox
+from airflow_provider_learning360.reminders.mail_templates import check_templates
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 
-def _valid_policy(path: str) -> str:
-    """Return the absolute path of a policy that makes sense."""
+def _require_policy(path: str) -> str:
+    """Return the absolute path of a policy file, after reading the policy."""
     found = found_beside_dags(path, "policy", "file")
     ReminderPolicy.read(found)
     return found
 
 
-def _existing_folder(path: str, argument: str) -> str:
+def _require_folder(path: str, argument: str) -> str:
     return found_beside_dags(path, argument, "folder")
 
 
-def _own_address(address: str, argument: str) -> str:
+def _require_address(address: str, argument: str) -> str:
     try:
-        mailbox(address)
+        parse_mailbox(address)
     except UnmailableError:
-        raise FixArgumentError(f"{argument}: it is no mail address; write one, or a name and one in <>") from None
+        raise FixArgumentError(
+            f"{argument}: it is not a mail address; write an address, or a name and an address in <>"
+        ) from None
     return address
 
 
-_Address = Annotated[str | None, AfterValidator(checked_by(_own_address))]
+_Address = Annotated[str | None, AfterValidator(checked_by(_require_address))]
 
 
 class PolicyForm(Form):
-    """What all steps are told that have to do with reminders."""
+    """Fields of all steps for reminders."""
 
-    # A path and no text: Airflow shows what the YAML says, and a policy may hold addresses.
-    policy: Annotated[str, AfterValidator(_valid_policy)] = Field(
+    # A path, not the text: Airflow shows the YAML, and a policy may contain addresses.
+    policy: Annotated[str, AfterValidator(_require_policy)] = Field(
         description="Path of the file with the reminder policy: absolute, or relative to the folder of DAGs.",
         examples=["reminders.yaml"],
     )
@@ -67,7 +70,7 @@ class PlanRemindersForm(
     title="learning360_plan_reminders",
     json_schema_extra={"not": {"required": ["sessions", "sessions_step"]}},
 ):
-    """Which reminders to plan, and who delivers them."""
+    """Which reminders to plan, and which DAG delivers them."""
 
     delivery_dag_id: str = Field(
         pattern=NAME,
@@ -75,17 +78,17 @@ class PlanRemindersForm(
         description="ID of the DAG that delivers: one with a step learning360_deliver_reminders.",
         examples=["deliver_reminder"],
     )
-    sessions: SessionIds = Field(None, description="IDs of the program sessions; default all of the platform.")
+    sessions: SessionIds = Field(None, description="IDs of the program sessions; default all sessions of the platform.")
     sessions_step: str | None = Field(
         None,
         min_length=1,
-        description="An earlier step learning360_list_sessions: the sessions that it lists.",
+        description="An earlier step learning360_list_sessions, for the sessions that it lists.",
         examples=["onboardings"],
     )
     learning_conn_id: str = CONN_ID
 
     def check(self) -> None:
-        """Refuse what does not say which sessions."""
+        """Refuse two sources of sessions."""
         if self.sessions is not None and self.sessions_step is not None:
             raise ValueError("sessions: give it or sessions_step, not both")
 
@@ -103,8 +106,8 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
         with TaskGroup(self.step_id) as group:
             if config.delivery_dag_id == group.dag.dag_id:
                 raise ConfigurationError(
-                    f"Step {self.step_id!r}, 'delivery_dag_id': {config.delivery_dag_id!r} is this DAG, which would "
-                    "start itself and deliver nothing. Name the one with a step learning360_deliver_reminders"
+                    f"Step {self.step_id!r}, 'delivery_dag_id': {config.delivery_dag_id!r} is this DAG. It would "
+                    "start itself and deliver nothing. Name the DAG with a step learning360_deliver_reminders"
                 )
             plan = PlanSessionRemindersOperator(task_id="plan", **arguments_of(config, leave_out="sessions_step"))
             TriggerDagRunOperator.partial(
@@ -117,7 +120,7 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
 
 
 class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
-    """How a reminder is mailed."""
+    """How to mail a reminder."""
 
     learning_conn_id: str = CONN_ID
     smtp_conn_id: str = Field(
@@ -133,30 +136,34 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
         examples=["Academy <academy@example.com>"],
     )
     reply_to: _Address = Field(
-        None, min_length=1, description="Where answers go; default to the sender.", examples=["help@example.com"]
+        None, min_length=1, description="Where replies go; default to the sender.", examples=["help@example.com"]
     )
-    templates: Annotated[str | None, AfterValidator(checked_by(_existing_folder))] = Field(
+    templates: Annotated[str | None, AfterValidator(checked_by(_require_folder))] = Field(
         None,
         min_length=1,
-        description="Folder with mail templates of your own: absolute, or relative to the folder of DAGs.",
+        description="Folder with your own mail templates: absolute, or relative to the folder of DAGs.",
         examples=["mail_templates"],
     )
     rate: float | None = Field(
         20,
         gt=0,
-        description="Mails per second at most; null for as many as the mail server takes.",
+        description="Maximum number of mails per second; null for no limit.",
         examples=[20],
     )
-    batch_size: int = Field(100, ge=1, description="Mails over one connection to the mail server.", examples=[100])
+    batch_size: int = Field(
+        100, ge=1, description="Maximum number of mails over one connection to the mail server.", examples=[100]
+    )
     retries: int = Field(
-        5, ge=0, description="How often to try again; only who has no mail yet gets one.", examples=[5]
+        5, ge=0, description="How often to try again; a retry mails only those without a mail.", examples=[5]
     )
     retry_delay: Length = Field(
-        Period(minutes=1), description="Time before the first retry; it doubles with each.", examples=[{"minutes": 1}]
+        Period(minutes=1),
+        description="Time before the first retry; it doubles with each retry.",
+        examples=[{"minutes": 1}],
     )
 
     def check(self) -> None:
-        """Refuse what would fail when a mail is written."""
+        """Refuse mail templates that cannot be rendered."""
         if is_expression(self.templates):
             return
         for rule in ReminderPolicy.read(self.policy).rules:
@@ -167,7 +174,7 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
 
 
 class DeliverReminders(Blueprint[DeliverRemindersForm]):
-    """Mail the reminder that a DAG run is about, to each recipient once."""
+    """Mail the reminder that a DAG run is about, once to each recipient."""
 
     name = "learning360_deliver_reminders"
     version = 1

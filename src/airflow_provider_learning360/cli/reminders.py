@@ -15,9 +15,9 @@ from airflow_provider_learning360.cli.program_session import stdout_kept_clean
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
-from airflow_provider_learning360.reminders.planner import DueReminder, Skipped, plan
+from airflow_provider_learning360.reminders.planner import DueReminder, PlanItem, Skipped, plan
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
-from airflow_provider_learning360.reminders.recipients import Recipient, recipients_of
+from airflow_provider_learning360.reminders.recipients import Recipient, find_recipients
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 LONGEST_HORIZON = 3660  # days
-
-Found = DueReminder | Skipped
 
 
 def reminder_schema(_: Namespace) -> None:
@@ -52,7 +50,8 @@ def plan_reminders(args: Namespace) -> None:
                 if args.session
                 else hook.list_program_sessions()
             )
-        write(f"{policy.name}: from {calendar.shown(now)} until {calendar.shown(until)}, {policy.time_zone}")
+        span = f"from {calendar.format_moment(now)} until {calendar.format_moment(until)}"
+        write(f"{policy.name}: {span}, {policy.time_zone}")
         silent = 0
         for session in sessions:
             dry_run = _DryRun(policy, calendar, now, until, session, hook)
@@ -111,7 +110,7 @@ class _DryRun:
         :param show_addresses: Whether mail addresses are shown in full.
         """
         dates = [
-            f"{what}s {self.calendar.shown(date)}" if date and is_set(date) else f"{what} not set"
+            f"{what}s {self.calendar.format_moment(date)}" if date and is_set(date) else f"{what} not set"
             for what, date in (("start", self.session.start_date), ("end", self.session.end_date))
         ]
         yield ", ".join([_printable(self.session.title), *dates])
@@ -121,7 +120,7 @@ class _DryRun:
             else:
                 yield f"  {one.rule}: {self._when(one)}, {self._what(one)} to {self._whom(one, show_addresses)}"
 
-    def _found(self, statistics: Mapping[str, SessionStatistics]) -> list[Found]:
+    def _found(self, statistics: Mapping[str, SessionStatistics]) -> list[PlanItem]:
         """Return for each rule what becomes due, or why nothing does."""
         found = self._at(self.now, statistics)
         for name, one in found.items():
@@ -130,16 +129,16 @@ class _DryRun:
                 self.goes_out[name] = one.due
         return [found[rule.name] for rule in self.policy.rules]
 
-    def _at(self, now: datetime, statistics: Mapping[str, SessionStatistics]) -> dict[str, Found]:
+    def _at(self, now: datetime, statistics: Mapping[str, SessionStatistics]) -> dict[str, PlanItem]:
         result = plan([self.session], self.policy, now, statistics=statistics)
-        found: list[Found] = [*result.due, *result.skipped]
+        found: list[PlanItem] = [*result.due, *result.skipped]
         return {one.rule: one for one in found}
 
     def _reminders(self) -> Iterator[DueReminder]:
         return (one for one in self.found if isinstance(one, DueReminder))
 
     def _reason(self, skipped: Skipped) -> str:
-        if self.policy.rule(skipped.rule).on:
+        if self.policy.find_rule(skipped.rule).on:
             return "a dry run does not know which dates were announced before"
         return skipped.reason
 
@@ -147,10 +146,10 @@ class _DryRun:
         moment = self.goes_out.get(reminder.rule, self.now)
         notes = ["now"] if moment == self.now else []
         if moment != self.now and moment > reminder.due:
-            notes.append(f"held until quiet hours and days off end at {self.calendar.shown(moment)}")
+            notes.append(f"held until quiet hours and days off end at {self.calendar.format_moment(moment)}")
         if not self.calendar.is_open(moment):
             notes.append("in quiet hours or on a day off, when_late: send")
-        return f"due {self.calendar.shown(reminder.due)}" + (f" ({'; '.join(notes)})" if notes else "")
+        return f"due {self.calendar.format_moment(reminder.due)}" + (f" ({'; '.join(notes)})" if notes else "")
 
     def _what(self, reminder: DueReminder) -> str:
         number = "" if reminder.occurrence is None else f" no. {reminder.occurrence + 1}"
@@ -158,8 +157,8 @@ class _DryRun:
 
     def _whom(self, reminder: DueReminder, show_addresses: bool) -> str:
         audience = reminder.audience
-        people = recipients_of(
-            self.policy.rule(reminder.rule),
+        people = find_recipients(
+            self.policy.find_rule(reminder.rule),
             self.session,
             self.statistics if "not_completed" in audience else None,
             self.users if {"learners", "not_completed"} & set(audience) else None,

@@ -19,7 +19,7 @@ from airflow_provider_learning360.dag_yaml.forms import (
     Period,
     SessionIds,
 )
-from airflow_provider_learning360.reminders.recipients import is_mailable
+from airflow_provider_learning360.reminders.addresses import is_mailable
 
 EU = EU_HOST.removeprefix("https://")
 

@@ -1,1 +1,4 @@
-"""Reminders that follow a session: what the author decides, what is due, and who gets it."""
+"""Reminders that follow a session: the policy of the author, the planner, and the delivery by mail."""
+
+# The command that installs what reminders need beside the provider.
+INSTALL_COMMAND = 'pip install "airflow-provider-learning360[reminders]"'

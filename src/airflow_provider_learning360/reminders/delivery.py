@@ -1,4 +1,4 @@
-"""The loop that mails each recipient of a reminder once."""
+"""The loop that mails a reminder to each recipient."""
 
 from __future__ import annotations
 
@@ -7,31 +7,25 @@ import time
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
-from airflow_provider_learning360.reminders.mail import UnmailableError
+from airflow_provider_learning360.reminders.addresses import UnmailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from email.message import EmailMessage
 
-    from airflow_provider_learning360.reminders.ledger import Ledger
+    from airflow_provider_learning360.reminders.ledger import DeliveryLedger
+    from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 
 log = logging.getLogger(__name__)
 
-Once = Literal["record_after", "claim_before"]
 
-# What a ledger says of a recipient.
-SENT = "sent"
-CLAIMED = "claimed"
-REFUSED = "refused"
-
-
-class RefusedError(Exception):
+class MailRefusedError(Exception):
     """
-    The mail server does not take one mail; it takes others.
+    The mail server refused one mail. It still accepts others.
 
     :param code: The server's reply code.
     """
@@ -41,34 +35,34 @@ class RefusedError(Exception):
         self.code = code
 
 
-class Line(Protocol):
+class MailConnection(Protocol):
     """An open connection to a mail server."""
 
-    def offer(self, mail: EmailMessage, content: bytes) -> None:
-        """Name sender and recipient; nothing is sent yet. Raises `RefusedError`."""
+    def send_envelope(self, mail: EmailMessage, content: bytes) -> None:
+        """Name sender and recipient of a mail. Raises `MailRefusedError`."""
 
-    def hand_over(self) -> None:
-        """Send the mail that was offered; when this returns, the server has accepted it. Raises `RefusedError`."""
+    def send_data(self) -> None:
+        """Send the mail itself. When this returns, the server has accepted it. Raises `MailRefusedError`."""
 
 
 class Transport(Protocol):
     """A way to a mail server."""
 
-    def connect(self) -> AbstractContextManager[Line]:
-        """Open a connection for as long as a block takes."""
+    def connect(self) -> AbstractContextManager[MailConnection]:
+        """Open a connection for the duration of a block."""
 
 
 @dataclass
 class DeliveryResult:
     """
-    What became of the recipients of a reminder.
+    What happened to the recipients of a reminder.
 
-    :param sent: How many mails the server accepted this time.
-    :param already: How many recipients had their mail before.
-    :param refused: Keys of recipients whom the server refused for good (5xx).
-    :param failed: Keys of recipients whom the server refused for now (4xx); the next try mails them.
-    :param unknown: Keys of recipients who were claimed before, and may or may not have their mail.
-    :param unmailable: How many recipients have no address that mail could reach.
+    :param sent: Number of mails that the server accepted this time.
+    :param already: Number of recipients who had the mail before.
+    :param refused: Keys of recipients whom the server refused permanently (5xx).
+    :param failed: Keys of recipients whom the server refused temporarily (4xx); the next try mails them.
+    :param unknown: Keys of recipients who were claimed before; whether they have the mail is not known.
+    :param unmailable: Number of recipients without a usable mail address.
     """
 
     sent: int = 0
@@ -79,64 +73,95 @@ class DeliveryResult:
     unmailable: int = 0
 
 
+class SummaryCounts(TypedDict):
+    """Total numbers behind the lists of a `DeliverySummary`."""
+
+    refused: int
+    unknown: int
+    unmailable: int
+
+
+class DeliverySummary(TypedDict):
+    """What a delivery pushes to XCom: counts, and hashed keys of those who did not get their mail."""
+
+    reminder: str
+    sent: int
+    already: int
+    refused: list[str]
+    unknown: list[str]
+    unmailable: list[str]
+    counts: SummaryCounts
+
+
 def deliver(
     reminder_key: str,
     mails: Iterable[tuple[str, Callable[[], EmailMessage]]],
     *,
-    ledger: Ledger,
+    ledger: DeliveryLedger,
     transport: Transport,
-    once: Once,
+    delivery: DeliveryGuarantee,
     rate: float | None = None,
     batch_size: int = 100,
 ) -> DeliveryResult:
     """
-    Mail everybody who does not have this reminder yet.
+    Mail each recipient who does not have this reminder yet.
 
-    There is no exactly once between a ledger and a mail server. With `record_after` a crash between the server's yes
-    and the entry repeats one mail; with `claim_before` a crash between the entry and the server's yes loses one.
+    Between a ledger and a mail server, exactly-once delivery is impossible. A crash between the server's acceptance
+    and the ledger entry repeats one mail (`at_least_once`). A crash between the claim and the server's acceptance
+    loses one mail (`at_most_once`).
 
-    :param reminder_key: Key of the reminder, for the log and for errors.
-    :param mails: For each recipient the key, which holds no address, and what builds the mail.
-    :param ledger: Who has this reminder already.
+    :param reminder_key: Key of the reminder, for log lines and errors.
+    :param mails: For each recipient, the key, which contains no address, and a function that builds the mail.
+    :param ledger: The delivery ledger of this reminder.
     :param transport: The way to the mail server.
-    :param once: When the ledger is written: `record_after` the server accepted, or `claim_before` it is asked to.
-    :param rate: Mails per second at most; default no limit.
-    :param batch_size: Mails per connection at most; default 100.
-    :returns: What became of the recipients.
-    :raises TryAgainError: The mail server is away or went away. What was done is recorded; the next try mails who is
-        left.
+    :param delivery: `at_least_once` records a mail after the server accepted it; `at_most_once` claims it before.
+    :param rate: Maximum number of mails per second; default no limit.
+    :param batch_size: Maximum number of mails per connection; default 100.
+    :returns: What happened to the recipients.
+    :raises TryAgainError: The mail server is unavailable, or the connection broke. The next try mails the others.
     :raises FixConnectionError: The mail server refused the login, or the sender.
-    :raises FixArgumentError: `rate` or `batch_size` is not above zero.
+    :raises FixArgumentError: `rate` or `batch_size` is not above 0.
     """
-    if batch_size < 1 or (rate is not None and rate <= 0):
-        raise FixArgumentError("rate and batch_size must be above zero.")
+    check_limits(rate, batch_size)
     result = DeliveryResult()
-    left = _left(mails, ledger, result)
-    pace = Pace(rate)
+    pending = _build_pending(mails, ledger, result)
+    limiter = MailRateLimiter(rate)
     try:
-        for first in left:  # no connection is opened for nobody
-            with transport.connect() as line:
-                for key, mail in chain([first], islice(left, batch_size - 1)):
-                    pace.wait()
-                    _mail_one(key, mail, line, ledger, once, result)
+        for first in pending:  # without a pending mail, no connection is opened
+            with transport.connect() as connection:
+                for key, mail in chain([first], islice(pending, batch_size - 1)):
+                    limiter.acquire()
+                    _send(key, mail, connection, ledger, delivery, result)
             log.info("%s: %d mails sent so far.", reminder_key, result.sent)
     except TryAgainError as error:
-        trouble = error
+        failure = error
     else:
         return result
-    # Outside of the handler: what failed may hold addresses.
-    raise trouble.with_note(f"{reminder_key}: {result.sent} mails were sent before; a retry mails who is left.")
+    # Raised outside of the handler: the chained exception may contain addresses.
+    raise failure.with_note(f"{reminder_key}: {result.sent} mails were sent before; a retry sends the others.")
 
 
-def _left(
-    mails: Iterable[tuple[str, Callable[[], EmailMessage]]], ledger: Ledger, result: DeliveryResult
+def check_limits(rate: float | None, batch_size: int) -> None:
+    """
+    Check the limits of a delivery.
+
+    :param rate: Maximum number of mails per second; None for no limit.
+    :param batch_size: Maximum number of mails per connection.
+    :raises FixArgumentError: One of them is not above 0.
+    """
+    if batch_size < 1 or (rate is not None and rate <= 0):
+        raise FixArgumentError(f"rate={rate}, batch_size={batch_size}: both must be above 0.")
+
+
+def _build_pending(
+    mails: Iterable[tuple[str, Callable[[], EmailMessage]]], ledger: DeliveryLedger, result: DeliveryResult
 ) -> Iterator[tuple[str, EmailMessage]]:
-    """Yield, one at a time, the mails that are still to be sent; count the others."""
+    """Yield the mails that are still to be sent, one at a time; count the others."""
     for key, build in mails:
-        state = ledger.seen(key)
-        if state == SENT:
+        state = ledger.find_state(key)
+        if state == "sent":
             result.already += 1
-        elif state == CLAIMED:
+        elif state == "claimed":
             result.unknown.append(key)
         else:
             try:
@@ -147,40 +172,47 @@ def _left(
                 yield key, mail
 
 
-def _mail_one(key: str, mail: EmailMessage, line: Line, ledger: Ledger, once: Once, result: DeliveryResult) -> None:
+def _send(
+    key: str,
+    mail: EmailMessage,
+    connection: MailConnection,
+    ledger: DeliveryLedger,
+    delivery: DeliveryGuarantee,
+    result: DeliveryResult,
+) -> None:
     try:
         content = mail.as_bytes()
     except (MessageError, ValueError):
-        result.unmailable += 1  # a name or subject that no header can carry
+        result.unmailable += 1  # no header can carry its name or subject
         return
     try:
-        # A claim is made as late as can be: once the server has agreed to this sender and this recipient.
-        line.offer(mail, content)
-        if once == "claim_before":
-            ledger.record(key, CLAIMED)
-        line.hand_over()
-    except RefusedError as refusal:
+        connection.send_envelope(mail, content)
+        # The claim comes as late as possible: the server has accepted sender and recipient.
+        if delivery == "at_most_once":
+            ledger.record(key, "claimed")
+        connection.send_data()
+    except MailRefusedError as refusal:
         (result.refused if refusal.code >= 500 else result.failed).append(key)
-        if ledger.seen(key) == CLAIMED:
-            ledger.record(key, REFUSED)  # so that nobody has to wonder whether this mail arrived
+        if ledger.find_state(key) == "claimed":
+            ledger.record(key, "refused")  # otherwise the result would list it as `unknown`
         return
-    ledger.record(key, SENT)
+    ledger.record(key, "sent")
     result.sent += 1
 
 
-class Pace:
+class MailRateLimiter:
     """
-    Lets mails through no faster than a rate.
+    Limits how many mails are sent per second.
 
-    :param rate: Mails per second; None for no limit.
+    :param rate: Maximum number of mails per second; None for no limit.
     """
 
     def __init__(self, rate: float | None) -> None:
         self._interval = 1 / rate if rate else 0.0
         self._next = 0.0
 
-    def wait(self) -> None:
-        """Wait for one's turn."""
+    def acquire(self) -> None:
+        """Wait until the next mail may be sent."""
         now = time.monotonic()
         if now < self._next:
             time.sleep(self._next - now)

@@ -1,10 +1,10 @@
-"""Dates that were moved: what was announced before, and what is to be announced now."""
+"""Dates that were rescheduled: which were announced before, and what to announce now."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_learning360.api.models import format_date, parse_date
 from airflow_provider_learning360.reminders.dates import is_set
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.reminders.calendar import Calendar
-    from airflow_provider_learning360.reminders.reminder import Dates
+    from airflow_provider_learning360.reminders.reminder import SessionDates
+
+# Functional, since `from` is a keyword.
+MoveRecord = TypedDict("MoveRecord", {"from": "SessionDates", "to": "SessionDates", "at": str, "due": str})
+
+
+class AnnouncedRecord(TypedDict):
+    """What is stored of the dates of one session: those that were announced, and the latest change."""
+
+    announced: SessionDates
+    change: MoveRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +32,18 @@ class Move:
     """
     A change of dates that has settled.
 
-    :param before: The dates `from` which.
-    :param after: The dates `to` which.
+    :param before: The dates before the change.
+    :param after: The dates after it.
     :param at: The `modifiedAt` with which it was found.
     :param due: When it is to be announced.
     """
 
-    before: Dates
-    after: Dates
+    before: SessionDates
+    after: SessionDates
     at: datetime
     due: datetime
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> MoveRecord:
         """Return it as JSON."""
         return {"from": self.before, "to": self.after, "at": format_date(self.at), "due": format_date(self.due)}
 
@@ -42,116 +52,134 @@ class Move:
         """
         Return what `to_dict` wrote.
 
+        :param data: What it wrote.
         :raises ValueError: It is something else.
         """
         at, due = (datetime.fromisoformat(data[one]) for one in ("at", "due"))
         if at.tzinfo is None or due.tzinfo is None:
-            raise ValueError("a time without its zone")
-        return cls(_dates(data["from"]), _dates(data["to"]), at, due)
+            raise ValueError("a time has no time zone")
+        return cls(_parse_dates(data["from"]), _parse_dates(data["to"]), at, due)
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
     """
-    What is remembered of the dates of one session.
+    What the planner knows of the dates of one session.
 
-    :param dates: The dates that everybody has been told, or knew from the start.
-    :param move: The move that led to them, or that is to be told next.
+    :param dates: The dates that were announced, or that were there from the start.
+    :param move: The change that led to them, or that is to be announced next.
     """
 
-    dates: Dates
+    dates: SessionDates
     move: Move | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> AnnouncedRecord:
         """Return it as JSON."""
-        return {"announced": self.dates, "change": self.move and self.move.to_dict()}
+        return {"announced": self.dates, "change": None if self.move is None else self.move.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Any) -> Announced | None:
-        """Return what `to_dict` wrote, or None: what cannot be read is as good as forgotten."""
+        """
+        Return what `to_dict` wrote, or None if it cannot be read.
+
+        :param data: What was stored.
+        """
         try:
-            return cls(_dates(data["announced"]), data["change"] and Move.from_dict(data["change"]))
+            return cls(_parse_dates(data["announced"]), data["change"] and Move.from_dict(data["change"]))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MoveResult:
     """
-    What a look at the dates of one session found.
+    What the planner found out about the dates of one session.
 
-    :param memory: What is to be remembered.
-    :param move: What is to be announced from `move.due` on, or None.
-    :param reason: Why that is nothing.
+    :param announced: What to store.
+    :param move: The change to announce from `move.due` on, or None.
+    :param reason: Why there is nothing to announce.
     """
 
-    memory: Announced
+    announced: Announced
     move: Move | None = None
     reason: str = ""
 
 
-def dates_of(session: ProgramSession) -> Dates:
-    """Return the dates of a session, as the API writes them."""
-    dates = {"startDate": session.start_date, "endDate": session.end_date}
-    return {name: None if date is None else format_date(date) for name, date in dates.items()}
+def read_dates(session: ProgramSession) -> SessionDates:
+    """
+    Return the dates of a session, as the API writes them.
+
+    :param session: The session.
+    """
+    start, end = session.start_date, session.end_date
+    return {
+        "startDate": None if start is None else format_date(start),
+        "endDate": None if end is None else format_date(end),
+    }
 
 
 def find_move(
     session: ProgramSession, known: Announced | None, settle: timedelta, calendar: Calendar, now: datetime
-) -> Finding:
+) -> MoveResult:
     """
-    Return whether the dates of a session were moved, and what is to be remembered of them.
+    Return whether the dates of a session changed, and what to store of them.
 
     :param session: The session as it is now.
-    :param known: What was remembered; None at first sight, where nothing is announced.
-    :param settle: How long the session must have been left alone.
+    :param known: What was stored; None for a new session, of which nothing is announced.
+    :param settle: How long the session must stay unmodified before a change is announced.
     :param calendar: When something may be announced.
-    :param now: The time of the look.
+    :param now: The time.
     """
-    dates = dates_of(session)
+    dates = read_dates(session)
     if known is None:
-        return Finding(Announced(dates), reason="its dates are seen for the first time")
-    if known.move is not None and dates == known.move.after and not _was_touched(session, known, known.move):
-        return _announced(session, known, known.move, calendar, now)
-    if _known_to_people(dates) == _known_to_people(known.dates):
-        return Finding(Announced(dates), reason="its dates are those that are known")
+        return MoveResult(Announced(dates), reason="its dates are seen for the first time")
+    if known.move is not None and dates == known.move.after and not _must_settle_again(session, known, known.move):
+        return _announce(session, known, known.move, calendar, now)
+    if _drop_open_ends(dates) == _drop_open_ends(known.dates):
+        return MoveResult(Announced(dates), reason="its dates have not changed")
     if session.modified_at is None:
-        return Finding(known, reason="it has no modifiedAt, so that nobody knows whether its new dates have settled")
+        return MoveResult(known, reason="its dates changed, but without modifiedAt nobody knows when")
     if now - session.modified_at < settle:
         minutes = f"{settle.total_seconds() / 60:g} minutes"
-        return Finding(known, reason=f"its dates were changed, and must be left alone for {minutes} first")
-    due = calendar.allowed(session.modified_at + settle, "later")
-    return _announced(session, known, Move(known.dates, dates, session.modified_at, due), calendar, now)
+        return MoveResult(known, reason=f"its dates changed; it must stay unmodified for {minutes} first")
+    due = calendar.find_allowed(session.modified_at + settle, "later")
+    return _announce(session, known, Move(known.dates, dates, session.modified_at, due), calendar, now)
 
 
-def _was_touched(session: ProgramSession, known: Announced, move: Move) -> bool:
+def _must_settle_again(session: ProgramSession, known: Announced, move: Move) -> bool:
     """
-    Whether a session was modified after a move that nobody has been told of yet.
+    Whether a session was modified while a change of its dates waited to be announced.
 
-    Its dates may have been put back and moved again between two looks, so they have to settle once more.
+    Its dates may have changed back and forth between two sweeps.
     """
-    is_told = known.dates == move.after
-    return not is_told and session.modified_at is not None and session.modified_at > move.at
+    is_announced = known.dates == move.after
+    return not is_announced and session.modified_at is not None and session.modified_at > move.at
 
 
-def _known_to_people(dates: Dates) -> Dates:
-    """Return dates without those that stand for none: to people, an open end and no end are the same."""
-    return {name: date if date and is_set(datetime.fromisoformat(date)) else None for name, date in dates.items()}
+def _drop_open_ends(dates: SessionDates) -> SessionDates:
+    """Return dates without those that stand for "not set": to people, an open end is the same as no end."""
+    return {"startDate": _drop_open_end(dates["startDate"]), "endDate": _drop_open_end(dates["endDate"])}
 
 
-def _announced(session: ProgramSession, known: Announced, move: Move, calendar: Calendar, now: datetime) -> Finding:
-    # Until it goes out nobody has been told: if the dates are moved back meanwhile, there is nothing to tell.
-    release = calendar.release(move.due, now)
+def _drop_open_end(date: str | None) -> str | None:
+    return date if date and is_set(datetime.fromisoformat(date)) else None
+
+
+def _announce(session: ProgramSession, known: Announced, move: Move, calendar: Calendar, now: datetime) -> MoveResult:
+    release = calendar.find_release(move.due, now)
     is_waiting = release.at is not None and now < release.at
-    memory = Announced(known.dates if is_waiting else move.after, move)
+    # A waiting notice does not count as announced: if the dates change back meanwhile, there is nothing to announce.
+    announced = Announced(known.dates if is_waiting else move.after, move)
     if session.start_date and session.end_date and max(session.start_date, session.end_date) <= now:
-        return Finding(memory, reason="it is over")
-    return Finding(memory, move)
+        return MoveResult(announced, reason="it is over")
+    return MoveResult(announced, move)
 
 
-def _dates(data: Any) -> Dates:
-    dates = {name: data[name] for name in ("startDate", "endDate")}
-    for date in dates.values():
-        if date is not None and not isinstance(parse_date(date), datetime):
-            raise ValueError("no date")
-    return dates
+def _parse_dates(data: Any) -> SessionDates:
+    return {"startDate": _parse_date(data["startDate"]), "endDate": _parse_date(data["endDate"])}
+
+
+def _parse_date(date: Any) -> str | None:
+    if date is None or isinstance(parse_date(date), datetime):
+        return date  # type: ignore[no-any-return]
+    raise ValueError("not a date")

@@ -1,4 +1,4 @@
-"""What is wrong with a policy, in the words of its author: which rule, which field, what was given, what may be."""
+"""Error messages for a policy: which rule, which field, what was given, what is allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_learning360.api.errors import redact
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-MOST = 5  # problems that one message tells
+MAX_PROBLEMS = 5  # in one message
 
 _TYPES = {
     "string_type": "not a text; put it in quotes",
@@ -25,7 +25,7 @@ _TYPES = {
     "int_from_float": "not a whole number",
     "finite_number": "not a whole number",
 }
-# By the name of the model that should be there.
+# By the name of the expected model.
 _EXPECTED = {
     "Duration": "not a duration; write {days: 1}",
     "QuietHours": 'not quiet hours; write {from: "20:00", to: "08:00"}',
@@ -48,21 +48,21 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
 
 def problems_of(error: ValidationError, data: Mapping[str, Any], models: Mapping[str, type[BaseModel]]) -> str:
     """
-    Return what is wrong, as sentences.
+    Return the problems that pydantic found, as sentences.
 
-    :param error: What pydantic found.
-    :param data: What it looked at.
-    :param models: The model under each field that holds one; under "" that of the whole.
+    :param error: The error of pydantic.
+    :param data: The data that it validated.
+    :param models: The model of each field that has one; under "" the model of the whole.
     """
     details = error.errors(include_url=False)
-    problems = [f"{_where(one['loc'], data)}{_what(one, models)}".rstrip(".?") for one in details[:MOST]]
+    problems = [f"{_where(one['loc'], data)}{_what(one, models)}".rstrip(".?") for one in details[:MAX_PROBLEMS]]
     ends = ["?" if "did you mean" in one else "." for one in problems]
     told = " ".join(f"{problem}{end}" for problem, end in zip(problems, ends, strict=True))
-    return told + (f" (And {len(details) - MOST} more.)" if len(details) > MOST else "")
+    return told + (f" (And {len(details) - MAX_PROBLEMS} more.)" if len(details) > MAX_PROBLEMS else "")
 
 
 def _where(place: Place, data: Mapping[str, Any]) -> str:
-    """Return the rule and the field, in the author's words."""
+    """Return rule and field as the author names them."""
     rule = ""
     if len(place) > 1 and place[0] == "rules" and isinstance(place[1], int):
         rule, place = f"rule {_name_of(data['rules'][place[1]], place[1])}: ", place[2:]

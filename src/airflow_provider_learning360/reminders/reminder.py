@@ -1,39 +1,75 @@
-"""A reminder that is due, and the key that no other has."""
+"""A reminder that is due, and its unique key."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import format_date
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+MAX_KEY_LENGTH = 250  # characters that Airflow allows in the ID of a run
+MAX_SHOWN_LENGTH = 80
 
-LONGEST_KEY = 250  # characters that Airflow allows in the ID of a run
+Audience = Literal["learners", "not_completed", "tutors"]
+DeliveryGuarantee = Literal["at_least_once", "at_most_once"]
+# What version 0.1 called them; runs that it planned, and policies that were written for it, are still read.
+OLD_GUARANTEES: dict[str, DeliveryGuarantee] = {"record_after": "at_least_once", "claim_before": "at_most_once"}
 
-LONGEST_PLACE = 80
 
-Dates = dict[str, str | None]
+class SessionDates(TypedDict):
+    """The dates of a session as the API writes them, or None."""
+
+    startDate: str | None
+    endDate: str | None
 
 
-def _required_date(text: str) -> str:
-    """Return a text that is a date, with its zone and in a year that there is in UTC."""
+# Functional, since `from` is a keyword.
+DateChange = TypedDict("DateChange", {"from": SessionDates, "to": SessionDates})
+
+
+class ReminderConf(TypedDict):
+    """The `conf` of a delivery run: one reminder, as `DueReminder.to_conf` writes it. It holds no personal data."""
+
+    key: str
+    policy: str
+    rule: str
+    session_id: str
+    due: str
+    audience: list[str]
+    anchor: str | None
+    anchor_at: str | None
+    occurrence: int | None
+    change: DateChange | None
+    message: str
+    delivery: str
+    template: str | None
+
+
+class PlannedDelivery(TypedDict):
+    """What starts one delivery run: the arguments of a mapped `TriggerDagRunOperator`."""
+
+    trigger_run_id: str
+    conf: ReminderConf
+
+
+def _require_date(text: str) -> str:
+    """Return a text that is a date with a time zone, within the years 1 to 9999 in UTC."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("it has no time zone")
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("it is in no year of the calendar") from None
+        raise ValueError("it is beyond the years 1 to 9999") from None
     return text
 
 
-_DateText = Annotated[str, AfterValidator(_required_date)]
+_DateText = Annotated[str, AfterValidator(_require_date)]
 
 
 class _Dates(BaseModel):
@@ -51,26 +87,34 @@ class _Change(BaseModel):
 
 
 class _Conf(BaseModel):
-    """What `DueReminder.to_conf` writes; more than that may be there."""
+    """A `ReminderConf`, checked; other fields are ignored."""
 
     model_config = ConfigDict(strict=True, hide_input_in_errors=True)
 
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=LONGEST_KEY)]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=MAX_KEY_LENGTH)]
     policy: str
     rule: str
     session_id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
     due: Annotated[_DateText, AfterValidator(lambda text: datetime.fromisoformat(text).astimezone(UTC))]
-    audience: Annotated[list[Literal["learners", "not_completed", "tutors"]], AfterValidator(tuple)]
+    audience: Annotated[list[Audience], AfterValidator(tuple)]
     anchor: Literal["startDate", "endDate"] | None
     anchor_at: _DateText | None
     occurrence: Annotated[int, Field(ge=0)] | None
     change: Annotated[_Change, AfterValidator(lambda change: change.model_dump(by_alias=True))] | None
     message: Literal["each", "digest"]
-    once: Literal["record_after", "claim_before"]
+    delivery: DeliveryGuarantee
     template: str | None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_name(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "once" in data and "delivery" not in data:
+            once = data["once"]
+            return {**data, "delivery": OLD_GUARANTEES.get(once, once) if isinstance(once, str) else once}
+        return data
+
     @model_validator(mode="after")
-    def _check_what_it_is_about(self) -> _Conf:
+    def _check_subject(self) -> _Conf:
         if (self.change is None) != (self.anchor is not None) or (self.anchor is None) != (self.anchor_at is None):
             raise ValueError("it is about a date, or about a change of dates")
         return self
@@ -79,22 +123,22 @@ class _Conf(BaseModel):
 @dataclass(frozen=True, slots=True)
 class DueReminder:
     """
-    A reminder that is due: the same in every sweep that finds it.
+    A reminder that is due. It is the same in every sweep that finds it.
 
-    :param key: What makes it one; letters, digits and underscores only, to be the ID of a DAG run.
+    :param key: Unique key of letters, digits and underscores: the ID of the delivery run.
     :param policy: Name of the policy.
     :param rule: Name of the rule.
     :param session_id: ID of the session.
     :param due: When it became due, in UTC.
-    :param audience: Who gets it, of those whom 360Learning knows; with the tutors, if it was escalated.
+    :param audience: Who gets it, of those whom 360Learning knows; includes the tutors after an escalation.
     :param to: Fixed addresses that get it as well; not in `to_conf`.
     :param anchor: Name of the date that it is about, or None for a change of dates.
     :param anchor_at: That date, as the API writes it.
     :param occurrence: Number of the repetition, from 0 on; None for a rule without `every`.
     :param change: For a change of dates: the dates `from` and `to`.
     :param message: `each` or `digest`.
-    :param once: `record_after` or `claim_before`.
-    :param template: Name or path of the message template, or None for a built-in one.
+    :param delivery: `at_least_once` or `at_most_once`.
+    :param template: Name of the mail template, or None for a built-in one.
     """
 
     key: str
@@ -107,14 +151,14 @@ class DueReminder:
     anchor: str | None = None
     anchor_at: str | None = None
     occurrence: int | None = None
-    change: Mapping[str, Dates] | None = None
+    change: DateChange | None = None
     message: str = "each"
-    once: str = "record_after"
+    delivery: str = "at_least_once"
     template: str | None = None
 
-    def to_conf(self) -> dict[str, Any]:
-        """Return it as JSON, for the `conf` of a DAG run: nothing in it is a person's."""
-        # The fixed addresses stay in the policy, where the delivery finds them by the rule's name.
+    def to_conf(self) -> ReminderConf:
+        """Return it as JSON, for the `conf` of a DAG run."""
+        # Fixed addresses stay in the policy, where the delivery finds them by the name of the rule.
         return {
             "key": self.key,
             "policy": self.policy,
@@ -125,9 +169,9 @@ class DueReminder:
             "anchor": self.anchor,
             "anchor_at": self.anchor_at,
             "occurrence": self.occurrence,
-            "change": None if self.change is None else {side: dict(dates) for side, dates in self.change.items()},
+            "change": None if self.change is None else {"from": self.change["from"], "to": self.change["to"]},
             "message": self.message,
-            "once": self.once,
+            "delivery": self.delivery,
             "template": self.template,
         }
 
@@ -142,40 +186,48 @@ class DueReminder:
         try:
             return cls(**dict(_Conf.model_validate(conf)))
         except ValidationError as error:
-            # Without the value, which a person may have written.
+            # The value is left out: a person may have written it.
             place = error.errors(include_input=False, include_url=False, include_context=False)[0]["loc"]
-        where = f" (see {'.'.join(map(str, place))[:LONGEST_PLACE]!r})" if place else ""
+        where = f" (see {'.'.join(map(str, place))[:MAX_SHOWN_LENGTH]!r})" if place else ""
         raise FixArgumentError(
-            f"This is no reminder: the conf of the run is not what the planner writes{where}. "
-            "Let the planner start the delivery, and not a person."
+            f"The conf of this run is not a reminder{where}: the planner did not write it. "
+            "Let the planning DAG start the delivery; do not start it by hand."
         )
 
 
-def key_of(policy: str, rule: str, session_id: str, *parts: str) -> str:
+def build_key(policy: str, rule: str, session_id: str, *parts: str) -> str:
     """
     Return the key of a reminder.
 
     :param policy: Name of the policy.
     :param rule: Name of the rule.
     :param session_id: ID of the session.
-    :param parts: What else makes it one, such as the date that it is about.
+    :param parts: What else makes it unique, such as the date that it is about.
     """
-    return "__".join(("reminder", _plain(policy), _plain(rule), session_id, *parts))
+    return "__".join(("reminder", _encode_name(policy), _encode_name(rule), session_id, *parts))
 
 
-def _plain(name: str) -> str:
-    # Names have single signs between words: two underscores are no part of one, and three can be nothing but this.
+def _encode_name(name: str) -> str:
+    # A name has single signs between words. So three underscores in a key are always a "-".
     return name.replace("-", "___")
 
 
-def compact(moment: datetime) -> str:
-    """Return a moment in UTC, in digits and letters, with the fraction of a second if it has one."""
+def format_compact(moment: datetime) -> str:
+    """
+    Return a moment in UTC, in digits and letters only; with the fraction of a second if it has one.
+
+    :param moment: The moment, with a time zone.
+    """
     moment = moment.astimezone(UTC)
     micro = moment.microsecond
     fraction = "" if not micro else f"{micro:06d}" if micro % 1000 else f"{micro // 1000:03d}"
     return f"{moment.year:04d}{moment:%m%dT%H%M%S}{fraction}Z"
 
 
-def compact_text(date: str | None) -> str:
-    """Return the same of a date as the API writes it; `none` if there is none."""
-    return "none" if date is None else compact(datetime.fromisoformat(date))
+def format_compact_text(date: str | None) -> str:
+    """
+    Return the same of a date as the API writes it; `none` if there is none.
+
+    :param date: The date, or None.
+    """
+    return "none" if date is None else format_compact(datetime.fromisoformat(date))

@@ -1,4 +1,4 @@
-"""Sample values for mail templates: with everything that a mail may know, and with parts of it missing."""
+"""Sample values for mail templates: complete, and with some of them missing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.reminders.policy import ReminderRule
 
-# For each part of the values what it may be, under the names of what is missing then. The first has everything, the
-# last has least.
+# The choices for one part of the values, by the names of the values that are then missing. The first choice is
+# complete, the last has the least.
 _Options = dict[str, Any]
 
 _START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -27,13 +27,13 @@ _LEARNERS = [
 
 class Sample(NamedTuple):
     """
-    What a mail may be about.
+    Sample values for one mail.
 
-    :param missing: Names of the values that are missing, as templates write them; empty if none is.
+    :param missing: Names of the missing values, as templates write them; empty if none is missing.
     :param session: The session.
     :param first_name: First name of the recipient.
     :param change: The dates that changed.
-    :param statistics: How far the learners are.
+    :param statistics: The progress of the learners.
     """
 
     missing: str
@@ -43,20 +43,20 @@ class Sample(NamedTuple):
     statistics: SessionStatistics | None
 
 
-def samples_of(template: str, rule: ReminderRule | None = None) -> Iterator[Sample]:
+def build_samples(template: str, rule: ReminderRule | None = None) -> Iterator[Sample]:
     """
     Yield samples: complete, with one part missing, with one part only, and with least.
 
     :param template: Name of the template.
-    :param rule: The rule that uses it, which decides what is never missing; default unknown.
+    :param rule: The rule that uses it; it decides which values are never missing. Default unknown.
     """
     options: dict[str, _Options] = {
         "name": {"": "Safety", "session.name": None},
-        "start": _date("session.start", _START, is_known=rule is not None and rule.anchor == "startDate"),
-        "end": _date("session.end", _END, is_known=rule is not None and rule.anchor == "endDate"),
+        "start": _build_date("session.start", _START, is_known=rule is not None and rule.anchor == "startDate"),
+        "end": _build_date("session.end", _END, is_known=rule is not None and rule.anchor == "endDate"),
         "first_name": {"": "Ada", "recipient.first_name": None},
-        "change": _changes(rule),
-        "statistics": _statistics(is_known=rule is not None and _counts_learners(template, rule)),
+        "change": _build_changes(rule),
+        "statistics": _build_statistics(is_known=rule is not None and _has_statistics(template, rule)),
     }
     full = {part: next(iter(choices)) for part, choices in options.items()}
     least = {part: next(reversed(choices)) for part, choices in options.items()}
@@ -64,10 +64,10 @@ def samples_of(template: str, rule: ReminderRule | None = None) -> Iterator[Samp
     one_only = [least | {part: full[part]} for part in options]
     for chosen in (full, *one_missing, *one_only, least):
         missing = ", ".join(filter(None, chosen.values()))
-        yield _sample(missing, {part: options[part][choice] for part, choice in chosen.items()})
+        yield _build_sample(missing, {part: options[part][choice] for part, choice in chosen.items()})
 
 
-def _sample(missing: str, parts: Mapping[str, Any]) -> Sample:
+def _build_sample(missing: str, parts: Mapping[str, Any]) -> Sample:
     dates = {"startDate": parts["start"], "endDate": parts["end"]}
     session = ProgramSession.model_validate({"_id": "0" * 24, "name": parts["name"], **dates})
     known = parts["statistics"]
@@ -75,11 +75,11 @@ def _sample(missing: str, parts: Mapping[str, Any]) -> Sample:
     return Sample(missing, session, parts["first_name"], parts["change"], statistics)
 
 
-def _date(name: str, date: datetime, *, is_known: bool) -> _Options:
+def _build_date(name: str, date: datetime, *, is_known: bool) -> _Options:
     return {"": date} if is_known else {"": date, name: None}
 
 
-def _changes(rule: ReminderRule | None) -> _Options:
+def _build_changes(rule: ReminderRule | None) -> _Options:
     if rule is not None and rule.on is None:
         return {"": None}
     start, end = (_START - _WEEK, _START), (_END - _WEEK, _END)
@@ -93,7 +93,7 @@ def _changes(rule: ReminderRule | None) -> _Options:
     return changes if rule is not None else changes | {"change.start, change.end": None}
 
 
-def _statistics(*, is_known: bool) -> _Options:
+def _build_statistics(*, is_known: bool) -> _Options:
     statistics = {
         "": {"registered": 3, "completed": 1, "usersStats": _LEARNERS},
         "digest.completed, digest.names": {"registered": 3},
@@ -102,8 +102,7 @@ def _statistics(*, is_known: bool) -> _Options:
     return statistics if is_known else statistics | {"digest": None}
 
 
-def _counts_learners(template: str, rule: ReminderRule) -> bool:
-    """Whether the delivery always reads the statistics, as `SendSessionReminderOperator` decides it."""
-    for_tutors = rule.anchor == "endDate" and ("tutors" in rule.audience or bool(rule.to))
-    is_digest = rule.message == "digest" or (template == "tutors_digest" and rule.template is None)
-    return is_digest or for_tutors or "not_completed" in rule.audience
+def _has_statistics(template: str, rule: ReminderRule) -> bool:
+    """Whether the mails of a template always have statistics."""
+    is_digest = template == "tutors_digest" and rule.template is None
+    return is_digest or rule.needs_statistics(rule.audience)

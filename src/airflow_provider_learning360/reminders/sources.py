@@ -1,4 +1,4 @@
-"""Where a policy comes from: a mapping, a text in YAML or JSON, or a file with one."""
+"""Sources of a policy: a mapping, a text in YAML or JSON, or a file with such a text."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load
 if TYPE_CHECKING:
     from os import PathLike
 
-_BOM = "\ufeff"  # some editors begin a file with it
+_BOM = "\ufeff"  # some editors write it at the beginning of a file
 
 
 def read_source(source: Mapping[str, Any] | str | PathLike[str]) -> tuple[Mapping[str, Any], str]:
     """
-    Return the mapping that a source holds, and how to name the source in messages.
+    Return the mapping in a source, and the name of the source for messages.
 
-    :param source: A mapping, a text in YAML or JSON, or the path of a file with one. A text of one line that does not
-        begin with `{` is a path.
-    :raises FixArgumentError: It cannot be read, or holds no mapping.
+    :param source: A mapping, a text in YAML or JSON, or the path of a file with such a text. A text of one line that
+        does not begin with `{` is a path.
+    :raises FixArgumentError: The source cannot be read, or is not a mapping.
     """
     if isinstance(source, Mapping):
         return source, _label(source)
     if isinstance(source, str) and ("\n" in source or source.lstrip(f"{_BOM} ").startswith("{")):
         data, label = _parsed(source, "Reminder policy"), None
     else:
-        path = _path_of(source)
+        path = _find_path(source)
         label = f"Reminder policy {path}"
-        data = _parsed(_text_of(path), label)
+        data = _parsed(_read_text(path), label)
     if not isinstance(data, Mapping):
         raise FixArgumentError(
-            f"{label or 'Reminder policy'}: it holds no policy. Write fields with `name` and `rules` first."
+            f"{label or 'Reminder policy'}: it is not a policy. A policy is a mapping with `name` and `rules`."
         )
     return data, label or _label(data)
 
@@ -43,24 +43,24 @@ def _label(data: Mapping[str, Any]) -> str:
     return f"Reminder policy {data['name']!r}" if isinstance(data.get("name"), str) else "Reminder policy"
 
 
-def _path_of(source: Any) -> Path:
+def _find_path(source: Any) -> Path:
     try:
         return Path(source)
     except TypeError:
         pass
     raise FixArgumentError(
-        f"Reminder policy: a value of type {type(source).__name__} is no policy. Give a mapping, a text in YAML or "
+        f"Reminder policy: a value of type {type(source).__name__} is not a policy. Give a mapping, a text in YAML or "
         "JSON, or the path of a file."
     )
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return read_yaml_file(path)
     except OSError as error:
         problem = error.strerror or "it cannot be read"
     except UnicodeDecodeError:
-        problem = "it is no text in UTF-8"
+        problem = "it is not text in UTF-8"
     except ValueError as error:  # YamlError; or a path with NUL in it
         problem = str(error)
     raise FixArgumentError(f"Reminder policy {path} cannot be read: {problem}. Give the path of a YAML or JSON file.")

@@ -1,4 +1,4 @@
-"""The way to a mail server: Airflow's SMTP provider opens the connection, and mails go through it one by one."""
+"""The mail server: Airflow's SMTP provider opens the connection, and mails are sent over it one by one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
     UnreachableError,
 )
-from airflow_provider_learning360.reminders.delivery import RefusedError
+from airflow_provider_learning360.reminders import INSTALL_COMMAND
+from airflow_provider_learning360.reminders.delivery import MailRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.message import EmailMessage
 
-CLOSING = 421  # the server's reply before it closes the connection, whatever it was asked
+CLOSING = 421  # the reply of a server that closes the connection; it may follow any command
 
 
 class SmtpTransport:
@@ -40,26 +41,26 @@ class SmtpTransport:
         self.smtp_conn_id = smtp_conn_id
 
     @contextmanager
-    def connect(self) -> Iterator[SmtpLine]:
+    def connect(self) -> Iterator[SmtpConnection]:
         """
-        Open a connection and log in, for as long as a block takes.
+        Open a connection and log in, for the duration of a block.
 
         :raises FixArgumentError: The SMTP provider is not installed.
-        :raises FixConnectionError: The connection is missing or wrong, or the login was refused.
-        :raises TryAgainError: The server is away.
+        :raises FixConnectionError: The Airflow connection is missing or not valid, or the login was refused.
+        :raises TryAgainError: The server is unavailable.
         """
-        hook = self._hook()
+        hook = self._build_hook()
         try:
-            yield SmtpLine(self._opened(hook), self.smtp_conn_id)
-            # Politely, as some servers hold it against a client otherwise. All mails are accepted by now.
+            yield SmtpConnection(self._open(hook), self.smtp_conn_id)
+            # Some servers penalize clients that do not quit. All mails are accepted already, so errors do not matter.
             with suppress(smtplib.SMTPException, OSError):
                 hook._smtp_client.quit()
         finally:
-            # The hook itself would leave a connection open whose login was refused.
+            # The hook does not close a connection whose login was refused.
             if hook._smtp_client is not None:
                 hook._smtp_client.close()
 
-    def _hook(self) -> Any:
+    def _build_hook(self) -> Any:
         try:
             from airflow.providers.smtp.hooks.smtp import SmtpHook
         except ImportError:
@@ -67,36 +68,37 @@ class SmtpTransport:
         else:
             return SmtpHook(smtp_conn_id=self.smtp_conn_id)
         raise FixArgumentError(
-            "Mails need Airflow's SMTP provider: install apache-airflow-providers-smtp 3.0 or later."
+            "Airflow's SMTP provider (apache-airflow-providers-smtp 3.0 or later) is not installed. Reminders need it. "
+            f"Run: {INSTALL_COMMAND}"
         )
 
-    def _opened(self, hook: Any) -> smtplib.SMTP:
+    def _open(self, hook: Any) -> smtplib.SMTP:
         try:
             client = hook.get_conn()._smtp_client
         except AirflowException as problem:
-            error = self._not_opened(hook, isinstance(problem.__context__, smtplib.SMTPServerDisconnected))
+            error = self._explain_not_opened(hook, isinstance(problem.__context__, smtplib.SMTPServerDisconnected))
         except (smtplib.SMTPException, OSError) as problem:
-            error = trouble(problem, self.smtp_conn_id)
+            error = error_from_smtp(problem, self.smtp_conn_id)
         else:
             if isinstance(client, smtplib.SMTP):
                 return client
-            error = self._not_opened(hook, closed=False)
+            error = self._explain_not_opened(hook, closed=False)
         raise error
 
-    def _not_opened(self, hook: Any, closed: bool) -> LearningError:
-        """Return what the hook's own errors mean; they have no types of theirs."""
+    def _explain_not_opened(self, hook: Any, closed: bool) -> LearningError:
+        """Return the error for a failure of the hook, which raises the same type for all of them."""
         if hook.smtp_connection is None:
-            return SettingsError(f"There is no Airflow connection {self.smtp_conn_id!r}. Add one of type smtp.")
+            return SettingsError(f"Airflow connection {self.smtp_conn_id!r} does not exist. Add one of type smtp.")
         if closed:
             return UnreachableError(f"The mail server of connection {self.smtp_conn_id!r} closes every connection.")
         return SettingsError(
-            f"The connection {self.smtp_conn_id!r} is not complete. Check its extras and OAuth2 settings."
+            f"Airflow connection {self.smtp_conn_id!r} is incomplete. Check its extras and OAuth2 settings."
         )
 
 
-class SmtpLine:
+class SmtpConnection:
     """
-    An open connection, through which mails go one by one.
+    An open connection, over which mails are sent one by one.
 
     :param client: The client, logged in.
     :param smtp_conn_id: ID of its Airflow connection, for errors.
@@ -107,37 +109,37 @@ class SmtpLine:
         self._conn_id = smtp_conn_id
         self._content = b""
 
-    def offer(self, mail: EmailMessage, content: bytes) -> None:
+    def send_envelope(self, mail: EmailMessage, content: bytes) -> None:
         """
-        Name sender and recipient of a mail; nothing of it is sent yet.
+        Name sender and recipient of a mail; its content is not sent yet.
 
         :param mail: The mail.
-        :param content: The same as it is sent.
-        :raises RefusedError: The server does not take mail to this recipient.
-        :raises FixConnectionError: The server does not take mail from this sender.
-        :raises TryAgainError: The connection broke, or the server is in trouble.
+        :param content: The mail as bytes.
+        :raises MailRefusedError: The server does not accept mail to this recipient.
+        :raises FixConnectionError: The server does not accept mail from this sender.
+        :raises TryAgainError: The connection broke, or the server refuses the sender temporarily.
         """
         self._content = content
-        self._tried(lambda: self._offer(mail))
+        self._run(lambda: self._send_envelope(mail))
 
-    def hand_over(self) -> None:
+    def send_data(self) -> None:
         """
-        Send the mail that was offered; when this returns, the server has accepted it.
+        Send the mail itself. When this returns, the server has accepted it.
 
-        :raises RefusedError: The server does not take this mail.
-        :raises TryAgainError: The connection broke; whether the server has accepted the mail is not known.
+        :raises MailRefusedError: The server does not accept this mail.
+        :raises TryAgainError: The connection broke; whether the server accepted the mail is not known.
         """
-        self._tried(self._hand_over)
+        self._run(self._send_data)
 
-    def _tried(self, step: Callable[[], None]) -> None:
+    def _run(self, step: Callable[[], None]) -> None:
         try:
             return step()
         except (smtplib.SMTPException, OSError) as problem:
-            error = trouble(problem, self._conn_id)
-        # Outside of the handler: what smtplib raises may hold addresses.
+            error = error_from_smtp(problem, self._conn_id)
+        # Raised outside of the handler: the chained exception of smtplib may contain addresses.
         raise error
 
-    def _offer(self, mail: EmailMessage) -> None:
+    def _send_envelope(self, mail: EmailMessage) -> None:
         self._client.ehlo_or_helo_if_needed()
         options = [f"size={len(self._content)}"] if self._client.has_extn("size") else []
         code, _ = self._client.mail(mail["From"].addresses[0].addr_spec, options)
@@ -147,7 +149,7 @@ class SmtpLine:
         if code not in (250, 251):
             self._refuse(code)
 
-    def _hand_over(self) -> None:
+    def _send_data(self) -> None:
         try:
             code, _ = self._client.data(self._content)
         except smtplib.SMTPDataError as error:
@@ -157,19 +159,19 @@ class SmtpLine:
 
     def _refuse(self, code: int) -> None:
         if code < 400:
-            raise smtplib.SMTPServerDisconnected("no reply that SMTP knows")
+            raise smtplib.SMTPServerDisconnected("not an SMTP reply")
         if code == CLOSING:
             self._client.close()
         else:
-            self._client.rset()  # the server forgets this mail, and takes the next
-        raise RefusedError(code)
+            self._client.rset()  # the server drops this mail and accepts the next
+        raise MailRefusedError(code)
 
 
-def trouble(problem: smtplib.SMTPException | OSError, conn_id: str) -> LearningError:
+def error_from_smtp(problem: smtplib.SMTPException | OSError, conn_id: str) -> LearningError:
     """
-    Return what to do about a failure; without what the server said, which may repeat addresses.
+    Return the error for an exception of `smtplib`; without the server's text, which may contain addresses.
 
-    :param problem: What `smtplib` raised.
+    :param problem: The exception.
     :param conn_id: ID of the Airflow connection.
     """
     where = f"the mail server of connection {conn_id!r}"
@@ -179,22 +181,23 @@ def trouble(problem: smtplib.SMTPException | OSError, conn_id: str) -> LearningE
             "Check port, certificate and the extras disable_ssl and disable_tls."
         )
     if isinstance(problem, smtplib.SMTPNotSupportedError):
-        return FixConnectionError(f"Login or STARTTLS is more than {where} offers. Check the extras and the login.")
+        return FixConnectionError(f"Login or STARTTLS is not supported by {where}. Check the extras and the login.")
     if isinstance(problem, smtplib.SMTPResponseException):
-        return _by_code(problem, where)
+        return _error_from_code(problem, where)
     if isinstance(problem, TimeoutError) or isinstance(problem.__context__, TimeoutError):
-        return TimedOutError(f"No answer in time from {where}.")
+        return TimedOutError(f"No response in time from {where}.")
     return UnreachableError(f"No connection to {where}, or it broke off ({type(problem).__name__}).")
 
 
-def _by_code(problem: smtplib.SMTPResponseException, where: str) -> LearningError:
-    """Return what a reply code means: 4xx passes, 5xx stays."""
-    what, fix = "refused", "Check host and port"
+def _error_from_code(problem: smtplib.SMTPResponseException, where: str) -> LearningError:
+    """Return the error for a reply code: 4xx is temporary, 5xx permanent."""
+    subject = where[0].upper() + where[1:]
+    what, fix = "refused the connection", "Check host and port"
     if isinstance(problem, smtplib.SMTPAuthenticationError):
         what, fix = "refused the login", "Check login and password"
     elif isinstance(problem, smtplib.SMTPSenderRefused):
         what, fix = "refused the sender", "Check that this login may send as this sender"
     code = problem.smtp_code
     if code >= 500:
-        return FixConnectionError(f"It {what} ({code}): {where}. {fix}.")
-    return TryAgainError(f"It {what} for now ({code}): {where}.")
+        return FixConnectionError(f"{subject} {what} ({code}). {fix}.")
+    return TryAgainError(f"{subject} {what} for now ({code}). A retry tries again.")

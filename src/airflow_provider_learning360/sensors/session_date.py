@@ -90,7 +90,7 @@ class SessionDateSensor(SessionPollingSensor):
             raise FixArgumentError("before, after: both are given. Give one of them, or neither for the date itself.")
         if chosen != DEFAULTS:
             # A template is checked by the run; all else is checked as if it were the default.
-            _due_of(**{name: DEFAULTS[name] if is_template(value) else value for name, value in chosen.items()})
+            _find_due(**{name: DEFAULTS[name] if is_template(value) else value for name, value in chosen.items()})
 
     def build_wait(self, memory: TaskMemory) -> DateWait:
         """
@@ -99,8 +99,8 @@ class SessionDateSensor(SessionPollingSensor):
         :param memory: What the task remembers.
         :raises FixArgumentError: A rendered argument is not valid.
         """
-        due_of = _due_of(self.anchor, self.before, self.after, self.time_zone)
-        wait = DateWait(due_of, lambda: datetime.now(tz=UTC), **self.wait_options(memory))
+        find_due = _find_due(self.anchor, self.before, self.after, self.time_zone)
+        wait = DateWait(find_due, lambda: datetime.now(tz=UTC), **self.wait_options(memory))
         wait.due = self._in_process.get("due")
         return wait
 
@@ -154,7 +154,7 @@ def _parts(length: Any, argument: str) -> dict[str, Any] | None:
     return None if length is None else duration_parts(length, argument)
 
 
-def _due_of(anchor: Any, before: Any, after: Any, time_zone: Any) -> Callable[[ProgramSession], datetime | None]:
-    from airflow_provider_learning360.reminders.offset import due_of
+def _find_due(anchor: Any, before: Any, after: Any, time_zone: Any) -> Callable[[ProgramSession], datetime | None]:
+    from airflow_provider_learning360.reminders.schedule import SessionSchedule
 
-    return due_of(anchor, _parts(before, "before"), _parts(after, "after"), time_zone)
+    return SessionSchedule.read(anchor, _parts(before, "before"), _parts(after, "after"), time_zone).find_due

@@ -49,10 +49,10 @@ class SessionDateTrigger(SessionPollingTrigger):
 
     def build_wait(self) -> DateWait:
         """Return the wait at its beginning."""
-        from airflow_provider_learning360.reminders.offset import due_of
+        from airflow_provider_learning360.reminders.schedule import SessionSchedule
 
         wait = DateWait(
-            due_of(self.anchor, self.before, self.after, self.time_zone),
+            SessionSchedule.read(self.anchor, self.before, self.after, self.time_zone).find_due,
             lambda: datetime.now(tz=UTC),
             on_missing=self.on_missing,
             max_failures=self.max_failures,

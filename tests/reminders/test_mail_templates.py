@@ -1,8 +1,9 @@
-"""The words of a mail: both languages, names that strangers typed, and templates of the author."""
+"""Mail templates: both languages, hostile names, and templates of the author."""
 
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -16,15 +17,15 @@ from hypothesis import strategies as st
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
 from airflow_provider_learning360.api.sanitizer import is_unprintable
-from airflow_provider_learning360.operators.reminders import template_of
-from airflow_provider_learning360.reminders.language import base_code, language
-from airflow_provider_learning360.reminders.messages import (
-    OURS,
-    Message,
+from airflow_provider_learning360.reminders.compose import find_template
+from airflow_provider_learning360.reminders.language import find_language, parse_base_code
+from airflow_provider_learning360.reminders.mail_templates import (
+    BUILT_IN_FOLDER,
+    MailText,
+    build_values,
     check_template,
     check_templates,
     render,
-    values_of,
 )
 from airflow_provider_learning360.reminders.planner import plan
 from airflow_provider_learning360.reminders.policy import ReminderPolicy, ReminderRule
@@ -40,7 +41,7 @@ def values(name: str | None = "Safety", **given: Any) -> dict[str, Any]:
     document = {"_id": "5f8d0d55b54764421b7156c9", "name": name, "startDate": START, "endDate": END}
     session = ProgramSession.model_validate({key: value for key, value in document.items() if key not in given})
     options = {key: value for key, value in given.items() if key not in document}
-    return values_of(session, PARIS, **{"rule": "day_before", "first_name": "Zoé", **options})
+    return build_values(session, PARIS, **{"rule": "day_before", "first_name": "Zoé", **options})
 
 
 def everything(name: str | None = "Safety") -> dict[str, Any]:
@@ -55,7 +56,7 @@ def nothing() -> dict[str, Any]:
 
 @pytest.mark.parametrize("lang", ["en", "fr"])
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_built_in_templates(template: str, lang: str) -> None:
+def test_built_in_template_renders_with_and_without_values(template: str, lang: str) -> None:
     full, bare = render(template, lang, everything()), render(template, lang, nothing())
 
     for message in (full, bare):
@@ -65,15 +66,15 @@ def test_built_in_templates(template: str, lang: str) -> None:
         assert f'<html lang="{lang}">' in message.html
         assert "None" not in "".join(message)
         assert "\n\n\n" not in message.text
-        # Nothing is fetched when it is read.
+        # Readers fetch nothing.
         assert not re.search(r"https?:|src=|url\(|<link|<script|@import", message.html)
     assert "Zoé," in full.text
     assert "Zoé," in full.html
     assert "Safety" in full.subject
-    assert language(lang).unnamed in bare.subject + bare.text
+    assert find_language(lang).unnamed in bare.subject + bare.text
 
 
-def test_dates_in_words() -> None:
+def test_dates_are_written_in_words() -> None:
     english, french = (render("before_start", lang, everything()).text for lang in ("en", "fr"))
 
     assert "Sunday 29 March 2026 at 01:30 (Paris time)" in english
@@ -90,28 +91,29 @@ def test_dates_in_words() -> None:
         (timezone(timedelta(hours=5, minutes=30)), "15:35 (UTC+05:30)", "(UTC+05:30)"),
         (ZoneInfo("America/Argentina/Buenos_Aires"), "07:05 (Buenos Aires time)", "(heure de Buenos Aires)"),
         (ZoneInfo("Africa/Abidjan"), "10:05 (Abidjan time)", "(heure d’Abidjan)"),
+        (ZoneInfo("Europe/London"), "11:05 (London time)", "(heure de Londres)"),
     ],
 )
-def test_zones(zone: Any, english: str, french: str) -> None:
-    assert language("en").when(END.astimezone(zone)).endswith(english)
-    assert language("fr").when(END.astimezone(zone)).endswith(french)
-    assert language("de").when(END.astimezone(zone)).startswith("2026-04-01 ")
+def test_zone_is_named_by_its_city(zone: Any, english: str, french: str) -> None:
+    assert find_language("en").format_date(END.astimezone(zone)).endswith(english)
+    assert find_language("fr").format_date(END.astimezone(zone)).endswith(french)
+    assert find_language("de").format_date(END.astimezone(zone)).startswith("Mittwoch, 1. April 2026, ")
 
 
 @pytest.mark.parametrize(
     ("lang", "base"),
     [("fr", "fr"), ("fr-CA", "fr"), ("FR_ca", "fr"), ("", "en"), (None, "en"), ("../x", "en"), ("klingon", "en")],
 )
-def test_languages(lang: str | None, base: str) -> None:
-    assert base_code(lang) == base
+def test_language_code_loses_its_region(lang: str | None, base: str) -> None:
+    assert parse_base_code(lang) == base
 
 
-def test_other_languages_get_english() -> None:
+def test_other_languages_get_english_templates() -> None:
     assert render("overdue", "de-AT", everything()) == render("overdue", "en", everything())
     assert render("overdue", None, everything()) == render("overdue", "en", everything())
 
 
-def test_names_that_strangers_typed() -> None:
+def test_hostile_names_stay_text() -> None:
     name = ' <script>alert("x")</script>\r\nBcc: all@example.com\n\n{{ 7 * 7 }}\u2028\x00\ud800 '
 
     message = render("before_start", "en", {**everything(name), "recipient": {"first_name": "<b>Zoé\n\nBoss</b>"}})
@@ -125,11 +127,11 @@ def test_names_that_strangers_typed() -> None:
     assert "".join(message).encode()
 
 
-def test_long_name_short_subject() -> None:
+def test_subject_is_bounded() -> None:
     assert len(render("overdue", "en", everything("long " * 1000)).subject) <= 200
 
 
-def test_change() -> None:
+def test_changed_dates_are_listed() -> None:
     message = render("date_changed", "en", everything())
 
     assert "Start: Sunday 29 March 2026 at 01:30 (Paris time), instead of Friday 27 February 2026 at" in message.text
@@ -138,7 +140,7 @@ def test_change() -> None:
     assert "Start: not set, instead of" in render("date_changed", "en", values(change={"start": (START, None)})).text
 
 
-def test_digest_names_people_and_shows_no_address() -> None:
+def test_digest_names_people_without_addresses() -> None:
     message = render("tutors_digest", "en", everything())
 
     assert "Registered: 3\nFinished: 1\nNot finished yet: 2\n- Ada Lovelace\n- and 1 more\n" in message.text
@@ -165,7 +167,7 @@ def files(folder: Path, **contents: str) -> str:
     return str(folder)
 
 
-def test_templates_of_the_author_come_first(tmp_path: Path) -> None:
+def test_author_templates_come_first(tmp_path: Path) -> None:
     directory = files(
         tmp_path,
         en__overdue__txt="Dear {{ recipient.first_name }},\n\n{{ title }} <&> {{ session.end | when }}\n",
@@ -177,22 +179,22 @@ def test_templates_of_the_author_come_first(tmp_path: Path) -> None:
     english = render("overdue", "en", everything("A<b>"), directory=directory)
     assert english.text.startswith("Dear Zoé,\n\n“A<b>” <&> Wednesday")
     assert english.subject == render("overdue", "en", everything("A<b>")).subject
-    # The HTML is made out of the author's text, and is not our own.
+    # The HTML comes from the author's text, not from the built-in template.
     assert "“A&lt;b&gt;” &lt;&amp;&gt; Wednesday" in english.html
     assert "talk to your tutor" not in english.html
     german = render("overdue", "de-AT", everything(), directory=directory)
-    assert german[:2] == ("Offen: “Safety”", "Hallo Zoé: 2026-04-01 12:05 (Paris)\n")
+    assert german[:2] == ("Offen: “Safety”", "Hallo Zoé: Mittwoch, 1. April 2026, 12:05 (Paris)\n")
     french = render("before_end", "fr", everything(), directory=directory)
     assert french == render("before_end", "fr", everything())._replace(subject="Bientôt : « Safety »")
 
 
-def test_layout_of_the_author_is_put_around_ours(tmp_path: Path) -> None:
+def test_author_layout_applies_to_built_in_templates(tmp_path: Path) -> None:
     directory = files(tmp_path, layout="<h1>Academy</h1>{% block body %}{% endblock %}")
 
     assert render("overdue", "fr", everything(), directory=directory).html.startswith("<h1>Academy</h1>")
 
 
-def test_a_changed_template_is_read_again(tmp_path: Path) -> None:
+def test_changed_template_is_read_again(tmp_path: Path) -> None:
     def said(text: str) -> str:
         return render("overdue", "en", everything(), directory=files(tmp_path, en__overdue__txt=text)).text
 
@@ -211,7 +213,7 @@ def test_a_changed_template_is_read_again(tmp_path: Path) -> None:
         ("{% include '../../secret.txt' %}", "TemplateNotFound"),
     ],
 )
-def test_templates_that_fail_say_where_and_show_no_value(tmp_path: Path, content: str, problem: str) -> None:
+def test_failing_template_names_the_file_and_shows_no_value(tmp_path: Path, content: str, problem: str) -> None:
     directory = files(tmp_path, en__own__txt=content, en__own__subject__txt="Subject")
 
     with pytest.raises(FixArgumentError) as caught:
@@ -224,26 +226,26 @@ def test_templates_that_fail_say_where_and_show_no_value(tmp_path: Path, content
 
 
 @pytest.mark.parametrize("template", ["unknown", "../en/overdue", "layout", "overdue.subject", ""])
-def test_unknown_templates_are_named_with_those_that_are_known(template: str) -> None:
+def test_unknown_template_lists_the_available_ones(template: str) -> None:
     with pytest.raises(FixArgumentError, match="before_start, date_changed, overdue, tutors_digest"):
         render(template, "en", everything())
 
 
-def test_missing_subject_or_folder(tmp_path: Path) -> None:
+def test_missing_subject_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FixArgumentError, match=r"own\.subject\.txt"):
         render("own", "en", everything(), directory=files(tmp_path, en__own__txt="text"))
-    with pytest.raises(FixArgumentError, match="no folder"):
+    with pytest.raises(FixArgumentError, match="does not exist"):
         render("overdue", "en", everything(), directory=str(tmp_path / "missing"))
 
 
 def test_every_language_has_every_file() -> None:
-    names = [{file.name for file in (OURS / code).iterdir()} for code in ("en", "fr")]
+    names = [{file.name for file in (BUILT_IN_FOLDER / code).iterdir()} for code in ("en", "fr")]
 
     assert names[0] == names[1] == {f"{one}.{kind}" for one in TEMPLATES for kind in ("subject.txt", "txt", "html")}
-    assert isinstance(render("overdue", "en", everything()), Message)
+    assert isinstance(render("overdue", "en", everything()), MailText)
 
 
-# What is checked when a DAG is parsed is what is rendered when a mail is sent.
+# The check at parse time accepts exactly what renders when a mail is sent.
 
 CONTENTS = st.sampled_from(
     [
@@ -279,7 +281,7 @@ COMPLETE = {"en/own.txt": "Words.", "en/own.subject.txt": "Words."}
 @example({"layout.html": "{% extends 'layout.html' %}"}, COMPLETE)
 @example({"en/own.txt": "{% include 'own.txt' %}"}, COMPLETE)
 @example({"fr/own.txt": "a", "fr/own.subject.txt": "b", "fr/paragraphs.html": "{{ rule | unknown }}"}, COMPLETE)
-def test_a_template_is_accepted_exactly_if_every_language_can_be_rendered(
+def test_template_is_accepted_exactly_if_every_language_renders(
     files_of: dict[str, str], complete: dict[str, str]
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -314,7 +316,7 @@ DIGESTS = {"anchor": "startDate", "before": {"days": 1}, "audience": "tutors", "
 @pytest.mark.parametrize(
     ("rule", "content", "missing"),
     [
-        # What a mail always knows needs no condition, and what it may not know does.
+        # Values that are never missing need no condition; others do.
         (STARTS, "{{ session.start.year }}", None),
         (STARTS, "{{ session.end.year }}", "session.end"),
         (STARTS, "{% if session.end %}{{ session.end.year }}{% endif %}", None),
@@ -340,9 +342,7 @@ DIGESTS = {"anchor": "startDate", "before": {"days": 1}, "audience": "tutors", "
         (MOVES, "{{ (change.start or change.end).before | when }}", None),
     ],
 )
-def test_a_template_is_tried_with_values_that_are_missing(
-    tmp_path: Path, rule: Any, content: str, missing: str | None
-) -> None:
+def test_template_is_rendered_with_missing_values(tmp_path: Path, rule: Any, content: str, missing: str | None) -> None:
     checked = ReminderRule.model_validate({"name": "mine", "template": "own", **rule})
     directory = files(tmp_path, en__own__txt=content, en__own__subject__txt="Subject", en__mine__txt="Part")
 
@@ -361,28 +361,28 @@ def test_built_in_templates_are_accepted(tmp_path: Path, template: str, rule: An
     check_template(template, str(tmp_path), ReminderRule.model_validate({"name": "x", **rule}) if rule else None)
 
 
-def test_a_template_that_includes_itself_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_template_that_includes_itself_is_refused(tmp_path: Path) -> None:
     directory = files(tmp_path, en__own__txt="{% include 'own.txt' %}", en__own__subject__txt="Subject")
-    with pytest.raises(FixArgumentError, match="includes or extends itself without end"):
+    with pytest.raises(FixArgumentError, match="includes or extends itself endlessly"):
         check_template("own", directory)
 
 
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["fr__own__txt", "fr__own__subject__txt"], "'own' is missing in English: write en/own.txt"),
+        (["fr__own__txt", "fr__own__subject__txt"], "'own' is missing in English. Add en/own.txt"),
         (["en__own__txt"], "en/own.subject.txt is missing"),
         (["en__own__html"], "en/own.txt is missing"),
         (["en__own__txt", "en__own__subject__txt", "de__own__txt"], "de/own.subject.txt is missing"),
     ],
 )
-def test_a_template_with_a_file_missing_is_refused(tmp_path: Path, names: list[str], problem: str) -> None:
+def test_template_without_all_files_is_refused(tmp_path: Path, names: list[str], problem: str) -> None:
     with pytest.raises(FixArgumentError) as caught:
         check_template("own", files(tmp_path, **dict.fromkeys(names, "Words.")))
     assert problem in str(caught.value)
 
 
-def test_a_built_in_template_that_is_half_replaced_is_refused(tmp_path: Path) -> None:
+def test_half_replaced_built_in_template_is_refused(tmp_path: Path) -> None:
     directory = files(tmp_path, de__before_start__txt="Bald.")
     rule = ReminderRule.model_validate(
         {"name": "x", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
@@ -405,19 +405,19 @@ def test_a_built_in_template_that_is_half_replaced_is_refused(tmp_path: Path) ->
         {"anchor": "startDate", "after": {}, "audience": "learners", "template": "own"},
     ],
 )
-def test_the_templates_that_are_checked_are_those_that_are_used(rule: Any) -> None:
+def test_checked_templates_are_the_used_ones(rule: Any) -> None:
     policy = ReminderPolicy.read({"name": "p", "rules": [{"name": "r", **rule}]})
     document = {"_id": "f" * 24, "startDate": format_date(END), "endDate": format_date(END), "modifiedAt": "2026-01-01"}
-    memory = {"f" * 24: {"announced": {"startDate": None, "endDate": None}, "change": None}}
+    announced = {"f" * 24: {"announced": {"startDate": None, "endDate": None}, "change": None}}
     session, used = ProgramSession.model_validate(document), set()
     for now in (END - timedelta(days=1), END, datetime(2026, 1, 1, 0, 10, tzinfo=UTC)):
-        for reminder in plan([session], policy, now, memory=memory).due:
-            used |= {template_of(reminder, role) for role in ("learner", "tutor", "fixed")}
+        for reminder in plan([session], policy, now, announced=announced).due:
+            used |= {find_template(reminder, role) for role in ("learner", "tutor", "fixed")}
     assert used
     assert used <= set(policy.rules[0].templates)
 
 
-# The ends of the calendar, and names that steer.
+# The ends of the calendar, and control characters in names.
 
 
 @settings(max_examples=150, deadline=None)
@@ -437,15 +437,15 @@ def test_any_date_is_written_in_any_zone(lang: str, template: str, dates: list[A
     start, end, old_start, old_end = dates
     session = ProgramSession.model_validate({"_id": "f" * 24, "startDate": start, "endDate": end})
     change = {"start": (old_start, start), "end": (old_end, end)}
-    message = render(template, lang, values_of(session, ZoneInfo(zone), rule="x", change=change))
+    message = render(template, lang, build_values(session, ZoneInfo(zone), rule="x", change=change))
     assert "9999" not in "".join(message)
     assert "None" not in "".join(message)
 
 
-def test_an_open_end_is_not_set() -> None:
+def test_open_end_is_not_set() -> None:
     open_end = values(endDate=None) | {"change": None}
     session = ProgramSession.model_validate({"_id": "f" * 24, "endDate": "9999-12-31T23:59:59.999Z"})
-    said = values_of(session, PARIS, rule="x", change={"end": (END, session.end_date)})
+    said = build_values(session, PARIS, rule="x", change={"end": (END, session.end_date)})
     assert said["session"]["end"] is None
     assert "End: not set, instead of Wednesday 1 April 2026" in render("date_changed", "en", said).text
     assert open_end["session"]["end"] is None
@@ -453,10 +453,20 @@ def test_an_open_end_is_not_set() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from("aé中 \x00\x07\x1b\x9b\r\n\u2028\u202e\u2066\u200d\u200b\ud800\ufeff"), max_size=20))
-def test_no_sign_that_steers_reaches_a_mail(name: str) -> None:
+def test_no_control_character_reaches_a_mail(name: str) -> None:
     statistics = SessionStatistics.model_construct(users_stats=[{"firstName": name, "lastName": name}])
     said = values(name, first_name=name, statistics=statistics)
     for template in TEMPLATES:
         message = render(template, "en", said)
         assert [one for one in "".join(message) if is_unprintable(one) and one != "\n"] == []
         assert "\n" not in message.subject
+
+
+def test_unknown_language_writes_dates_in_figures() -> None:
+    assert find_language("zzz").format_date(END.astimezone(PARIS)) == "2026-04-01 12:05 (Paris)"
+
+
+def test_missing_babel_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "babel.localedata", None)
+    with pytest.raises(FixArgumentError, match=r'Run: pip install "airflow-provider-learning360\[reminders\]"'):
+        find_language("en")
