@@ -118,7 +118,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 @pytest.fixture(params=[SyncCaller, AsyncCaller], ids=["sync", "async"])
-def to(request: pytest.FixtureRequest, connect: Callable[..., str]) -> Iterator[Callable[..., Caller]]:
+def hook_to(request: pytest.FixtureRequest, connect: Callable[..., str]) -> Iterator[Callable[..., Caller]]:
     """Open a hook to a simulator or a URL; keyword arguments are settings of the extra."""
     opened: list[Caller] = []
 
@@ -171,14 +171,14 @@ def closed_port() -> int:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+def logged(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """Return all that was logged, at any level, or printed: Airflow's own logs go to the terminal directly."""
     caplog.set_level(logging.DEBUG)
 
     def everything() -> str:
         printed = capfd.readouterr()
-        logged = [f"{one.getMessage()} {one.args} {one.exc_text}" for one in caplog.records]
-        return "\n".join([*logged, printed.out, printed.err])
+        records = [f"{one.getMessage()} {one.args} {one.exc_text}" for one in caplog.records]
+        return "\n".join([*records, printed.out, printed.err])
 
     return everything
 

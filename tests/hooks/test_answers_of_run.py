@@ -36,11 +36,11 @@ def play(server: Any, *answers: bytes, delay: float = 0) -> None:
 
 @pytest.mark.parametrize("place", ["/zz\x0bb", "/a b", "/caf\xe9", "/caf\xc3\xa9", "/\x01", "/a?b=\x7f\xff", "/%zz"])
 def test_any_redirect_target_gives_a_result_or_a_typed_error(
-    to: Callable[..., Any], raw_server: Any, place: str
+    hook_to: Callable[..., Any], raw_server: Any, place: str
 ) -> None:
     play(raw_server, answer(b"", "302 Found", Location=place), answer(json.dumps(SESSION).encode()))
     try:
-        told = to(raw_server.url, retry_attempts=1)("get_program_session", SESSION["_id"]).title
+        told = hook_to(raw_server.url, retry_attempts=1)("get_program_session", SESSION["_id"]).title
     except LearningError as error:
         told = str(error)
     assert told.isprintable()
@@ -104,10 +104,10 @@ def test_invalid_header_is_an_argument_error(
     assert KEY not in str(caught.value)
 
 
-def test_redirects_share_the_time_limit_of_their_attempt(to: Callable[..., Any], raw_server: Any) -> None:
+def test_redirects_share_the_time_limit_of_their_attempt(hook_to: Callable[..., Any], raw_server: Any) -> None:
     play(raw_server, *(answer(b"", "302 Found", Location=f"/{number}") for number in range(5)), delay=0.2)
     with pytest.raises(TimedOutError, match="max_document_seconds of connection 'here'"):
-        to(raw_server.url, retry_attempts=1, max_document_seconds=0.3)("get_program_session", SESSION["_id"])
+        hook_to(raw_server.url, retry_attempts=1, max_document_seconds=0.3)("get_program_session", SESSION["_id"])
 
 
 def test_deadline_of_the_call_is_named(connect: Callable[..., str], raw_server: Any) -> None:

@@ -21,48 +21,48 @@ MODES = ("headers", "query", "oauth2")
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_session_is_read(to: Callable[..., Any], simulator: Simulator, session_id: str, auth: str) -> None:
-    session = to(simulator, auth=auth)("get_program_session", session_id)
+def test_session_is_read(hook_to: Callable[..., Any], simulator: Simulator, session_id: str, auth: str) -> None:
+    session = hook_to(simulator, auth=auth)("get_program_session", session_id)
     assert isinstance(session, ProgramSession)
     assert session.document() == simulator.session(session_id)
     assert simulator.requests[-1].path == f"{SESSIONS}/{session_id}/"
 
 
 @pytest.mark.parametrize("auth", MODES)
-def test_all_sessions_are_read(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
-    sessions = to(simulator, auth=auth)("list_program_sessions")
+def test_all_sessions_are_read(hook_to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+    sessions = hook_to(simulator, auth=auth)("list_program_sessions")
     assert [one.document() for one in sessions] == [simulator.session(one) for one in simulator.session_ids]
 
 
-def test_users(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
-    users = to(simulator)("get_program_session_users", session_id)
+def test_users(hook_to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+    users = hook_to(simulator)("get_program_session_users", session_id)
     assert [one["_id"] for one in users] == [one["_id"] for one in simulator.session(session_id)["users"]]
     assert set(users[0]) == {"_id", "mail", "firstName", "lastName"}
 
 
-def test_statistics(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
-    statistics = to(simulator)("get_program_session_stats", session_id)
+def test_statistics(hook_to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+    statistics = hook_to(simulator)("get_program_session_stats", session_id)
     assert isinstance(statistics, SessionStatistics)
     assert statistics.document() == simulator.statistics(session_id)
 
 
-def test_headers_carry_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
-    to(simulator)("list_program_sessions")
+def test_headers_carry_the_keys(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    hook_to(simulator)("list_program_sessions")
     (seen,) = simulator.requests
     assert (seen.headers["x-company-id"], seen.headers["x-apikey"]) == (simulator.company_id, simulator.api_key)
     assert seen.query == {}
     assert "authorization" not in seen.headers
 
 
-def test_query_carries_the_keys(to: Callable[..., Any], simulator: Simulator) -> None:
-    to(simulator, auth="query")("list_program_sessions")
+def test_query_carries_the_keys(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    hook_to(simulator, auth="query")("list_program_sessions")
     (seen,) = simulator.requests
     assert seen.query == {"company": simulator.company_id, "apiKey": simulator.api_key}
     assert not {"x-apikey", "x-company-id", "authorization"} & set(seen.headers)
 
 
-def test_oauth2_carries_a_token_only(to: Callable[..., Any], simulator: Simulator) -> None:
-    to(simulator, auth="oauth2")("list_program_sessions")
+def test_oauth2_carries_a_token_only(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    hook_to(simulator, auth="oauth2")("list_program_sessions")
     token, seen = simulator.requests
     assert (token.method, token.path) == ("POST", "/api/v2/oauth2/token")
     assert seen.headers["authorization"].startswith("Bearer ")
@@ -75,37 +75,37 @@ KEY = "k/e+y &=%?#é\u00fc~"
 
 @pytest.mark.parametrize("auth", MODES[1:])
 @pytest.mark.learning360_simulator(company_id="a company & co", api_key=KEY)
-def test_keys_may_have_any_characters(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
-    assert len(to(simulator, auth=auth)("list_program_sessions")) == 3
+def test_keys_may_have_any_characters(hook_to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+    assert len(hook_to(simulator, auth=auth)("list_program_sessions")) == 3
 
 
-def test_requests_name_the_provider(to: Callable[..., Any], simulator: Simulator) -> None:
-    to(simulator)("list_program_sessions")
+def test_requests_name_the_provider(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    hook_to(simulator)("list_program_sessions")
     (seen,) = simulator.requests
     assert seen.headers["user-agent"].startswith("airflow-provider-learning360/")
     assert seen.headers["accept"] == "application/json"
 
 
 @pytest.mark.learning360_simulator(sessions=1, learners=200)
-def test_compressed_response_is_read(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
-    assert to(simulator)("get_program_session", session_id).document() == simulator.session(session_id)
+def test_compressed_response_is_read(hook_to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+    assert hook_to(simulator)("get_program_session", session_id).document() == simulator.session(session_id)
     assert "gzip" in simulator.requests[-1].headers["accept-encoding"]
 
 
-def test_unknown_session(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_unknown_session(hook_to: Callable[..., Any], simulator: Simulator) -> None:
     with pytest.raises(NotFoundError, match="program_session_not_found"):
-        to(simulator)("get_program_session", "0" * 24)
+        hook_to(simulator)("get_program_session", "0" * 24)
 
 
 @pytest.mark.parametrize("session_id", ["", "42", "../../users", None])
-def test_invalid_id_sends_no_request(to: Callable[..., Any], simulator: Simulator, session_id: Any) -> None:
+def test_invalid_id_sends_no_request(hook_to: Callable[..., Any], simulator: Simulator, session_id: Any) -> None:
     with pytest.raises(InvalidIdError):
-        to(simulator)("get_program_session", session_id)
+        hook_to(simulator)("get_program_session", session_id)
     assert not simulator.requests
 
 
-def test_many_calls_use_one_tcp_connection(to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_many_calls_use_one_tcp_connection(hook_to: Callable[..., Any], simulator: Simulator, session_id: str) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     for _ in range(4):
         caller("get_program_session", session_id)
         caller("get_program_session_stats", session_id)

@@ -20,20 +20,22 @@ def build_settings(caller: Any) -> Any:
     return caller._loop.run(caller.hook._open())[0]
 
 
-def test_eu_address_is_the_default(to: Callable[..., Any]) -> None:
-    assert build_settings(to(None)).host == "https://app.360learning.com"
+def test_eu_address_is_the_default(hook_to: Callable[..., Any]) -> None:
+    assert build_settings(hook_to(None)).host == "https://app.360learning.com"
 
 
-def test_other_address_is_used(to: Callable[..., Any]) -> None:
-    assert build_settings(to("app.us.360learning.com")).host == "https://app.us.360learning.com"
+def test_other_address_is_used(hook_to: Callable[..., Any]) -> None:
+    assert build_settings(hook_to("app.us.360learning.com")).host == "https://app.us.360learning.com"
 
 
 @pytest.fixture
-def failure(request: pytest.FixtureRequest, to: Callable[..., Any], connect: Callable[..., str]) -> Callable[..., str]:
+def failure(
+    request: pytest.FixtureRequest, hook_to: Callable[..., Any], connect: Callable[..., str]
+) -> Callable[..., str]:
     """Return the message of the error that a connection leads to."""
 
     def of(**fields: Any) -> str:
-        caller = to("https://127.0.0.1:9")
+        caller = hook_to("https://127.0.0.1:9")
         if fields:
             connect(**fields)
         else:
@@ -71,10 +73,10 @@ def test_missing_connection_is_an_error(failure: Callable[..., str]) -> None:
 )
 @pytest.mark.parametrize("conn_id", ["unreadable_here", "Unreadable_Here"])
 def test_unreadable_variable_is_an_error(
-    to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], value: str, conn_id: str
+    hook_to: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str], value: str, conn_id: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_UNREADABLE_HERE", value)
-    caller = type(to(None))(conn_id)
+    caller = type(hook_to(None))(conn_id)
     with pytest.raises(SettingsError) as caught:
         caller("list_program_sessions")
     caller.close()
@@ -107,8 +109,8 @@ def test_unusable_connection_is_an_error(failure: Callable[..., str], fields: di
     assert not [word for word in words if word not in message]
 
 
-def test_plain_http_is_used_on_request(to: Callable[..., Any]) -> None:
-    assert build_settings(to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
+def test_plain_http_is_used_on_request(hook_to: Callable[..., Any]) -> None:
+    assert build_settings(hook_to("http://learning.example.com", allow_insecure_http=True)).host.startswith("http://")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_plain_http_is_used_on_request(to: Callable[..., Any]) -> None:
     ],
 )
 def test_failed_connection_test_names_the_cause(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     connect: Callable[..., str],
     learning360_simulator: Simulator,
     closed_port: int,
@@ -135,7 +137,7 @@ def test_failed_connection_test_names_the_cause(
     words: str,
 ) -> None:
     simulator = learning360_simulator
-    caller = to(simulator, timeout=0.2 if break_it == "slow" else 10)
+    caller = hook_to(simulator, timeout=0.2 if break_it == "slow" else 10)
     scenarios: dict[str, dict[str, Any]] = {
         "html": {"html": True},
         "route": {"status": 404},
@@ -162,16 +164,16 @@ def test_failed_connection_test_names_the_cause(
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
-def test_connection_test_succeeds(to: Callable[..., Any], learning360_simulator: Simulator, auth: str) -> None:
-    works, message = to(learning360_simulator, auth=auth)("test_connection")
+def test_connection_test_succeeds(hook_to: Callable[..., Any], learning360_simulator: Simulator, auth: str) -> None:
+    works, message = hook_to(learning360_simulator, auth=auth)("test_connection")
     assert works, message
     assert learning360_simulator.url in message
     assert len(learning360_simulator.requests) == 1
 
 
-def test_errors_chain_no_transport_exception(to: Callable[..., Any], closed_port: int) -> None:
+def test_errors_chain_no_transport_exception(hook_to: Callable[..., Any], closed_port: int) -> None:
     with pytest.raises(LearningError) as caught:
-        to(f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
+        hook_to(f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
 

@@ -128,41 +128,41 @@ def assert_clean(text: str, secret: str) -> None:
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("place", ECHOES)
 def test_key_is_shown_nowhere(
-    to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], auth: str, place: str
+    hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], auth: str, place: str
 ) -> None:
-    caller = to(raw_server, auth=auth, retry_attempts=1)
+    caller = hook_to(raw_server, auth=auth, retry_attempts=1)
     told = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=False))
     assert told, "the canary has to fly"
-    assert_clean("\n".join([*told, said()]), KEY)
+    assert_clean("\n".join([*told, logged()]), KEY)
 
 
 @pytest.mark.parametrize("place", ECHOES)
 def test_token_is_shown_nowhere(
-    to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
+    hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], place: str
 ) -> None:
-    caller = to(raw_server, auth="oauth2", retry_attempts=1)
+    caller = hook_to(raw_server, auth="oauth2", retry_attempts=1)
     told = list(calls(caller, raw_server, ECHOES[place], TOKEN, at_token=False))
     assert told
-    assert_clean("\n".join([*told, said()]), TOKEN)
+    assert_clean("\n".join([*told, logged()]), TOKEN)
 
 
 @pytest.mark.parametrize("place", ECHOES)
 def test_key_is_shown_nowhere_by_the_token_call(
-    to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
+    hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], place: str
 ) -> None:
-    caller = to(raw_server, auth="oauth2", retry_attempts=1)
+    caller = hook_to(raw_server, auth="oauth2", retry_attempts=1)
     told = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=True))
     assert told
     raw_server.answer = lambda _: ECHOES[place](KEY)
     told.append(caller("test_connection")[1])
-    assert_clean("\n".join([*told, said()]), KEY)
+    assert_clean("\n".join([*told, logged()]), KEY)
 
 
 @pytest.mark.parametrize("place", ["code of an error", "message of an error", "page of an error", "redirect elsewhere"])
 def test_replaced_token_is_shown_nowhere(
-    to: Callable[..., Any], raw_server: Any, waits: list[float], said: Callable[[], str], place: str
+    hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], place: str
 ) -> None:
-    caller = to(raw_server, auth="oauth2", retry_attempts=1)
+    caller = hook_to(raw_server, auth="oauth2", retry_attempts=1)
     given: list[str] = []
 
     def respond(request: bytes) -> bytes:
@@ -179,25 +179,25 @@ def test_replaced_token_is_shown_nowhere(
     with pytest.raises(LearningError) as caught:
         caller("list_program_sessions")
     assert len(given) == 2
-    assert_clean(everything_of(caught.value) + said(), TOKEN)
+    assert_clean(everything_of(caught.value) + logged(), TOKEN)
 
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
 def test_no_logger_shows_a_key_whatever_the_server_sends(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     raw_server: Any,
     waits: list[float],
-    said: Callable[[], str],
+    logged: Callable[[], str],
     caplog: pytest.LogCaptureFixture,
     auth: str,
     level: int,
 ) -> None:
-    caller = to(raw_server, auth=auth, retry_attempts=1)
+    caller = hook_to(raw_server, auth=auth, retry_attempts=1)
     caplog.set_level(level)
     for make in ECHOES.values():
         list(calls(caller, raw_server, make, KEY, at_token=False))
-    told = said()
+    told = logged()
     if caller.kind == "sync" and level <= logging.WARNING:
         assert "Failed to parse headers" in told
     assert_clean(told, KEY)
@@ -206,7 +206,7 @@ def test_no_logger_shows_a_key_whatever_the_server_sends(
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("place", ECHOES)
 def test_session_of_get_conn_shows_no_key(
-    connect: Callable[..., str], raw_server: Any, said: Callable[[], str], auth: str, place: str
+    connect: Callable[..., str], raw_server: Any, logged: Callable[[], str], auth: str, place: str
 ) -> None:
     import requests
 
@@ -221,4 +221,4 @@ def test_session_of_get_conn_shows_no_key(
             session.get(raw_server.url + "/api/v1/x")
         except (requests.RequestException, LearningError) as error:
             told.append(str(error))
-    assert_clean("\n".join([*told, said()]), KEY)
+    assert_clean("\n".join([*told, logged()]), KEY)

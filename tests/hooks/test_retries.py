@@ -37,10 +37,10 @@ TROUBLES: list[Any] = [
 
 @pytest.mark.parametrize(("do", "kind"), TROUBLES)
 def test_passing_error_is_retried(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
 ) -> None:
     simulator.play({"when": {"times": 2}, "do": do})
-    assert len(to(simulator)("list_program_sessions")) == 1
+    assert len(hook_to(simulator)("list_program_sessions")) == 1
     assert len(simulator.requests) == 3
     first, second = waits
     assert 0.5 <= first <= 1.0 <= second <= 2.0
@@ -48,11 +48,11 @@ def test_passing_error_is_retried(
 
 @pytest.mark.parametrize(("do", "kind"), TROUBLES)
 def test_repeated_error_is_raised_after_the_attempts(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], do: dict[str, Any], kind: type[LearningError]
 ) -> None:
     simulator.play({"do": do})
     with pytest.raises(kind, match="3 attempts") as caught:
-        to(simulator, retry_attempts=3)("list_program_sessions")
+        hook_to(simulator, retry_attempts=3)("list_program_sessions")
     assert type(caught.value) is kind
     assert caught.value.path == "/api/v1/programs/sessions"
     assert len(simulator.requests) == 3
@@ -64,11 +64,11 @@ def test_repeated_error_is_raised_after_the_attempts(
     [(400, ContractError), (401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError)],
 )
 def test_refused_request_is_not_retried(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, kind: type[LearningError]
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, kind: type[LearningError]
 ) -> None:
     simulator.play({"do": {"status": status}})
     with pytest.raises(kind) as caught:
-        to(simulator)("list_program_sessions")
+        hook_to(simulator)("list_program_sessions")
     assert caught.value.status == status
     assert len(simulator.requests) == 1
     assert not waits
@@ -84,7 +84,7 @@ def test_refused_request_is_not_retried(
     ],
 )
 def test_longest_of_several_retry_after_counts(
-    to: Callable[..., Any], raw_server: Any, waits: list[float], headers: str
+    hook_to: Callable[..., Any], raw_server: Any, waits: list[float], headers: str
 ) -> None:
     def respond(_: bytes) -> bytes:
         if len(raw_server.requests) == 1:
@@ -92,7 +92,7 @@ def test_longest_of_several_retry_after_counts(
         return b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 
     raw_server.answer = respond
-    assert to(raw_server)("list_program_sessions") == []
+    assert hook_to(raw_server)("list_program_sessions") == []
     (waited,) = waits
     assert 7 <= waited <= 8
 
@@ -100,67 +100,71 @@ def test_longest_of_several_retry_after_counts(
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("asked", ["7", "7.25"])
 def test_retry_after_wins_over_backoff(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, asked: str
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], status: int, asked: str
 ) -> None:
     simulator.play({"when": {"times": 1}, "do": {"status": status, "headers": {"Retry-After": asked}}})
-    to(simulator)("list_program_sessions")
+    hook_to(simulator)("list_program_sessions")
     (waited,) = waits
     assert float(asked) <= waited <= float(asked) + 1
 
 
-def test_retry_after_may_be_a_date(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_retry_after_may_be_a_date(hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     moment = format_datetime(datetime.now(tz=UTC) + timedelta(seconds=50), usegmt=True)
     simulator.play({"when": {"times": 1}, "do": {"status": 429, "headers": {"Retry-After": moment}}})
-    to(simulator)("list_program_sessions")
+    hook_to(simulator)("list_program_sessions")
     (waited,) = waits
     assert 0 < waited <= 51
 
 
-def test_too_long_retry_after_is_an_error(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_too_long_retry_after_is_an_error(
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]
+) -> None:
     simulator.play({"do": {"status": 429, "headers": {"Retry-After": "30"}}})
     with pytest.raises(RateLimitedError, match="max_rate_limit_wait") as caught:
-        to(simulator, max_rate_limit_wait=10)("list_program_sessions")
+        hook_to(simulator, max_rate_limit_wait=10)("list_program_sessions")
     assert caught.value.retry_after == 30
     assert "30 s" in str(caught.value)
     assert len(simulator.requests) == 1
     assert not waits
 
 
-def test_retry_budget_limits_the_time(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_retry_budget_limits_the_time(hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"do": {"status": 503}})
     with pytest.raises(UnavailableError, match="retry_budget"):
-        to(simulator, retry_budget=0.1)("list_program_sessions")
+        hook_to(simulator, retry_budget=0.1)("list_program_sessions")
     assert len(simulator.requests) == 1
     assert not waits
 
 
 def test_each_wait_is_logged(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], said: Callable[[], str]
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], logged: Callable[[], str]
 ) -> None:
     simulator.play({"when": {"times": 1}, "do": {"status": 503}})
-    to(simulator)("list_program_sessions")
-    (told,) = [line for line in said().splitlines() if "Trying again" in line]
+    hook_to(simulator)("list_program_sessions")
+    (told,) = [line for line in logged().splitlines() if "Trying again" in line]
     assert "GET /api/v1/programs/sessions" in told
     assert "503" in told
     assert "1 of 5" in told
 
 
-def test_slow_response_is_retried(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_slow_response_is_retried(hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
     simulator.play({"when": {"times": 1}, "do": {"delay": 5}})
-    assert len(to(simulator, timeout=0.5)("list_program_sessions")) == 1
+    assert len(hook_to(simulator, timeout=0.5)("list_program_sessions")) == 1
     assert len(simulator.requests) == 2
 
 
-def test_slow_responses_end_in_a_time_out(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_slow_responses_end_in_a_time_out(
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]
+) -> None:
     simulator.play({"do": {"delay": 5}})
     with pytest.raises(TimedOutError, match="timeout of connection 'here'"):
-        to(simulator, timeout=0.1, retry_attempts=2)("list_program_sessions")
+        hook_to(simulator, timeout=0.1, retry_attempts=2)("list_program_sessions")
     assert len(simulator.requests) == 2
 
 
-def test_refused_connection_is_unreachable(to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
+def test_refused_connection_is_unreachable(hook_to: Callable[..., Any], waits: list[float], closed_port: int) -> None:
     with pytest.raises(UnreachableError, match=r"got no response.*host and proxy of connection 'here'"):
-        to(f"http://127.0.0.1:{closed_port}", retry_attempts=3)("list_program_sessions")
+        hook_to(f"http://127.0.0.1:{closed_port}", retry_attempts=3)("list_program_sessions")
     assert len(waits) == 2
 
 
@@ -175,11 +179,11 @@ def test_refused_connection_is_unreachable(to: Callable[..., Any], waits: list[f
     ids=["HTML", "empty", "list", "cut"],
 )
 def test_invalid_success_is_an_error(
-    to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], problem: str
+    hook_to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], problem: str
 ) -> None:
     simulator.play({"do": do})
     with pytest.raises(ContractError, match=problem) as caught:
-        to(simulator)("get_program_session", session_id)
+        hook_to(simulator)("get_program_session", session_id)
     assert caught.value.status == 200
     assert len(simulator.requests) == 1
 
@@ -189,13 +193,13 @@ def test_invalid_success_is_an_error(
     ("call", "args"), [("list_program_sessions", 0), ("get_program_session_users", 1), ("get_program_session_stats", 1)]
 )
 def test_invalid_response_of_other_routes_is_an_error(
-    to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], call: str, args: int
+    hook_to: Callable[..., Any], simulator: Simulator, session_id: str, do: dict[str, Any], call: str, args: int
 ) -> None:
     if call == "get_program_session_stats" and "status" in do:
         do = {"status": 200, "body": []}
     simulator.play({"do": do})
     with pytest.raises(ContractError):
-        to(simulator)(call, *[session_id][:args])
+        hook_to(simulator)(call, *[session_id][:args])
 
 
 @pytest.mark.parametrize(
@@ -204,8 +208,8 @@ def test_invalid_response_of_other_routes_is_an_error(
     ids=["code", "message", "page", "nothing"],
 )
 def test_404_of_any_shape_is_not_found(
-    to: Callable[..., Any], simulator: Simulator, session_id: str, body: str
+    hook_to: Callable[..., Any], simulator: Simulator, session_id: str, body: str
 ) -> None:
     simulator.play({"do": {"status": 404, "body": body}})
     with pytest.raises(NotFoundError):
-        to(simulator)("get_program_session", session_id)
+        hook_to(simulator)("get_program_session", session_id)

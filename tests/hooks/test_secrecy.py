@@ -43,7 +43,7 @@ def known_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def every_logger(said: Callable[[], str]) -> Iterator[None]:
+def every_logger(logged: Callable[[], str]) -> Iterator[None]:
     """Set the loggers of the transports to DEBUG."""
     names = ("urllib3", "requests", "aiohttp", "asyncio", "airflow", "airflow_provider_learning360")
     before = {name: logging.getLogger(name).level for name in names}
@@ -105,16 +105,16 @@ def behaviour_of(scenario: str, other: Simulator, auth: str = "headers") -> Any:
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_secret_is_shown(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     simulator: Simulator,
     other: Simulator,
     waits: list[float],
-    said: Callable[[], str],
+    logged: Callable[[], str],
     auth: str,
     scenario: str,
 ) -> None:
     simulator.play({"when": {"path": f"{LIST}$"}, "do": behaviour_of(scenario, other, auth)})
-    caller = to(simulator, auth=auth, retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
+    caller = hook_to(simulator, auth=auth, retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
     errors: list[BaseException] = []
     for _ in range(2):  # the second time with the token of the first
         try:
@@ -125,27 +125,27 @@ def test_no_secret_is_shown(
     assert simulator.requests, "the canary has to fly"
     for error in errors:
         assert_clean(everything_of(error))
-    assert_clean(said())
+    assert_clean(logged())
     assert_clean(repr(caller.hook) + str(caller.hook))
     assert other.connections == 0
 
 
 @pytest.mark.parametrize("scenario", ["401 that echoes", "500 that echoes", "redirect elsewhere", "slow", "dropped"])
 def test_no_secret_is_shown_by_the_token_call(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     simulator: Simulator,
     other: Simulator,
     waits: list[float],
-    said: Callable[[], str],
+    logged: Callable[[], str],
     scenario: str,
 ) -> None:
     simulator.play({"when": {"path": "/token"}, "do": behaviour_of(scenario, other)})
-    caller = to(simulator, auth="oauth2", retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
+    caller = hook_to(simulator, auth="oauth2", retry_attempts=2, timeout=0.1 if scenario == "slow" else 10)
     with pytest.raises(LearningError) as caught:
         caller("list_program_sessions")
     works, message = caller("test_connection")
     assert not works
-    assert_clean(everything_of(caught.value) + message + said())
+    assert_clean(everything_of(caught.value) + message + logged())
     assert other.connections == 0
 
 
@@ -155,20 +155,20 @@ def test_no_secret_is_shown_by_run(
     other: Simulator,
     connect: Callable[..., str],
     waits: list[float],
-    said: Callable[[], str],
+    logged: Callable[[], str],
     auth: str,
 ) -> None:
     simulator.play({"when": {"path": "/things"}, "do": behaviour_of("500 with a page", other, auth)})
     hook = LearningHook(connect(host=simulator.url, password=CANARY, extra={"auth": auth}), "POST")
     with pytest.raises(LearningError) as caught:
         hook.run("/api/v1/things", json={"a": 1})
-    assert_clean(everything_of(caught.value) + said())
+    assert_clean(everything_of(caught.value) + logged())
 
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("do", [{"drop": True}, {"delay": 3}, {"redirect": LIST}], ids=["drop", "slow", "circle"])
 def test_no_secret_is_shown_by_the_session_of_get_conn(
-    simulator: Simulator, connect: Callable[..., str], said: Callable[[], str], auth: str, do: dict[str, Any]
+    simulator: Simulator, connect: Callable[..., str], logged: Callable[[], str], auth: str, do: dict[str, Any]
 ) -> None:
     import requests
 
@@ -179,11 +179,11 @@ def test_no_secret_is_shown_by_the_session_of_get_conn(
     if auth == "query":
         # In the other two modes, the exception holds the request with its headers, as always in `requests`.
         assert_clean(everything_of(caught.value))
-    assert_clean(str(caught.value) + said())
+    assert_clean(str(caught.value) + logged())
 
 
 def test_no_secret_is_shown_if_the_session_cannot_connect(
-    connect: Callable[..., str], said: Callable[[], str], closed_port: int
+    connect: Callable[..., str], logged: Callable[[], str], closed_port: int
 ) -> None:
     import requests
 
@@ -192,17 +192,17 @@ def test_no_secret_is_shown_if_the_session_cannot_connect(
     hook = LearningHook(connect(host=host, password=CANARY, extra={"auth": "query"}), adapter=adapter)
     with pytest.raises(requests.ConnectionError) as caught:
         hook.get_conn().get(host + LIST)
-    assert_clean(everything_of(caught.value) + said())
+    assert_clean(everything_of(caught.value) + logged())
 
 
 def test_no_secret_is_shown_by_a_retrying_adapter(
-    simulator: Simulator, connect: Callable[..., str], said: Callable[[], str]
+    simulator: Simulator, connect: Callable[..., str], logged: Callable[[], str]
 ) -> None:
     simulator.play({"when": {"times": 2}, "do": {"drop": True}})
     adapter = HTTPAdapter(max_retries=Retry(total=3, backoff_factor=0))
     conn_id = connect(host=simulator.url, password=CANARY, extra={"auth": "query"})
     LearningHook(conn_id, adapter=adapter).list_program_sessions()
-    told = said()
+    told = logged()
     assert "Incremented Retry" in told
     assert_clean(told)
 
@@ -227,12 +227,12 @@ def test_no_secret_is_in_a_trigger(simulator: Simulator, connect: Callable[..., 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("extra", [{"unknown": CANARY}, {"timeout": CANARY}, {"auth": CANARY}])
 def test_no_secret_is_shown_by_invalid_settings(
-    connect: Callable[..., str], said: Callable[[], str], auth: str, extra: dict[str, Any]
+    connect: Callable[..., str], logged: Callable[[], str], auth: str, extra: dict[str, Any]
 ) -> None:
     conn_id = connect(password=CANARY, extra={"auth": auth, **extra})
     with pytest.raises(LearningError) as caught:
         LearningHook(conn_id).list_program_sessions()
-    assert_clean(everything_of(caught.value) + said())
+    assert_clean(everything_of(caught.value) + logged())
 
 
 @pytest.mark.parametrize("auth", MODES)
@@ -242,7 +242,7 @@ def test_no_secret_is_printed(
     simulator: Simulator,
     other: Simulator,
     connect: Callable[..., str],
-    said: Callable[[], str],
+    logged: Callable[[], str],
     auth: str,
     scenario: str,
     command: list[str],
@@ -257,12 +257,12 @@ def test_no_secret_is_printed(
     else:
         with pytest.raises(SystemExit):
             main([*arguments, "--learning-conn-id", conn_id])
-    assert_clean(said())
+    assert_clean(logged())
     assert other.connections == 0
 
 
 def test_no_secret_is_shown_in_debug_mode_of_the_loop(
-    simulator: Simulator, connect: Callable[..., str], said: Callable[[], str]
+    simulator: Simulator, connect: Callable[..., str], logged: Callable[[], str]
 ) -> None:
     import asyncio
 
@@ -274,4 +274,4 @@ def test_no_secret_is_shown_in_debug_mode_of_the_loop(
             await hook.list_program_sessions()
 
     asyncio.run(run(), debug=True)
-    assert_clean(said())
+    assert_clean(logged())

@@ -258,7 +258,7 @@ def test_refused_token_that_worked_before_is_renewed(stream: Callable[..., Strea
 @pytest.mark.learning360_simulator(api_key=CANARY)
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize(
-    ("do", "kind", "said"),
+    ("do", "kind", "words"),
     [
         ({"truncate": True}, UnreachableError, "got no response"),
         ({"body_cut": True}, ContractError, "it is not valid JSON"),
@@ -272,11 +272,11 @@ def test_incomplete_body_is_an_error_after_the_complete_sessions(
     auth: str,
     do: dict[str, Any],
     kind: type[LearningError],
-    said: str,
+    words: str,
 ) -> None:
     simulator.play({"when": {"path": LIST}, "do": do})
     opened = stream(simulator, password=CANARY, auth=auth)
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=words) as caught:
         opened()
     assert 0 < len(opened.seen) < 400
     assert opened.seen == expected(simulator)[: len(opened.seen)]

@@ -29,8 +29,8 @@ def counted(simulator: Simulator) -> tuple[int, int]:
     return token_calls, len(simulator.requests) - token_calls
 
 
-def test_token_is_kept(to: Callable[..., Any], simulator: Simulator) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_token_is_kept(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     for _ in range(3):
         caller("list_program_sessions")
     assert counted(simulator) == (1, 3)
@@ -59,22 +59,22 @@ def test_call_and_its_token_call_share_a_deadline(
 
 
 @pytest.mark.parametrize("auth", ["headers", "query"])
-def test_refused_key_is_sent_once(to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
+def test_refused_key_is_sent_once(hook_to: Callable[..., Any], simulator: Simulator, auth: str) -> None:
     simulator.play({"do": {"status": 401}})
     with pytest.raises(UnauthorizedError):
-        to(simulator, auth=auth)("list_program_sessions")
+        hook_to(simulator, auth=auth)("list_program_sessions")
     assert counted(simulator) == (0, 1)
 
 
-def test_refused_fresh_token_is_an_error(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_refused_fresh_token_is_an_error(hook_to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": "/api/v1/"}, "do": {"status": 401}})
     with pytest.raises(UnauthorizedError):
-        to(simulator, auth="oauth2")("list_program_sessions")
+        hook_to(simulator, auth="oauth2")("list_program_sessions")
     assert counted(simulator) == (1, 1)
 
 
-def test_refused_token_that_worked_before_is_renewed(to: Callable[..., Any], simulator: Simulator) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_refused_token_that_worked_before_is_renewed(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.forget()
     simulator.play({"when": {"path": "/api/v1/"}, "do": {"status": 401}})
@@ -83,8 +83,8 @@ def test_refused_token_that_worked_before_is_renewed(to: Callable[..., Any], sim
     assert counted(simulator) == (1, 2)
 
 
-def test_expired_token_is_renewed_once(to: Callable[..., Any], simulator: Simulator) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_expired_token_is_renewed_once(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.revoke_tokens()
     simulator.forget()
@@ -92,26 +92,28 @@ def test_expired_token_is_renewed_once(to: Callable[..., Any], simulator: Simula
     assert counted(simulator) == (1, 2)
 
 
-def test_refused_keys_get_no_token(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_refused_keys_get_no_token(hook_to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"status": 401, "body": {"error": "invalid_client"}}})
     with pytest.raises(UnauthorizedError, match="invalid_client"):
-        to(simulator, auth="oauth2")("list_program_sessions")
+        hook_to(simulator, auth="oauth2")("list_program_sessions")
     assert counted(simulator) == (1, 0)
 
 
-def test_unavailable_token_route_is_retried(to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:
+def test_unavailable_token_route_is_retried(
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]
+) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"status": 503}})
     with pytest.raises(UnavailableError):
-        to(simulator, auth="oauth2", retry_attempts=3)("list_program_sessions")
+        hook_to(simulator, auth="oauth2", retry_attempts=3)("list_program_sessions")
     # Not three times three: the call does not retry what the token call gave up.
     assert counted(simulator) == (3, 0)
 
 
 @pytest.mark.learning360_simulator(token_life=100)
 def test_token_is_renewed_before_it_expires(
-    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    hook_to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caller = to(simulator, auth="oauth2")
+    caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")
     credentials = caller.hook.credentials if caller.kind == "sync" else caller.hook._credentials
     monkeypatch.setattr(
@@ -122,15 +124,15 @@ def test_token_is_renewed_before_it_expires(
     assert counted(simulator) == (1, 1)
 
 
-def test_concurrent_calls_share_one_token_call(to: Callable[..., Any], simulator: Simulator) -> None:
+def test_concurrent_calls_share_one_token_call(hook_to: Callable[..., Any], simulator: Simulator) -> None:
     simulator.play({"when": {"path": TOKEN}, "do": {"delay": 0.1}})
-    caller = to(simulator, auth="oauth2")
+    caller = hook_to(simulator, auth="oauth2")
     assert [len(one) for one in caller.many(8, "list_program_sessions")] == [1] * 8
     assert counted(simulator) == (1, 8)
 
 
-def test_concurrent_calls_renew_an_expired_token_once(to: Callable[..., Any], simulator: Simulator) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_concurrent_calls_renew_an_expired_token_once(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")
     simulator.revoke_tokens()
     simulator.forget()
@@ -141,8 +143,8 @@ def test_concurrent_calls_renew_an_expired_token_once(to: Callable[..., Any], si
 
 
 @pytest.mark.learning360_simulator(expires_in_as=int)
-def test_lifetime_may_be_a_number(to: Callable[..., Any], simulator: Simulator) -> None:
-    caller = to(simulator, auth="oauth2")
+def test_lifetime_may_be_a_number(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")
     caller("list_program_sessions")
     assert counted(simulator) == (1, 2)
@@ -160,7 +162,7 @@ LIFETIMES = [
 
 @pytest.mark.parametrize("expires_in", [*LIFETIMES, f', "expires_in": 1{"0" * 400}', f', "expires_in": "1{"0" * 400}"'])
 def test_implausible_lifetime_is_replaced(
-    to: Callable[..., Any], raw_server: Any, caplog: pytest.LogCaptureFixture, expires_in: str
+    hook_to: Callable[..., Any], raw_server: Any, caplog: pytest.LogCaptureFixture, expires_in: str
 ) -> None:
     # The second token was fetched after a 401.
     refused: list[str] = []
@@ -174,7 +176,7 @@ def test_implausible_lifetime_is_replaced(
         return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
     raw_server.answer = respond
-    caller = to(raw_server, auth="oauth2")
+    caller = hook_to(raw_server, auth="oauth2")
     for _ in range(3):
         caller("list_program_sessions")
     refused.append("a-token-1")
@@ -189,21 +191,21 @@ def test_implausible_lifetime_is_replaced(
 
 
 @pytest.mark.parametrize("token", ["a\\r\\nX: b", "a\\u0000", "caf\\u00e9", "a b", "\\u2013", " "])
-def test_token_that_no_header_can_carry_is_refused(to: Callable[..., Any], raw_server: Any, token: str) -> None:
+def test_token_that_no_header_can_carry_is_refused(hook_to: Callable[..., Any], raw_server: Any, token: str) -> None:
     body = f'{{"access_token": "{token}", "expires_in": 3600}}'
     raw_server.answer = lambda _: f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     with pytest.raises(ContractError, match="no OAuth2 token"):
-        to(raw_server, auth="oauth2")("list_program_sessions")
+        hook_to(raw_server, auth="oauth2")("list_program_sessions")
     assert len(raw_server.requests) == 1
 
 
 def test_token_is_masked_in_task_logs(
-    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    hook_to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
     for module in (learning, learning_async):
         monkeypatch.setattr(module, "mask_secret", masked.append)
-    to(simulator, auth="oauth2")("list_program_sessions")
+    hook_to(simulator, auth="oauth2")("list_program_sessions")
     assert [f"Bearer {one}" for one in masked] == [simulator.requests[-1].headers["authorization"]]
 
 

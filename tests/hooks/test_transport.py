@@ -51,72 +51,72 @@ def went_through(proxy: Simulator, simulator: Simulator) -> bool:
 
 @pytest.mark.parametrize("shape", ["url", "mapping", "no scheme"])
 def test_proxy_of_the_connection_is_used(
-    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, shape: str
+    hook_to: Callable[..., Any], simulator: Simulator, proxy: Simulator, shape: str
 ) -> None:
     proxies: Any = {
         "url": proxy.url,
         "mapping": {"http": proxy.url, "https": "http://127.0.0.1:9"},
         "no scheme": proxy.url.removeprefix("http://"),
     }[shape]
-    assert to(simulator, proxies=proxies)("list_program_sessions") == []
+    assert hook_to(simulator, proxies=proxies)("list_program_sessions") == []
     assert went_through(proxy, simulator)
 
 
-def test_proxy_for_the_other_scheme_is_not_used(to: Callable[..., Any], simulator: Simulator) -> None:
-    assert len(to(simulator, proxies={"https": "http://127.0.0.1:9"})("list_program_sessions")) == 1
+def test_proxy_for_the_other_scheme_is_not_used(hook_to: Callable[..., Any], simulator: Simulator) -> None:
+    assert len(hook_to(simulator, proxies={"https": "http://127.0.0.1:9"})("list_program_sessions")) == 1
 
 
-def test_proxy_gets_its_password(to: Callable[..., Any], simulator: Simulator, proxy: Simulator) -> None:
-    to(simulator, proxies=proxy.url.replace("//", "//me:secret@"))("list_program_sessions")
+def test_proxy_gets_its_password(hook_to: Callable[..., Any], simulator: Simulator, proxy: Simulator) -> None:
+    hook_to(simulator, proxies=proxy.url.replace("//", "//me:secret@"))("list_program_sessions")
     assert proxy.requests[-1].headers["proxy-authorization"].startswith("Basic ")
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
 def test_proxy_of_the_environment_is_used(
-    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, variable: str
+    hook_to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, proxy.url)
-    to(simulator)("list_program_sessions")
+    hook_to(simulator)("list_program_sessions")
     assert went_through(proxy, simulator)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_no_proxy_is_obeyed(
-    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, trusted: bool
+    hook_to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch, trusted: bool
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy.url)
     if trusted:
         monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-    to(simulator, trust_env=trusted)("list_program_sessions")
+    hook_to(simulator, trust_env=trusted)("list_program_sessions")
     assert not proxy.requests
 
 
 def test_proxy_of_the_connection_wins_over_the_environment(
-    to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch
+    hook_to: Callable[..., Any], simulator: Simulator, proxy: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    to(simulator, proxies=proxy.url)("list_program_sessions")
+    hook_to(simulator, proxies=proxy.url)("list_program_sessions")
     assert went_through(proxy, simulator)
 
 
 def test_unreachable_proxy_is_named(
-    to: Callable[..., Any], simulator: Simulator, waits: list[float], closed_port: int
+    hook_to: Callable[..., Any], simulator: Simulator, waits: list[float], closed_port: int
 ) -> None:
     with pytest.raises(UnreachableError, match="proxy of connection 'here'"):
-        to(simulator, proxies=f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
+        hook_to(simulator, proxies=f"http://127.0.0.1:{closed_port}", retry_attempts=1)("list_program_sessions")
     assert not simulator.requests
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
 def test_netrc_is_never_used(
-    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auth: str
+    hook_to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auth: str
 ) -> None:
     file = tmp_path / ".netrc"
     file.write_text("machine 127.0.0.1 login somebody password something\ndefault login a password b\n")
     file.chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(file))
-    caller = to(simulator, auth=auth)
+    caller = hook_to(simulator, auth=auth)
     caller("list_program_sessions")
     if caller.kind == "sync":
         assert caller.hook.get_conn().get(f"{simulator.url}/api/v1/programs").ok
@@ -124,9 +124,9 @@ def test_netrc_is_never_used(
 
 
 @pytest.mark.parametrize("host", ["https://nowhere.invalid", "https://" + "a" * 64 + ".example", "https://a..example"])
-def test_unknown_host_name_is_unreachable(to: Callable[..., Any], waits: list[float], host: str) -> None:
+def test_unknown_host_name_is_unreachable(hook_to: Callable[..., Any], waits: list[float], host: str) -> None:
     with pytest.raises(LearningError, match="host"):
-        to(host, retry_attempts=1)("list_program_sessions")
+        hook_to(host, retry_attempts=1)("list_program_sessions")
 
 
 @pytest.fixture(scope="module")
@@ -197,31 +197,31 @@ def url_of(server: HTTPServer) -> str:
     return f"https://127.0.0.1:{server.server_port}"
 
 
-def test_untrusted_certificate_is_an_error(to: Callable[..., Any], tls: QuietServer, waits: list[float]) -> None:
+def test_untrusted_certificate_is_an_error(hook_to: Callable[..., Any], tls: QuietServer, waits: list[float]) -> None:
     with pytest.raises(FixConnectionError, match=r"not trusted.*`verify` of connection 'here'"):
-        to(url_of(tls))("list_program_sessions")
+        hook_to(url_of(tls))("list_program_sessions")
     assert not waits
     assert not Tls.callers
 
 
-def test_ca_bundle_of_the_connection_is_used(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
-    assert to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
+def test_ca_bundle_of_the_connection_is_used(hook_to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+    assert hook_to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
 
 
 @pytest.mark.parametrize("word", [False, "false"])
 def test_verify_false_accepts_any_certificate(
-    to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, certificate: Path, word: Any
+    hook_to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, certificate: Path, word: Any
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.MonkeyPatch.context() as quiet:
         import urllib3
 
         quiet.setattr(urllib3.connectionpool.warnings, "warn", lambda *_, **__: None)
-        assert to(url_of(tls), verify=word)("list_program_sessions") == []
+        assert hook_to(url_of(tls), verify=word)("list_program_sessions") == []
 
 
-def test_client_certificate_is_sent(to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
-    to(url_of(tls), verify=str(certificate), cert=str(certificate))("list_program_sessions")
+def test_client_certificate_is_sent(hook_to: Callable[..., Any], tls: QuietServer, certificate: Path) -> None:
+    hook_to(url_of(tls), verify=str(certificate), cert=str(certificate))("list_program_sessions")
     (shown,) = Tls.callers
     assert shown["subject"]
 
@@ -229,13 +229,13 @@ def test_client_certificate_is_sent(to: Callable[..., Any], tls: QuietServer, ce
 @pytest.mark.parametrize("name", ["verify", "cert"])
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "not a PEM file"])
 def test_unusable_file_is_a_settings_error(
-    to: Callable[..., Any], tls: QuietServer, tmp_path: Path, waits: list[float], name: str, there: bool
+    hook_to: Callable[..., Any], tls: QuietServer, tmp_path: Path, waits: list[float], name: str, there: bool
 ) -> None:
     file = tmp_path / "file.pem"
     if there:
         file.write_text("no certificate")
     with pytest.raises(SettingsError, match=name):
-        to(url_of(tls), **{name: str(file)})("list_program_sessions")
+        hook_to(url_of(tls), **{name: str(file)})("list_program_sessions")
     assert not waits
 
 
@@ -257,7 +257,7 @@ def test_unusable_file_is_a_settings_error(
 )
 @pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
 def test_no_proxy_names_addresses_and_networks(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     simulator: Simulator,
     proxy: Simulator,
     monkeypatch: pytest.MonkeyPatch,
@@ -268,7 +268,7 @@ def test_no_proxy_names_addresses_and_networks(
     port = simulator.url.rpartition(":")[2]
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv(variable, no_proxy.format(port=port))
-    to(simulator)("list_program_sessions")
+    hook_to(simulator)("list_program_sessions")
     # None: what `requests` does.
     expected = should_bypass_proxies(simulator.url, None) if direct is None else direct
     assert went_through(proxy, simulator) is not expected
@@ -285,7 +285,7 @@ def test_no_proxy_names_addresses_and_networks(
     ],
 )
 def test_no_proxy_names_hosts_and_ports(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     simulator: Simulator,
     proxy: Simulator,
     monkeypatch: pytest.MonkeyPatch,
@@ -297,7 +297,7 @@ def test_no_proxy_names_hosts_and_ports(
     monkeypatch.setenv("no_proxy", no_proxy.format(port=port))
     # The keys of another company are refused by the simulator as well as by the proxy.
     with contextlib.suppress(LearningError):
-        to(f"http://localhost:{port}", retry_attempts=1)("list_program_sessions")
+        hook_to(f"http://localhost:{port}", retry_attempts=1)("list_program_sessions")
     assert bool(simulator.requests) is direct
     assert bool(proxy.requests) is not direct
 
@@ -306,42 +306,46 @@ def test_no_proxy_names_hosts_and_ports(
     "proxy_url", ["socks5://127.0.0.1:9", "http://127.0.0.1:port", "http://me:p%E2%82%ACss@127.0.0.1:9"]
 )
 def test_unusable_proxy_of_the_environment_is_an_error(
-    to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy_url: str
+    hook_to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch, proxy_url: str
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy_url)
     with pytest.raises(SettingsError, match="environment names a proxy") as caught:
-        to(simulator)("list_program_sessions")
+        hook_to(simulator)("list_program_sessions")
     assert proxy_url not in f"{caught.value!r} {caught.value.__context__!r}"
     assert not simulator.requests
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
 def test_ca_bundle_of_the_environment_is_used(
-    to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    hook_to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(certificate))
-    assert to(url_of(tls))("list_program_sessions") == []
+    assert hook_to(url_of(tls))("list_program_sessions") == []
 
 
 def test_first_ca_bundle_of_the_environment_counts(
-    to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+    hook_to: Callable[..., Any],
+    tls: QuietServer,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
 ) -> None:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     for first, second in (BUNDLES[:2], BUNDLES[1:]):
         monkeypatch.setenv(first, str(certificate))
         monkeypatch.setenv(second, DEFAULT_CA_BUNDLE_PATH)
-        assert to(url_of(tls))("list_program_sessions") == []
+        assert hook_to(url_of(tls))("list_program_sessions") == []
         monkeypatch.setenv(first, DEFAULT_CA_BUNDLE_PATH)
         monkeypatch.setenv(second, str(certificate))
         with pytest.raises(FixConnectionError, match="not trusted"):
-            to(url_of(tls))("list_program_sessions")
+            hook_to(url_of(tls))("list_program_sessions")
         monkeypatch.delenv(first)
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
 def test_ca_bundle_of_the_environment_does_not_override_settings(
-    to: Callable[..., Any],
+    hook_to: Callable[..., Any],
     tls: QuietServer,
     certificate: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -350,55 +354,55 @@ def test_ca_bundle_of_the_environment_does_not_override_settings(
 ) -> None:
     monkeypatch.setenv(variable, str(certificate))
     with pytest.raises(FixConnectionError, match="not trusted"):
-        to(url_of(tls), trust_env=False)("list_program_sessions")
+        hook_to(url_of(tls), trust_env=False)("list_program_sessions")
     monkeypatch.setenv(variable, "/nowhere.pem")
-    assert to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
+    assert hook_to(url_of(tls), verify=str(certificate))("list_program_sessions") == []
 
 
 @pytest.mark.parametrize("variable", BUNDLES)
 def test_missing_ca_bundle_of_the_environment_is_an_error(
-    to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], variable: str
+    hook_to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], variable: str
 ) -> None:
     monkeypatch.setenv(variable, "/nowhere.pem")
     with pytest.raises(SettingsError, match=f"{variable} is '/nowhere.pem', but the file does not exist"):
-        to(url_of(tls))("list_program_sessions")
+        hook_to(url_of(tls))("list_program_sessions")
     assert not waits
 
 
-def test_fifo_as_ca_bundle_is_not_read(to: Callable[..., Any], tls: QuietServer, tmp_path: Path) -> None:
+def test_fifo_as_ca_bundle_is_not_read(hook_to: Callable[..., Any], tls: QuietServer, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo.pem"
     os.mkfifo(fifo)
     for name in ("verify", "cert"):
         with pytest.raises(SettingsError, match=f"{name} is .*not a usable PEM file"):
-            to(url_of(tls), **{name: str(fifo)})("list_program_sessions")
+            hook_to(url_of(tls), **{name: str(fifo)})("list_program_sessions")
 
 
 def test_replaced_ca_bundle_is_read_again(
-    to: Callable[..., Any], tls: QuietServer, certificate: Path, tmp_path: Path
+    hook_to: Callable[..., Any], tls: QuietServer, certificate: Path, tmp_path: Path
 ) -> None:
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     bundle = tmp_path / "bundle.pem"
     shutil.copyfile(DEFAULT_CA_BUNDLE_PATH, bundle)
     with pytest.raises(FixConnectionError, match="not trusted"):
-        to(url_of(tls), verify=str(bundle))("list_program_sessions")
+        hook_to(url_of(tls), verify=str(bundle))("list_program_sessions")
     shutil.copyfile(certificate, bundle)
     os.utime(bundle, ns=(0, 0))
-    assert to(url_of(tls), verify=str(bundle))("list_program_sessions") == []
+    assert hook_to(url_of(tls), verify=str(bundle))("list_program_sessions") == []
 
 
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
-def test_cookies_are_not_stored_or_sent(to: Callable[..., Any], raw_server: Any, auth: str) -> None:
+def test_cookies_are_not_stored_or_sent(hook_to: Callable[..., Any], raw_server: Any, auth: str) -> None:
     body = json.dumps({"access_token": "a-token", "expires_in": 3600})
     cookies = "".join(f"Set-Cookie: c{number}=crumb; Path=/; Max-Age=3600\r\n" for number in range(50))
 
     def respond(request: bytes) -> bytes:
-        said = body if b"oauth2/token" in request else "[]"
-        head = f"HTTP/1.1 200 OK\r\n{cookies}Content-Length: {len(said)}\r\nConnection: close"
-        return f"{head}\r\n\r\n{said}".encode()
+        content = body if b"oauth2/token" in request else "[]"
+        head = f"HTTP/1.1 200 OK\r\n{cookies}Content-Length: {len(content)}\r\nConnection: close"
+        return f"{head}\r\n\r\n{content}".encode()
 
     raw_server.answer = respond
-    caller = to(raw_server, auth=auth)
+    caller = hook_to(raw_server, auth=auth)
     for _ in range(3):
         caller("list_program_sessions")
     assert not [one for one in raw_server.requests if b"cookie" in one.lower() or b"crumb" in one]

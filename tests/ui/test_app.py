@@ -535,4 +535,4 @@ def test_workflows(login: Login, connection: str, simulator: Simulator) -> None:
 def test_workflows_for_no_session(login: Login, connection: str) -> None:
     answer = post(login("otto"), connection, "workflows", session_id="'; drop table")
     assert answer.status_code == 422
-    assert "no ID of a program session" in answer.json()["error"]
+    assert "not the ID of a program session" in answer.json()["error"]
