@@ -18,7 +18,7 @@ from yaml.scanner import Scanner
 from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
 MAX_BYTES = 1024 * 1024
@@ -87,6 +87,24 @@ def load_yaml(text: str) -> Any:
     except (ValueError, OverflowError):
         problem = _UNREADABLE
     raise YamlError(problem)
+
+
+def find_key_line(text: str, keys: Sequence[str]) -> int | None:
+    """
+    Return the line of a key in nested mappings; that of the last key of the path that exists.
+
+    :param text: The text in YAML, already checked.
+    :param keys: The path, such as `["steps", "fetch", "session_id"]`.
+    :returns: The line, from 1; None if even the first key is missing.
+    """
+    node, line = yaml.compose(text, Loader=_CoreLoader), None
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next((pair for pair in pairs if pair[0].value == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> None:

@@ -68,7 +68,7 @@ def parsed(path: Path) -> str:
         for one in [*dag_args, *(path.iterdir() if path.is_dir() else [path])]:
             shutil.copy(one, folder)
         try:
-            build_airflow_dags({"__file__": f"{folder}/loader.py"})
+            build_airflow_dags({"__file__": f"{folder}/loader.py", "__name__": "__main__"})
         except DagFileError as error:
             return f"{type(error).__name__}: {error}".replace(folder, "DAGS")
     return "It was built."
@@ -140,7 +140,7 @@ def test_a_mistake_of_any_kind_names_the_file(tmp_path: Path) -> None:
     )
     (tmp_path / "it.dag.yaml").write_text("dag_id: it\nsteps:\n  one: {blueprint: theirs}\n")
     with pytest.raises(DagFileError, match=r"^it\.dag\.yaml: KeyError: '…@…'$"):
-        build_airflow_dags({"__file__": f"{tmp_path}/loader.py"})
+        build_airflow_dags({"__file__": f"{tmp_path}/loader.py", "__name__": "__main__"})
 
 
 def test_what_stands_twice_by_reference_is_no_mistake() -> None:
@@ -187,7 +187,7 @@ def test_a_file_that_is_too_large_is_not_read_further(tmp_path: Path, name: str,
     else:
         (tmp_path / name).write_text(text)
     with pytest.raises(DagFileError, match=rf"^it\.dag\.yaml: .*{words}"):
-        build_airflow_dags({"__file__": f"{tmp_path}/loader.py"})
+        build_airflow_dags({"__file__": f"{tmp_path}/loader.py", "__name__": "__main__"})
 
 
 def test_two_dags_with_one_id() -> None:

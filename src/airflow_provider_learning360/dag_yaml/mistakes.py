@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from yaml import YAMLError
+
 from airflow_provider_learning360.api.errors import redact
+from airflow_provider_learning360.yaml_loader import find_key_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,6 +20,10 @@ LONGEST_NAME = 250
 
 _WORD_WITH_AT = re.compile(r"\S*(?:@|%40)\S*")
 _PRESET = re.compile(r"['\"]?@[a-z]+\W*")
+# How blueprint's messages, and ours, name a step and a field.
+_STEP = re.compile(r"\b[Ss]tep '([^']+)'")
+_FIELD = re.compile(r"'([\w.]+(?: -> [\w.]+)*)':")
+_FIELD_OF_SHAPE = re.compile(r"\bstep '[^']+': (\w+): ")
 _JINJA = (
     "For Airflow's values write dots after context, such as {{ context.dag_run.conf.session_id }}; "
     "in comments too, braces are read."
@@ -42,14 +49,32 @@ def without_addresses(text: str) -> str:
     return _WORD_WITH_AT.sub(lambda word: word[0] if _PRESET.fullmatch(word[0]) else redact(word[0]), text)
 
 
-def told(error: Exception, document: Mapping[str, Any]) -> str:
+def describe_mistake(error: Exception, document: Mapping[str, Any]) -> str:
     """
-    Return what is told about a mistake in a file.
+    Return what is wrong with a file.
 
-    :param error: What it raised.
+    :param error: The exception that the file caused.
     :param document: What the file holds; empty if that is not known.
     """
-    return without_addresses(_told(error, document))
+    return without_addresses(_describe(error, document))
+
+
+def find_line(reason: str, text: str) -> int | None:
+    """
+    Return the line of the step and the field that a reason names.
+
+    :param reason: A text of `describe_mistake`.
+    :param text: The YAML.
+    :returns: The line, from 1; None if the reason names neither, or the text is no YAML.
+    """
+    step, field = _STEP.search(reason), _FIELD.search(reason) or _FIELD_OF_SHAPE.search(reason)
+    keys = re.split(r"\.| -> ", field[1]) if field else []
+    try:
+        return find_key_line(
+            text, ["steps", step[1], *keys] if step else keys or re.split(r"\W", reason, maxsplit=1)[:1]
+        )
+    except (ValueError, RecursionError, YAMLError):
+        return None
 
 
 def check_names(config: DAGConfig) -> None:
@@ -67,7 +92,7 @@ def check_names(config: DAGConfig) -> None:
             )
 
 
-def _told(error: Exception, document: Mapping[str, Any]) -> str:
+def _describe(error: Exception, document: Mapping[str, Any]) -> str:
     from blueprint import BlueprintError
     from jinja2 import TemplateError
     from pydantic import ValidationError
