@@ -15,12 +15,11 @@ def matches_pattern(name: str | None, pattern: str | None) -> bool:
     Return whether a name matches a pattern, in any case.
 
     :param name: The name of a session.
-    :param pattern: The pattern, with `*` and `?`; None or empty matches every name.
+    :param pattern: The pattern, with `*` and `?`; None, or a blank one, matches every name.
     """
-    if not pattern:
-        return True
+    pattern = _normalized(pattern or "")
     # Only * and ? are special: names contain brackets.
-    return fnmatchcase(_normalized(name or ""), _normalized(pattern).replace("[", "[[]"))
+    return not pattern or fnmatchcase(_normalized(name or ""), pattern.replace("[", "[[]"))
 
 
 def is_within(moment: datetime | None, after: datetime | None = None, before: datetime | None = None) -> bool:

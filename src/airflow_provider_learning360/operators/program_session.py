@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from ast import literal_eval
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.endpoints import find_session_id, format_id
+from airflow_provider_learning360.api.filters import is_within, matches_pattern
 from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
@@ -202,11 +201,10 @@ class ListProgramSessionsOperator(SafeRendering, BaseOperator):
         if template_id and session.program_template != template_id:
             return False
         # With native rendering, a pattern of digits arrives as a number.
-        pattern = "" if self.name_pattern is None else _comparable(str(self.name_pattern))
-        # Only * and ? are special: names hold brackets.
-        if pattern and not fnmatchcase(_comparable(session.name or ""), pattern.replace("[", "[[]")):
-            return False
-        return all(_within(getattr(session, field), after, before) for field, after, before in windows)
+        pattern = None if self.name_pattern is None else str(self.name_pattern)
+        return matches_pattern(session.name, pattern) and all(
+            is_within(getattr(session, field), after, before) for field, after, before in windows
+        )
 
     def _report_drift(self, sessions: list[ProgramSession]) -> None:
         if self.contract == "ignore":
@@ -250,14 +248,3 @@ def _is_literal(text: str) -> bool:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
-
-
-def _comparable(text: str) -> str:
-    """Return a name or pattern without what nobody sees: case, blanks, line ends, and how an accent is composed."""
-    return normalize("NFC", " ".join(normalize("NFC", text).split()).casefold())
-
-
-def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
-    if after is None and before is None:
-        return True
-    return moment is not None and (after is None or moment >= after) and (before is None or moment < before)
