@@ -137,6 +137,7 @@ def test_it_says_where(step: dict[str, Any], place: list[str], word: str) -> Non
         {"blueprint": "learning360_get_session", "session_id": "{{ context.dag_run.conf.id }}"},
         {"blueprint": "learning360_get_session", "session_id": "${session}"},
         {"blueprint": "learning360_wait_for_change", "since_step": "other", "timeout": {"days": 1}},
+        {"blueprint": "learning360_wait_for_change", "since_step": "other", "timeout": "P1DT12H"},
     ],
     ids=lambda step: step["blueprint"],
 )

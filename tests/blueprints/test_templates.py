@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -320,6 +321,46 @@ def test_wait_for_change(build: Callable[[str], Any]) -> None:
     assert (task.poke_interval, task.timeout, task.on_missing, task.deferrable) == (150, 3600, "skip", True)
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("PT5M", 300),
+        ("P1D", 86400),
+        ("P1W", 7 * 86400),
+        ("P1DT2H3M4S", 86400 + 2 * 3600 + 3 * 60 + 4),
+        ("{hours: 2}", 7200),
+    ],
+)
+def test_duration_is_a_mapping_or_iso_8601(build: Callable[[str], Any], written: str, seconds: int) -> None:
+    step = f"{{blueprint: learning360_wait_for_change, session_id: {SESSION_ID}, timeout: {written}}}"
+    assert build(f"  it: {step}\n").get_task("it").timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1 day", "{days: 1}"),
+        ("30minutes", "{minutes: 30}"),
+        ("P1M", "{days: 1}"),
+        ("P1Y", "{days: 1}"),
+        (5, "{days: 1}"),
+    ],
+)
+def test_other_text_is_not_a_duration(written: Any, meant: str) -> None:
+    from airflow_provider_learning360.dag_yaml.forms import Period
+
+    with pytest.raises(ValueError, match=re.escape(f"{written!r} is not a duration; write {meant}")):
+        Period.model_validate(written)
+
+
+@pytest.mark.parametrize("written", ["P", "PT", "PT0S", "P0D"])
+def test_duration_of_zero_is_refused(written: str) -> None:
+    from airflow_provider_learning360.dag_yaml.forms import Period
+
+    with pytest.raises(ValueError, match="a duration must be longer than zero"):
+        Period.model_validate(written)
+
+
 def test_a_wait_begins_with_what_an_earlier_step_read(build: Callable[[str], Any]) -> None:
     dag = build(
         f"""
@@ -474,7 +515,14 @@ for found in pkgutil.walk_packages(ours.__path__, "airflow_provider_learning360.
     if not found.name.startswith((*need, "airflow_provider_learning360.testing.")) and "__main__" not in found.name:
         importlib.import_module(found.name)
 main(["schema"])
+from airflow_provider_learning360.dag_yaml.loader import build_airflow_dags
+for use in (lambda: build_airflow_dags({}), lambda: importlib.import_module(need[1])):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert '"learning360_get_session"' in done.stdout
+    assert done.stdout.count('pip install "airflow-provider-learning360[blueprint]"') == 2

@@ -11,16 +11,16 @@ from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
-from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
-from airflow_provider_learning360.dag_yaml.files import found_beside_dags
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, set_at_run_time
+from airflow_provider_learning360.dag_yaml.files import find_beside_dags
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     Form,
     Length,
     Period,
     SessionIds,
-    arguments_of,
-    checked_by,
+    to_arguments,
+    to_validator,
 )
 from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
@@ -32,13 +32,13 @@ from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 def _valid_policy(path: str) -> str:
     """Return the absolute path of a policy that makes sense."""
-    found = found_beside_dags(path, "policy", "file")
+    found = find_beside_dags(path, "policy", "file")
     ReminderPolicy.read(found)
     return found
 
 
 def _existing_folder(path: str, argument: str) -> str:
-    return found_beside_dags(path, argument, "folder")
+    return find_beside_dags(path, argument, "folder")
 
 
 def _own_address(address: str, argument: str) -> str:
@@ -49,7 +49,7 @@ def _own_address(address: str, argument: str) -> str:
     return address
 
 
-_Address = Annotated[str | None, AfterValidator(checked_by(_own_address))]
+_Address = Annotated[str | None, AfterValidator(to_validator(_own_address))]
 
 
 class PolicyForm(Form):
@@ -106,13 +106,13 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
                     f"Step {self.step_id!r}, 'delivery_dag_id': {config.delivery_dag_id!r} is this DAG, which would "
                     "start itself and deliver nothing. Name the one with a step learning360_deliver_reminders"
                 )
-            plan = PlanSessionRemindersOperator(task_id="plan", **arguments_of(config, leave_out="sessions_step"))
+            plan = PlanSessionRemindersOperator(task_id="plan", **to_arguments(config, without="sessions_step"))
             TriggerDagRunOperator.partial(
                 task_id="start_delivery", trigger_dag_id=config.delivery_dag_id, skip_when_already_exists=True
             ).expand_kwargs(plan.output)
         if config.sessions_step is not None:
             earlier = EarlierStep(config.sessions_step, "sessions_step", self.step_id)
-            left_to_the_run(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
+            set_at_run_time(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
         return group
 
 
@@ -135,7 +135,7 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
     reply_to: _Address = Field(
         None, min_length=1, description="Where answers go; default to the sender.", examples=["help@example.com"]
     )
-    templates: Annotated[str | None, AfterValidator(checked_by(_existing_folder))] = Field(
+    templates: Annotated[str | None, AfterValidator(to_validator(_existing_folder))] = Field(
         None,
         min_length=1,
         description="Folder with mail templates of your own: absolute, or relative to the folder of DAGs.",
@@ -174,5 +174,5 @@ class DeliverReminders(Blueprint[DeliverRemindersForm]):
 
     def render(self, config: DeliverRemindersForm) -> SendSessionReminderOperator:
         """Return the task."""
-        arguments = arguments_of(config) | {"retry_delay": config.retry_delay.length}
+        arguments = to_arguments(config) | {"retry_delay": config.retry_delay.length}
         return SendSessionReminderOperator(task_id=self.step_id, retry_exponential_backoff=True, **arguments)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import SerializationError
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_learning360.dag_yaml.extras import require_blueprint
 from airflow_provider_learning360.dag_yaml.mistakes import check_names, describe_mistake, find_line
 from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, read_yaml_file
 
@@ -71,10 +72,12 @@ def build_airflow_dags(module: MutableMapping[str, Any]) -> None:
     A file that cannot become a DAG stops its own DAG only. Airflow lists its error under the path of the YAML file.
 
     :param module: `globals()` of the file that calls this.
+    :raises ImportError: airflow-blueprint is not installed. The text says how to install it.
     :raises DagFileError: The Python file runs as a script, such as `python loader.py`, and a YAML file is broken.
 
     Source: airflow-blueprint's `Builder`; `build_all_airflow_dags` does the same without naming file and step.
     """
+    require_blueprint()
     from blueprint import BlueprintRegistry
     from blueprint.loaders import discover_yaml_files
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -23,8 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_learning360.api.arguments import did_you_mean, find_closest
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.reminders.problems import did_you_mean, problems_of
+from airflow_provider_learning360.reminders.problems import problems_of
 from airflow_provider_learning360.reminders.recipients import is_mailable
 from airflow_provider_learning360.reminders.sources import read_source
 
@@ -395,10 +395,10 @@ class ReminderPolicy(_Choice):
         known = {rule.name: rule for rule in self.rules}
         if name in known:
             return known[name]
-        close = get_close_matches(name, known, 1)
+        close = find_closest(name, known)
         raise FixArgumentError(
             f"Reminder policy {self.name!r} has no rule {name!r}"
-            + (f"; did you mean {close[0]!r}?" if close else ".")
+            + (f"; did you mean {close!r}?" if close else ".")
             + f" It has: {', '.join(known)}."
         )
 
