@@ -28,9 +28,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from airflow_provider_learning360.api.arguments import find_closest
 from airflow_provider_learning360.api.decoder import TOO_DEEP, SafeDecoder, decode_json, sanitized_fields
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
+from airflow_provider_learning360.api.input_errors import find_closest
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ def find_page_problem(body: bytes) -> str | None:
 
 def problem_of_fields(error: ValidationError) -> str:
     """Return the first problem, with the names of fields and never with their values."""
-    # Not `describe_problem` of arguments.py, which shows values to the author of a file: these are of people.
+    # Not `describe_problem` of input_errors.py, which shows values to the author of a file: these are of people.
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = redact(".".join(str(part) for part in detail["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

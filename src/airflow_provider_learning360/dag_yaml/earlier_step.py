@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.api.arguments import did_you_mean
+from airflow_provider_learning360.api.input_errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -22,10 +22,10 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.arguments import describe_problem, format_value
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.endpoints import require_session_id
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, redact
+from airflow_provider_learning360.api.input_errors import describe_problem, format_value
 from airflow_provider_learning360.api.models import ProgramSession, require_field_names
 from airflow_provider_learning360.dag_yaml.expressions import is_expression
 

@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_learning360.api.arguments import did_you_mean, find_closest
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.input_errors import did_you_mean, find_closest
 from airflow_provider_learning360.reminders.problems import problems_of
 from airflow_provider_learning360.reminders.recipients import is_mailable
 from airflow_provider_learning360.reminders.sources import read_source

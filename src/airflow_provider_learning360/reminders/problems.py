@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.arguments import describe_problem, format_value
 from airflow_provider_learning360.api.errors import redact
+from airflow_provider_learning360.api.input_errors import describe_problem, format_value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.errors import redact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -17,8 +17,10 @@ _SYNONYMS = {
     "connection": "learning_conn_id",
     "connection_id": "learning_conn_id",
     "http_conn_id": "learning_conn_id",
+    "interval": "poke_interval",
     "poll_interval": "poke_interval",
     "poke_interval": "poll_interval",
+    "program_session_id": "session_id",
 }
 # By the type of pydantic's error.
 _TYPES = {
@@ -61,20 +63,6 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     """
     closest = find_closest(given, known)
     return f"; did you mean {closest}?" if closest else ""
-
-
-def require_one_of(argument: str, value: Any, allowed: Collection[str]) -> None:
-    """
-    Refuse a value that is not one of a few.
-
-    :param argument: Name of the argument, for the error.
-    :param value: The value.
-    :param allowed: The values that are allowed.
-    :raises FixArgumentError: The value is not allowed.
-    """
-    if value not in allowed:
-        problem = _not_one_of(value, allowed)
-        raise FixArgumentError(f"{argument}: {problem}{'' if problem.endswith('?') else '.'}")
 
 
 def format_value(value: Any) -> str:
