@@ -36,5 +36,5 @@ def is_within(moment: datetime | None, after: datetime | None = None, before: da
 
 
 def _normalized(text: str) -> str:
-    """Return a text without differences that nobody sees: case, blanks, line breaks, and how an accent is composed."""
+    """Return a text without invisible differences: case, blanks, line breaks, and the composition of accents."""
     return normalize("NFC", " ".join(normalize("NFC", text).split()).casefold())

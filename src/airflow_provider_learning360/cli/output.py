@@ -31,7 +31,7 @@ def write(text: str, *, to_stderr: bool = False) -> None:
 
 def write_json(value: Any, *, indent: int | None = None) -> None:
     """
-    Print a value as JSON that every terminal shows as it is.
+    Print a value as JSON, with control characters as escapes.
 
     :param value: The value.
     :param indent: Blanks before each level; default all on one line.

@@ -65,5 +65,5 @@ def _mask(value: Any, depth: int = DEPTH) -> Any:
 
 
 def _mask_name(name: str, number: int) -> str:
-    """Mask a name that is no name of a field: it may be a login, an ID or the name of a person."""
+    """Mask a key that cannot be the name of a field: it may be a login, an ID or the name of a person."""
     return name if name.isidentifier() else f"{MASK} {number}"

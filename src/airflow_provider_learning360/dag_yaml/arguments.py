@@ -91,7 +91,7 @@ class LearningDagArgsConfig(Form, title="DAG", json_schema_extra={"not": {"requi
     schedule: str | None = Field(
         None,
         min_length=1,
-        description="When the DAG runs: a cron expression or a preset; default never by itself.",
+        description="When the DAG runs: a cron expression or a preset; default only when somebody triggers it.",
         examples=["*/15 * * * *", "@daily"],
     )
     watch: WatchSettings | None = Field(

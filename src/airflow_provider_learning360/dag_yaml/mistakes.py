@@ -65,7 +65,7 @@ def find_line(reason: str, text: str) -> int | None:
 
     :param reason: A text of `describe_mistake`.
     :param text: The YAML.
-    :returns: The line, from 1; None if the reason names neither, or the text is no YAML.
+    :returns: The line, from 1; None if the reason names neither, or the text is not YAML.
     """
     step, field = _STEP.search(reason), _FIELD.search(reason) or _FIELD_OF_SHAPE.search(reason)
     keys = re.split(r"\.| -> ", field[1]) if field else []
