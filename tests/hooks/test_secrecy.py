@@ -236,7 +236,9 @@ def test_nothing_is_told_of_settings_that_are_wrong(
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("scenario", ["success", "401 that echoes", "500 with a page", "redirect elsewhere"])
-@pytest.mark.parametrize("command", [["check"], ["get-session", "{id}"], ["get-session", "{id}", "--raw"]])
+@pytest.mark.parametrize(
+    "command", [["check"], ["get-session", "{id}"], ["get-session", "{id}", "--raw", "--show-people"]]
+)
 def test_nothing_is_printed(
     simulator: Simulator,
     other: Simulator,
