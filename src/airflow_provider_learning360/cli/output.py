@@ -108,7 +108,10 @@ def logs_on_stderr() -> Iterator[None]:
 
 
 def _one_line(value: Any) -> str:
-    return "" if value is None else printable(" ".join(str(value).split()))
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return printable(" ".join(text.split()))
 
 
 def _json_escape(character: str) -> str:
