@@ -460,8 +460,10 @@ def test_a_new_file_is_there_without_a_restart(tmp_path: Path) -> None:
     assert set(dags_of(folder / "loader.py")) == {*before, "one_more"}
 
     (folder / "one_more.dag.yaml").write_text(text.replace("get_session\n", "get_sessoin\n"), "utf-8")
+    broken = dags_of(folder / "loader.py")
+    assert set(broken) == {*before, "learning360_broken_file_1"}
     with pytest.raises(Exception, match="get_sessoin"):
-        dags_of(folder / "loader.py")
+        broken["learning360_broken_file_1"].validate()
     assert len(dags_of(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
 
 

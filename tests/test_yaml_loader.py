@@ -1,4 +1,4 @@
-"""Plain scalars read as the core schema of YAML 1.2 says, by another reading of it."""
+"""Scalars follow the core schema of YAML 1.2, compared with a second implementation of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load_yaml
+from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, find_key_line, load_json_or_yaml, load_yaml
 
 DIGITS, OCTAL = set(string.digits), set("01234567")
 
 
 def core_value(text: str) -> Any:
-    """What a plain scalar is, character by character (YAML 1.2.2, 10.3.2)."""
+    """The value of a plain scalar, character by character (YAML 1.2.2, 10.3.2)."""
     words = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
     words |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
     words |= dict.fromkeys([".nan", ".NaN", ".NAN"], math.nan)
@@ -57,8 +57,8 @@ PLAIN = st.lists(st.sampled_from([*WORDS, *string.ascii_letters, *string.digits]
 @example("2026-01-01")
 @example("=")
 @example("<<")
-def test_a_plain_scalar_is_what_the_core_schema_says(text: str) -> None:
-    # What is an indicator of YAML here is no plain scalar.
+def test_plain_scalars_follow_the_core_schema(text: str) -> None:
+    # Here, an indicator of YAML does not begin a plain scalar.
     assume(not text.endswith(":") and text not in ("-", "---") and not text.startswith(":"))
     (value,) = load_yaml(f"- {text}\n")
     expected = core_value(text)
@@ -71,7 +71,7 @@ def test_a_plain_scalar_is_what_the_core_schema_says(text: str) -> None:
     "tag", ["bool", "int", "float", "null", "timestamp", "set", "omap", "binary", "python/name:os"]
 )
 @pytest.mark.parametrize("value", ["maybe", "'x'", "[a]", "{a: b}", "''"])
-def test_a_tag_that_does_not_fit_is_an_error(tag: str, value: str) -> None:
+def test_wrong_tag_is_refused(tag: str, value: str) -> None:
     if (tag, value) == ("null", "''"):
         return
     with pytest.raises(YamlError, match="line 1, column"):
@@ -79,7 +79,7 @@ def test_a_tag_that_does_not_fit_is_an_error(tag: str, value: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_loaded_or_refused(text: str) -> None:
     with suppress(YamlError):
         load_yaml(text)
 
@@ -88,7 +88,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     "digits", ["1" * 5000, "0x" + "f" * 4000, "0o" + "7" * 4000, "-" + "9" * 4000, "!!int " + "1" * 30]
 )
 @pytest.mark.parametrize("text", ["a: {}\n", "? {}\n: a\n", "[[{}]]\n"])
-def test_an_integer_beyond_64_bits_is_an_error(digits: str, text: str) -> None:
+def test_integer_beyond_64_bits_is_refused(digits: str, text: str) -> None:
     with pytest.raises(YamlError, match=r"line 1, column [0-9]+: the int has too many digits"):
         load_yaml(text.format(digits))
 
@@ -98,7 +98,7 @@ def test_an_integer_beyond_64_bits_is_an_error(digits: str, text: str) -> None:
 @example(2**63, "{:#x}")
 @example(-(2**63), "{}")
 @example(-(2**63) - 1, "{}")
-def test_integers_of_64_bits_are_read(number: int, written: str) -> None:
+def test_integers_of_64_bits_are_loaded(number: int, written: str) -> None:
     text = written.format(number if written == "{}" else abs(number))
     meant = int(text, 0)
     try:
@@ -112,7 +112,7 @@ def test_integers_of_64_bits_are_read(number: int, written: str) -> None:
 @given(st.integers(0x110000, 0xFFFFFFFF), st.sampled_from(["a: {}\n", "{}: a\n", "- [{}]\n"]))
 @example(0x110000, "a: {}\n")
 @example(0xFFFFFFFF, "a: {}\n")
-def test_an_escape_that_is_no_character_is_an_error(code: int, text: str) -> None:
+def test_escape_beyond_unicode_is_refused(code: int, text: str) -> None:
     written = text.format(f'"\\U{code:08X}"')
     for read in (load_yaml, check_yaml):
         with pytest.raises(YamlError, match="which is no character"):
@@ -121,7 +121,7 @@ def test_an_escape_that_is_no_character_is_an_error(code: int, text: str) -> Non
         check_yaml(written, syntax=False)
 
 
-def test_a_version_with_too_many_digits_is_an_error() -> None:
+def test_version_with_too_many_digits_is_refused() -> None:
     for read in (load_yaml, check_yaml):
         with pytest.raises(YamlError, match="too many digits"):
             read(f"%YAML 1.{'1' * 5000}\n---\na: b\n")
@@ -136,19 +136,19 @@ OTHERS = ["false", "0", "-0", "~", "null", "NULL", "", "a", "'a'", '"a"']
 @example(["true", "True"])
 @example(["~", "null"])
 @example(["1", "'1'"])
-def test_no_key_is_dropped(keys: list[str]) -> None:
+def test_duplicate_keys_are_refused(keys: list[str]) -> None:
     values = [load_yaml(f"- {key}\n")[0] for key in keys]
     text = "".join(f"? {key}\n: {place}\n" for place, key in enumerate(keys))
     try:
         assert load_yaml(text) == dict(zip(values, range(len(keys)), strict=True))
     except YamlError as error:
-        assert "would be dropped" in str(error)  # noqa: PT017
+        assert "duplicate key" in str(error)  # noqa: PT017
         assert len(set(values)) < len(keys) or len({key.strip("'\"") for key in keys}) < len(keys)
     else:
         assert len(set(values)) == len(keys)
 
 
-def test_merged_keys_may_be_replaced() -> None:
+def test_merged_keys_can_be_overridden() -> None:
     text = "a: &a {1: x, 2: y}\nb: &b {<<: *a, 0x1: z}\nc: {<<: [*b, *a], 2: w}\n"
     assert load_yaml(text) == {"a": {1: "x", 2: "y"}, "b": {1: "z", 2: "y"}, "c": {1: "z", 2: "w"}}
 
@@ -165,3 +165,30 @@ def test_errors_say_what_to_do(text: str, words: str) -> None:
     with pytest.raises(YamlError) as caught:
         load_yaml(text)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (["dag_id"], 1),
+        (["steps", "two", "fields"], 6),
+        (["steps", "two", "missing"], 5),
+        (["steps", "missing"], 2),
+        (["missing"], None),
+        (["dag_id", "deeper"], 1),
+    ],
+)
+def test_line_of_a_key_is_found(keys: list[str], line: int | None) -> None:
+    text = "dag_id: it\nsteps:\n  one:\n    blueprint: a\n  two:\n    fields: [name]\n"
+    assert find_key_line(text, keys) == line
+
+
+def test_json_may_be_indented_with_tabs() -> None:
+    assert load_json_or_yaml('{\n\t"a": [1, 2]\n}') == {"a": [1, 2]}
+    assert load_json_or_yaml("{a: 1}") == load_json_or_yaml("a: 1") == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1,\t"a": 2}}]', "{a: 1, a: 2}", "a: 1\na: 2"])
+def test_duplicate_keys_are_refused_in_json_and_yaml(text: str) -> None:
+    with pytest.raises(YamlError, match="duplicate key 'a'"):
+        load_json_or_yaml(text)

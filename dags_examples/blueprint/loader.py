@@ -1,8 +1,7 @@
 """
 Builds a DAG of each `*.dag.yaml` in this folder. A new file is there as soon as Airflow reads this one again.
 
-One file with a mistake stops all of this loader's DAGs, and is shown as an import error: so reminders have a folder, and a
-loader, of their own.
+A broken file stops its own DAG only. Airflow lists the error under the path of that file; `python loader.py` shows it, too.
 """
 
 from __future__ import annotations

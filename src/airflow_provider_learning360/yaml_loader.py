@@ -1,7 +1,8 @@
-"""Read YAML that people write: plain scalars by the core schema of YAML 1.2, each key once, and within bounds."""
+"""Read YAML and JSON that people write: scalars as in YAML 1.2, no duplicate key, and within bounds."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -18,19 +19,19 @@ from yaml.scanner import Scanner
 from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
 MAX_BYTES = 1024 * 1024
-MAX_NODES = 100_000  # with what aliases stand for
+MAX_NODES = 100_000  # with every alias expanded
 MAX_DEPTH = 50
-MAX_PROBLEM = 200  # characters of what PyYAML says, which may repeat a long tag
+MAX_PROBLEM = 200  # characters of a text of PyYAML, which may repeat a long tag
 
 _UNREADABLE = r"it contains an escape beyond \U0010FFFF, which is no character, or a number with too many digits"
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
-# YAML 1.2.2, section 10.3.2; each with the first characters that such a scalar may have.
+# YAML 1.2.2, section 10.3.2: the pattern of a scalar, and the characters that it may begin with.
 CORE_SCHEMA = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -43,7 +44,7 @@ CORE_SCHEMA = {
 
 
 class YamlError(ValueError):
-    """A text or file is no YAML that is read here; the message says why, without a value of it."""
+    """A text or file cannot be read as YAML. The message says why, without a value of the file."""
 
 
 def read_yaml_file(path: str | PathLike[str]) -> str:
@@ -59,7 +60,7 @@ def read_yaml_file(path: str | PathLike[str]) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise YamlError("it is a folder, a device or a pipe, and not a regular file")
+            raise YamlError("it is not a regular file, but a folder, a device or a pipe")
         with open(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
     finally:
@@ -70,10 +71,10 @@ def read_yaml_file(path: str | PathLike[str]) -> str:
 
 def load_yaml(text: str) -> Any:
     """
-    Return what a text in YAML holds.
+    Return the value of a text in YAML.
 
     :param text: The text.
-    :raises YamlError: It is too large, or not valid, or has a key twice in one mapping.
+    :raises YamlError: It is too large, not valid, or has a duplicate key.
     """
     check_yaml(text)
     try:
@@ -89,20 +90,57 @@ def load_yaml(text: str) -> Any:
     raise YamlError(problem)
 
 
-def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> None:
+def load_json_or_yaml(text: str) -> Any:
     """
-    Refuse a text that is too large once its aliases are expanded, before anything is made of it.
+    Return the value of a text in YAML or JSON. JSON may be indented with tabs, which YAML refuses.
 
     :param text: The text.
-    :param duplicates: Whether to refuse a key that stands twice in one mapping: readers drop the first, silently.
-    :param syntax: Whether to refuse what is no YAML.
+    :raises YamlError: It is too large, not valid, or has a duplicate key.
+    """
+    if not text.lstrip().startswith(("{", "[")):
+        return load_yaml(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_build_object)
+    except YamlError:
+        raise
+    except (ValueError, RecursionError):
+        return load_yaml(text)
+    check_yaml(text, duplicates=False, syntax=False)
+    return value
+
+
+def find_key_line(text: str, keys: Sequence[str]) -> int | None:
+    """
+    Return the line of a key in nested mappings; that of the last key of the path that exists.
+
+    :param text: The text in YAML, already checked.
+    :param keys: The path, such as `["steps", "fetch", "session_id"]`.
+    :returns: The line, from 1; None if even the first key is missing.
+    """
+    node, line = yaml.compose(text, Loader=_CoreLoader), None
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next((pair for pair in pairs if pair[0].value == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> None:
+    """
+    Refuse a text that is too large once its aliases are expanded, before it is loaded.
+
+    :param text: The text.
+    :param duplicates: Whether to refuse duplicate keys, of which readers silently drop the first; default True.
+    :param syntax: Whether to refuse a text that is not YAML; default True.
     :raises YamlError: It is refused; the message says why, and where.
     """
     _require_length(len(text.encode("utf-8", "surrogatepass")))
     inspection = _Inspection(duplicates)
     try:
         for event in yaml.parse(text, Loader=_CoreLoader):
-            inspection.see(event)
+            inspection.add(event)
         return
     except YamlError:
         raise
@@ -111,8 +149,17 @@ def check_yaml(text: str, *, duplicates: bool = True, syntax: bool = True) -> No
             return
         problem = _problem_of(error)
     except (ValueError, OverflowError):  # PyYAML converts escapes and numbers of versions without a check
-        problem = _UNREADABLE  # no other reader that is built on PyYAML could say it
+        problem = _UNREADABLE  # other readers that use PyYAML would fail without a reason
     raise YamlError(problem)
+
+
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in built:
+            raise YamlError(f"duplicate key {name!r} in one object; remove one of them")
+        built[name] = value
+    return built
 
 
 def _require_length(size: int) -> None:
@@ -129,7 +176,7 @@ def _problem_of(error: yaml.YAMLError) -> str:
 
 class _Collection:
     """
-    A mapping or sequence while it is inspected.
+    A mapping or sequence that is being inspected.
 
     :param anchor: Its anchor, if it has one.
     :param is_mapping: Whether keys and values alternate in it.
@@ -157,7 +204,7 @@ class _Inspection:
         self._anchored: dict[str, tuple[int, int, str | None]] = {}  # nodes, height, text of a scalar
         self._incomplete: set[str] = set()
 
-    def see(self, event: yaml.Event) -> None:
+    def add(self, event: yaml.Event) -> None:
         match event:
             case yaml.ScalarEvent():
                 if event.anchor:
@@ -190,13 +237,13 @@ class _Inspection:
         parent.children += 1
         parent.height = max(parent.height, height + 1)
         parent.nodes += nodes
-        # Of those that are open, none is counted in another yet.
+        # A collection is counted in its parent when it ends.
         if sum(one.nodes for one in self._open) > MAX_NODES:
             raise YamlError(f"it has more than {MAX_NODES:,} nodes once its aliases are expanded")
 
     def _require_new_key(self, mapping: _Collection, key: str, line: int) -> None:
         if key in mapping.lines:
-            raise YamlError(f"{key!r} stands twice, in lines {mapping.lines[key]} and {line}; one would be dropped")
+            raise YamlError(f"duplicate key {key!r}, in lines {mapping.lines[key]} and {line}; remove one of them")
         mapping.lines[key] = line
 
     def _require_depth(self, depth: int) -> None:
@@ -205,7 +252,7 @@ class _Inspection:
 
 
 class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not typed
-    """Makes plain values only; a tag that is not in the core schema is an error."""
+    """Makes plain values only. A tag outside of the core schema is an error."""
 
     yaml_constructors: ClassVar[dict[Any, Any]] = {}  # a class attribute of PyYAML
 
@@ -214,14 +261,14 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
         self._inspected: set[int] = set()
 
     def flatten_mapping(self, node: Any) -> None:
-        # Once: afterwards it has the pairs that were merged into it as well.
+        # Once: afterwards, the node contains the merged pairs, too.
         if id(node) not in self._inspected:
             self._inspected.add(id(node))
             self._require_keys([key for key, _ in node.value if key.tag != _MERGE])
         super().flatten_mapping(node)
 
     def _require_keys(self, keys: list[Any]) -> None:
-        """Refuse keys that no dictionary can have, and those that are one key to it, such as `1` and `0x1`."""
+        """Refuse keys that no dictionary can have, and keys that are equal to it, such as `1` and `0x1`."""
         found: dict[Any, Any] = {}
         for key in keys:
             line = key.start_mark.line + 1
@@ -231,7 +278,7 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
             if value in found:
                 lines = f"lines {found[value].start_mark.line + 1} and {line}"
                 raise YamlError(
-                    f"{found[value].value!r} and {key.value!r} are one key, in {lines}; one would be dropped"
+                    f"duplicate key: {found[value].value!r} and {key.value!r} are equal, in {lines}; remove one of them"
                 )
             found[value] = key
 
@@ -242,7 +289,7 @@ class _CoreConstructor(SafeConstructor):  # type: ignore[misc] # PyYAML is not t
         kind = node.tag.removeprefix(_TAG)
         text = self.construct_scalar(node)
         if re.fullmatch(CORE_SCHEMA[kind][0], text) is None:
-            raise yaml.MarkedYAMLError(problem=f"it is no {kind} of YAML 1.2", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"it is not a valid {kind} of YAML 1.2", problem_mark=node.start_mark)
         value = _VALUES[kind](text)
         if value is _TOO_LARGE:
             problem = "the int has too many digits; the largest has 64 bits"
@@ -280,13 +327,13 @@ _VALUES: dict[str, Any] = {
 
 
 class _CoreResolver(BaseResolver):  # type: ignore[misc] # PyYAML is not typed
-    """Says what a plain scalar is by the core schema of YAML 1.2, and what `<<` is as a key."""
+    """Finds the type of a plain scalar by the core schema of YAML 1.2, and of `<<` as a key."""
 
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # a class attribute of PyYAML
 
 
 class _CoreLoader(Reader, Scanner, Parser, Composer, _CoreConstructor, _CoreResolver):  # type: ignore[misc]
-    """PyYAML's loader, with these two parts of it replaced: its own follow YAML 1.1, where `on` is true."""
+    """PyYAML's loader with a constructor and a resolver for YAML 1.2. PyYAML follows YAML 1.1, where `on` is true."""
 
     def __init__(self, stream: str) -> None:
         Reader.__init__(self, stream)
@@ -301,7 +348,7 @@ for _kind, (_pattern, _first) in CORE_SCHEMA.items():
     _CoreLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern})\Z"), _first)
     _CoreLoader.add_constructor(f"{_TAG}{_kind}", _CoreConstructor.construct_core)
 _CoreLoader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
-_CoreLoader.add_constructor(_MERGE, _CoreConstructor.construct_scalar)  # as a value it is a text
+_CoreLoader.add_constructor(_MERGE, _CoreConstructor.construct_scalar)  # as a value, `<<` is a text
 _CoreLoader.add_constructor(f"{_TAG}str", _CoreConstructor.construct_scalar)
 _CoreLoader.add_constructor(f"{_TAG}seq", _CoreConstructor.construct_list)
 _CoreLoader.add_constructor(f"{_TAG}map", _CoreConstructor.construct_dictionary)

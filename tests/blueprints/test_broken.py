@@ -1,9 +1,9 @@
 """
-What people are told about a broken file, word for word: by `blueprint lint`, and by Airflow where it parses the DAG.
-Airflow's message names file and step; what `lint` says is blueprint's to choose, and it names the file only.
+The messages about a broken YAML file, word for word: of `blueprint lint`, and of Airflow when it parses the DAG.
+Airflow's message names file, line and step; that of `lint` is blueprint's own, and names the file only.
 
-Beside each file in `broken/` stand both messages. Its first line lists what they must say: which field, what was given,
-what may be. `python tests/blueprints/test_broken.py` writes the messages anew.
+Beside each file in `broken/` stand both messages. Its first line lists what they must contain: the field, its value,
+and what is allowed. `python tests/blueprints/test_broken.py` writes the messages anew.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import pytest
 BROKEN = Path(__file__).resolve().parent / "broken"
 ALONE = BROKEN.parent / "alone"  # without dag_args.py
 FILES = {path.name.removesuffix(".dag.yaml"): path for path in sorted(BROKEN.parent.glob("*/*.dag.yaml"))}
-# What depends on another step or on the DAG is seen when it is built: `lint` looks at each step by itself.
+# Mistakes that involve another step or the DAG: `lint` checks each step by itself.
 NOT_SEEN_BY_LINT = {
     *("unknown_since_step", "since_step_of_another_kind", "since_step_without_fields"),
     *("unknown_sessions_step", "sessions_step_without_id", "delivers_to_itself", "changes_of_nothing"),
     *("blank_in_dag_id", "blank_in_step", "step_twice"),
 }
-# What `lint` says of files that are no DAG at all is in its own words, or a traceback.
+# Files without a DAG: `lint` reports them in its own words, or with a traceback.
 IN_WORDS_OF_LINT = {
     *("latin_1", "no_steps", "empty_steps", "steps_as_list", "empty_step", "step_without_template"),
     "step_with_a_number",
@@ -39,10 +39,11 @@ OF_THE_WHOLE_FILE = {
     *("circle", "yaml_syntax", "address_near_bad_syntax", "latin_1", "no_steps", "empty_steps", "steps_as_list"),
     *("dag_id_as_mapping", "blank_in_dag_id", "expression_without_context", "step_twice"),
 }
+WITHOUT_LINE = {"circle", "latin_1", "no_steps", "expression_without_context"}
 
 
-def linted(path: Path) -> tuple[int, str]:
-    """Exit status and output of `blueprint lint`, in a terminal that is wide."""
+def run_lint(path: Path) -> tuple[int, str]:
+    """Exit status and output of `blueprint lint`, in a wide terminal."""
     from blueprint import cli
     from click.testing import CliRunner
     from rich.console import Console
@@ -52,15 +53,15 @@ def linted(path: Path) -> tuple[int, str]:
         os.chdir(path if path.is_dir() else path.parent)
         arguments = [] if path.is_dir() else [path.name]
         folder = ALONE if ALONE in path.parents else BROKEN
-        with warnings.catch_warnings(action="ignore"):  # of blueprint, which Airflow would print among what it says
+        with warnings.catch_warnings(action="ignore"):  # of blueprint, which Airflow would print to the output
             result = CliRunner().invoke(cli.cli, ["lint", *arguments, "--template-dir", str(folder)])
     finally:
         cli.console = before
     return result.exit_code, result.output
 
 
-def parsed(path: Path) -> str:
-    """What Airflow shows as the import error of the loader."""
+def parse(path: Path) -> str:
+    """The errors of a loader that runs as a script; Airflow shows the same texts as import errors."""
     from airflow_provider_learning360.dag_yaml.loader import DagFileError, build_airflow_dags
 
     with tempfile.TemporaryDirectory() as folder:
@@ -68,15 +69,15 @@ def parsed(path: Path) -> str:
         for one in [*dag_args, *(path.iterdir() if path.is_dir() else [path])]:
             shutil.copy(one, folder)
         try:
-            build_airflow_dags({"__file__": f"{folder}/loader.py"})
+            build_airflow_dags({"__file__": f"{folder}/loader.py", "__name__": "__main__"})
         except DagFileError as error:
             return f"{type(error).__name__}: {error}".replace(folder, "DAGS")
     return "It was built."
 
 
-def told(path: Path) -> str:
-    """Both messages, without what differs from machine to machine and from pydantic to pydantic."""
-    both = f"# blueprint lint\n{linted(path)[1]}\n# Airflow\n{parsed(path)}\n".replace(str(BROKEN), "DAGS")
+def messages_of(path: Path) -> str:
+    """Both messages, without what depends on the machine or the version of pydantic."""
+    both = f"# blueprint lint\n{run_lint(path)[1]}\n# Airflow\n{parse(path)}\n".replace(str(BROKEN), "DAGS")
     lines = [line.rstrip() for line in both.splitlines() if "errors.pydantic.dev" not in line]
     return "\n".join(lines) + "\n"
 
@@ -87,23 +88,24 @@ def _dags_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(BROKEN)
 
 
-def message_of(path: Path) -> Path:
+def path_of_messages(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('.dag.yaml')}.txt")
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_what_people_are_told(case: str) -> None:
-    assert told(FILES[case]) == message_of(FILES[case]).read_text()
+def test_messages_are_word_for_word(case: str) -> None:
+    assert messages_of(FILES[case]) == path_of_messages(FILES[case]).read_text()
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_it_says_which_field_what_was_given_and_what_may_be(case: str) -> None:
+def test_message_names_field_value_and_what_is_allowed(case: str) -> None:
     path = FILES[case]
-    status, by_lint = linted(path)
-    by_airflow = parsed(path)
+    status, by_lint = run_lint(path)
+    by_airflow = parse(path)
     words = path.read_text("utf-8", "replace").splitlines()[0].removeprefix("# must say: ").split(" | ")
     assert not [word for word in words if word not in by_airflow]
     assert path.name in by_airflow
+    assert case in WITHOUT_LINE or re.search(r"\blines? \d+", by_airflow, re.IGNORECASE)
     of_the_dag = case in OF_THE_WHOLE_FILE or "DAG arguments rejected" in by_airflow
     assert of_the_dag or re.search(r"[Ss]tep '[\w ]+'", by_airflow)
     assert "example.com" not in by_airflow
@@ -121,17 +123,17 @@ def test_it_says_which_field_what_was_given_and_what_may_be(case: str) -> None:
     ("text", "shown"),
     [
         ("a: ops@example.com,\n  b: o'neil%40example.com", "a: …@…,\n  b: o'…@…"),
-        ("there is a schedule too, '@daily'; or @once", "there is a schedule too, '@daily'; or @once"),
+        ("the DAG has a schedule, too: '@daily'; or @once", "the DAG has a schedule, too: '@daily'; or @once"),
         ("'ops@example.com'", "'…@…'"),
     ],
 )
-def test_no_address_is_told(text: str, shown: str) -> None:
+def test_addresses_are_removed(text: str, shown: str) -> None:
     from airflow_provider_learning360.dag_yaml.mistakes import without_addresses
 
     assert without_addresses(text) == shown
 
 
-def test_a_mistake_of_any_kind_names_the_file(tmp_path: Path) -> None:
+def test_any_exception_names_the_file(tmp_path: Path) -> None:
     from airflow_provider_learning360.dag_yaml.loader import DagFileError, build_airflow_dags
 
     (tmp_path / "theirs.py").write_text(
@@ -140,14 +142,14 @@ def test_a_mistake_of_any_kind_names_the_file(tmp_path: Path) -> None:
     )
     (tmp_path / "it.dag.yaml").write_text("dag_id: it\nsteps:\n  one: {blueprint: theirs}\n")
     with pytest.raises(DagFileError, match=r"^it\.dag\.yaml: KeyError: '…@…'$"):
-        build_airflow_dags({"__file__": f"{tmp_path}/loader.py"})
+        build_airflow_dags({"__file__": f"{tmp_path}/loader.py", "__name__": "__main__"})
 
 
-def test_what_stands_twice_by_reference_is_no_mistake() -> None:
+def test_merged_keys_are_not_duplicates() -> None:
     from airflow_provider_learning360.yaml_loader import check_yaml
 
     check_yaml("a: {b: &one {<<: {x: 1}, x: 2}}\nc: {<<: *one, x: 3}\n")
-    with pytest.raises(ValueError, match="'x' stands twice, in lines 1 and 2; one would be dropped"):
+    with pytest.raises(ValueError, match="duplicate key 'x', in lines 1 and 2; remove one of them"):
         check_yaml("{x: 1,\nx: 2}")
 
 
@@ -177,7 +179,7 @@ WITH_JINJA = LAUGHS.replace("dag_id", "{% if true %}\ndag_id") + "{% endif %}\n"
         ("it.dag.yaml", None, "not a regular file"),
     ],
 )
-def test_a_file_that_is_too_large_is_not_read_further(tmp_path: Path, name: str, text: str | None, words: str) -> None:
+def test_too_large_file_is_refused_before_it_is_loaded(tmp_path: Path, name: str, text: str | None, words: str) -> None:
     from airflow_provider_learning360.dag_yaml.loader import DagFileError, build_airflow_dags
 
     (tmp_path / "it.dag.yaml").write_text("dag_id: it\nsteps:\n  one: {blueprint: learning360_list_sessions}\n")
@@ -187,14 +189,14 @@ def test_a_file_that_is_too_large_is_not_read_further(tmp_path: Path, name: str,
     else:
         (tmp_path / name).write_text(text)
     with pytest.raises(DagFileError, match=rf"^it\.dag\.yaml: .*{words}"):
-        build_airflow_dags({"__file__": f"{tmp_path}/loader.py"})
+        build_airflow_dags({"__file__": f"{tmp_path}/loader.py", "__name__": "__main__"})
 
 
-def test_two_dags_with_one_id() -> None:
-    assert told(BROKEN / "twice") == (BROKEN / "twice.txt").read_text()
+def test_duplicate_dag_id_is_refused() -> None:
+    assert messages_of(BROKEN / "twice") == (BROKEN / "twice.txt").read_text()
 
 
-def test_a_person_can_only_be_asked_where_airflow_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_a_person_needs_airflow_3_1(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_learning360.blueprints.approval import AskBeforeSendingForm
 
     monkeypatch.setitem(sys.modules, "airflow.providers.standard.operators.hitl", None)
@@ -202,23 +204,23 @@ def test_a_person_can_only_be_asked_where_airflow_can(monkeypatch: pytest.Monkey
         AskBeforeSendingForm()
 
 
-def test_mails_need_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mail_on_failure_needs_the_smtp_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgsConfig
 
     monkeypatch.setitem(sys.modules, "airflow.providers.smtp.notifications.smtp", None)
-    with pytest.raises(ValueError, match="mail_on_failure\n  it needs apache-airflow-providers-smtp"):
+    with pytest.raises(ValueError, match=r"mail_on_failure\n  .* is not installed.*\[reminders\]"):
         LearningDagArgsConfig(mail_on_failure=["ops@example.com"])
 
 
-def test_no_watch_below_airflow_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_learning360.dag_yaml.arguments import Watch
+def test_watch_needs_airflow_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_learning360.dag_yaml.arguments import WatchSettings
 
     def too_old(_: Any) -> None:
         raise ImportError("Watched assets need Airflow 3.0 or later")
 
-    monkeypatch.setattr(Watch, "asset", too_old)
+    monkeypatch.setattr(WatchSettings, "asset", too_old)
     with pytest.raises(ValueError, match="Watched assets need Airflow 3"):
-        Watch(name="all")
+        WatchSettings(name="all")
 
 
 if __name__ == "__main__":
@@ -227,4 +229,4 @@ if __name__ == "__main__":
 
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(BROKEN)
     for place in [*FILES.values(), BROKEN / "twice"]:
-        message_of(place).write_text(told(place))
+        path_of_messages(place).write_text(messages_of(place))

@@ -33,7 +33,7 @@ def build(tmp_path: Path) -> Callable[..., Any]:
     return built
 
 
-def test_what_a_dag_may_say(build: Callable[..., Any]) -> None:
+def test_dag_has_the_arguments_of_its_file(build: Callable[..., Any]) -> None:
     dag = build(
         """
 description: Tell the tutors
@@ -54,7 +54,7 @@ smtp_conn_id: mails
     assert (notifier.to, notifier.smtp_conn_id) == (["ops@example.com"], "mails")
 
 
-def test_a_dag_that_says_nothing(build: Callable[..., Any]) -> None:
+def test_dag_without_arguments_has_airflows_defaults(build: Callable[..., Any]) -> None:
     from airflow.providers.common.compat.sdk import conf
 
     dag = build("")
@@ -72,7 +72,7 @@ def test_a_dag_that_says_nothing(build: Callable[..., Any]) -> None:
     ],
     ids=["one", "all", "some"],
 )
-def test_a_watch(build: Callable[..., Any], watch: str, name: str, ids: int | None) -> None:
+def test_watch_schedules_on_an_asset(build: Callable[..., Any], watch: str, name: str, ids: int | None) -> None:
     dag = build(f"watch: {watch}")
     (asset,) = dag.schedule
     assert asset.name == name
@@ -83,7 +83,7 @@ def test_a_watch(build: Callable[..., Any], watch: str, name: str, ids: int | No
     assert (None if trigger.session_ids is None else len(trigger.session_ids)) == ids
 
 
-def test_how_a_watch_looks(build: Callable[..., Any]) -> None:
+def test_watch_settings_reach_the_trigger(build: Callable[..., Any]) -> None:
     dag = build(
         """
 watch:
@@ -102,7 +102,7 @@ max_active_runs: 2
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["beside ours", "without ours"])
-def test_the_dags_of_others(build: Callable[..., Any], tmp_path: Path, watched: bool) -> None:
+def test_dags_of_other_folders_are_unchanged(build: Callable[..., Any], tmp_path: Path, watched: bool) -> None:
     from blueprint import BlueprintRegistry, build_all_airflow_dags
 
     if watched:
@@ -116,7 +116,7 @@ def test_the_dags_of_others(build: Callable[..., Any], tmp_path: Path, watched: 
     assert (found["plain"].schedule, found["plain"].description) == ("@daily", "Plain")
 
 
-def test_the_docstring_shows_the_file_to_write() -> None:
+def test_docstring_shows_the_file_to_write() -> None:
     from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs
 
     shown = " ".join((LearningDagArgs.__doc__ or "").split())

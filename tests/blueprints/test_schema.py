@@ -85,11 +85,11 @@ def described(node: Any, path: str = "") -> list[str]:
     return silent
 
 
-def test_it_is_shipped_as_it_is_made() -> None:
+def test_shipped_schema_is_up_to_date() -> None:
     assert SHIPPED.read_text() == made()
 
 
-def test_it_is_a_schema_in_which_all_is_described() -> None:
+def test_schema_is_valid_and_describes_every_field() -> None:
     schema = json.loads(shipped_schema())
     jsonschema.Draft7Validator.check_schema(schema)
     assert described(schema) == []
@@ -99,7 +99,7 @@ def test_it_is_a_schema_in_which_all_is_described() -> None:
     assert "$defs" not in shipped_schema()
 
 
-def test_there_are_examples() -> None:
+def test_examples_exist() -> None:
     assert EXAMPLES
 
 
@@ -109,7 +109,7 @@ def test_examples_are_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", BROKEN_FILES, ids=lambda path: path.name)
-def test_what_is_broken_is_underlined(path: Path) -> None:
+def test_broken_files_do_not_match_the_schema(path: Path) -> None:
     assert bool(problems(path.read_text())) == (path.name.removesuffix(".dag.yaml") not in NOT_SEEN)
 
 
@@ -122,7 +122,7 @@ def test_what_is_broken_is_underlined(path: Path) -> None:
         ({"blueprint": "learning360_list_sessions", "contract": "lax"}, ["steps", "it", "contract"], "lax"),
     ],
 )
-def test_it_says_where(step: dict[str, Any], place: list[str], word: str) -> None:
+def test_schema_error_names_the_place(step: dict[str, Any], place: list[str], word: str) -> None:
     (error,) = problems(json.dumps({"dag_id": "it", "steps": {"it": step}}))
     assert list(error.absolute_path) == place
     assert word in error.message
@@ -137,10 +137,11 @@ def test_it_says_where(step: dict[str, Any], place: list[str], word: str) -> Non
         {"blueprint": "learning360_get_session", "session_id": "{{ context.dag_run.conf.id }}"},
         {"blueprint": "learning360_get_session", "session_id": "${session}"},
         {"blueprint": "learning360_wait_for_change", "since_step": "other", "timeout": {"days": 1}},
+        {"blueprint": "learning360_wait_for_change", "since_step": "other", "timeout": "P1DT12H"},
     ],
     ids=lambda step: step["blueprint"],
 )
-def test_what_it_lets_through(step: dict[str, Any]) -> None:
+def test_valid_steps_match_the_schema(step: dict[str, Any]) -> None:
     assert problems(json.dumps({"dag_id": "it", "vars": {"session": "x"}, "steps": {"it": step}})) == []
 
 

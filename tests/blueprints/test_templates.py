@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -99,7 +100,7 @@ def results(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
         return [XComModel.deserialize_value(row) for row in session.scalars(query)]
 
 
-def test_they_are_found_by_the_entry_point(registry: Any) -> None:
+def test_templates_are_found_by_the_entry_point(registry: Any) -> None:
     (entry,) = importlib.metadata.entry_points(group="airflow_blueprint.blueprints", name="learning360")
     assert entry.value == "airflow_provider_learning360.blueprints"
     ours = [one for one in registry.list_blueprints() if "airflow_provider_learning360" in str(one["locations"])]
@@ -107,7 +108,7 @@ def test_they_are_found_by_the_entry_point(registry: Any) -> None:
     assert all(one["versions"] == [1] for one in ours)
 
 
-def test_no_class_of_ours_rules_over_the_dags_of_others(registry: Any) -> None:
+def test_no_dag_args_class_is_found_by_the_entry_point(registry: Any) -> None:
     assert registry.list_dag_args() == []
     bases = [
         getattr(base, "id", getattr(getattr(base, "value", None), "id", None))
@@ -121,7 +122,7 @@ def test_no_class_of_ours_rules_over_the_dags_of_others(registry: Any) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_their_source_is_no_template(module: Path) -> None:
+def test_source_contains_no_jinja(module: Path) -> None:
     assert not [sign for sign in ("{{", "{%", "{#") if sign in module.read_text()]
 
 
@@ -148,7 +149,7 @@ def test_examples_are_valid(registry: Any) -> None:
     assert tried > 30
 
 
-# For each template: what the YAML may say, none of it a default, and what the tasks are told.
+# For each template: fields of the YAML, none with its default, and the arguments of the tasks.
 PUSHED: dict[str, Any] = {"learning_conn_id": "here", "fields": ["_id", "name"], "contract": "strict"}
 WAITED: dict[str, Any] = {
     **PUSHED,
@@ -216,33 +217,33 @@ OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
         },
     ),
 }
-# Fields that others exclude; they have tests of their own.
+# Fields that exclude others have tests of their own.
 INSTEAD = {"since", "since_step", "sessions_step"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_field_gets_to_its_task(build: Callable[[str], Any], registry: Any, tmp_path: Path, name: str) -> None:
+def test_every_field_reaches_its_task(build: Callable[[str], Any], registry: Any, tmp_path: Path, name: str) -> None:
     (tmp_path / "mails").mkdir()
-    said, told = OF_FIELDS[name]
+    fields, arguments_of_tasks = OF_FIELDS[name]
     form = registry.get(name).get_config_type()
-    assert set(said) == set(form.model_fields) - INSTEAD
-    assert not [field for field, value in said.items() if form.model_fields[field].default == value]
-    dag = build(f"  it: {json.dumps({'blueprint': name, **said})}\n{WATCH}")
+    assert set(fields) == set(form.model_fields) - INSTEAD
+    assert not [field for field, value in fields.items() if form.model_fields[field].default == value]
+    dag = build(f"  it: {json.dumps({'blueprint': name, **fields})}\n{WATCH}")
     paths = {"policy": str(tmp_path / "policy.yaml"), "templates": str(tmp_path / "mails")}
-    assert {task.task_id for task in dag.tasks} == set(told)
-    for task_id, arguments in told.items():
+    assert {task.task_id for task in dag.tasks} == set(arguments_of_tasks)
+    for task_id, arguments in arguments_of_tasks.items():
         task = dag.get_task(task_id)
         has = getattr(task, "partial_kwargs", None) or vars(task)
-        expected = arguments | {field: path for field, path in paths.items() if field in said and field in has}
+        expected = arguments | {field: path for field, path in paths.items() if field in fields and field in has}
         assert {field: has.get(field, "nothing") for field in expected} == expected
 
 
-def test_a_wait_since_a_time(build: Callable[[str], Any]) -> None:
+def test_wait_for_change_since_a_time(build: Callable[[str], Any]) -> None:
     dag = build(f"  it: {{blueprint: learning360_wait_for_change, session_id: {SESSION_ID}, since: 2026-03-01}}\n")
     assert dag.get_task("it").since == "2026-03-01"
 
 
-def test_an_id_of_its_own_makes_up_for_one_left_out(build: Callable[[str], Any]) -> None:
+def test_session_id_replaces_one_left_out_by_the_earlier_step(build: Callable[[str], Any]) -> None:
     dag = build(
         f"""
   session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}, fields: [modifiedAt]}}
@@ -261,7 +262,7 @@ def test_get_session(build: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.parametrize("given", [None, "", "42", SESSION_ID + "0", "{{ conn.smtp_default.password }}"])
-def test_the_trigger_form_refuses_what_is_no_id(build: Callable[[str], Any], given: str) -> None:
+def test_trigger_form_refuses_invalid_ids(build: Callable[[str], Any], given: str) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     dag = build(f"  session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}\n")
@@ -271,7 +272,7 @@ def test_the_trigger_form_refuses_what_is_no_id(build: Callable[[str], Any], giv
 
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("step", ["session", "read-it"])
-def test_a_fetch_of_the_session_that_the_form_says(
+def test_trigger_form_chooses_the_session(
     build: Callable[[str], Any], learning360_simulator: Simulator, step: str
 ) -> None:
     ours, theirs = learning360_simulator.session_ids[:2]
@@ -285,7 +286,7 @@ def test_a_fetch_of_the_session_that_the_form_says(
 
 
 @pytest.mark.usefixtures("airflow_db")
-def test_an_id_that_the_run_knows(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+def test_session_id_can_be_a_jinja_template(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     expression = "{{ context.dag_run.conf.id }}"
     dag = build(f'  session: {{blueprint: learning360_get_session, session_id: "{expression}", fields: [_id]}}\n')
     assert dag.params.dump() == {}
@@ -320,7 +321,47 @@ def test_wait_for_change(build: Callable[[str], Any]) -> None:
     assert (task.poke_interval, task.timeout, task.on_missing, task.deferrable) == (150, 3600, "skip", True)
 
 
-def test_a_wait_begins_with_what_an_earlier_step_read(build: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("PT5M", 300),
+        ("P1D", 86400),
+        ("P1W", 7 * 86400),
+        ("P1DT2H3M4S", 86400 + 2 * 3600 + 3 * 60 + 4),
+        ("{hours: 2}", 7200),
+    ],
+)
+def test_duration_is_a_mapping_or_iso_8601(build: Callable[[str], Any], written: str, seconds: int) -> None:
+    step = f"{{blueprint: learning360_wait_for_change, session_id: {SESSION_ID}, timeout: {written}}}"
+    assert build(f"  it: {step}\n").get_task("it").timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1 day", "{days: 1}"),
+        ("30minutes", "{minutes: 30}"),
+        ("P1M", "{days: 1}"),
+        ("P1Y", "{days: 1}"),
+        (5, "{days: 1}"),
+    ],
+)
+def test_other_text_is_not_a_duration(written: Any, meant: str) -> None:
+    from airflow_provider_learning360.dag_yaml.forms import Period
+
+    with pytest.raises(ValueError, match=re.escape(f"{written!r} is not a duration; write {meant}")):
+        Period.model_validate(written)
+
+
+@pytest.mark.parametrize("written", ["P", "PT", "PT0S", "P0D"])
+def test_duration_of_zero_is_refused(written: str) -> None:
+    from airflow_provider_learning360.dag_yaml.forms import Period
+
+    with pytest.raises(ValueError, match="a duration must be longer than zero"):
+        Period.model_validate(written)
+
+
+def test_earlier_step_sets_the_watermark(build: Callable[[str], Any]) -> None:
     dag = build(
         f"""
   session: {{blueprint: learning360_get_session, session_id: {SESSION_ID}}}
@@ -336,7 +377,7 @@ def test_a_wait_begins_with_what_an_earlier_step_read(build: Callable[[str], Any
 
 
 @pytest.mark.usefixtures("airflow_db")
-def test_a_wait(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+def test_wait_for_change_succeeds_after_a_change(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     moved = {"startDate": "2031-05-05T08:00:00.000Z"}
     learning360_simulator.play(
@@ -370,7 +411,7 @@ def test_changed_sessions(build: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.usefixtures("airflow_db", "learning360_simulator")
-def test_a_run_that_no_change_started_does_nothing(build: Callable[[str], Any]) -> None:
+def test_run_without_a_change_does_nothing(build: Callable[[str], Any]) -> None:
     run = build(f"  new: {{blueprint: learning360_changed_sessions}}\n{WATCH}").test()
     assert run.state == "success"
     assert results(run, "new.changed") == [[]]
@@ -396,7 +437,7 @@ def test_plan_reminders(build: Callable[[str], Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("airflow_db")
-def test_reminders_of_listed_sessions(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
+def test_plan_reminders_of_listed_sessions(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     for session_id in learning360_simulator.session_ids:
         learning360_simulator.edit(session_id, startDate="2020-01-01T08:00:00.000Z", endDate="2020-02-01T08:00:00.000Z")
     dag = build(
@@ -413,7 +454,7 @@ def test_reminders_of_listed_sessions(build: Callable[[str], Any], learning360_s
     assert results(run, "plan.plan") == [[]]
 
 
-def test_deliver_reminders_when_somebody_approved(build: Callable[[str], Any], tmp_path: Path) -> None:
+def test_deliver_reminders_after_an_approval(build: Callable[[str], Any], tmp_path: Path) -> None:
     (tmp_path / "mails").mkdir()
     dag = build(
         """
@@ -437,7 +478,9 @@ def test_deliver_reminders_when_somebody_approved(build: Callable[[str], Any], t
     assert (send.retry_delay, send.retry_exponential_backoff) == (timedelta(minutes=1), True)
 
 
-def test_a_policy_in_a_bundle(build: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policy_is_found_in_a_bundle(
+    build: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "theirs.yaml").write_text(POLICY)
@@ -446,7 +489,7 @@ def test_a_policy_in_a_bundle(build: Callable[[str], Any], tmp_path: Path, monke
     assert dag.get_task("send").policy == str(bundle / "theirs.yaml")
 
 
-def test_the_tool_lints_and_describes(tmp_path: Path) -> None:
+def test_blueprint_cli_lints_and_describes(tmp_path: Path) -> None:
     from blueprint.cli import cli
     from click.testing import CliRunner
 
@@ -463,7 +506,7 @@ def test_the_tool_lints_and_describes(tmp_path: Path) -> None:
         assert "Parameters" in described.output
 
 
-def test_only_they_need_the_tool() -> None:
+def test_only_templates_need_airflow_blueprint() -> None:
     program = """
 import importlib, pkgutil, sys
 sys.modules["blueprint"] = None
@@ -474,7 +517,14 @@ for found in pkgutil.walk_packages(ours.__path__, "airflow_provider_learning360.
     if not found.name.startswith((*need, "airflow_provider_learning360.testing.")) and "__main__" not in found.name:
         importlib.import_module(found.name)
 main(["schema"])
+from airflow_provider_learning360.dag_yaml.loader import build_airflow_dags
+for use in (lambda: build_airflow_dags({}), lambda: importlib.import_module(need[1])):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert '"learning360_get_session"' in done.stdout
+    assert done.stdout.count('pip install "airflow-provider-learning360[blueprint]"') == 2

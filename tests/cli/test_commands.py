@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,7 @@ COMMAND = [sys.executable, "-m", "airflow_provider_learning360.cli"]
 
 
 @pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def run_command(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command; return exit status, standard output and standard error."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -43,7 +44,7 @@ def told(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
     return run
 
 
-Told = Any
+RunCommand = Any
 
 
 def assert_short_failure(result: tuple[int, str, str], *words: str) -> None:
@@ -56,64 +57,70 @@ def assert_short_failure(result: tuple[int, str, str], *words: str) -> None:
     assert not [word for word in words if word not in err]
 
 
-def test_get_session(told: Told, learning360_simulator: Simulator) -> None:
+def test_get_session_prints_json(run_command: RunCommand, learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
-    status, out, err = told("get-session", session_id)
+    status, out, err = run_command("get-session", session_id, "--show-people")
     assert (status, err) == (0, "")
     assert json.loads(out) == learning360_simulator.session(session_id)
     assert out.startswith("{\n  ")
 
 
-def test_get_session_in_the_raw(told: Told, learning360_simulator: Simulator) -> None:
+def test_raw_prints_the_answer_unchecked(run_command: RunCommand, learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     learning360_simulator.edit(session_id, startDate="no date at all")
-    status, out, err = told("get-session", session_id, "--raw")
+    status, out, err = run_command("get-session", session_id, "--raw", "--show-people")
     assert (status, err) == (0, "")
     assert json.loads(out) == learning360_simulator.session(session_id)
-    assert_short_failure(told("get-session", session_id), "startDate")
+    assert_short_failure(run_command("get-session", session_id), "startDate")
 
 
 @pytest.mark.parametrize(("field", "shown"), [("name", str), ("startDate", str), ("tutors", json.dumps)])
-def test_one_field(told: Told, learning360_simulator: Simulator, field: str, shown: Callable[[Any], str]) -> None:
+def test_field_prints_one_value(
+    run_command: RunCommand, learning360_simulator: Simulator, field: str, shown: Callable[[Any], str]
+) -> None:
     session_id = learning360_simulator.session_ids[0]
-    status, out, _ = told("get-session", session_id, "--field", field)
+    status, out, _ = run_command("get-session", session_id, "--field", field, "--show-people")
     assert status == 0
     assert out == shown(learning360_simulator.session(session_id)[field]) + "\n"
 
 
-def test_a_field_that_is_not_there(told: Told, learning360_simulator: Simulator) -> None:
-    result = told("get-session", learning360_simulator.session_ids[0], "--field", "colour")
+def test_field_that_is_missing_is_refused(run_command: RunCommand, learning360_simulator: Simulator) -> None:
+    result = run_command("get-session", learning360_simulator.session_ids[0], "--field", "colour")
     assert_short_failure(result, "'colour'", "startDate")
 
 
 @pytest.mark.parametrize(("policy", "status"), [("strict", 1), ("warn", 0), ("ignore", 0)])
-def test_contracts(told: Told, learning360_simulator: Simulator, policy: str, status: int) -> None:
+def test_contract_decides_about_drift(
+    run_command: RunCommand, learning360_simulator: Simulator, policy: str, status: int
+) -> None:
     learning360_simulator.play({"do": {"drift": {"add": {"colour": "blue"}}}})
-    result = told("get-session", learning360_simulator.session_ids[0], "--contract", policy)
+    result = run_command("get-session", learning360_simulator.session_ids[0], "--contract", policy)
     assert result[0] == status
     if policy == "strict":
         assert_short_failure(result, "colour")
     else:
-        assert json.loads(result[1])["colour"] == "blue"
+        assert json.loads(result[1])["colour"] == "•••"
         assert ("Warning: " in result[2]) == (policy == "warn")
 
 
-def test_another_connection(told: Told, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_is_chosen_by_its_id(
+    run_command: RunCommand, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_HERE", os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"])
     monkeypatch.delenv("AIRFLOW_CONN_LEARNING360_DEFAULT")
     session_id = learning360_simulator.session_ids[0]
-    assert told("get-session", session_id, "--learning-conn-id", "here")[0] == 0
-    assert_short_failure(told("get-session", session_id), "'learning360_default' is not defined")
+    assert run_command("get-session", session_id, "--learning-conn-id", "here")[0] == 0
+    assert_short_failure(run_command("get-session", session_id), "'learning360_default' is not defined")
 
 
-def test_repetitions_do_not_disturb_the_output(
-    told: Told, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+def test_retries_are_logged_to_stderr(
+    run_command: RunCommand, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_down = {"status": 429, "headers": {"Retry-After": "0"}}
     monkeypatch.setattr("random.random", lambda: 0.0)
-    for options in ([], ["--raw"]):
+    for options in ([], ["--raw", "--show-people"]):
         learning360_simulator.play({"when": {"times": 1}, "do": slow_down})
-        status, out, err = told("get-session", learning360_simulator.session_ids[0], *options)
+        status, out, err = run_command("get-session", learning360_simulator.session_ids[0], *options)
         assert status == 0
         assert json.loads(out)
         assert "Trying again" in err
@@ -134,21 +141,26 @@ def test_repetitions_do_not_disturb_the_output(
     ],
     ids=["no ID", "empty", "unknown", "401", "403", "page", "cut", "redirect", "429"],
 )
-@pytest.mark.parametrize("raw", [[], ["--raw"]], ids=["checked", "raw"])
-def test_failures_are_told_in_a_line(
-    told: Told, learning360_simulator: Simulator, session_id: str | None, do: Any, words: list[str], raw: list[str]
+@pytest.mark.parametrize("raw", [[], ["--raw", "--show-people"]], ids=["checked", "raw"])
+def test_error_is_one_line(
+    run_command: RunCommand,
+    learning360_simulator: Simulator,
+    session_id: str | None,
+    do: Any,
+    words: list[str],
+    raw: list[str],
 ) -> None:
     if do:
         learning360_simulator.play({"do": do})
     arguments = ["get-session", learning360_simulator.session_ids[0] if session_id is None else session_id, *raw]
     if raw and do in ({"html": True}, {"body_cut": True}):
-        assert told(*arguments)[0] == 0  # raw means raw
+        assert run_command(*arguments)[0] == 0  # raw means raw
     else:
-        assert_short_failure(told(*arguments), *words)
+        assert_short_failure(run_command(*arguments), *words)
 
 
-def test_check(told: Told, learning360_simulator: Simulator) -> None:
-    status, out, err = told("check")
+def test_check_prints_each_route(run_command: RunCommand, learning360_simulator: Simulator) -> None:
+    status, out, err = run_command("check")
     assert (status, err) == (0, "")
     assert learning360_simulator.url in out
     assert "keys by headers" in out
@@ -159,8 +171,8 @@ def test_check(told: Told, learning360_simulator: Simulator) -> None:
 
 
 @pytest.mark.learning360_simulator(sessions=0)
-def test_check_of_an_empty_company(told: Told, learning360_simulator: Simulator) -> None:
-    status, out, _ = told("check")
+def test_check_accepts_an_empty_company(run_command: RunCommand, learning360_simulator: Simulator) -> None:
+    status, out, _ = run_command("check")
     assert status == 0
     assert "0 program sessions" in out
 
@@ -169,35 +181,73 @@ def test_check_of_an_empty_company(told: Told, learning360_simulator: Simulator)
     ("when", "do", "words"),
     [
         ("/token", {"status": 401}, "Wrong API key"),
-        ("/sessions$", {"status": 403}, "sessions     may not be read"),
-        ("/users$", {"status": 403}, "learners     may not be read"),
-        ("/stats$", {"status": 404}, "statistics   may not be read"),
+        ("/sessions$", {"status": 403}, "sessions     cannot be read"),
+        ("/users$", {"status": 403}, "learners     cannot be read"),
+        ("/stats$", {"status": 404}, "statistics   cannot be read"),
     ],
 )
-def test_check_that_fails(
-    told: Told, learning360_simulator: Simulator, when: str, do: dict[str, Any], words: str
+def test_check_fails_with_the_route(
+    run_command: RunCommand, learning360_simulator: Simulator, when: str, do: dict[str, Any], words: str
 ) -> None:
     learning360_simulator.play({"when": {"path": when}, "do": do})
-    status, out, err = told("check")
+    status, out, err = run_command("check")
     assert status == 1
     assert words in err
     assert "Traceback" not in out + err
     assert len(err.strip().splitlines()) == 1
 
 
-def test_check_of_a_connection_that_is_missing(told: Told) -> None:
-    assert_short_failure(told("check", "--learning-conn-id", "nowhere"), "'nowhere' is not defined")
+def test_check_refuses_a_missing_connection(run_command: RunCommand) -> None:
+    assert_short_failure(run_command("check", "--learning-conn-id", "nowhere"), "'nowhere' is not defined")
 
 
 @pytest.mark.parametrize("arguments", [[], ["get-session"], ["get-session", "x", "--contract", "lax"], ["dance"]])
-def test_wrong_usage(told: Told, arguments: list[str]) -> None:
-    status, out, err = told(*arguments)
+def test_wrong_usage_prints_usage(run_command: RunCommand, arguments: list[str]) -> None:
+    status, out, err = run_command(*arguments)
     assert status == 2
     assert out == ""
     assert "usage: " in err
 
 
-def test_simulate(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--raw"], "Add --show-people"),
+        (["--raw", "--show-people", "--field", "name"], "--raw prints the whole answer"),
+        (["--contract", "warn", "--raw", "--show-people"], "--contract does nothing"),
+        (["--raw", "--show-people", "-o", "json"], "--output formats the whole session, and --raw"),
+        (["--field", "name", "-o", "table"], "--output formats the whole session, and --field"),
+    ],
+)
+def test_contradictory_options_are_refused(
+    run_command: RunCommand, learning360_simulator: Simulator, options: list[str], words: str
+) -> None:
+    status, out, err = run_command("get-session", learning360_simulator.session_ids[0], *options)
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert words in err
+    assert learning360_simulator.requests == []
+
+
+def test_version_is_that_of_the_package(run_command: RunCommand) -> None:
+    expected = (0, f"airflow-provider-learning360 {version('airflow-provider-learning360')}\n", "")
+    assert run_command("version") == run_command("--version") == expected
+
+
+def test_airflow_has_the_same_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "learning360", "--help"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    (group,) = get_learning360_cli_commands()
+    assert [one.name for one in group.subcommands if one.name not in done.stdout] == []
+
+
+def test_simulator_serves_until_it_is_stopped(tmp_path: Any) -> None:
     scenario = tmp_path / "scenario.json"
     scenario.write_text('{"do": {"status": 503}}')
     options = ["--port", "0", "--sessions", "1", "--company-id", "us", "--api-key", "k", "--scenario", str(scenario)]
@@ -217,13 +267,13 @@ def test_simulate(tmp_path: Any) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
-def test_simulate_where_it_must_not(told: Told) -> None:
-    status, out, err = told("simulate", "--host", "0.0.0.0")
+def test_simulator_refuses_other_hosts(run_command: RunCommand) -> None:
+    status, out, err = run_command("simulate", "--host", "0.0.0.0")
     assert (status, out) == (1, "")
     assert "loopback" in err
 
 
-def test_what_airflow_loads() -> None:
+def test_commands_are_those_of_airflow() -> None:
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
     (group,) = get_learning360_cli_commands()
@@ -231,12 +281,14 @@ def test_what_airflow_loads() -> None:
     assert group.name == "learning360"
     commands = list(group.subcommands)
     assert all(isinstance(one, ActionCommand) for one in commands)
-    names = ["get-session", "check", "simulate", "plan-reminders", "reminder-schema", "schema"]
-    assert [one.name for one in commands] == names
+    assert [one.name for one in commands] == [
+        *("get-session", "list-sessions", "check", "simulate", "plan-reminders", "reminder-schema", "schema"),
+        "version",
+    ]
     assert all(one.help for one in commands)
 
 
-def test_airflow_knows_where_they_are() -> None:
+def test_provider_info_names_the_commands() -> None:
     from importlib import import_module
 
     from airflow_provider_learning360.provider_info import get_provider_info
@@ -246,7 +298,7 @@ def test_airflow_knows_where_they_are() -> None:
     assert getattr(import_module(module), name) is get_learning360_cli_commands
 
 
-def test_the_defaults_are_those_of_the_simulator() -> None:
+def test_simulator_defaults_are_those_of_its_own_command() -> None:
     import argparse
 
     from airflow_provider_learning360.simulator.__main__ import add_arguments
@@ -255,12 +307,12 @@ def test_the_defaults_are_those_of_the_simulator() -> None:
     add_arguments(own)
     (group,) = get_learning360_cli_commands()
     offered = argparse.ArgumentParser()
-    for argument in list(group.subcommands)[2].args:
+    for argument in next(one for one in group.subcommands if one.name == "simulate").args:
         argument.add_to_parser(offered)
     assert vars(offered.parse_args([])) == vars(own.parse_args([]))
 
 
-def test_what_airflow_loads_is_light() -> None:
+def test_definition_imports_nothing_heavy() -> None:
     # What Airflow's own part of the command line loads is Airflow's business.
     program = """
 import sys

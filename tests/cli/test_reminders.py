@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +60,13 @@ def planned(
     return run
 
 
-def test_what_is_due_to_whom_and_what_is_not(planned: Plan) -> None:
+def test_plan_names_due_reminders_and_skipped_ones(planned: Plan) -> None:
     status, out, err = planned("--session", ID)
     assert (status, err) == (0, "")
-    first, blank, title, *rules = out.splitlines()
+    first, blank, title, *rules, second_blank, total = out.splitlines()
     assert first == "course: from 2026-03-01T10:00+01:00 until 2026-03-08T10:00+01:00, Europe/Paris"
-    assert blank == ""
+    assert blank == second_blank == ""
+    assert total == "Total: 3 reminders for 1 session, 8 mails, 2 recipients without a mail address."
     assert title == f"Safety ({ID}), starts 2026-03-02T10:00+01:00, ends 2026-03-10T10:00+01:00"
     assert [line.split(" to ")[0] for line in rules] == [
         "  start: due 2026-03-01T10:00+01:00 (now), message",
@@ -77,7 +80,7 @@ def test_what_is_due_to_whom_and_what_is_not(planned: Plan) -> None:
     assert rules[2].endswith(" to 1: o…@example.com")
 
 
-def test_addresses_are_shown_only_if_asked_for(planned: Plan) -> None:
+def test_addresses_are_masked_unless_asked_for(planned: Plan) -> None:
     names = [one["mail"] for one in learners(4)] + ["tom@example.com", "ops@example.com"]
     short, full = planned("--session", ID)[1], planned("--session", ID, "--show-addresses")[1]
     assert [one for one in names if one in short] == []
@@ -85,17 +88,56 @@ def test_addresses_are_shown_only_if_asked_for(planned: Plan) -> None:
     assert "t…@example.com" in short
 
 
-def test_the_horizon(planned: Plan) -> None:
+def test_plan_as_json_holds_sessions_and_totals(planned: Plan) -> None:
+    status, out, err = planned("--session", ID, "-o", "json")
+    assert (status, err) == (0, "")
+    result = json.loads(out)
+    assert {name: result[name] for name in ("policy", "from", "until", "time_zone")} == {
+        "policy": "course",
+        "from": "2026-03-01T10:00+01:00",
+        "until": "2026-03-08T10:00+01:00",
+        "time_zone": "Europe/Paris",
+    }
+    (session,) = result["sessions"]
+    assert (session["session_id"], session["start"]) == (ID, "2026-03-02T10:00+01:00")
+    rules = {rule["rule"]: rule for rule in session["rules"]}
+    assert [rule["status"] for rule in session["rules"]] == ["due", "due", "due", "skipped"]
+    assert (rules["ending"]["due"], rules["ending"]["release"]) == ("2026-03-07T10:00+01:00",) * 2
+    assert rules["digest"]["recipients"] == ["o…@example.com"]
+    assert rules["moved"]["reason"].startswith("a dry run does not know")
+    assert result["totals"] == {
+        "sessions": 1,
+        "sessions_with_reminders": 1,
+        "sessions_not_shown": 0,
+        "reminders": 3,
+        "mails": sum(len(rule["recipients"]) for rule in session["rules"]),
+        "without_address": 2,
+    }
+
+
+def test_plan_as_csv_has_a_row_for_each_rule(planned: Plan, learning360_simulator: Simulator) -> None:
+    learning360_simulator.edit(ID, name='Safety, "first"\x1b[31m')
+    status, out, err = planned("--output", "csv")
+    assert (status, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["rule"] for row in rows] == ["start", "ending", "digest", "moved"]
+    assert {row["title"] for row in rows} == {f'Safety, "first"\\x1b[31m ({ID})'}
+    assert rows[2]["recipients"] == "o…@example.com"
+    assert (rows[3]["status"], rows[3]["due"]) == ("skipped", "")
+
+
+def test_horizon_limits_the_plan(planned: Plan) -> None:
     out = planned("--session", ID, "--horizon", "0")[1]
     assert "ending: no, not due before 2026-03-07T10:00+01:00" in out
     assert "start: due" in out
     assert "ending: due" in planned("--session", ID, "--horizon", "6")[1]
 
 
-def test_all_sessions(planned: Plan, learning360_simulator: Simulator) -> None:
+def test_plan_of_all_sessions_leaves_out_the_others(planned: Plan, learning360_simulator: Simulator) -> None:
     status, out, err = planned()
     assert (status, err) == (0, "")
     assert out.count("starts ") == 1
+    assert "\nTotal: 3 reminders for 1 session, 8 mails" in out
     assert out.endswith("\nNothing for 2 other sessions; --session ID says why.\n")
     # People are asked for where something is due, and nowhere else.
     paths = [one.path for one in learning360_simulator.requests if one.path.endswith(("/users", "/stats"))]
@@ -103,20 +145,20 @@ def test_all_sessions(planned: Plan, learning360_simulator: Simulator) -> None:
     assert len(paths) == 2
 
 
-def test_the_time_is_on_the_clock_of_the_policy(planned: Plan) -> None:
+def test_time_is_on_the_clock_of_the_policy(planned: Plan) -> None:
     for moment in ("2026-03-01T10:00", "2026-03-01T09:00Z", "2026-03-01T18:00+09:00"):
         assert "start: due 2026-03-01T10:00+01:00 (now)" in planned("--session", ID, "--at", moment)[1]
     assert "too late since 2026-03-01T16:00+01:00" in planned("--session", ID, "--at", "2026-03-01T16:01")[1]
 
 
-def test_nobody_is_left(planned: Plan, learning360_simulator: Simulator) -> None:
+def test_rule_without_recipients_is_skipped(planned: Plan, learning360_simulator: Simulator) -> None:
     done = session_statistics(learners(3, names=True), finished=3)
     path = f"/api/v1/programs/sessions/{ID}/stats"
     learning360_simulator.play({"when": {"path": path}, "do": {"status": 200, "body": done}})
     assert "ending: no, nobody is left who has not finished" in planned("--session", ID)[1]
 
 
-def test_repetitions_are_numbered(planned: Plan) -> None:
+def test_repeated_reminders_are_numbered(planned: Plan) -> None:
     rule = {"name": "late", "anchor": "startDate", "after": {"days": 1}, "every": {"days": 1}, "at_most": 5,
             "audience": "learners", "escalate_to_tutors_after": 1, "template": "own"}  # fmt: skip
     out = planned("--session", ID, "--at", "2026-03-04T10:00", rules=[rule])[1]
@@ -124,7 +166,7 @@ def test_repetitions_are_numbered(planned: Plan) -> None:
     assert "t…@example.com" in out
 
 
-def test_what_was_typed_does_not_reach_the_terminal_as_it_is(planned: Plan, learning360_simulator: Simulator) -> None:
+def test_texts_are_printed_with_escapes(planned: Plan, learning360_simulator: Simulator) -> None:
     learning360_simulator.edit(ID, name="Safety\x1b[31m\u202e", tutors=["tom\x07@example.com"])
     out = planned("--session", ID, "--show-addresses")[1]
     assert "Safety\\x1b[31m\\u202e" in out
@@ -142,7 +184,7 @@ def test_what_was_typed_does_not_reach_the_terminal_as_it_is(planned: Plan, lear
         ("2026-03-03T06:00:00.000Z", "send", ["due 2026-03-01T19:45+01:00 (now; in quiet hours", "when_late: send), "]),
     ],
 )  # fmt: skip
-def test_what_happens_in_quiet_hours(
+def test_quiet_hours_hold_skip_or_send(
     planned: Plan, learning360_simulator: Simulator, start: str, when_late: str, said: list[str]
 ) -> None:
     learning360_simulator.edit(ID, startDate=start)
@@ -153,7 +195,7 @@ def test_what_happens_in_quiet_hours(
 
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z"])
-def test_dates_at_the_ends_of_the_calendar(planned: Plan, learning360_simulator: Simulator, date: str) -> None:
+def test_placeholder_dates_count_as_not_set(planned: Plan, learning360_simulator: Simulator, date: str) -> None:
     learning360_simulator.edit(ID, endDate=date)
     status, out, err = planned("--session", ID)
     assert (status, err) == (0, "")
@@ -175,7 +217,7 @@ def test_dates_at_the_ends_of_the_calendar(planned: Plan, learning360_simulator:
         (["--learning-conn-id", "nowhere"], ["'nowhere' is not defined"]),
     ],
 )
-def test_failures_are_told_in_a_line(planned: Plan, arguments: list[str], words: list[str]) -> None:
+def test_error_is_one_line(planned: Plan, arguments: list[str], words: list[str]) -> None:
     status, out, err = planned(*arguments)
     assert (status, out) == (1, "")
     assert err.startswith("Error: ")
@@ -184,14 +226,14 @@ def test_failures_are_told_in_a_line(planned: Plan, arguments: list[str], words:
     assert [word for word in words if word not in err] == []
 
 
-def test_a_policy_that_is_none(planned: Plan) -> None:
+def test_invalid_policy_is_refused(planned: Plan) -> None:
     status, out, err = planned(rules=[{**RULES[0], "audience": "learner"}])
     assert (status, out) == (1, "")
     assert "policy.yaml: rule 'start': audience: 'learner'" in err
     assert "did you mean learners?" in err
 
 
-def test_the_schema(capfd: pytest.CaptureFixture[str]) -> None:
+def test_reminder_schema_is_that_of_the_policy(capfd: pytest.CaptureFixture[str]) -> None:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
     main(["reminder-schema"])

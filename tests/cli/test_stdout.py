@@ -1,4 +1,4 @@
-"""Standard output is for the session alone, whatever Airflow has to say."""
+"""Standard output holds the result only, even if Airflow logs to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_learning360.simulator import Simulator
 
 
 @pytest.mark.learning360_simulator(extra={"timeout": "20"}, api_key="abcd")
-def test_a_field_is_one_line(learning360_simulator: Simulator) -> None:
+def test_field_is_the_only_line_of_stdout(learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]
     command = [sys.executable, "-m", "airflow_provider_learning360.cli", "get-session", session_id]
     run = subprocess.run([*command, "--field", "startDate"], env=os.environ, capture_output=True, text=True, check=True)

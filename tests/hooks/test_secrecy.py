@@ -237,7 +237,9 @@ def test_no_secret_is_shown_by_invalid_settings(
 
 @pytest.mark.parametrize("auth", MODES)
 @pytest.mark.parametrize("scenario", ["success", "401 that echoes", "500 with a page", "redirect elsewhere"])
-@pytest.mark.parametrize("command", [["check"], ["get-session", "{id}"], ["get-session", "{id}", "--raw"]])
+@pytest.mark.parametrize(
+    "command", [["check"], ["get-session", "{id}"], ["get-session", "{id}", "--raw", "--show-people"]]
+)
 def test_no_secret_is_printed(
     simulator: Simulator,
     other: Simulator,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Self, TypeVar
 
@@ -31,6 +30,7 @@ from typing_extensions import TypedDict
 
 from airflow_provider_learning360.api.decoder import TOO_DEEP, SafeDecoder, decode_json, sanitized_fields
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
+from airflow_provider_learning360.api.input_errors import find_closest
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ def require_field_names(names: Collection[str] | str | None, argument: str) -> l
     unknown = [name for name in listed if name not in known]
     if not unknown:
         return listed
-    close = [match for name in unknown for match in get_close_matches(to_camel(name), known, 1)]
+    close = [closest for name in unknown if (closest := find_closest(to_camel(name), known))]
     meant = f" Did you mean {', '.join(close)}?" if close else ""
     raise FixArgumentError(
         f"{argument}: {', '.join(map(repr, unknown))} is not a field of a program session.{meant} "
@@ -490,6 +490,7 @@ def problem_of_fields(error: ValidationError) -> str:
     :param error: The exception of pydantic.
     :returns: The problem, for an error.
     """
+    # Not `describe_problem` of input_errors.py, which shows values to the author of a file: these are of people.
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = redact(".".join(str(part) for part in detail["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -416,6 +416,7 @@ def _switch_or_path(value: Any) -> Any:
 
 def _readable(error: ValidationError) -> str:
     """Say which settings are not valid and why, without their values."""
+    # Not `describe_problem` of input_errors.py, which shows values to the author of a file: a setting may be a secret.
     problems = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(detail["loc"][0])

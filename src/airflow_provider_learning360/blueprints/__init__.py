@@ -1,1 +1,1 @@
-"""Templates for airflow-blueprint: what YAML files build DAGs from. Found through the entry point of this package."""
+"""Templates for airflow-blueprint: the steps of DAGs in YAML. Blueprint finds them by an entry point."""

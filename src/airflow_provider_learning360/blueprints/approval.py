@@ -1,4 +1,4 @@
-"""A template that asks a person."""
+"""A blueprint template that asks a person."""
 
 from __future__ import annotations
 
@@ -8,60 +8,62 @@ from blueprint import Blueprint
 from pydantic import Field
 
 from airflow_provider_learning360.dag_yaml.expressions import APPROVAL_BODY, APPROVAL_SUBJECT
-from airflow_provider_learning360.dag_yaml.forms import Form, Length, Period, arguments_of
+from airflow_provider_learning360.dag_yaml.forms import Form, Length, Period, to_arguments
 
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 
 class AskBeforeSendingForm(Form, title="learning360_ask_before_sending"):
-    """What to ask, and what happens if nobody answers."""
+    """The question, and what happens if nobody answers."""
 
     subject: str = Field(
         APPROVAL_SUBJECT,
         min_length=1,
-        description="The question; default one with the rule and the session of the reminder.",
+        description="The question; default one that names the rule and the session of the reminder.",
         examples=["Send the reminder?"],
     )
     body: str = Field(
         APPROVAL_BODY,
-        description="What helps to decide, in Markdown; default since when the reminder is due.",
-        examples=["Look at the session first."],
+        description="Details for the decision, in Markdown; default since when the reminder is due.",
+        examples=["Check the session first."],
     )
     defaults: Literal["Approve", "Reject"] = Field(
-        "Approve", description="The answer if nobody gives one in time.", examples=["Reject"]
+        "Approve", description="The answer if nobody answers in time.", examples=["Reject"]
     )
     response_timeout: Length = Field(
         Period(minutes=30), description="How long to wait for an answer.", examples=[{"minutes": 30}]
     )
 
     def check(self) -> None:
-        """Refuse an Airflow that cannot ask."""
-        approval_operator()
+        """Refuse an Airflow that cannot ask people."""
+        import_approval_operator()
 
 
 class AskBeforeSending(Blueprint[AskBeforeSendingForm]):
-    """Ask in Airflow before the steps that depend on this one go on."""
+    """Ask a person in Airflow before the next steps run."""
 
     name = "learning360_ask_before_sending"
     version = 1
 
     def render(self, config: AskBeforeSendingForm) -> ApprovalOperator:
         """Return the task."""
-        arguments = arguments_of(config) | {"response_timeout": config.response_timeout.length}
-        return approval_operator()(task_id=self.step_id, **arguments)
+        arguments = to_arguments(config) | {"response_timeout": config.response_timeout.length}
+        return import_approval_operator()(task_id=self.step_id, **arguments)
 
 
-def approval_operator() -> type[ApprovalOperator]:
+def import_approval_operator() -> type[ApprovalOperator]:
     """
     Return Airflow's operator that asks a person.
 
-    :raises ImportError: Airflow is too old for it.
+    :raises ImportError: Airflow or its standard provider is too old.
     """
     from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
     try:
         from airflow.providers.standard.operators.hitl import ApprovalOperator
     except (ImportError, AirflowOptionalProviderFeatureException):
-        raise ImportError("asking a person needs Airflow 3.1 or later, and apache-airflow-providers-standard") from None
+        raise ImportError(
+            "learning360_ask_before_sending needs Airflow 3.1 or later, and apache-airflow-providers-standard"
+        ) from None
     return ApprovalOperator

@@ -1,4 +1,4 @@
-"""Templates that wait for changes of program sessions, and that act on them."""
+"""Blueprint templates that wait for changes of program sessions, and act on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_learning360.api.changes import watermark_since
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
-from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, set_at_run_time
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
@@ -25,7 +25,7 @@ from airflow_provider_learning360.dag_yaml.forms import (
     Moment,
     Period,
     SessionIdOrNone,
-    arguments_of,
+    to_arguments,
 )
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.operators.program_session import GetProgramSessionOperator
@@ -41,44 +41,40 @@ _SCHEMA: JsonDict = {
 
 
 class WaitForChangeForm(Form, title="learning360_wait_for_change", json_schema_extra=_SCHEMA):
-    """What to wait for, and for how long."""
+    """The change to wait for, and for how long."""
 
     session_id: SessionIdOrNone = Field(
-        None, description="ID of the program session: 24 characters of 0-9 and a-f; default that of since_step."
+        None, description="ID of the program session: 24 characters of 0-9 and a-f; default the session of since_step."
     )
     since_step: str | None = Field(
         None,
         min_length=1,
-        description="An earlier step that reads the session: a change of what it read is waited for.",
+        description="An earlier step that reads the session. The wait is for a change after that.",
         examples=["session"],
     )
-    since: Moment = Field(None, description="Time after which a change counts; default the first look of this step.")
-    watch: FieldNames = Field(None, description="Names of the fields of which one must differ; default any.")
+    since: Moment = Field(None, description="A change after this time counts; default the first poll of this step.")
+    watch: FieldNames = Field(None, description="Fields to watch, of which at least one must change; default any.")
     poke_interval: Length = Field(
-        Period(minutes=1), description="Time between two looks.", examples=[{"minutes": 5}, {"hours": 1}]
+        Period(minutes=1), description="Time between two polls.", examples=[{"minutes": 5}, {"hours": 1}]
     )
-    timeout: Length = Field(Period(days=7), description="How long to wait at most.", examples=[{"days": 7}])
-    soft_fail: bool = Field(False, description="Skip the step instead of failing it when the time is over.")
-    on_missing: OnMissing = Field(
-        "fail", description="What to do if there is no such session any more.", examples=["skip"]
-    )
-    max_failures: int = Field(
-        10, ge=0, description="Looks in a row that may get no answer before the step fails.", examples=[10]
-    )
-    deferrable: bool = Field(True, description="Wait in the triggerer, where waiting takes no worker slot.")
+    timeout: Length = Field(Period(days=7), description="Maximum time to wait.", examples=[{"days": 7}])
+    soft_fail: bool = Field(False, description="Skip the step instead of failing it after the timeout.")
+    on_missing: OnMissing = Field("fail", description="What to do if the session no longer exists.", examples=["skip"])
+    max_failures: int = Field(10, ge=0, description="Failed polls in a row before the step fails.", examples=[10])
+    deferrable: bool = Field(True, description="Wait in the triggerer, which takes no worker slot.")
     learning_conn_id: str = CONN_ID
     fields: FieldNames = FIELDS
     exclude: FieldNames = EXCLUDE
     contract: ContractPolicy = CONTRACT
 
     def check(self) -> None:
-        """Refuse what does not say which session, or since when."""
+        """Refuse a step without a session, and two watermarks."""
         if self.session_id is None and self.since_step is None:
             raise ValueError(
-                "session_id: it is missing; give the ID of a session, or a step that reads one in since_step"
+                "session_id: it is missing; give the ID of a session, or since_step: a step that reads one"
             )
         if self.since is not None and self.since_step is not None:
-            raise ValueError("since: give it or since_step, not both")
+            raise ValueError("since: since_step is given, too; give one of them")
         if self.since is not None and not is_expression(self.since):
             watermark_since(self.since, "", self.watch or [])
 
@@ -91,21 +87,21 @@ class WaitForChange(Blueprint[WaitForChangeForm]):
 
     def render(self, config: WaitForChangeForm) -> ProgramSessionModifiedSensor:
         """Return the task."""
-        arguments = arguments_of(config, leave_out="since_step")
+        arguments = to_arguments(config, without="since_step")
         for name in ("poke_interval", "timeout"):
             arguments[name] = arguments[name].length.total_seconds()
         task = ProgramSessionModifiedSensor(task_id=self.step_id, **arguments)
         if config.since_step is not None:
-            reading = (GetProgramSessionOperator, ProgramSessionModifiedSensor)
-            # A session ID of its own makes up for one that the document lacks.
+            readers = (GetProgramSessionOperator, ProgramSessionModifiedSensor)
+            # With a session ID in this step, the document needs none.
             needs = [*(() if config.session_id else ("_id",)), "modifiedAt", *(config.watch or ())]
-            document = EarlierStep(config.since_step, "since_step", self.step_id).output(task, reading, needs)
-            left_to_the_run(task, {"since": document, "session_id": config.session_id or document})
+            document = EarlierStep(config.since_step, "since_step", self.step_id).output(task, readers, needs)
+            set_at_run_time(task, {"since": document, "session_id": config.session_id or document})
         return task
 
 
 class ChangedSessionsForm(Form, title="learning360_changed_sessions"):
-    """What to read of the program sessions that changed."""
+    """What to read of each changed program session."""
 
     learning_conn_id: str = CONN_ID
     fields: FieldNames = FIELDS
@@ -114,21 +110,21 @@ class ChangedSessionsForm(Form, title="learning360_changed_sessions"):
 
 
 class ChangedSessions(Blueprint[ChangedSessionsForm]):
-    """In a DAG that starts when watched program sessions change: find out which did, and read each."""
+    """In a DAG that starts when watched program sessions change: read each changed session."""
 
     name = "learning360_changed_sessions"
     version = 1
 
     def render(self, config: ChangedSessionsForm) -> TaskGroup:
-        """Return the group: changed, and get_session for each of them."""
+        """Return a group: changed, and get_session for each changed session."""
         with TaskGroup(self.step_id) as group:
             if not getattr(group.dag.timetable, "asset_condition", None):
                 raise ConfigurationError(
-                    f"Step {self.step_id!r}: it needs watch: beside steps:, "
-                    "such as watch: {name: all}. Without it, no change starts the DAG, and the step finds nothing"
+                    f"Step {self.step_id!r}: the DAG has no watch:, so that no change starts it. "
+                    "Add watch: beside steps:, such as watch: {name: all}"
                 )
             changed = ChangedProgramSessionsOperator(task_id="changed")
-            GetProgramSessionOperator.partial(task_id="get_session", **arguments_of(config)).expand(
+            GetProgramSessionOperator.partial(task_id="get_session", **to_arguments(config)).expand(
                 session_id=changed.output
             )
         return group

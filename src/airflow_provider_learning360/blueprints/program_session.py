@@ -1,4 +1,4 @@
-"""Templates that read program sessions."""
+"""Blueprint templates that read program sessions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pydantic import Field
 from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
-from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run, of_form
+from airflow_provider_learning360.dag_yaml.expressions import build_param_expression, is_expression, set_at_run_time
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
     EXCLUDE,
     FIELDS,
-    ID_IN_FORM,
+    ID_IN_TRIGGER_FORM,
     FieldNames,
     Form,
     Moment,
     SessionId,
-    arguments_of,
+    to_arguments,
 )
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
@@ -28,7 +28,7 @@ from airflow_provider_learning360.operators.program_session import (
 
 
 class GetSessionForm(Form, title="learning360_get_session"):
-    """Which program session to read."""
+    """The program session to read."""
 
     session_id: SessionId = Field(description="ID of the program session: 24 characters of 0-9 and a-f.")
     learning_conn_id: str = CONN_ID
@@ -44,24 +44,24 @@ class GetSession(Blueprint[GetSessionForm]):
     version = 1
 
     def render(self, config: GetSessionForm) -> GetProgramSessionOperator:
-        """Return the task; whoever triggers the DAG may name another session, and change nothing else."""
-        task = GetProgramSessionOperator(task_id=self.step_id, **arguments_of(config))
-        # An expression has no place in the form, where it would be a mere text. And blueprint's own form
-        # (`supports_params`) would have all fields: also `exclude`, and the connection.
+        """Return the task. The trigger form of the DAG can name another session, and nothing else."""
+        task = GetProgramSessionOperator(task_id=self.step_id, **to_arguments(config))
+        # The form would take an expression as plain text. And blueprint's own form (`supports_params`) would offer
+        # all fields, with `exclude` and the connection.
         if not is_expression(config.session_id):
             field = f"{self.step_id}__session_id"
-            task.dag.params[field] = Param(config.session_id, section=self.step_id, **ID_IN_FORM)
-            left_to_the_run(task, {"session_id": of_form(field)})
+            task.dag.params[field] = Param(config.session_id, section=self.step_id, **ID_IN_TRIGGER_FORM)
+            set_at_run_time(task, {"session_id": build_param_expression(field)})
         return task
 
 
 class ListSessionsForm(Form, title="learning360_list_sessions"):
-    """Which program sessions to list."""
+    """The program sessions to list."""
 
     template_id: str | None = Field(
         None,
         min_length=1,
-        description="ID of the program template they belong to; default any.",
+        description="ID of the program template; default any.",
         examples=["5f9a1c2d3e4b5a6978801234"],
     )
     name_pattern: str | None = Field(
@@ -90,4 +90,4 @@ class ListSessions(Blueprint[ListSessionsForm]):
 
     def render(self, config: ListSessionsForm) -> ListProgramSessionsOperator:
         """Return the task."""
-        return ListProgramSessionsOperator(task_id=self.step_id, **arguments_of(config))
+        return ListProgramSessionsOperator(task_id=self.step_id, **to_arguments(config))

@@ -11,16 +11,16 @@ from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
-from airflow_provider_learning360.dag_yaml.expressions import is_expression, left_to_the_run
-from airflow_provider_learning360.dag_yaml.files import found_beside_dags
+from airflow_provider_learning360.dag_yaml.expressions import is_expression, set_at_run_time
+from airflow_provider_learning360.dag_yaml.files import find_beside_dags
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     Form,
     Length,
     Period,
     SessionIds,
-    arguments_of,
-    checked_by,
+    to_arguments,
+    to_validator,
 )
 from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
@@ -33,13 +33,13 @@ from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 def _require_policy(path: str) -> str:
     """Return the absolute path of a policy file, after reading the policy."""
-    found = found_beside_dags(path, "policy", "file")
+    found = find_beside_dags(path, "policy", "file")
     ReminderPolicy.read(found)
     return found
 
 
 def _require_folder(path: str, argument: str) -> str:
-    return found_beside_dags(path, argument, "folder")
+    return find_beside_dags(path, argument, "folder")
 
 
 def _require_address(address: str, argument: str) -> str:
@@ -52,7 +52,7 @@ def _require_address(address: str, argument: str) -> str:
     return address
 
 
-_Address = Annotated[str | None, AfterValidator(checked_by(_require_address))]
+_Address = Annotated[str | None, AfterValidator(to_validator(_require_address))]
 
 
 class PolicyForm(Form):
@@ -109,13 +109,13 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
                     f"Step {self.step_id!r}, 'delivery_dag_id': {config.delivery_dag_id!r} is this DAG. It would "
                     "start itself and deliver nothing. Name the DAG with a step learning360_deliver_reminders"
                 )
-            plan = PlanSessionRemindersOperator(task_id="plan", **arguments_of(config, leave_out="sessions_step"))
+            plan = PlanSessionRemindersOperator(task_id="plan", **to_arguments(config, without="sessions_step"))
             TriggerDagRunOperator.partial(
                 task_id="start_delivery", trigger_dag_id=config.delivery_dag_id, skip_when_already_exists=True
             ).expand_kwargs(plan.output)
         if config.sessions_step is not None:
             earlier = EarlierStep(config.sessions_step, "sessions_step", self.step_id)
-            left_to_the_run(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
+            set_at_run_time(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
         return group
 
 
@@ -138,7 +138,7 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
     reply_to: _Address = Field(
         None, min_length=1, description="Where replies go; default to the sender.", examples=["help@example.com"]
     )
-    templates: Annotated[str | None, AfterValidator(checked_by(_require_folder))] = Field(
+    templates: Annotated[str | None, AfterValidator(to_validator(_require_folder))] = Field(
         None,
         min_length=1,
         description="Folder with your own mail templates: absolute, or relative to the folder of DAGs.",
@@ -181,5 +181,5 @@ class DeliverReminders(Blueprint[DeliverRemindersForm]):
 
     def render(self, config: DeliverRemindersForm) -> SendSessionReminderOperator:
         """Return the task."""
-        arguments = arguments_of(config) | {"retry_delay": config.retry_delay.length}
+        arguments = to_arguments(config) | {"retry_delay": config.retry_delay.length}
         return SendSessionReminderOperator(task_id=self.step_id, retry_exponential_backoff=True, **arguments)

@@ -1,8 +1,8 @@
-"""What `airflow learning360` offers. Airflow loads this on every command of its own: it imports nothing heavy."""
+"""The commands of `airflow learning360`. Airflow loads this module on each of its own commands, so it stays light."""
 
 from __future__ import annotations
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 
@@ -12,13 +12,26 @@ SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters
 CONN_ID = Arg(
     ("--learning-conn-id",), help=f"ID of the Airflow connection (default: {DEFAULT_CONN_ID})", default=DEFAULT_CONN_ID
 )
-RAW = Arg(("--raw",), help="print the answer as it came, not checked", action="store_true")
+RAW = Arg(("--raw",), help="print the answer as it came, unchecked; needs --show-people", action="store_true")
 FIELD = Arg(("--field",), help="print only this field, such as startDate")
 CONTRACT = Arg(
     ("--contract",),
     help="if the answer differs from the documentation: ignore, warn or strict (default: warn)",
     choices=("ignore", "warn", "strict"),
-    default="warn",
+)
+SHOW_PEOPLE = Arg(
+    ("--show-people",), help="show names and addresses of people; Airflow's audit log records it", action="store_true"
+)
+SESSION_OUTPUT = Arg(
+    ARG_OUTPUT.flags,
+    help="output format: json, yaml, table or plain (default: json)",
+    metavar="(table, json, yaml, plain)",
+    choices=("table", "json", "yaml", "plain"),
+)
+LIST = (
+    Arg(("--name",), help="pattern of the name with * and ?, in any case, such as 'Onboarding*' (default: any)"),
+    Arg(("--starts-after",), help="earliest start, such as 2026-03-01 (default: any)"),
+    ARG_OUTPUT,
 )
 SIMULATOR = (
     Arg(("--host",), help="loopback address to listen on (default: 127.0.0.1)", default="127.0.0.1"),
@@ -35,10 +48,21 @@ PLAN = (
     Arg(("policy",), help="file with the reminder policy, in YAML or JSON"),
     Arg(("--at",), help="time of the plan, such as 2026-03-01T08:00 on the policy's wall clock (default: now)"),
     Arg(("--horizon",), help="days to look ahead (default: 7)", type=int, default=7),
-    Arg(("--session",), help="IDs of program sessions (default: all that there are)", nargs="+", metavar="ID"),
-    Arg(("--show-addresses",), help="show mail addresses in full", action="store_true"),
+    Arg(("--session",), help="IDs of program sessions (default: all of the company)", nargs="+", metavar="ID"),
+    Arg(
+        ("--show-addresses",),
+        help="show mail addresses in full; Airflow's audit log records it",
+        action="store_true",
+    ),
+    Arg(
+        ARG_OUTPUT.flags,
+        help="output format: text, json or csv (default: text)",
+        metavar="(text, json, csv)",
+        choices=("text", "json", "csv"),
+        default="text",
+    ),
 )
-OUTPUT = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
+FILE = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
 
 
 def get_learning360_cli_commands() -> list[GroupCommand]:
@@ -50,9 +74,15 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
             subcommands=(
                 ActionCommand(
                     name="get-session",
-                    help="Read one program session and print it as JSON",
+                    help="Read one program session and print it; people are masked",
                     func=lazy_load_command(f"{_HERE}.program_session.get_session"),
-                    args=(SESSION_ID, CONN_ID, RAW, FIELD, CONTRACT),
+                    args=(SESSION_ID, CONN_ID, RAW, FIELD, CONTRACT, SHOW_PEOPLE, SESSION_OUTPUT),
+                ),
+                ActionCommand(
+                    name="list-sessions",
+                    help="List the program sessions of the company",
+                    func=lazy_load_command(f"{_HERE}.program_session.list_sessions"),
+                    args=(*LIST, CONN_ID),
                 ),
                 ActionCommand(
                     name="check",
@@ -68,7 +98,7 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="plan-reminders",
-                    help="Print who would get which reminder when, and why not; nothing is sent",
+                    help="Print which reminders would go out, when and to whom; nothing is sent",
                     func=lazy_load_command(f"{_HERE}.reminders.plan_reminders"),
                     args=(*PLAN, CONN_ID),
                 ),
@@ -82,7 +112,13 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                     name="schema",
                     help="Print the JSON Schema of DAG files in YAML, for editors",
                     func=lazy_load_command(f"{_HERE}.schema.schema"),
-                    args=(OUTPUT,),
+                    args=(FILE,),
+                ),
+                ActionCommand(
+                    name="version",
+                    help="Print the version of the provider",
+                    func=lazy_load_command(f"{_HERE}.version.version"),
+                    args=(),
                 ),
             ),
         )

@@ -1,13 +1,19 @@
-"""How commands write: a terminal obeys control characters, and people typed what 360Learning holds."""
+"""Print results. Terminals obey control characters, and texts of 360Learning may contain them."""
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import re
 import sys
-from typing import Any
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.sanitizer import is_unprintable, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _LAYOUT = re.compile("([\n\t])")
 
@@ -25,7 +31,7 @@ def write(text: str, *, to_stderr: bool = False) -> None:
 
 def write_json(value: Any, *, indent: int | None = None) -> None:
     """
-    Print a value as JSON that every terminal shows as it is.
+    Print a value as JSON, with control characters as escapes.
 
     :param value: The value.
     :param indent: Blanks before each level; default all on one line.
@@ -42,6 +48,70 @@ def write_json_text(text: str) -> None:
     # JSON takes carriage returns between values; a terminal would write over the line.
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     print("".join(one if one in "\n\t" or not is_unprintable(one) else _json_escape(one) for one in text))
+
+
+def write_yaml(value: Any) -> None:
+    """
+    Print a value as YAML; characters that are not ASCII are written as escapes.
+
+    :param value: A value of plain JSON.
+    """
+    import yaml
+
+    print(yaml.safe_dump(value, sort_keys=False), end="")
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], output: str) -> None:
+    """
+    Print rows as Airflow's own commands do.
+
+    :param rows: The rows, each with the same columns.
+    :param output: `table`, `json`, `yaml` or `plain`.
+    """
+    from rich.markup import escape
+
+    from airflow.cli.simple_table import AirflowConsole
+
+    if output in ("json", "yaml"):  # both formats escape control characters, and rich reads no markup in them
+        shown = [dict(row) for row in rows]
+    else:
+        encode = escape if output == "table" else str
+        shown = [{name: encode(_one_line(value)) for name, value in row.items()} for row in rows]
+    AirflowConsole().print_as(data=shown, output=output)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """
+    Print rows as CSV with a header.
+
+    :param columns: Names of the columns.
+    :param rows: The cells of each row; control characters in them are written as escapes.
+    """
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_one_line(cell) for cell in row] for row in rows)
+
+
+@contextmanager
+def logs_on_stderr() -> Iterator[None]:
+    """Send Airflow's logs to standard error: scripts read standard output, which is for the result only."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # some of Airflow's loggers keep the stream, so that replacing `sys.stdout` is not enough
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def _one_line(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return printable(" ".join(text.split()))
 
 
 def _json_escape(character: str) -> str:

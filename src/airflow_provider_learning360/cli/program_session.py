@@ -1,67 +1,141 @@
-"""`get-session`: the "Test request" of the command line."""
+"""`get-session` and `list-sessions`: read program sessions."""
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.contract import find_drift, report_drift
 from airflow_provider_learning360.api.endpoints import build_session_path
-from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.cli.failure import told_in_one_line
-from airflow_provider_learning360.cli.output import write, write_json, write_json_text
+from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.filters import is_within, matches_pattern
+from airflow_provider_learning360.api.models import format_date
+from airflow_provider_learning360.cli.errors import refuse_usage, report_errors
+from airflow_provider_learning360.cli.output import (
+    logs_on_stderr,
+    write,
+    write_json,
+    write_json_text,
+    write_rows,
+    write_yaml,
+)
+from airflow_provider_learning360.cli.people import mask_people, record_request_for_people
+from airflow_provider_learning360.cli.progress import show_progress
 from airflow_provider_learning360.hooks.learning import LearningHook
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from datetime import datetime
+
+    from airflow_provider_learning360.api.models import ProgramSession
+
+_MASKED = "What is about people is masked. --show-people shows it; Airflow's audit log records who asked."
+
+
+class SessionRow(TypedDict):
+    """A row of `list-sessions`, with the names of the API."""
+
+    _id: str
+    name: str | None
+    startDate: str | None
+    endDate: str | None
+    modifiedAt: str | None
 
 
 def get_session(args: Namespace) -> None:
     """
     Read one program session and print it.
 
-    :param args: `session_id`, `learning_conn_id`, `raw`, `field` and `contract`.
+    :param args: `session_id`, `learning_conn_id`, `raw`, `field`, `contract`, `output` and `show_people`.
     """
-    with told_in_one_line():
-        hook = LearningHook(args.learning_conn_id)
-        with stdout_kept_clean():
+    _require_consistent(args)
+    with report_errors():
+        with logs_on_stderr(), show_progress("Reading the program session"):
+            if args.show_people:
+                record_request_for_people(args)
+            hook = LearningHook(args.learning_conn_id)
             raw = hook.run(build_session_path(args.session_id)).text if args.raw else None
             session = hook.get_program_session(args.session_id) if raw is None else None
         if session is None:
             write_json_text(raw or "")
-            return
-        warning = report_drift(f"Program session {session.id}", find_drift(session), args.contract)
-        if warning:
-            write(f"Warning: {warning}", to_stderr=True)
-        _print(session.document(), args.field)
-
-
-@contextmanager
-def stdout_kept_clean() -> Iterator[None]:
-    """Send to standard error what Airflow logs to standard output: that is for the session alone, others read it."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)  # some of Airflow's loggers hold on to the stream, so that replacing `sys.stdout` is not enough
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _print(document: dict[str, Any], field: str | None) -> None:
-    if field is None:
-        write_json(document, indent=2)
-    elif field not in document:
-        raise FixArgumentError(f"The session has no field {field!r}. It has: {', '.join(document)}.")
-    else:
-        value = document[field]
-        if isinstance(value, str):
-            write(value)
         else:
-            write_json(value)
+            _print_session(session, args)
+
+
+def list_sessions(args: Namespace) -> None:
+    """
+    Print the program sessions of the company, sorted by their start.
+
+    :param args: `name`, `starts_after`, `output` and `learning_conn_id`.
+    """
+    with report_errors():
+        with logs_on_stderr(), show_progress("Reading the list of program sessions"):
+            after = parse_datetime(args.starts_after, "--starts-after") if args.starts_after else None
+            sessions = LearningHook(args.learning_conn_id).list_program_sessions()
+        matching = [
+            one for one in sessions if matches_pattern(one.name, args.name) and is_within(one.start_date, after)
+        ]
+        matching.sort(key=lambda one: (one.start_date is None, one.start_date, one.id))
+        write_rows([_row(one) for one in matching], args.output)
+
+
+def _row(session: ProgramSession) -> SessionRow:
+    # A name may hold a mail address.
+    name = None if session.name is None else redact(session.name)
+    return {
+        "_id": session.id,
+        "name": name,
+        "startDate": _date(session.start_date),
+        "endDate": _date(session.end_date),
+        "modifiedAt": _date(session.modified_at),
+    }
+
+
+def _date(moment: datetime | None) -> str | None:
+    return format_date(moment) if moment else None
+
+
+def _require_consistent(args: Namespace) -> None:
+    """Refuse options that contradict each other."""
+    if args.raw and args.field is not None:
+        refuse_usage("--raw prints the whole answer, --field one field of it. Give one of them.")
+    if args.raw and args.contract is not None:
+        refuse_usage("--raw prints the answer unchecked, so that --contract does nothing. Give one of them.")
+    if args.output is not None and (args.raw or args.field is not None):
+        other = "--raw" if args.raw else "--field"
+        refuse_usage(f"--output formats the whole session, and {other} prints something else. Give one of them.")
+    if args.raw and not args.show_people:
+        refuse_usage("--raw prints the answer with the names and addresses of people. Add --show-people.")
+
+
+def _print_session(session: ProgramSession, args: Namespace) -> None:
+    warning = report_drift(f"Program session {session.id}", find_drift(session), args.contract or "warn")
+    if warning:
+        write(f"Warning: {warning if args.show_people else redact(warning)}", to_stderr=True)
+    sent = session.document()
+    document = sent if args.show_people else mask_people(sent)
+    if args.field is not None:
+        _print_field(document, args.field)
+    else:
+        _print_document(document, args.output or "json")
+    if document != sent and (args.field is None or document[args.field] != sent.get(args.field)):
+        write(_MASKED, to_stderr=True)
+
+
+def _print_field(document: dict[str, Any], field: str) -> None:
+    if field not in document:
+        raise FixArgumentError(f"The session has no field {field!r}. It has: {', '.join(document)}.")
+    value = document[field]
+    if isinstance(value, str):
+        write(value)
+    else:
+        write_json(value)
+
+
+def _print_document(document: dict[str, Any], output: str) -> None:
+    if output == "json":
+        write_json(document, indent=2)
+    elif output == "yaml":
+        write_yaml(document)
+    else:
+        write_rows([{"field": name, "value": value} for name, value in document.items()], output)

@@ -1,4 +1,4 @@
-"""`schema`: what an editor needs to help with DAG files in YAML."""
+"""`schema`: the JSON Schema with which an editor checks and completes DAG files in YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.cli.failure import told_in_one_line
+from airflow_provider_learning360.cli.errors import report_errors
 from airflow_provider_learning360.dag_yaml.schema import shipped_schema
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def schema(args: Namespace) -> None:
     if args.output is None:
         print(shipped_schema(), end="")
         return
-    with told_in_one_line():
+    with report_errors():
         try:
             Path(args.output).write_text(shipped_schema(), encoding="utf-8")
         except OSError as error:

@@ -1,1 +1,1 @@
-"""What YAML files of DAGs may hold, and how they become DAGs; all but the templates, which are in `blueprints/`."""
+"""How YAML files become DAGs. The templates of their steps are in `blueprints/`."""

@@ -1,15 +1,15 @@
-"""What a DAG in YAML may say about itself, beside its steps: a class for the DAG folders of those who use it."""
+"""Arguments of a DAG in YAML, beside its steps: a class that DAG authors import into their folder of DAGs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from blueprint import BlueprintDagArgs
 from pydantic import Field, field_validator
 
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.settings import EU_HOST
 from airflow_provider_learning360.api.watch_state import OnGone  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.extras import import_smtp_notifier, require_blueprint
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     FieldNames,
@@ -21,24 +21,27 @@ from airflow_provider_learning360.dag_yaml.forms import (
 )
 from airflow_provider_learning360.reminders.addresses import is_mailable
 
+require_blueprint()
+from blueprint import BlueprintDagArgs  # noqa: E402 - after the check that names what to install
+
 EU = EU_HOST.removeprefix("https://")
 
 
-class Watch(Form):
-    """Which program sessions start the DAG when they are modified."""
+class WatchSettings(Form):
+    """The program sessions whose changes start the DAG."""
 
-    session_ids: SessionIds = Field(None, description="IDs of the program sessions; default all of the platform.")
+    session_ids: SessionIds = Field(None, description="IDs of the program sessions; default all sessions.")
     name: str | None = Field(
         None,
         min_length=1,
-        description="Name of the asset in Airflow; needed unless there is one ID only.",
+        description="Name of the asset in Airflow; required unless `session_ids` has exactly one ID.",
         examples=["onboardings"],
     )
     fields: FieldNames = Field(
-        None, description="Names of the fields of which one must differ; default any modification."
+        None, description="Fields to watch: the DAG starts when at least one of them changed; default any modification."
     )
     poll_interval: Length = Field(
-        Period(minutes=5), description="Time between two looks.", examples=[{"minutes": 5}, {"seconds": 30}]
+        Period(minutes=5), description="Time between two polls.", examples=[{"minutes": 5}, {"seconds": 30}]
     )
     learning_conn_id: str = CONN_ID
     host: str = Field(
@@ -46,19 +49,19 @@ class Watch(Form):
     )
     on_missing: OnGone = Field(
         "ignore",
-        description="What it means if a session disappears: a line in the log, or an event that starts the DAG.",
+        description="If a session disappears: `ignore` logs it, `event` starts the DAG.",
         examples=["event"],
     )
 
     def check(self) -> None:
-        """Refuse what cannot be watched."""
+        """Refuse settings that no asset can have."""
         self.asset()
 
     def asset(self) -> Any:
         """
         Return the asset to schedule a DAG on.
 
-        :raises FixArgumentError: A field makes no sense.
+        :raises FixArgumentError: A field is not valid.
         :raises ImportError: Airflow is older than 3.0.
         """
         from airflow_provider_learning360.assets.program_session import (
@@ -66,7 +69,7 @@ class Watch(Form):
             watched_program_sessions,
         )
 
-        how: dict[str, Any] = {
+        options: dict[str, Any] = {
             "name": self.name,
             "watch": self.fields,
             "poll_interval": self.poll_interval.length.total_seconds(),
@@ -75,40 +78,43 @@ class Watch(Form):
             "on_missing": self.on_missing,
         }
         if self.session_ids is not None and len(self.session_ids) == 1:
-            return watched_program_session(self.session_ids[0], **how)
-        return watched_program_sessions(session_ids=self.session_ids, **how)
+            return watched_program_session(self.session_ids[0], **options)
+        return watched_program_sessions(session_ids=self.session_ids, **options)
 
 
 class LearningDagArgsConfig(Form, title="DAG", json_schema_extra={"not": {"required": ["schedule", "watch"]}}):
-    """What a DAG in YAML may say about itself."""
+    """Arguments of a DAG in YAML."""
 
     description: str | None = Field(
-        None, description="What the DAG is for; shown in Airflow.", examples=["Tell the tutors when dates change"]
+        None, description="Purpose of the DAG, shown in Airflow.", examples=["Tell the tutors when dates change"]
     )
     schedule: str | None = Field(
         None,
         min_length=1,
-        description="When the DAG runs: a cron expression or a preset; default only when it is triggered.",
+        description="When the DAG runs: a cron expression or a preset; default only when somebody triggers it.",
         examples=["*/15 * * * *", "@daily"],
     )
-    watch: Watch | None = Field(
-        None, description="Run when program sessions are modified; instead of a schedule.", examples=[{"name": "all"}]
+    watch: WatchSettings | None = Field(
+        None, description="Run when program sessions are modified, instead of a schedule.", examples=[{"name": "all"}]
     )
-    start_date: Moment = Field(None, description="Time before which there is no run; default long ago.")
-    tags: list[str] = Field([], description="Words to find the DAG by in Airflow.", examples=[["360learning"]])
+    start_date: Moment = Field(None, description="Earliest time of a run; default long ago.")
+    tags: list[str] = Field([], description="Tags of the DAG, to find it in Airflow.", examples=[["360learning"]])
     max_active_runs: int | None = Field(
-        None, ge=1, description="Runs at a time at most; default 1 with watch, else that of Airflow.", examples=[1]
+        None,
+        ge=1,
+        description="Maximum number of runs at a time; default 1 with watch, else Airflow's.",
+        examples=[1],
     )
     owner: str | None = Field(
-        None, min_length=1, description="Who owns the DAG; shown in Airflow.", examples=["academy"]
+        None, min_length=1, description="Owner of the DAG, shown in Airflow.", examples=["academy"]
     )
     mail_on_failure: list[str] = Field(
-        [], description="Addresses that get a mail for each task that fails.", examples=[["ops@example.com"]]
+        [], description="Mail addresses that get a mail for each failed task.", examples=[["ops@example.com"]]
     )
     smtp_conn_id: str | None = Field(
         None,
         min_length=1,
-        description="ID of the connection to the mail server for mail_on_failure; default that of Airflow.",
+        description="ID of the connection to the mail server for mail_on_failure; default Airflow's own.",
         examples=["smtp_default"],
     )
 
@@ -122,7 +128,9 @@ class LearningDagArgsConfig(Form, title="DAG", json_schema_extra={"not": {"requi
             try:
                 CronDataIntervalTimetable(schedule, "UTC").validate()
             except AirflowTimetableInvalid:
-                raise ValueError(f"{schedule!r} is no cron expression such as '0 6 * * *', and no preset") from None
+                raise ValueError(
+                    f"{schedule!r} is neither a cron expression such as '0 6 * * *' nor a preset such as @daily"
+                ) from None
         return schedule
 
     @field_validator("mail_on_failure")
@@ -130,20 +138,20 @@ class LearningDagArgsConfig(Form, title="DAG", json_schema_extra={"not": {"requi
     def _check_addresses(cls, addresses: list[str]) -> list[str]:
         wrong = [str(place) for place, one in enumerate(addresses, 1) if not is_mailable(one)]
         if wrong:
-            raise ValueError(f"no address that mail can be sent to, at position {', '.join(wrong)}")
+            raise ValueError(f"not a mail address, at position {', '.join(wrong)}")
         return addresses
 
     def check(self) -> None:
-        """Refuse two reasons to run, and mails without a way to send them."""
+        """Refuse a schedule together with a watch, and mails without the SMTP provider."""
         if self.schedule is not None and self.watch is not None:
-            raise ValueError(f"watch: there is a schedule too, {self.schedule!r}; give one of both")
+            raise ValueError(f"watch: the DAG has a schedule, too: {self.schedule!r}. Give one of them")
         if self.mail_on_failure:
-            smtp_notifier()
+            import_smtp_notifier()
 
 
 class LearningDagArgs(BlueprintDagArgs[LearningDagArgsConfig]):
     """
-    Lets DAGs in YAML have tags, an owner, mails about failures, and a watch on program sessions as their schedule.
+    Give DAGs in YAML tags, an owner, mails about failures, and program sessions to watch as their schedule.
 
     A file `dag_args.py` with these lines, in the folder of the YAML files or above it, makes blueprint use it there:
 
@@ -154,8 +162,8 @@ class LearningDagArgs(BlueprintDagArgs[LearningDagArgsConfig]):
         class DagArgs(LearningDagArgs, BlueprintDagArgs[LearningDagArgsConfig]):
             pass
 
-    Blueprint finds such a class by the name of its base, so `BlueprintDagArgs[...]` has to stand there. It is not in
-    `blueprints/`, where it would be found by itself, and rule over the DAGs of everybody.
+    Blueprint finds such a class by the name of its base, so `BlueprintDagArgs[...]` has to stand there. This class is
+    not in `blueprints/`: blueprint would find it there, and use it for all DAGs of the Airflow.
     """
 
     def render(self, config: LearningDagArgsConfig) -> dict[str, Any]:
@@ -168,25 +176,12 @@ class LearningDagArgs(BlueprintDagArgs[LearningDagArgsConfig]):
         }
         if config.start_date is not None:
             arguments["start_date"] = parse_datetime(config.start_date, "start_date")
-        # Two runs at once could both find the same change.
-        if (most := config.max_active_runs or (1 if config.watch else None)) is not None:
-            arguments["max_active_runs"] = most
+        # Two runs at a time could find the same change.
+        if (limit := config.max_active_runs or (1 if config.watch else None)) is not None:
+            arguments["max_active_runs"] = limit
         if config.owner is not None:
             arguments["default_args"]["owner"] = config.owner
         if config.mail_on_failure:
-            notifier = smtp_notifier()(to=config.mail_on_failure, smtp_conn_id=config.smtp_conn_id)
+            notifier = import_smtp_notifier()(to=config.mail_on_failure, smtp_conn_id=config.smtp_conn_id)
             arguments["default_args"]["on_failure_callback"] = [notifier]
         return arguments
-
-
-def smtp_notifier() -> Any:
-    """
-    Return the notifier of Airflow's SMTP provider.
-
-    :raises ImportError: It is not installed; says what to install.
-    """
-    try:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    except ImportError:
-        raise ImportError("mail_on_failure: it needs apache-airflow-providers-smtp; install it") from None
-    return SmtpNotifier

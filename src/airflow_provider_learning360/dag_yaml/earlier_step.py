@@ -1,11 +1,11 @@
-"""What an earlier step of a DAG in YAML hands on."""
+"""The output of an earlier step of a DAG in YAML."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.reminders.problems import did_you_mean
+from airflow_provider_learning360.api.input_errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EarlierStep:
     """
-    A step above another one, which takes what it pushes.
+    A step that another step names, to use its output.
 
     :param name: Name of the earlier step.
-    :param field: The field that names it, for messages.
-    :param taker: Name of the step that has this field, for messages.
+    :param field: The field of the later step that names it, for errors.
+    :param step: Name of the later step, for errors.
     """
 
     name: str
     field: str
-    taker: str
+    step: str
 
-    def output(self, task: BaseOperator, kinds: tuple[type[BaseOperator], ...], needs: Collection[str]) -> XComArg:
+    def output(self, task: BaseOperator, types: tuple[type[BaseOperator], ...], needs: Collection[str]) -> XComArg:
         """
-        Return what the earlier step pushes. Whoever takes it as an argument comes after that step.
+        Return the output of the earlier step. A task that has it as an argument runs after that step.
 
-        :param task: The task that takes it, of the same DAG.
-        :param kinds: What tasks the earlier step may be.
-        :param needs: Names of the fields that a document must have.
-        :raises ConfigurationError: There is no such step above this one, or it leaves fields out.
+        :param task: The task of the later step, in the same DAG.
+        :param types: Classes that the task of the earlier step may have.
+        :param needs: Names of the fields that the document must contain.
+        :raises ConfigurationError: No earlier step has this name and type, or it leaves fields out.
         """
-        known = {one.task_id: one for one in task.dag.tasks if isinstance(one, kinds) and one is not task}
+        known = {one.task_id: one for one in task.dag.tasks if isinstance(one, types) and one is not task}
         if self.name not in known:
-            raise self._refusal(
-                f"{self.name!r} is no step above it that it can take. "
+            raise self._error(
+                f"{self.name!r} is not an earlier step of the right kind. "
                 f"There are: {', '.join(known) or 'none'}{did_you_mean(self.name, known)}"
             )
-        missing = [one for one in needs if not _pushes(known[self.name], one)]
+        missing = [one for one in needs if not _keeps(known[self.name], one)]
         if missing:
-            raise self._refusal(
-                f"step {self.name!r} leaves out {', '.join(missing)}, needed here. "
-                "Change the fields that it keeps, or those that it excludes"
+            raise self._error(
+                f"step {self.name!r} leaves out {', '.join(missing)}, which this step needs. "
+                "Change its fields: or exclude:"
             )
         return known[self.name].output
 
-    def _refusal(self, text: str) -> ConfigurationError:
+    def _error(self, problem: str) -> ConfigurationError:
         from blueprint import ConfigurationError
 
-        return ConfigurationError(f"Step {self.taker!r}, {self.field!r}: {text}")
+        return ConfigurationError(f"Step {self.step!r}, {self.field!r}: {problem}")
 
 
-def _pushes(task: BaseOperator, field: str) -> bool:
-    kept, left_out = getattr(task, "fields", None), getattr(task, "exclude", None)
-    return (not kept or field in kept) and field not in (left_out or ())
+def _keeps(task: BaseOperator, field: str) -> bool:
+    fields, exclude = getattr(task, "fields", None), getattr(task, "exclude", None)
+    return (not fields or field in fields) and field not in (exclude or ())

@@ -1,7 +1,7 @@
 """
-Templates of Jinja that YAML needs.
+Jinja templates that steps in YAML need.
 
-They are here and not in `blueprints/`: airflow-blueprint shows the source of its templates in Airflow, as a template.
+They are not in `blueprints/`: airflow-blueprint shows the source of its templates in Airflow, as a Jinja template.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ APPROVAL_BODY = "Due since {{ dag_run.conf['due'] }}."
 
 def is_expression(value: Any) -> bool:
     """
-    Return whether a value is known only when a task runs.
+    Return whether a value is a text that only a run can render.
 
-    :param value: What somebody wrote.
+    :param value: A value of a YAML file.
     """
     return isinstance(value, str) and is_template(value)
 
 
-def of_form(param: str) -> str:
+def build_param_expression(param: str) -> str:
     """
-    Return a template of what the trigger form holds.
+    Return a Jinja template for a field of the trigger form.
 
-    :param param: Name of the field in the form.
+    :param param: Name of the field.
     """
     return "{{ params[PARAM] }}".replace("PARAM", repr(param))
 
 
-def left_to_the_run(task: BaseOperator, values: Mapping[str, Any]) -> None:
+def set_at_run_time(task: BaseOperator, values: Mapping[str, Any]) -> None:
     """
-    Set arguments of a task that are known only when it runs.
+    Set arguments of a task to values that are known only when it runs.
 
-    :param task: The task, made with arguments that can be checked now.
-    :param values: Templates, or what other tasks push; the task then comes after those.
+    :param task: The task, created with arguments that can be checked now.
+    :param values: Jinja templates, or outputs of other tasks; the task then runs after these.
     """
     task.template_fields = tuple(dict.fromkeys([*task.template_fields, *values]))
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Files that stand beside DAGs."""
+"""Files and folders beside the DAGs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 
 
-def found_beside_dags(path: str, argument: str, kind: Literal["file", "folder"]) -> str:
+def find_beside_dags(path: str, argument: str, kind: Literal["file", "folder"]) -> str:
     """
-    Return the absolute path of a file or folder, in whatever process the DAG that names it is parsed.
+    Return the absolute path of a file or folder; the same in every process that parses the DAG.
 
     :param path: An absolute path; or one relative to the folder of DAGs, to a DAG bundle, or to the working folder.
-    :param argument: Name of the argument, for the message.
-    :param kind: What must be there.
-    :raises FixArgumentError: There is none.
+    :param argument: Name of the argument, for errors.
+    :param kind: `file` or `folder`.
+    :raises FixArgumentError: It does not exist.
     """
     dags = conf.get("core", "dags_folder")
-    # Wherever Airflow parses a DAG of a bundle, the folder of the bundle is on Python's own path.
+    # Airflow adds the folder of a bundle to Python's path before it parses a DAG of the bundle.
     places = [os.path.join(folder, path) for folder in (dags, *sys.path, os.curdir)]
     exists = os.path.isfile if kind == "file" else os.path.isdir
     found = next((one for one in places if path.strip() and exists(one)), None)

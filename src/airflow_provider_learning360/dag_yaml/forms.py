@@ -1,4 +1,4 @@
-"""What people write in YAML: models that say which field is wrong, what was given, and what may be."""
+"""The fields of steps and DAGs in YAML: their types, and errors that say what to write instead."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, redact
+from airflow_provider_learning360.api.input_errors import describe_problem, format_value
 from airflow_provider_learning360.api.models import ProgramSession, require_field_names
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.dag_yaml.expressions import is_expression
-from airflow_provider_learning360.reminders.problems import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,36 +35,51 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
-# What the trigger form takes: no template of Jinja, which Airflow does not render there.
-ID_IN_FORM: Any = {
+# A value of the trigger form. Airflow does not render Jinja templates there.
+ID_IN_TRIGGER_FORM: Any = {
     "type": "string",
-    "title": "ID of a program session: 24 characters of 0-9 and a-f",  # it stands in complaints, too
-    "description": "Which session to read in this run.",
+    "title": "ID of a program session: 24 characters of 0-9 and a-f",  # part of Airflow's error, too
+    "description": "The session to read in this run.",
     "pattern": r"^\s*[0-9a-fA-F]{24}\s*$",
 }
-# Also a template of Jinja, or a variable of blueprint's, which nobody can check before they are known.
-_ID_PATTERN = ID_IN_FORM["pattern"] + r"|\{\{|\$\{"
+# Or a Jinja template, or a variable of blueprint: both are unknown before the run.
+_ID_PATTERN = ID_IN_TRIGGER_FORM["pattern"] + r"|\{\{|\$\{"
 _MOMENT = "2026-03-01T08:00:00Z"
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_PROBLEM = "problem"  # the type of an error that is in our words already
+_PROBLEM = "problem"  # the type of an error whose text is final
+_NUMBER_AND_UNIT = re.compile(r"\s*(\d{1,7})\s*(day|hour|minute|second)s?\s*", re.IGNORECASE)
+# ISO 8601, 4.4.2.3, without years and months, whose lengths differ.
+_ISO_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,7})D)?"
+    r"(?:T(?:(?P<hours>\d{1,7})H)?(?:(?P<minutes>\d{1,7})M)?(?:(?P<seconds>\d{1,7})S)?)?"
+)
 
 
 class Form(BaseModel):
-    """What somebody writes in YAML. A complaint about it says which field, what was given, and what may be."""
+    """Fields that a person writes in YAML. An error names the field, its value, and what is allowed."""
 
-    # Pydantic would show what was given by itself: all of it, also addresses.
+    # Pydantic would show the whole input, with the mail addresses in it.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def check(self) -> None:
         """
-        Refuse fields that do not go together.
+        Refuse fields that contradict each other.
 
-        :raises ValueError: They do not, or what they need is not installed. Begins with the field, if it is of one.
+        :raises ValueError: They do, or a package that they need is not installed. The text begins with the field.
         """
+
+    @classmethod
+    def expected(cls, given: Any) -> str:
+        """
+        Return what must stand here, for errors.
+
+        :param given: The value that was written instead of a mapping.
+        """
+        return f"a mapping with some of {', '.join(cls.model_fields)}"
 
     @model_validator(mode="wrap")
     @classmethod
-    def _complain_plainly(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _describe_errors(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             form = handler(data)
             form.check()
@@ -74,27 +89,27 @@ class Form(BaseModel):
             details: list[Any] = error.errors(include_url=False)
         except (ValueError, LearningError, ImportError) as error:
             details = [{"type": "value_error", "loc": (), "msg": "", "input": None, "ctx": {"error": error}}]
-        raise ValidationError.from_exception_data(cls.__name__, [_complaint(one, cls) for one in details])
+        raise ValidationError.from_exception_data(cls.__name__, [_to_line_error(one, cls) for one in details])
 
 
-def arguments_of(form: Form, *, leave_out: str = "") -> dict[str, Any]:
+def to_arguments(form: Form, *, without: str = "") -> dict[str, Any]:
     """
-    Return what a form holds, as arguments of an operator with the same names.
+    Return the fields of a form as arguments of an operator with the same names.
 
     :param form: The form.
-    :param leave_out: Name of a field that is no argument; default none.
+    :param without: Name of a field that is not an argument; default none.
     """
-    return {name: getattr(form, name) for name in type(form).model_fields if name != leave_out}
+    return {name: getattr(form, name) for name in type(form).model_fields if name != without}
 
 
-def checked_by(check: Callable[[T, str], T]) -> Callable[[T, ValidationInfo], T]:
+def to_validator(check: Callable[[T, str], T]) -> Callable[[T, ValidationInfo], T]:
     """
-    Return a check as pydantic calls it: our errors are complaints; None, and what only a run knows, is not checked.
+    Return a check as a validator of pydantic. It skips None, and templates that only a run can render.
 
-    :param check: Takes a value and the name of its field; returns the value or raises.
+    :param check: Takes a value and the name of its field; returns the value, or raises a `LearningError`.
     """
 
-    def checked(value: T, info: ValidationInfo) -> T:
+    def validate(value: T, info: ValidationInfo) -> T:
         if value is None or is_expression(value):
             return value
         try:
@@ -102,89 +117,72 @@ def checked_by(check: Callable[[T, str], T]) -> Callable[[T, ValidationInfo], T]
         except LearningError as error:
             raise ValueError(str(error)) from None
 
-    return checked
+    return validate
 
 
 def _refuse_quotes(form: Form) -> None:
-    # Blueprint makes YAML of a step again, for Airflow to show, where quotes are doubled; and Airflow renders that too.
+    # Blueprint writes the YAML of a step again, to show it, and doubles quotes. Airflow renders that text, too.
     for name in form.model_fields_set:
         value = getattr(form, name)
         for text in value if isinstance(value, list) else [value]:
             quoted = [one for one in _BRACES.findall(text) if "'" in one] if is_expression(text) else ()
             if quoted:
-                # The file has `context.` there; blueprint has taken it for what it stands for.
+                # The file has `context.` there, which blueprint has already replaced.
                 raise ValueError(
-                    f"{name}: {redact(quoted[0].replace('{{ ', '{{ context.', 1))} has quotes in it, which blueprint "
-                    "doubles. Leave them out and write dots, such as context.dag_run.conf.session_id"
+                    f"{name}: {redact(quoted[0].replace('{{ ', '{{ context.', 1))} contains quotes, which blueprint "
+                    "doubles. Write dots instead, such as context.dag_run.conf.session_id"
                 )
 
 
-def _complaint(detail: Any, form: type[Form]) -> InitErrorDetails:
-    place, told = detail["loc"], _told(detail, form)
-    # Our own errors begin with the name of the argument, which has its place apart from them here.
-    field, _, rest = told.partition(": ")
+def _to_line_error(detail: Any, form: type[Form]) -> InitErrorDetails:
+    place, text = detail["loc"], _describe(detail, form)
+    # Our own errors begin with the name of the argument; pydantic has a place for it.
+    field, _, rest = text.partition(": ")
     if detail["type"] == "value_error" and field in form.model_fields:
-        place, told = place or (field,), rest
-    return InitErrorDetails(type=PydanticCustomError(_PROBLEM, "{told}", {"told": told}), loc=place, input=None)
+        place, text = place or (field,), rest
+    return InitErrorDetails(type=PydanticCustomError(_PROBLEM, "{text}", {"text": text}), loc=place, input=None)
 
 
-def _told(detail: Any, form: type[Form]) -> str:
-    kind, given, message = detail["type"], detail["input"], detail["msg"]
-    known = list(form.model_fields)
-    match kind:
+def _describe(detail: Any, form: type[Form]) -> str:
+    given = detail["input"]
+    match detail["type"]:
         case "problem":
-            return str(message)
+            return str(detail["msg"])
         case "value_error":
             return str(detail["ctx"]["error"])
         case "missing":
             return f"it is missing: {form.model_fields[detail['loc'][-1]].description}"
-        case "extra_forbidden":
-            return f"there is no such field; known are {', '.join(known)}{did_you_mean(detail['loc'][-1], known)}"
-        case "literal_error":
-            allowed = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-            return f"{_shown(given)} is not one of {', '.join(allowed)}{did_you_mean(given, allowed)}"
         case "model_type":
-            return f"{_shown(given)} is no mapping with some of {', '.join(known)}"
-        case "string_type" if isinstance(given, int | float):
-            return f"{_shown(given)} is no text to YAML; put it in quotes"
-        case "string_type":
-            return f"{_shown(given)} is no text"
+            return f"{format_value(given)} is not {form.expected(given)}"
         case "string_pattern_mismatch":  # all patterns are those of names
-            return f"{_shown(given)} is no name: write letters, digits, dots, dashes and underscores only"
-        case "list_type":
-            return f"{_shown(given)} is no list; write [one, another]"
+            return f"{format_value(given)} is not a name: write letters, digits, dots, dashes and underscores only"
         case _:
-            return f"{message[:1].lower()}{message[1:]}; {_shown(given)} was given"
+            return describe_problem(detail, list(form.model_fields))
 
 
-def _shown(given: Any) -> str:
-    # An address may be in the wrong place.
-    return "an address" if "@" in repr(given) else redact(repr(given))
-
-
-def _checked_ids(values: list[str], field: str) -> list[str]:
+def _require_ids(values: list[str], field: str) -> list[str]:
     if not values:
-        raise FixArgumentError(f"{field}: the list is empty; leave it out for all sessions of the platform")
+        raise FixArgumentError(f"{field}: the list is empty; leave the field out for all sessions of the platform")
     return [one if is_expression(one) else require_session_id(one) for one in values]
 
 
-def _checked_names(names: list[str], field: str) -> list[str]:
+def _require_field_names(names: list[str], field: str) -> list[str]:
     return require_field_names(names, field) or names
 
 
-def _checked_moment(text: str, field: str) -> str:
+def _require_moment(text: str, field: str) -> str:
     parse_datetime(text, field)
     return text
 
 
-def _as_written(value: Any) -> Any:
-    """Return a date as its author wrote it: YAML makes more of it than a text."""
+def _to_text(value: Any) -> Any:
+    """Return a date as the text that its author wrote; YAML 1.1 makes a date of it."""
     return value.isoformat() if isinstance(value, date) else value
 
 
-_ONE_ID = AfterValidator(checked_by(lambda value, _: require_session_id(value)))
+_ONE_ID = AfterValidator(to_validator(lambda value, _: require_session_id(value)))
 _ID_FIELD = Field(examples=[SESSION_ID], json_schema_extra={"pattern": _ID_PATTERN})
-# Airflow's trigger form makes a choice of the examples of a list.
+# Airflow's trigger form offers the examples of a list as choices.
 _NAMES_FIELD = Field(
     examples=list(ProgramSession.field_names()),
     json_schema_extra={"items": {"type": "string", "enum": list(ProgramSession.field_names())}},
@@ -194,16 +192,16 @@ SessionId = Annotated[str, _ONE_ID, _ID_FIELD]
 SessionIdOrNone = Annotated[str | None, _ONE_ID, _ID_FIELD]
 SessionIds = Annotated[
     list[str] | None,
-    AfterValidator(checked_by(_checked_ids)),
+    AfterValidator(to_validator(_require_ids)),
     Field(
         examples=[[SESSION_ID]], json_schema_extra={"minItems": 1, "items": {"type": "string", "pattern": _ID_PATTERN}}
     ),
 ]
-FieldNames = Annotated[list[str] | None, AfterValidator(checked_by(_checked_names)), _NAMES_FIELD]
+FieldNames = Annotated[list[str] | None, AfterValidator(to_validator(_require_field_names)), _NAMES_FIELD]
 Moment = Annotated[
-    str | None, BeforeValidator(_as_written), AfterValidator(checked_by(_checked_moment)), Field(examples=[_MOMENT])
+    str | None, BeforeValidator(_to_text), AfterValidator(to_validator(_require_moment)), Field(examples=[_MOMENT])
 ]
-_Part = Annotated[int, Field(ge=0, le=1_000_000, examples=[1, 30])]
+_Amount = Annotated[int, Field(ge=0, le=1_000_000, examples=[1, 30])]
 
 
 CONN_ID: Any = Field(
@@ -212,7 +210,7 @@ CONN_ID: Any = Field(
     description="ID of the Airflow connection to 360Learning.",
     examples=[DEFAULT_CONN_ID],
 )
-FIELDS: Any = Field(None, description="Names of the fields to keep; default all that were sent.")
+FIELDS: Any = Field(None, description="Names of the fields to keep; default all that the API sent.")
 EXCLUDE: Any = Field(None, description="Names of the fields to leave out, such as users; default none.")
 CONTRACT: Any = Field(
     "warn", description="What to do if the answer differs from the documentation.", examples=["warn", "strict"]
@@ -220,27 +218,49 @@ CONTRACT: Any = Field(
 
 
 class Period(Form, json_schema_extra={"minProperties": 1}):
-    """A length of time."""
+    """A duration: days, hours, minutes and seconds, or a text of ISO 8601 such as PT5M."""
 
-    days: _Part = Field(0, description="Days.")
-    hours: _Part = Field(0, description="Hours.")
-    minutes: _Part = Field(0, description="Minutes.")
-    seconds: _Part = Field(0, description="Seconds.")
+    days: _Amount = Field(0, description="Days.")
+    hours: _Amount = Field(0, description="Hours.")
+    minutes: _Amount = Field(0, description="Minutes.")
+    seconds: _Amount = Field(0, description="Seconds.")
+
+    @classmethod
+    def expected(cls, given: Any) -> str:
+        """Return what to write instead of a value such as `1 day`."""
+        meant = _NUMBER_AND_UNIT.fullmatch(given) if isinstance(given, str) else None
+        amount, unit = (int(meant[1]), meant[2].lower()) if meant else (1, "day")
+        return f"a duration; write {{{unit}s: {amount}}}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse_iso(cls, value: Any) -> Any:
+        found = _ISO_DURATION.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return value
+        amounts = {unit: int(amount) for unit, amount in found.groupdict().items() if amount}
+        weeks = amounts.pop("weeks", 0)
+        return {**amounts, "days": amounts.get("days", 0) + 7 * weeks}
 
     def check(self) -> None:
-        """Refuse no time at all."""
+        """Refuse a duration of zero."""
         if not self.length:
-            raise ValueError("a length of time is longer than nothing, such as {minutes: 5}")
+            raise ValueError("a duration must be longer than zero; write {minutes: 5}")
 
     @model_serializer
-    def _parts(self) -> dict[str, int]:
-        return {name: part for name in type(self).model_fields if (part := getattr(self, name))}
+    def _to_mapping(self) -> dict[str, int]:
+        return {name: amount for name in type(self).model_fields if (amount := getattr(self, name))}
 
     @property
     def length(self) -> timedelta:
-        """All of it."""
+        """The whole duration."""
         return timedelta(days=self.days, hours=self.hours, minutes=self.minutes, seconds=self.seconds)
 
 
 # In place and not as a reference: blueprint loses a reference that has a description beside it.
-Length = Annotated[Period, WithJsonSchema(Period.model_json_schema())]
+Length = Annotated[
+    Period,
+    WithJsonSchema(
+        {"anyOf": [Period.model_json_schema(), {"type": "string", "pattern": r"^P(?=\d|T\d)[0-9WDTHMS]+$"}]}
+    ),
+]

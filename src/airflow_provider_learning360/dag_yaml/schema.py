@@ -1,4 +1,4 @@
-"""One JSON Schema for whole DAG files in YAML: what an editor needs to complete and to underline."""
+"""The JSON Schema of DAG files in YAML, with which an editor completes and underlines."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors know best
 
 
 def shipped_schema() -> str:
-    """Return the schema of DAG files, as it is in this package; nothing has to be installed for it."""
+    """Return the schema of DAG files, as shipped with this package. It does not need airflow-blueprint."""
     return (files(__package__) / "dag.schema.json").read_text(encoding="utf-8")
 
 
 def dag_schema() -> dict[str, Any]:
     """
-    Return the schema of DAG files, made of the templates of `blueprints/` and of the fields of `dag_yaml/arguments.py`.
+    Build the schema of DAG files from the templates of `blueprints/` and the fields of `dag_yaml/arguments.py`.
 
     :raises ImportError: airflow-blueprint is not installed.
 
@@ -34,15 +34,15 @@ def dag_schema() -> dict[str, Any]:
     """
     from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgs
 
-    forms, of_dag = _forms(), _plain(LearningDagArgs.get_schema())
+    forms, dag_args = _step_schemas(), _simplify(LearningDagArgs.get_schema())
     return {
         "$schema": DRAFT,
         "title": "DAG of airflow-blueprint with steps for 360Learning",
-        **of_dag,
+        **dag_args,
         "required": ["dag_id", "steps"],
         "properties": {
             "dag_id": {**_NAME, "description": "ID of the DAG, unique in Airflow."},
-            **of_dag["properties"],
+            **dag_args["properties"],
             "vars": {"type": "object", "description": "Values to use elsewhere in the file, as ${name}."},
             "steps": {
                 "type": "object",
@@ -57,7 +57,7 @@ def dag_schema() -> dict[str, Any]:
 
 
 def _step(forms: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of a step, whatever its template: of other packages' templates nothing is known."""
+    """Return the schema of a step. Templates of other packages may have any field."""
     return {
         "type": "object",
         "required": ["blueprint"],
@@ -70,7 +70,7 @@ def _step(forms: Mapping[str, Any]) -> dict[str, Any]:
                     {"pattern": f"^(?!{PREFIX})", "patternErrorMessage": f"Known are {', '.join(forms)}."},
                 ],
             },
-            **_of_any_step(),
+            **_common_fields(),
         },
         "allOf": [
             {
@@ -82,8 +82,8 @@ def _step(forms: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_any_step() -> dict[str, Any]:
-    """Return what blueprint itself reads of a step."""
+def _common_fields() -> dict[str, Any]:
+    """Return the schema of the fields that blueprint itself reads, for every template."""
     from airflow.providers.common.compat.sdk import TriggerRule
 
     return {
@@ -91,31 +91,31 @@ def _of_any_step() -> dict[str, Any]:
         "depends_on": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Names of the steps that come before this one.",
+            "description": "Names of the steps that run before this one.",
         },
         "trigger_rule": {
             "type": "string",
             "enum": sorted(rule.value for rule in TriggerRule),
-            "description": "Which ends of the steps before let this one begin; default all_success.",
+            "description": "How the steps before must end for this one to run; default all_success.",
         },
     }
 
 
-def _forms() -> dict[str, Any]:
-    """Return for each of our templates the schema of a step that uses it."""
+def _step_schemas() -> dict[str, Any]:
+    """Return the schema of a step for each of our templates."""
     from blueprint.registry import BlueprintRegistry
 
     registry = BlueprintRegistry(template_dirs=[])
     names = [one["name"] for one in registry.list_blueprints() if one["name"].startswith(PREFIX)]
-    return {name: _form(name, registry.get(name)) for name in names}
+    return {name: _step_schema(name, registry.get(name)) for name in names}
 
 
-def _form(name: str, template: Any) -> dict[str, Any]:
-    schema, version = _plain(template.get_schema()), template.parse_name_and_version()[1]
+def _step_schema(name: str, template: Any) -> dict[str, Any]:
+    schema, version = _simplify(template.get_schema()), template.parse_name_and_version()[1]
     about = inspect.getdoc(template)
-    for field, how in template.get_config_type().model_fields.items():
-        # Blueprint takes null out of a schema. To leave the field out is as good only where null is the default.
-        if how.default not in (None, PydanticUndefined) and NoneType in get_args(how.annotation):
+    for field, info in template.get_config_type().model_fields.items():
+        # Blueprint takes null out of a schema. Leaving the field out means the same only if null is the default.
+        if info.default not in (None, PydanticUndefined) and NoneType in get_args(info.annotation):
             schema["properties"][field]["type"] = [schema["properties"][field]["type"], "null"]
     return {
         **schema,
@@ -124,19 +124,19 @@ def _form(name: str, template: Any) -> dict[str, Any]:
         "properties": {
             "blueprint": {"const": name, "description": about},
             **schema["properties"],
-            **_of_any_step(),
+            **_common_fields(),
             "version": {"const": version, "description": "Version of the template; default the newest."},
         },
     }
 
 
-def _plain(node: Any) -> Any:
-    """Return a schema without what helps nobody who writes: titles made of names, and examples of what is listed."""
+def _simplify(node: Any) -> Any:
+    """Return a schema without titles that repeat a name, and without examples of listed values."""
     if isinstance(node, list):
-        return [_plain(one) for one in node]
+        return [_simplify(one) for one in node]
     if not isinstance(node, dict):
         return node
     useless = {"title"} if isinstance(node.get("title"), str) else set()
     if "enum" in node.get("items", ()):
         useless.add("examples")
-    return {key: _plain(value) for key, value in node.items() if key not in useless}
+    return {key: _simplify(value) for key, value in node.items() if key not in useless}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
+from airflow_provider_learning360.api.filters import is_within, matches_pattern
 from airflow_provider_learning360.api.session_ids import find_session_id, format_id
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.learning_operator import LearningOperator
@@ -192,12 +191,11 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
     ) -> bool:
         if template_id and session.program_template != template_id:
             return False
-        # str(): with native rendering, a pattern of digits arrives as a number.
-        pattern = "" if self.name_pattern is None else _normalized(str(self.name_pattern))
-        # Only * and ? are special: names contain brackets.
-        if pattern and not fnmatchcase(_normalized(session.name or ""), pattern.replace("[", "[[]")):
-            return False
-        return all(_within(getattr(session, field), after, before) for field, after, before in windows)
+        # With native rendering, a pattern of digits arrives as a number.
+        pattern = None if self.name_pattern is None else str(self.name_pattern)
+        return matches_pattern(session.name, pattern) and all(
+            is_within(getattr(session, field), after, before) for field, after, before in windows
+        )
 
     def _report_drift(self, sessions: list[ProgramSession]) -> None:
         if self.contract == "ignore":
@@ -212,14 +210,3 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)
-
-
-def _normalized(text: str) -> str:
-    """Return a name or pattern in lower case, with single blanks, and with accents composed in one way."""
-    return normalize("NFC", " ".join(normalize("NFC", text).split()).casefold())
-
-
-def _within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
-    if after is None and before is None:
-        return True
-    return moment is not None and (after is None or moment >= after) and (before is None or moment < before)

@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -24,6 +23,7 @@ from pydantic import (
 )
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.input_errors import find_closest
 from airflow_provider_learning360.reminders.addresses import is_mailable
 from airflow_provider_learning360.reminders.duration import STRICT_MODEL, Duration
 from airflow_provider_learning360.reminders.problems import problems_of
@@ -385,10 +385,10 @@ class ReminderPolicy(_PolicyModel):
         known = {rule.name: rule for rule in self.rules}
         if name in known:
             return known[name]
-        close = get_close_matches(name, known, 1)
+        close = find_closest(name, known)
         raise FixArgumentError(
             f"Reminder policy {self.name!r} has no rule {name!r}"
-            + (f"; did you mean {close[0]!r}?" if close else ".")
+            + (f"; did you mean {close!r}?" if close else ".")
             + f" It has: {', '.join(known)}."
         )
 

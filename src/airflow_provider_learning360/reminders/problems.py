@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import redact
+from airflow_provider_learning360.api.input_errors import describe_problem, format_value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 MAX_PROBLEMS = 5  # in one message
 
-_TYPES = {
-    "string_type": "not a text; put it in quotes",
-    "string_unicode": "not a text that can be stored",
-    "tuple_type": "not a list",
-    "bool_type": "neither true nor false",
-    "bool_parsing": "neither true nor false",
-    "int_type": "not a whole number",
-    "int_parsing": "not a whole number",
-    "int_from_float": "not a whole number",
-    "finite_number": "not a whole number",
-}
 # By the name of the expected model.
 _EXPECTED = {
     "Duration": "not a duration; write {days: 1}",
@@ -33,17 +21,6 @@ _EXPECTED = {
 }
 
 Place = tuple[int | str, ...]
-
-
-def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """
-    Return a question with the closest of the known words, or nothing.
-
-    :param given: What was given.
-    :param known: The known words.
-    """
-    close = get_close_matches(given, list(known), 1) if isinstance(given, str) else []
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def problems_of(error: ValidationError, data: Mapping[str, Any], models: Mapping[str, type[BaseModel]]) -> str:
@@ -77,35 +54,15 @@ def _name_of(rule: Any, place: int) -> str:
 
 def _what(detail: Any, models: Mapping[str, type[BaseModel]]) -> str:
     """Return one problem: what was given, what may be, what was probably meant."""
-    kind, given = detail["type"], _shown(detail["input"])
-    if kind == "missing":
-        return "it is missing"
-    if kind == "extra_forbidden":
-        known = _fields(detail["loc"][:-1], models)
-        return f"there is no such field; known are {', '.join(known)}{did_you_mean(detail['loc'][-1], known)}"
-    if kind == "literal_error":
-        allowed = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-        return f"{given} is not one of {', '.join(allowed)}{did_you_mean(detail['input'], allowed)}"
+    kind, given, place = detail["type"], detail["input"], detail["loc"]
     if kind == "value_error":
-        told = str(detail["ctx"]["error"])
-        is_shown = isinstance(detail["input"], str | int | float) and detail["loc"][-1:] != ("to",)
-        return f"{given}: {told}" if is_shown else told
+        problem = str(detail["ctx"]["error"])
+        is_shown = isinstance(given, str | int | float) and place[-1:] != ("to",)
+        return f"{format_value(given)}: {problem}" if is_shown else problem
     if kind in ("model_type", "model_attributes_type"):
-        expected = _EXPECTED.get(_model_of(detail["loc"], models).__name__, "not a mapping")
-        return f"{given} is {expected}; known are {', '.join(_fields(detail['loc'], models))}"
-    if kind in _TYPES:
-        return f"{given} is {_TYPES[kind]}"
-    said = detail["msg"][:1].lower() + detail["msg"][1:]
-    return f"{said}; {given} was given"
-
-
-def _shown(given: Any) -> str:
-    try:
-        text = repr(given)
-    except Exception:  # noqa: BLE001 - of any class; Python also writes no integer of more than 4,300 digits
-        text = f"a value of type {type(given).__name__}"
-    # An address may be in the wrong place.
-    return "an address" if "@" in text else redact(text)
+        expected = _EXPECTED.get(_model_of(place, models).__name__, "not a mapping")
+        return f"{format_value(given)} is {expected}; known are {', '.join(_fields(place, models))}"
+    return describe_problem(detail, _fields(place[:-1], models))
 
 
 def _fields(place: Place, models: Mapping[str, type[BaseModel]]) -> list[str]:

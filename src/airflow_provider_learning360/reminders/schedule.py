@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.input_errors import did_you_mean
 from airflow_provider_learning360.reminders.dates import find_instant, nearest_end
 from airflow_provider_learning360.reminders.duration import STRICT_MODEL, Duration
-from airflow_provider_learning360.reminders.problems import did_you_mean, problems_of
+from airflow_provider_learning360.reminders.problems import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
-from airflow_provider_learning360.yaml_loader import YamlError, check_yaml, load_yaml, read_yaml_file
+from airflow_provider_learning360.yaml_loader import YamlError, load_json_or_yaml, read_yaml_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -69,28 +68,7 @@ def _read_text(path: Path) -> str:
 def _parsed(text: str, label: str) -> Any:
     text = text.removeprefix(_BOM)
     try:
-        return _json(text) if text.lstrip().startswith(("{", "[")) else load_yaml(text)
+        return load_json_or_yaml(text)
     except YamlError as error:
         problem = redact(str(error))
     raise FixArgumentError(f"{label} is neither YAML nor JSON: {problem}.")
-
-
-def _json(text: str) -> Any:
-    """Return what a text holds that looks like JSON, which may be indented with tabs: YAML refuses these."""
-    try:
-        data = json.loads(text, object_pairs_hook=_each_once)
-    except YamlError:
-        raise
-    except (ValueError, RecursionError):
-        return load_yaml(text)
-    check_yaml(text, duplicates=False, syntax=False)
-    return data
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise YamlError(f"{name!r} stands twice in one object; one would be dropped")
-        found[name] = value
-    return found

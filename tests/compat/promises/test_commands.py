@@ -28,7 +28,7 @@ def run(command: list[str], *arguments: str) -> subprocess.CompletedProcess[str]
 def test_get_session(command: list[str], learning360_simulator: Any) -> None:
     session_id = learning360_simulator.session_ids[0]
 
-    done = run(command, "get-session", session_id)
+    done = run(command, "get-session", session_id, "--show-people")
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == learning360_simulator.session(session_id)

@@ -1,0 +1,42 @@
+"""How a command fails: one or two lines on standard error, without a traceback."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.cli.output import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def report_errors() -> Iterator[None]:
+    """
+    Print an error of 360Learning as a sentence.
+
+    :raises SystemExit: With status 1, after an error.
+    """
+    try:
+        yield
+    except LearningError as error:
+        message = str(error)
+    else:
+        return
+    sys.stdout.flush()
+    write(f"Error: {message}", to_stderr=True)
+    raise SystemExit(1)
+
+
+def refuse_usage(problem: str) -> NoReturn:
+    """
+    Refuse options that contradict each other, as argparse refuses wrong ones.
+
+    :param problem: What is wrong, and what to do.
+    :raises SystemExit: With status 2.
+    """
+    write(f"Error: {problem}", to_stderr=True)
+    raise SystemExit(2)

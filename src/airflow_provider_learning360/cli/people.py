@@ -1,0 +1,69 @@
+"""Mask what is about people, unless somebody asks for it; Airflow's audit log records who asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.documentation import PARENTS, is_about_people
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+MASK = "•••"
+DEPTH = 20  # levels of a masked field; what is deeper is one mask
+
+
+def mask_people(fields: dict[str, Any], parent: str = "") -> dict[str, Any]:
+    """
+    Return a document in which everything that is about people, or may be, is masked.
+
+    :param fields: The document, or an object in it.
+    :param parent: Path of the object in the documentation; default that of the document.
+    """
+    masked: dict[str, Any] = {}
+    for number, (name, value) in enumerate(fields.items(), 1):
+        path = f"{parent}.{name}".removeprefix(".") if name.isidentifier() else ""  # a name may look like a path
+        if is_about_people(path, value):
+            masked[_mask_name(name, number)] = _mask(value)
+        else:
+            masked[name] = _mask_inside(value, path)
+    return masked
+
+
+def record_request_for_people(args: Namespace) -> None:
+    """
+    Write to Airflow's audit log who ran this command, as Airflow does for its own commands.
+
+    :param args: The arguments of the command.
+    """
+    from airflow.utils.cli import action_cli
+
+    def learning360_show_people(_: Namespace) -> None:
+        """Give the entry its name."""
+
+    action_cli(check_db=False)(learning360_show_people)(args)
+
+
+def _mask_inside(value: Any, path: str) -> Any:
+    if isinstance(value, list) and f"{path}[]" in PARENTS:
+        return [mask_people(one, f"{path}[]") if isinstance(one, dict) else _mask(one) for one in value]
+    if isinstance(value, dict) and path in PARENTS:
+        return mask_people(value, path)
+    return value
+
+
+def _mask(value: Any, depth: int = DEPTH) -> Any:
+    """Mask every value, and keep the names of fields and the number of items."""
+    if value is None:
+        return None
+    if isinstance(value, list) and depth:
+        return [_mask(one, depth - 1) for one in value]
+    if isinstance(value, dict) and depth:
+        fields = enumerate(value.items(), 1)
+        return {_mask_name(name, number): _mask(one, depth - 1) for number, (name, one) in fields}
+    return MASK
+
+
+def _mask_name(name: str, number: int) -> str:
+    """Mask a key that cannot be the name of a field: it may be a login, an ID or the name of a person."""
+    return name if name.isidentifier() else f"{MASK} {number}"

@@ -1,0 +1,256 @@
+"""The result of `plan-reminders`: what a policy would cause, session by session, without sending anything."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from airflow_provider_learning360.reminders.calendar import Calendar
+from airflow_provider_learning360.reminders.dates import is_set
+from airflow_provider_learning360.reminders.planner import DueReminder, Skipped, plan
+from airflow_provider_learning360.reminders.recipients import Recipient, Recipients, find_recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.hooks.learning import LearningHook
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+Outcome = DueReminder | Skipped
+
+
+class RulePlan(TypedDict):
+    """
+    What one rule of the policy causes for one session.
+
+    Times are those of the policy's wall clock. Of a skipped rule, only `rule`, `status` and `reason` are set.
+    """
+
+    rule: str
+    status: Literal["due", "skipped"]
+    reason: str | None
+    due: str | None
+    release: str | None
+    notes: list[str]
+    message: str | None
+    occurrence: int | None
+    recipients: list[str]
+    without_address: list[str]
+
+
+class SessionPlan(TypedDict):
+    """What the policy causes for one session. `start` and `end` are null if they are not set."""
+
+    session_id: str
+    title: str
+    start: str | None
+    end: str | None
+    rules: list[RulePlan]
+
+
+class Totals(TypedDict):
+    """How much the policy causes in all; `mails` counts the recipients of all reminders."""
+
+    sessions: int
+    sessions_with_reminders: int
+    sessions_not_shown: int
+    reminders: int
+    mails: int
+    without_address: int
+
+
+# `from` is a keyword of Python.
+PlanResult = TypedDict(
+    "PlanResult",
+    {
+        "policy": str,
+        "from": str,
+        "until": str,
+        "time_zone": str,
+        "sessions": list[SessionPlan],
+        "totals": Totals,
+    },
+)
+
+
+class DryRun:
+    """
+    Plans the reminders of many sessions, and adds them up.
+
+    :param policy: The policy.
+    :param hook: Reads the statistics and the learners of sessions that have a reminder.
+    :param now: The time of the plan.
+    :param until: Until when to look ahead.
+    :param show_addresses: Whether to show mail addresses in full.
+    """
+
+    def __init__(
+        self, policy: ReminderPolicy, hook: LearningHook, now: datetime, until: datetime, *, show_addresses: bool
+    ) -> None:
+        self.policy = policy
+        self.hook = hook
+        self.now = now
+        self.until = until
+        self.calendar = Calendar(policy)
+        self._show_addresses = show_addresses
+        self._sessions: list[SessionPlan] = []
+        self._totals: Totals = {
+            "sessions": 0,
+            "sessions_with_reminders": 0,
+            "sessions_not_shown": 0,
+            "reminders": 0,
+            "mails": 0,
+            "without_address": 0,
+        }
+
+    def add(self, session: ProgramSession, *, keep: bool) -> None:
+        """
+        Plan the reminders of a session.
+
+        :param session: The session.
+        :param keep: Whether to show a session without reminders, too.
+        """
+        totals, outcomes = self._totals, _Outcomes(self, session)
+        totals["sessions"] += 1
+        if outcomes.reminders:
+            totals["sessions_with_reminders"] += 1
+        elif not keep:
+            totals["sessions_not_shown"] += 1
+            return
+        planned = self._describe(session, outcomes)
+        for rule in planned["rules"]:
+            totals["reminders"] += rule["status"] == "due"
+            totals["mails"] += len(rule["recipients"])
+            totals["without_address"] += len(rule["without_address"])
+        self._sessions.append(planned)
+
+    def result(self) -> PlanResult:
+        """Return the plan of all sessions."""
+        return {
+            "policy": self.policy.name,
+            "from": self.calendar.format_moment(self.now),
+            "until": self.calendar.format_moment(self.until),
+            "time_zone": str(self.policy.time_zone),
+            "sessions": self._sessions,
+            "totals": self._totals,
+        }
+
+    def _describe(self, session: ProgramSession, outcomes: _Outcomes) -> SessionPlan:
+        return {
+            "session_id": session.id,
+            "title": session.title,
+            "start": self._date(session.start_date),
+            "end": self._date(session.end_date),
+            "rules": [
+                self._describe_skipped(one) if isinstance(one, Skipped) else self._describe_due(one, outcomes)
+                for one in outcomes.all
+            ],
+        }
+
+    def _date(self, date: datetime | None) -> str | None:
+        return self.calendar.format_moment(date) if date and is_set(date) else None
+
+    def _describe_skipped(self, skipped: Skipped) -> RulePlan:
+        reason = skipped.reason
+        if self.policy.find_rule(skipped.rule).on:
+            reason = "a dry run does not know which dates were announced before"
+        return {**_EMPTY, "rule": skipped.rule, "status": "skipped", "reason": reason}
+
+    def _describe_due(self, reminder: DueReminder, outcomes: _Outcomes) -> RulePlan:
+        people = outcomes.recipients(reminder)
+        release = outcomes.releases.get(reminder.rule, self.now)
+        return {
+            "rule": reminder.rule,
+            "status": "due",
+            "reason": None,
+            "due": self.calendar.format_moment(reminder.due),
+            "release": self.calendar.format_moment(release),
+            "notes": list(self._notes(reminder, release)),
+            "message": "digest" if reminder.message == "digest" else "message",
+            "occurrence": None if reminder.occurrence is None else reminder.occurrence + 1,
+            "recipients": self._addresses(people.mailable),
+            "without_address": self._addresses(people.unmailable),
+        }
+
+    def _notes(self, reminder: DueReminder, release: datetime) -> Iterator[str]:
+        if release == self.now:
+            yield "now"
+        elif release > reminder.due:
+            yield f"held until quiet hours and days off end at {self.calendar.format_moment(release)}"
+        if not self.calendar.is_open(release):
+            yield "in quiet hours or on a day off, when_late: send"
+
+    def _addresses(self, people: Iterable[Recipient]) -> list[str]:
+        return [one.mail if self._show_addresses else _shorten(one.mail) for one in people]
+
+
+_EMPTY: RulePlan = {
+    "rule": "",
+    "status": "skipped",
+    "reason": None,
+    "due": None,
+    "release": None,
+    "notes": [],
+    "message": None,
+    "occurrence": None,
+    "recipients": [],
+    "without_address": [],
+}
+
+
+class _Outcomes:
+    """What each rule causes for one session; reads its people only if somebody would get something."""
+
+    def __init__(self, run: DryRun, session: ProgramSession) -> None:
+        self._run = run
+        self._session = session
+        self.releases: dict[str, datetime] = {}  # by rule, where it is not now
+        self.all = self._plan({})
+        if any("not_completed" in one.audience for one in self.reminders):
+            self.all = self._plan({session.id: self._statistics})
+
+    @property
+    def reminders(self) -> list[DueReminder]:
+        """The reminders that become due."""
+        return [one for one in self.all if isinstance(one, DueReminder)]
+
+    def recipients(self, reminder: DueReminder) -> Recipients:
+        """Return who gets a reminder."""
+        audience = reminder.audience
+        return find_recipients(
+            self._run.policy.find_rule(reminder.rule),
+            self._session,
+            self._statistics if "not_completed" in audience else None,
+            self._learners if {"learners", "not_completed"} & set(audience) else None,
+            audience=audience,
+        )
+
+    @cached_property
+    def _statistics(self) -> SessionStatistics:
+        return self._run.hook.get_program_session_stats(self._session.id)
+
+    @cached_property
+    def _learners(self) -> list[Learner]:
+        return self._run.hook.get_program_session_users(self._session.id)
+
+    def _plan(self, statistics: Mapping[str, SessionStatistics]) -> list[Outcome]:
+        """Return for each rule what becomes due until the end of the window, or why nothing does."""
+        outcomes = self._plan_at(self._run.now, statistics)
+        for rule, outcome in outcomes.items():
+            if isinstance(outcome, Skipped) and outcome.due and outcome.due <= self._run.until:
+                outcomes[rule] = self._plan_at(outcome.due, statistics)[rule]
+                self.releases[rule] = outcome.due
+        return [outcomes[rule.name] for rule in self._run.policy.rules]
+
+    def _plan_at(self, now: datetime, statistics: Mapping[str, SessionStatistics]) -> dict[str, Outcome]:
+        result = plan([self._session], self._run.policy, now, statistics=statistics)
+        outcomes: list[Outcome] = [*result.due, *result.skipped]
+        return {outcome.rule: outcome for outcome in outcomes}
+
+
+def _shorten(mail: str) -> str:
+    """Return an address that only somebody who knows it can recognize."""
+    _, at, domain = mail.rpartition("@")
+    return f"{mail[:1]}…{at}{domain if at else ''}"
