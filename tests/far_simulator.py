@@ -24,16 +24,18 @@ class FarSimulator:
 
     :param sessions: How many program sessions there are.
     :param learners: How many learners each of them has.
-    :param seed: The same seed gives the same data.
+    :param seed: The same seed and day give the same data.
+    :param today: The day that the sessions lie around.
     """
 
     company_id = "demo-company"
     api_key = "demo-key"
 
-    def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360) -> None:
+    def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360, today: str = "2026-06-01") -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        sizes = {"port": port, "sessions": sessions, "learners": learners, "seed": seed}
+        # On a day of its own, so that it comes back with the same dates after midnight.
+        sizes = {"port": port, "sessions": sessions, "learners": learners, "seed": seed, "today": today}
         self._command = [sys.executable, "-m", "airflow_provider_learning360.simulator"]
         self._command += [f"--{name}={value}" for name, value in sizes.items()]
         self._process: subprocess.Popen[str] | None = None

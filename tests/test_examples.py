@@ -152,3 +152,20 @@ def test_an_approval_comes_before_the_mails() -> None:
     assert dag.get_task("approve").downstream_task_ids == {"send"}
     (notifier,) = dag.get_task("send").on_success_callback
     assert notifier.channel == "training"
+
+
+@pytest.mark.parametrize("hour", [0, 7, 12, 21])
+@pytest.mark.parametrize("day", range(1, 8))  # a Monday to a Sunday
+def test_every_rule_reminds_of_a_session_of_the_simulator(day: int, hour: int) -> None:
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.reminders.planner import plan
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    now = datetime(2026, 6, day, hour, 30, tzinfo=UTC)
+    policy = ReminderPolicy.read(str(EXAMPLES / "reminders.yaml"))
+    simulator = Simulator(clock=lambda: now)
+    sessions = [ProgramSession.model_validate(simulator.session(one)) for one in simulator.session_ids]
+    planned = plan(sessions, policy, now)
+    coming = [one for one in planned.skipped if one.due and one.due < now + timedelta(days=7)]
+    # Nobody has moved a date yet.
+    assert {one.rule for one in [*planned.due, *coming]} == {rule.name for rule in policy.rules} - {"moved"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -36,6 +36,49 @@ def _all(**options: object) -> list[dict[str, object]]:
 
 def test_same_seed_same_data():
     assert _all(seed=1) == _all(seed=1) != _all(seed=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"seed": 1}, {"sessions": 1}, {"legacy": 12}, {"today": date(2020, 2, 29)}, {"learners": 0}],
+    ids=str,
+)
+def test_the_first_session_is_that_of_the_examples(options):
+    ids = [document["_id"] for document in _all(**options)]
+    assert ids[0] == "60b8d2956e20ae1a0f8e44f1"
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("now", ["2026-01-01T00:00:00", "2026-11-26T12:34:56", "2031-05-05T23:59:59"])
+def test_sessions_lie_around_today(now):
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    text = moment.isoformat()
+    documents = _all(clock=lambda: moment)
+    assert len([one for one in documents if one["endDate"] < text]) >= 2
+    assert len([one for one in documents if one["startDate"] <= text <= one["endDate"]]) >= 2
+    soon = (moment + timedelta(days=7)).isoformat()
+    assert len([one for one in documents if text < one["startDate"] <= soon]) >= 2
+    assert all(one["modifiedAt"] < text for one in documents)
+
+
+def test_another_day_moves_the_dates_of_the_same_sessions():
+    today, later = (_all(today=date(2026, 6, day)) for day in (1, 4))
+    for one, other in zip(today, later, strict=True):
+        for key in ("startDate", "endDate"):
+            moved = datetime.fromisoformat(other.pop(key)) - datetime.fromisoformat(one.pop(key))
+            assert moved == timedelta(days=3)
+        del one["modifiedAt"], other["modifiedAt"]
+    assert today == later
+
+
+def test_nobody_is_ahead_of_the_clock():
+    now = "2026-06-01T12:00:00.000Z"
+    simulator = Simulator(clock=lambda: datetime.fromisoformat(now))
+    for document in map(simulator.session, simulator.session_ids):
+        statistics = simulator.statistics(document["_id"])
+        times = [item[key] for item in statistics["usersStats"] for key in ("startTime", "endTime") if item.get(key)]
+        assert all(document["startDate"] <= one <= now for one in times)
+        assert bool(times) == (document["startDate"] < now)
 
 
 def test_a_session_does_not_depend_on_how_many_there_are():

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -38,6 +39,24 @@ def test_the_marker_chooses_connection_and_size(learning360_simulator):
     assert connection["extra"] == {"timeout": 3, "auth": "oauth2"}
     assert "AIRFLOW_CONN_LEARNING360_DEFAULT" not in os.environ
     assert len(learning360_simulator.session_ids) == 3
+
+
+def test_dates_are_the_same_in_every_run(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    assert learning360_simulator.session(first)["startDate"].startswith("2026-05-25T")
+
+
+@pytest.mark.learning360_simulator(today=None)
+def test_dates_lie_around_the_day_of_the_run_on_request(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    start = datetime.fromisoformat(learning360_simulator.session(first)["startDate"])
+    assert timedelta(days=6) < datetime.now(UTC) - start < timedelta(days=8)
+
+
+@pytest.mark.learning360_simulator(clock=lambda: datetime(2031, 5, 12, tzinfo=UTC))
+def test_dates_lie_around_the_day_of_a_clock(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    assert learning360_simulator.session(first)["startDate"].startswith("2031-05-05T")
 
 
 @pytest.mark.learning360_simulator(sessions=3, learners=5)

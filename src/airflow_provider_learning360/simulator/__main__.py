@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sessions", type=int, default=12, help="program sessions (%(default)s)")
     parser.add_argument("--learners", type=int, default=20, help="learners in each session (%(default)s)")
     parser.add_argument("--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)")
+    parser.add_argument(
+        "--today", type=date.fromisoformat, help="day that the sessions lie around, such as 2026-06-01 (default: today)"
+    )
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
     parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token lives (%(default)s)")
@@ -61,6 +65,7 @@ def _simulator(arguments: argparse.Namespace) -> Simulator:
         sessions=arguments.sessions,
         learners=arguments.learners,
         seed=arguments.seed,
+        today=arguments.today,
         company_id=arguments.company_id,
         api_key=arguments.api_key,
         token_life=arguments.token_life,

@@ -2,12 +2,15 @@
 
 Oddities that real sessions show (blanks around names, a duration that is null, an end at the start) are
 placed by the position of the session, not by chance: twelve sessions hold every one of them, whatever the
-seed. The session at position 0 is complete and plain.
+seed. The session at position 0 is complete and plain, and always has the ID that the example DAGs use.
+
+IDs depend on the seed only, dates on the seed and on the day: a simulator that is restarted on another day has the same
+sessions, with dates around that day.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +20,29 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 Progress = Literal["finished", "started", "idle"]
 
-REFERENCE = datetime(2026, 6, 1, tzinfo=UTC)
-"""The moment that all dates of the data are counted from, when no clock is given."""
+EXAMPLE_SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
+"""The ID of the first session: the default of the example DAGs."""
+
+FIXED_DAY = date(2026, 6, 1)
+"""The day that dates lie around where they must be the same in every run, as in tests."""
+
+# Days from today to the start and to the end of the first sessions: every rule of a usual reminder policy has a session
+# today, and every list has sessions that are over, running and coming.
+_CALENDAR = (
+    (-7, 21),  # the example session: it is running
+    (1, 15),  # starts tomorrow
+    (2, 30),  # in two days
+    (7, 40),  # in a week
+    (-60, -20),  # is over
+    (-25, 3),  # ends in three days
+    (22, 50),  # starts in three weeks
+    (1, 1),  # starts and ends tomorrow
+    (-200, -160),  # is over for long
+    (-30, -1),  # ended yesterday
+    (12, 33),  # starts in less than two weeks
+    (-14, 10),  # is running
+)
+_OLDEST = datetime(2025, 4, 27, tzinfo=UTC)  # when the session after the example session was created
 
 MODERN_FIELDS = (
     "userLimit",
@@ -90,13 +114,13 @@ class Catalogue:
 
     :param seed: the same seed gives the same data.
     :param learners: how many learners each session has.
-    :param reference: the moment that all dates are counted from.
+    :param today: the day that all dates lie around.
     """
 
-    def __init__(self, seed: int = 360, learners: int = 20, reference: datetime = REFERENCE) -> None:
+    def __init__(self, seed: int = 360, learners: int = 20, today: date = FIXED_DAY) -> None:
         self._seed = seed
         self._learners = learners
-        self._reference = reference.replace(second=0, microsecond=0)
+        self._midnight = datetime.combine(today, time(), UTC)
         self.directory = people(2 * learners, seed)
         # Sessions share these small documents, so that a large company stays cheap. Nobody changes them.
         self._users = [{"_id": person["_id"], "mail": person["mail"]} for person in self.directory]
@@ -145,13 +169,15 @@ class Catalogue:
 
     def _session_id(self, position: int, random: Random) -> str:
         # An identifier starts with its second of creation, so the list comes out in ascending order.
-        created = self._reference - timedelta(days=400) + timedelta(minutes=50 * position)
-        return f"{int(created.timestamp()):08x}{random.getrandbits(64):016x}"
+        created = _OLDEST + timedelta(minutes=50 * position)
+        identifier = f"{int(created.timestamp()):08x}{random.getrandbits(64):016x}"
+        return identifier if position else EXAMPLE_SESSION_ID
 
     def _dates(self, position: int, random: Random) -> Document:
-        days = -7 if position == 0 else random.randint(-60, 60)
-        start = self._reference + timedelta(days=days, hours=random.randint(6, 16))
-        end = start + timedelta(days=random.randint(14, 45))
+        first, last = random.randint(-60, 60), random.randint(14, 45)
+        first, last = _CALENDAR[position] if position < len(_CALENDAR) else (first, first + last)
+        hour = random.randint(6, 16)
+        start, end = (self._midnight + timedelta(days=days, hours=hour) for days in (first, last))
         if position % 2:  # closed by hand: the very moment of the click is kept
             end += timedelta(seconds=random.randint(1, 59), milliseconds=random.randint(1, 999))
         if position % 11 == 7:
@@ -167,7 +193,7 @@ class Catalogue:
         return [dict(reversed(module.items())) for module in modules] if position % 2 else modules
 
     def _modern(self, position: int, random: Random) -> Document:
-        modified = self._reference - timedelta(days=random.uniform(1, 30))
+        modified = self._midnight - timedelta(days=random.uniform(1, 30))
         limit = {"userLimit": self._learners + 10} if position % 3 == 0 else {}
         return {
             **limit,
@@ -214,43 +240,55 @@ def _duration(position: int, random: Random) -> Document:
     return {"programDuration": hours, "programDurationType": "hour"}
 
 
-def learner_statistics(person: Document, progress: Progress, start: datetime, random: Random) -> Document:
+def learner_statistics(
+    person: Document, progress: Progress, start: datetime, random: Random, latest: datetime | None = None
+) -> Document:
     """One item of ``usersStats``; what is not reached yet is missing, null or empty, as it happens to be.
 
     :param person: a learner, with or without names.
     :param progress: how far the learner got.
     :param start: when the session starts.
     :param random: where scores and times come from.
+    :param latest: the time that no other is after; default none.
     """
     item: Document = {"mail": person["mail"], "score": 0, "deleted": False}
     item |= {key: person[key] for key in ("firstName", "lastName") if key in person}
     if progress == "idle":
         return item | random.choice(({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None}))
     begun = start + timedelta(milliseconds=random.randint(1, 3 * 86_400_000))
+    begun = min(begun, latest or begun)
     item |= {"startTime": stamp(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
     if progress == "started":
         return item | {"progress": random.randint(1, 99)} | random.choice(({}, {"endTime": None}))
     ended = begun + timedelta(milliseconds=random.randint(3_600_000, 9 * 86_400_000))
+    ended = min(ended, latest or ended)
     return item | {"progress": 100, "score": random.randint(60, 100), "endTime": stamp(ended)}
 
 
-def session_items(learners: Sequence[Document], start: datetime, identifier: str) -> list[Document]:
+def session_items(
+    learners: Sequence[Document], start: datetime, identifier: str, now: datetime | None = None
+) -> list[Document]:
     """The ``usersStats`` of a session: some finished, some started, some idle, and two since deleted.
 
     :param learners: who is enrolled.
     :param start: when the session starts.
     :param identifier: the session's ID, which alone decides who did what.
+    :param now: the time: before the start, nobody has started; default long after it.
     """
     random = Random(f"statistics {identifier}")
     # In one session of two everybody has started, so that attendees, with the deleted, exceed the registered.
     steps: tuple[Progress, ...] = ("finished", "started")
     if random.random() < 0.5:
         steps = ("finished", "started", "idle")
+    former: Progress = "started"
+    if now is not None and now < start:
+        steps, former = ("idle",), "idle"
     items = [
-        learner_statistics(person, steps[place % len(steps)], start, random) for place, person in enumerate(learners)
+        learner_statistics(person, steps[place % len(steps)], start, random, now)
+        for place, person in enumerate(learners)
     ]
     gone = [{"mail": f"former.learner{place}@example.com"} for place in (1, 2)]
-    return items + [learner_statistics(person, "started", start, random) | {"deleted": True} for person in gone]
+    return items + [learner_statistics(person, former, start, random, now) | {"deleted": True} for person in gone]
 
 
 def overview(name: str, items: Iterable[Document]) -> Document:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.answers import encoded
 from airflow_provider_learning360.simulator.catalogue import (
-    REFERENCE,
     Catalogue,
     Document,
     learner_statistics,
@@ -143,11 +142,8 @@ class Sessions:
     def _items(self, session_id: str) -> dict[str, Document]:
         record = self._record(session_id)
         if record.items is None:
-            try:
-                start = datetime.fromisoformat(record.document["startDate"])
-            except (KeyError, TypeError, ValueError):
-                start = REFERENCE
-            items = session_items(record.learners, start, session_id)
+            now = self._now()
+            items = session_items(record.learners, _start_of(record.document, now), session_id, now)
             record.items = {item["mail"]: item for item in items}
         return record.items
 
@@ -177,12 +173,21 @@ class Sessions:
         return mail_or_id in self._people or any(person["mail"] == mail_or_id for person in self._people.values())
 
 
+def _start_of(document: Document, otherwise: datetime) -> datetime:
+    """When a session starts; a test may put anything there."""
+    try:
+        start = datetime.fromisoformat(document["startDate"])
+    except (KeyError, TypeError, ValueError):
+        return otherwise
+    return start if start.tzinfo else start.replace(tzinfo=UTC)
+
+
 def _items(learners: list[Document], before: dict[str, Document]) -> dict[str, Document]:
     """Statistics of these learners: what is known of them, idle for the rest; the deleted stay."""
     deleted = {mail: item for mail, item in before.items() if item["deleted"]}
     mails = [person["mail"] for person in learners]
     fresh = [
-        before.get(mail) or learner_statistics(person, "idle", REFERENCE, Random(mail))
+        before.get(mail) or learner_statistics(person, "idle", datetime.now(UTC), Random(mail))
         for mail, person in zip(mails, learners, strict=True)
     ]
     return dict(zip(mails, fresh, strict=True)) | deleted

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from airflow_provider_learning360.simulator.catalogue import REFERENCE, Catalogue
+from airflow_provider_learning360.simulator.catalogue import Catalogue
 from airflow_provider_learning360.simulator.controls import PREFIX, control
 from airflow_provider_learning360.simulator.keys import Keys
 from airflow_provider_learning360.simulator.routes import Routes
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 class Simulator:
     """360Learning on loopback: a real HTTP server with believable data. Use it as a context manager.
 
-    :param sessions: how many program sessions there are.
+    :param sessions: how many program sessions there are. The first one has the ID that the example DAGs use,
+        ``60b8d2956e20ae1a0f8e44f1``, whatever the seed.
     :param learners: how many learners each of them has.
     :param seed: the same seed gives the same data.
     :param company_id: the company ID to accept.
     :param api_key: the API key to accept.
     :param token_life: seconds that a bearer token lives.
-    :param clock: the simulator's whole notion of time, a function without arguments that returns an aware
-        datetime: dates of the data count from it, tokens age by it, scenarios wait by it. Default: the data
-        count from a fixed date, the rest goes by the system's clock.
+    :param clock: a function without arguments that returns an aware datetime: tokens age by it, scenarios wait by
+        it, and it says what day it is. Default: the system's clock.
+    :param today: the day that the sessions lie around: some are over, some running, some start soon. The same seed and
+        day give the same sessions. Default: the day of the clock, in UTC.
     :param expires_in_as: type of ``expires_in`` in the token answer, ``str`` (as documented) or ``int``.
     :param legacy: how many of the sessions, the oldest, lack the fields that came in 2021.
     :param host: loopback address to listen on.
@@ -54,6 +56,7 @@ class Simulator:
         token_life: float = 3600,
         clock: Callable[[], datetime] | None = None,
         *,
+        today: date | None = None,
         expires_in_as: type[str | int] = str,
         legacy: int = 0,
         host: str = "127.0.0.1",
@@ -66,7 +69,7 @@ class Simulator:
         self._port = port
         self._log = log
         self._now = clock or _system_clock
-        catalogue = Catalogue(seed, learners, clock().astimezone(UTC) if clock else REFERENCE)
+        catalogue = Catalogue(seed, learners, today or self._now().astimezone(UTC).date())
         self._sessions = Sessions(catalogue, sessions, legacy, self._now)
         self._keys = Keys(company_id, api_key, token_life, expires_in_as, self._now)
         self._routes = Routes(self._sessions, self._keys)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.catalogue import (
-    REFERENCE,
+    FIXED_DAY,
     Catalogue,
     Document,
     Progress,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SEED = "factories"
+_MIDNIGHT = datetime.combine(FIXED_DAY, time(), UTC)
 _numbers = count(1)
 
 
@@ -32,7 +33,7 @@ def session_document(**fields: Any) -> Document:
     :returns: a document of its own: change it as you like.
     """
     document: Document = json.loads(json.dumps(Catalogue(learners=3).document(0)))
-    document["_id"] = f"{int(REFERENCE.timestamp()):08x}{next(_numbers):016x}"
+    document["_id"] = f"{int(_MIDNIGHT.timestamp()):08x}{next(_numbers):016x}"
     return _overridden(document, fields)
 
 
@@ -60,7 +61,7 @@ def session_statistics(
     items = []
     for place, user in enumerate(learners(names=True) if users is None else users):
         progress: Progress = "finished" if place < finished else "started" if place < finished + started else "idle"
-        items.append(learner_statistics(user, progress, REFERENCE - timedelta(days=7), random))
+        items.append(learner_statistics(user, progress, _MIDNIGHT - timedelta(days=7), random))
     return _overridden(overview("Onboarding: your first week", items), fields)
 
 

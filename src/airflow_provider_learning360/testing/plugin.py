@@ -31,10 +31,16 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:
     ``conn_id``, the connection's ID (``learning360_default``); ``auth`` and ``extra``, its kind of
     authentication and further extras; and every argument of ``Simulator``.
+
+    The sessions are the same in every run: their dates lie around 2026-06-01, unless the marker says ``today`` or
+    ``clock``. With ``today=None`` they lie around the day of the run.
     """
     from airflow_provider_learning360.simulator import Simulator
+    from airflow_provider_learning360.simulator.catalogue import FIXED_DAY
 
     options = _options(request)
+    if "clock" not in options:
+        options.setdefault("today", FIXED_DAY)
     conn_id = options.pop("conn_id", "learning360_default")
     extra = dict(options.pop("extra", None) or {})
     if auth := options.pop("auth", None):
