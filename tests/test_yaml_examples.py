@@ -23,12 +23,12 @@ import yaml
 from airflow.providers.common.compat.sdk import BaseOperator, ParamValidationError
 
 from airflow_provider_learning360.simulator import Simulator
+from native_yaml import NATIVE, build_dag, find_operator, read_documents, read_tasks
 from smtp_server import SmtpServer
 from test_examples import EXAMPLES, results
 
 BLUEPRINTS = ("blueprint", "blueprint_reminders")
 BLUEPRINT_FILES = sorted(path for folder in BLUEPRINTS for path in (EXAMPLES / folder).glob("*.dag.yaml"))
-NATIVE = sorted((EXAMPLES / "native_yaml").glob("*.yaml"))
 DAG_FACTORY = EXAMPLES / "dag_factory"
 IMPORTER = "airflow.sdk.importers.yaml_importer.YamlDagImporter"
 SCENARIOS = ("fetch_session", "react_to_changes", "reminders")
@@ -240,32 +240,12 @@ def test_dag_factory_reminders(learning360_simulator: Simulator, smtp: SmtpServe
 # --- Airflow's own YAML, from 3.4 on ---
 
 
-def native_documents() -> list[tuple[str, dict[str, Any]]]:
-    return [(path.name, document) for path in NATIVE for document in yaml.safe_load_all(path.read_text("utf-8"))]
-
-
-def tasks_of(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every task of a DAG, with what it extends."""
-    found = []
-    for task in document["tasks"]:
-        template = document.get("templates", {}).get(task.get("extends"), {})
-        found.append({**template, **task, "with": {**template.get("with", {}), **task.get("with", {})}})
-    return found
-
-
 def native_tasks() -> list[Any]:
     return [
         pytest.param(task, id=f"{name}:{document['dag_id']}.{task['id']}")
-        for name, document in native_documents()
-        for task in tasks_of(document)
+        for name, document in read_documents()
+        for task in read_tasks(document)
     ]
-
-
-def operator_of(task: dict[str, Any]) -> type[BaseOperator]:
-    module, _, name = task["uses"].rpartition(".")
-    kind = getattr(importlib.import_module(module), name)
-    assert issubclass(kind, BaseOperator)
-    return kind  # type: ignore[no-any-return]
 
 
 def parameters(kind: type) -> set[str]:
@@ -284,14 +264,14 @@ def is_marked(value: Any) -> bool:
 
 def test_native_examples_are_there() -> None:
     assert [path.stem for path in NATIVE] == list(SCENARIOS)
-    assert {document["$schema"] for _, document in native_documents()} == {
+    assert {document["$schema"] for _, document in read_documents()} == {
         "https://airflow.apache.org/schemas/dag/2026-10-30.json"
     }
 
 
 @pytest.mark.parametrize("task", native_tasks())
 def test_native_tasks_give_operators_what_they_take(task: dict[str, Any]) -> None:
-    kind = operator_of(task)
+    kind = find_operator(task)
     base = parameters(BaseOperator)
     given = set(task["with"])
     assert given <= parameters(kind) - base
@@ -299,26 +279,6 @@ def test_native_tasks_give_operators_what_they_take(task: dict[str, Any]) -> Non
     assert {name for name, value in task["with"].items() if is_marked(value)} <= set(kind.template_fields)
     # What stands in a text and looks like a template is none, without a mark.
     assert not [one for one in task["with"].values() if isinstance(one, str) and "{{" in one]
-
-
-def lowered(value: Any, dag: Any) -> Any:
-    """A value as an operator gets it: what is rendered as a template, what refers to a task as its output."""
-    if isinstance(value, dict):
-        if "$x" in value:
-            return dag.get_task(value["$x"]).output
-        return value["$t"] if "$t" in value else {name: lowered(one, dag) for name, one in value.items()}
-    return [lowered(one, dag) for one in value] if isinstance(value, list) else value
-
-
-def made(document: dict[str, Any]) -> Any:
-    """The DAG of a document, for an Airflow that has no importer for it; without how often tasks are retried."""
-    from airflow.sdk import DAG
-
-    with DAG(document["dag_id"], schedule=document["schedule"], params=document.get("params")) as dag:
-        for task in tasks_of(document):
-            operator = operator_of(task)(task_id=task["id"], **lowered(task["with"], dag))
-            operator.set_upstream([dag.get_task(one) for one in task.get("needs", ())])
-    return dag
 
 
 def known(*dags: Any) -> dict[str, Any]:
@@ -335,13 +295,13 @@ def known(*dags: Any) -> dict[str, Any]:
 
 
 def test_native_reminders_have_one_policy() -> None:
-    tasks = [task for name, one in native_documents() if name == "reminders.yaml" for task in one["tasks"]]
+    tasks = [task for name, one in read_documents() if name == "reminders.yaml" for task in one["tasks"]]
     policies = [task["with"]["policy"] for task in tasks if "policy" in task["with"]]
     assert len(policies) == 2
     assert policies[0] == policies[1]
 
 
-@pytest.mark.parametrize("document", [one for _, one in native_documents()], ids=lambda one: one["dag_id"])
+@pytest.mark.parametrize("document", [one for _, one in read_documents()], ids=lambda one: one["dag_id"])
 def test_native_tasks_refer_to_tasks_that_are_there(document: dict[str, Any]) -> None:
     ids = [task["id"] for task in document["tasks"]]
     assert len(ids) == len(set(ids))
@@ -373,10 +333,10 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
 
     def dags(stem: str) -> dict[str, Any]:
         path = EXAMPLES / "native_yaml" / f"{stem}.yaml"
-        documents = [document for name, document in native_documents() if name == path.name]
+        documents = [document for name, document in read_documents() if name == path.name]
         if request.param == "imported":
             return {dag.dag_id: dag for dag in imported(path)}
-        return known(*map(made, documents))
+        return known(*map(build_dag, documents))
 
     return dags
 
@@ -506,7 +466,7 @@ def test_airflow_shows_all_of_them_side_by_side() -> None:
 
     found = DagBag(EXAMPLES)
     assert found.import_errors == {}
-    ids = sorted(found.dags) + [document["dag_id"] for _, document in native_documents()]
+    ids = sorted(found.dags) + [document["dag_id"] for _, document in read_documents()]
     assert len(ids) == len(set(ids))
     for dialect in ("dag_factory", "blueprint", "native"):
         assert len([one for one in ids if one.startswith(f"{dialect}_")]) == 4

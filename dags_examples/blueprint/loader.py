@@ -1,8 +1,8 @@
 """
-Builds a DAG of each `*.dag.yaml` in this folder. A new file is there as soon as Airflow reads this one again.
+Builds one DAG from each `*.dag.yaml` in this folder. Airflow finds a new YAML file when it reads this loader again.
 
-One file with a mistake stops all of this loader's DAGs, and is shown as an import error: so reminders have a folder, and a
-loader, of their own.
+A mistake in one file stops all DAGs of this loader; Airflow shows it as an import error. So that it does not stop reminders,
+they have a folder and a loader of their own.
 """
 
 from __future__ import annotations

@@ -290,6 +290,10 @@ class SendSessionReminderOperator(SafeRendering, BaseOperator):
         """Return the reminder of the run, if the run is the one that delivers it: a second one would mail all again."""
         run: Any = context["dag_run"]
         given = dict(run.conf or {})
+        if not given:
+            raise AirflowSkipException(
+                "Nothing is sent: this run has no reminder. Start the DAG that plans reminders: it starts deliveries."
+            )
         if given.get("key") not in (None, run.run_id):
             raise FixArgumentError(
                 f"This run is not the one that delivers {redact(repr(given['key']))}: its ID has to be that key, so "
