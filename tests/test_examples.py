@@ -59,7 +59,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_it_explains_itself(file: str) -> None:
+def test_example_has_a_description(file: str) -> None:
     for name in DAGS.get(file, (file,)):
         assert example(name, file).doc_md.strip().startswith("### ")
 
@@ -120,7 +120,7 @@ def test_any_route(learning360_simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("name", "file"), [("react_to_changes", None), ("dispatch_changes", "one_run_per_change")], ids=str
 )
-def test_a_run_that_no_change_started_does_nothing(name: str, file: str | None) -> None:
+def test_run_without_a_change_does_nothing(name: str, file: str | None) -> None:
     run = example(name, file).test()
     assert run.state == "success"
     assert results(run, "changed") == [[]]
@@ -139,7 +139,7 @@ def test_one_reminder(learning360_simulator: Simulator) -> None:
 
 # With mails, they run in the demo, which is a test too, and in tests/e2e/test_reminding.py.
 @pytest.mark.usefixtures("airflow_db")
-def test_reminders_of_which_none_is_due_start_no_delivery(learning360_simulator: Simulator) -> None:
+def test_plan_without_due_reminders_starts_no_delivery(learning360_simulator: Simulator) -> None:
     for session_id in learning360_simulator.session_ids:
         learning360_simulator.edit(session_id, startDate="2020-01-01T08:00:00.000Z", endDate="2020-02-01T08:00:00.000Z")
     run = example("plan_reminders", "reminders").test()

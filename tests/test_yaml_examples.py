@@ -182,7 +182,7 @@ def test_dag_factory_has_one_loader_for_each_file() -> None:
 
 @pytest.mark.usefixtures("_dag_factory")
 @pytest.mark.parametrize("stem", SCENARIOS)
-def test_dag_factory_shows_an_error_where_there_is_one(stem: str, tmp_path: Path) -> None:
+def test_dag_factory_shows_a_mistake_as_an_import_error(stem: str, tmp_path: Path) -> None:
     loader, text = DAG_FACTORY / f"{stem}.py", (DAG_FACTORY / f"{stem}.yaml").read_text("utf-8")
     shutil.copy(loader, tmp_path)
     (tmp_path / f"{stem}.yaml").write_text(re.sub(r"(?m)^(\s+operator: .*)Operator$", r"\1Operatr", text), "utf-8")
@@ -385,7 +385,7 @@ def blueprint(folder: str, dag_id: str) -> Any:
     return dags_of(EXAMPLES / folder / "loader.py")[dag_id]
 
 
-def test_blueprint_has_the_three() -> None:
+def test_blueprint_has_every_example() -> None:
     names = [path.name for folder in BLUEPRINTS for path in sorted((EXAMPLES / folder).glob("*.dag.yaml"))]
     assert names == [
         *("fetch_session.dag.yaml", "react_to_changes.dag.yaml"),
@@ -405,7 +405,7 @@ def test_blueprint_files_are_those_of_the_schema_that_they_name(path: Path) -> N
 
 
 @pytest.mark.parametrize("folder", BLUEPRINTS)
-def test_blueprint_finds_nothing_to_say(folder: str) -> None:
+def test_blueprint_lint_finds_nothing(folder: str) -> None:
     tool = [sys.executable, "-m", "blueprint.cli", "lint", "--template-dir", "."]
     done = subprocess.run(tool, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -461,7 +461,7 @@ def test_blueprint_reminders(learning360_simulator: Simulator, smtp: SmtpServer)
 
 
 @pytest.mark.usefixtures("_dag_factory")
-def test_airflow_shows_all_of_them_side_by_side() -> None:
+def test_examples_have_names_of_their_own() -> None:
     from airflow.dag_processing.dagbag import DagBag
 
     found = DagBag(EXAMPLES)
@@ -479,7 +479,7 @@ def test_airflow_shows_all_of_them_side_by_side() -> None:
     assert len(watched) == len(set(watched)) == 4
 
 
-def test_the_page_says_what_was_tried() -> None:
+def test_no_code_page_names_the_tested_versions() -> None:
     page = (EXAMPLES.parent / "docs" / "no-code.md").read_text("utf-8")
     for tool in ("airflow-blueprint", "dag-factory"):
         assert f"{tool} {version(tool)}, Airflow 3.3" in page

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.simulator.catalogue import MODERN_FIELDS
+from airflow_provider_learning360.simulator.sample_data import MODERN_FIELDS
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 IDENTIFIER = re.compile(r"[0-9a-f]{24}")
@@ -34,7 +34,7 @@ def _all(**options: object) -> list[dict[str, object]]:
     return [simulator.session(session_id) for session_id in simulator.session_ids]
 
 
-def test_same_seed_same_data():
+def test_seed_decides_the_data():
     assert _all(seed=1) == _all(seed=1) != _all(seed=2)
 
 
@@ -71,7 +71,7 @@ def test_another_day_moves_the_dates_of_the_same_sessions():
     assert today == later
 
 
-def test_nobody_is_ahead_of_the_clock():
+def test_statistics_have_no_times_in_the_future():
     now = "2026-06-01T12:00:00.000Z"
     simulator = Simulator(clock=lambda: datetime.fromisoformat(now))
     for document in map(simulator.session, simulator.session_ids):
@@ -179,7 +179,7 @@ def test_an_edit_sets_given_values_and_removes_with_an_ellipsis():
     assert "modifiedAt" not in simulator.edit(session_id, modifiedAt=...)
 
 
-def test_what_is_no_json_leaves_no_trace():
+def test_edit_with_a_value_that_is_not_json_changes_nothing():
     simulator = Simulator()
     session_id = simulator.session_ids[0]
     before = simulator.session(session_id)
@@ -196,7 +196,7 @@ def test_documents_are_copies():
     assert simulator.session(session_id)["users"]
 
 
-def test_sessions_come_and_go(client, simulator):
+def test_sessions_are_added_and_deleted(client, simulator):
     document = {"_id": "f" * 24, "name": "New", "users": [{"_id": "e" * 24, "mail": "ann@example.com"}]}
     assert simulator.add(document) == "f" * 24
     document["name"] = "changed by the caller"
@@ -229,7 +229,7 @@ def test_learners_finish(client, simulator, session_id):
         simulator.finish(added, "nobody@example.com")
 
 
-def test_who_is_enrolled_later_has_not_begun_and_who_is_not_any_more_is_gone(simulator, session_id):
+def test_statistics_follow_the_learners_of_the_session(simulator, session_id):
     kept, *_ = simulator.session(session_id)["users"]
     simulator.finish(session_id, kept["mail"])
     new = {"_id": "e" * 24, "mail": "new@example.com"}

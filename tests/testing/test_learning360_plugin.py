@@ -62,12 +62,12 @@ def test_dates_lie_around_the_day_of_a_clock(learning360_simulator):
 @pytest.mark.learning360_simulator(sessions=3, learners=5)
 class TestMarkersAddUp:
     @pytest.mark.learning360_simulator(sessions=2)
-    def test_the_nearest_wins(self, learning360_simulator):
+    def test_closest_marker_wins(self, learning360_simulator):
         assert len(learning360_simulator.session_ids) == 2
         assert len(learning360_simulator.session(learning360_simulator.session_ids[0])["users"]) == 5
 
 
-def test_a_project_needs_nothing_but_the_fixture_and_is_left_clean(pytester, monkeypatch):
+def test_fixture_works_in_any_project_and_cleans_up(pytester, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_LEARNING360_DEFAULT", raising=False)
     pytester.makepyfile(
         """
