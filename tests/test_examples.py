@@ -1,4 +1,4 @@
-"""Every example DAG runs, on Airflow's own machinery, against the simulator."""
+"""Every example DAG runs with `dag.test()` against the simulator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAGS = {
 
 
 def example(name: str, file: str | None = None) -> Any:
-    """Load an example afresh; its DAG."""
+    """Load an example file, and return a DAG of it."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{file or name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -151,7 +151,14 @@ def test_an_approval_comes_before_the_mails() -> None:
     dag = example("dag", "reminders_with_approval")
     assert dag.get_task("approve").downstream_task_ids == {"send"}
     (notifier,) = dag.get_task("send").on_success_callback
-    assert notifier.channel == "training"
+    assert notifier.to == "training@example.com"
+
+
+@pytest.mark.usefixtures("airflow_db", "learning360_simulator")
+def test_delivery_without_a_reminder_is_skipped() -> None:
+    run = example("deliver_reminder", "reminders").test()
+    assert run.state == "success"
+    assert [one.state for one in run.get_task_instances()] == ["skipped"]
 
 
 @pytest.mark.parametrize("hour", [0, 7, 12, 21])

@@ -1,4 +1,4 @@
-"""The YAML examples, in every dialect: each is built, and run, with the tool that reads it."""
+"""The YAML examples: each is built and run with the tool that reads its dialect."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
         yield server
 
 
-def dags_of(loader: Path) -> dict[str, Any]:
-    """Load a loader afresh, as Airflow does; its DAGs by their ID."""
+def load_dags(loader: Path) -> dict[str, Any]:
+    """Run a loader, as Airflow does, and return its DAGs by their ID."""
     from airflow.sdk import DAG
 
     spec = importlib.util.spec_from_file_location(f"loaded_{loader.parent.name}_{loader.stem}", loader)
@@ -56,7 +56,7 @@ def dags_of(loader: Path) -> dict[str, Any]:
     return {one.dag_id: one for one in vars(module).values() if isinstance(one, DAG)}
 
 
-def states(run: Any) -> dict[str, str]:
+def states_of(run: Any) -> dict[str, str]:
     return {one.task_id: one.state for one in run.get_task_instances()}
 
 
@@ -65,7 +65,7 @@ def hours_ahead(hours: float) -> str:
 
 
 def at_any_hour(policy: str) -> str:
-    """The policy of an example, without what would let the result depend on the time of the test."""
+    """Return the policy of an example without quiet hours and working days: the test runs at any time."""
     text = policy if "\n" in policy else Path(policy).read_text("utf-8")
     changed, times = re.subn(r"^(quiet_hours|working_days): .*\n", "", text, flags=re.MULTILINE)
     assert times == 2
@@ -73,7 +73,7 @@ def at_any_hour(policy: str) -> str:
 
 
 def runs_of(dag_id: str) -> dict[str, Any]:
-    """The `conf` of a DAG's runs, by their ID."""
+    """Return the `conf` of a DAG's runs, by their ID."""
     from airflow.models import DagRun
     from airflow.utils.session import create_session
 
@@ -82,7 +82,7 @@ def runs_of(dag_id: str) -> dict[str, Any]:
 
 
 def fetch(dag: Any, simulator: Simulator, field: str = "session_id") -> Any:
-    """Run a DAG that fetches a session; the run, and what it read, without people."""
+    """Run a DAG that fetches a session; return the run and the document, which has no people in it."""
     session_id = simulator.session_ids[0]
     run = dag.test(run_conf={field: session_id})
     assert run.state == "success"
@@ -93,7 +93,7 @@ def fetch(dag: Any, simulator: Simulator, field: str = "session_id") -> Any:
 
 
 def fetch_and_show(dag: Any, simulator: Simulator) -> None:
-    """Run a DAG that fetches a session, with an end and without, and see that what comes after it has it."""
+    """Run a DAG that fetches a session with an end and without; the next task gets the session."""
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, name='Safety "first"; echo {{ 7 * 7 }} $HOME')
     for fields in ({}, WITHOUT_END):
@@ -106,8 +106,8 @@ def fetch_and_show(dag: Any, simulator: Simulator) -> None:
 def remind(
     plan: Any, deliver: Any, simulator: Simulator, smtp: SmtpServer, *, group: str = "", at_once: int | None = None
 ) -> None:
-    """Plan what is due, deliver it, and see that nobody got anything twice, and that it is not planned again."""
-    learners = remindable(simulator)
+    """Plan what is due and deliver it: each recipient gets one mail, and nothing is planned again."""
+    learners = make_reminders_due(simulator)
     planning, sending = plan.get_task(f"{group}plan"), deliver.get_task("send")
     assert planning.policy == sending.policy
     planning.policy = sending.policy = at_any_hour(planning.policy)
@@ -130,11 +130,11 @@ def remind(
     run = plan.test()
     assert run.state == "success"
     assert results(run, f"{group}plan") == [[]]
-    assert states(run)[f"{group}start_delivery"] == "skipped"
+    assert states_of(run)[f"{group}start_delivery"] == "skipped"
 
 
-def remindable(simulator: Simulator) -> list[str]:
-    """Make something due for every session; who is to get it."""
+def make_reminders_due(simulator: Simulator) -> list[str]:
+    """Make a reminder due for every session, and return its recipients."""
     learners = []
     for number, session_id in enumerate(simulator.session_ids):
         users = [{"_id": f"{number * 100 + one:024x}", "mail": f"s{number}.r{one}@example.com"} for one in range(2)]
@@ -148,18 +148,18 @@ def remindable(simulator: Simulator) -> list[str]:
 
 @pytest.fixture
 def _dag_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tool, kept from telling its makers of every run."""
+    """dag-factory without its telemetry."""
     from dagfactory import settings
 
     monkeypatch.setattr(settings, "enable_telemetry", False)
 
 
 def dag_factory(stem: str) -> dict[str, Any]:
-    return dags_of(DAG_FACTORY / f"{stem}.py")
+    return load_dags(DAG_FACTORY / f"{stem}.py")
 
 
-def changes_of(*session_ids: str) -> list[dict[str, Any]]:
-    """Changes, as a watched asset tells of them."""
+def make_changes(*session_ids: str) -> list[dict[str, Any]]:
+    """Return changes as the operator returns them."""
     return [{"_id": one, "kind": "modified", "modifiedAt": {"from": None, "to": "2026"}} for one in session_ids]
 
 
@@ -167,7 +167,7 @@ def react(dag: Any, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> An
     """Run a DAG as if a change of every session had started it."""
     for number, session_id in enumerate(simulator.session_ids):
         simulator.edit(session_id, name=f"Session {number}")
-    changes = changes_of(*simulator.session_ids)
+    changes = make_changes(*simulator.session_ids)
     kind = "airflow_provider_learning360.operators.changes.ChangedProgramSessionsOperator"
     monkeypatch.setattr(f"{kind}.execute", lambda *_, **__: changes)
     run = dag.test()
@@ -187,13 +187,13 @@ def test_dag_factory_shows_a_mistake_as_an_import_error(stem: str, tmp_path: Pat
     shutil.copy(loader, tmp_path)
     (tmp_path / f"{stem}.yaml").write_text(re.sub(r"(?m)^(\s+operator: .*)Operator$", r"\1Operatr", text), "utf-8")
     with pytest.raises(ImportError, match="Operatr"):
-        dags_of(tmp_path / loader.name)
+        load_dags(tmp_path / loader.name)
 
 
 @pytest.mark.usefixtures("_dag_factory")
 @pytest.mark.parametrize("stem", SCENARIOS)
 def test_dag_factory_takes_every_key_of_the_dag(stem: str) -> None:
-    # It drops those that it does not know without a word.
+    # It ignores unknown keys silently.
     from dagfactory import dagbuilder
 
     known = set(re.findall(r'dag_params(?:\.get\(\s*|\[)"(\w+)"', inspect.getsource(dagbuilder))) | {"schedule"}
@@ -220,13 +220,13 @@ def test_dag_factory_reaction(learning360_simulator: Simulator, monkeypatch: pyt
 
     run = dag.test()
     assert run.state == "success"
-    assert states(run) == {"changed": "success", "get_session": "skipped", "tell": "skipped"}
+    assert states_of(run) == {"changed": "success", "get_session": "skipped", "tell": "skipped"}
 
     learning360_simulator.edit(learning360_simulator.session_ids[0], **WITHOUT_END)
     run = react(dag, learning360_simulator, monkeypatch)
     sent = [learning360_simulator.session(one) for one in learning360_simulator.session_ids]
-    told = [f"{one['name']} now starts {one['startDate']} and ends {one.get('endDate')}" for one in sent]
-    assert results(run, "tell") == told
+    texts = [f"{one['name']} now starts {one['startDate']} and ends {one.get('endDate')}" for one in sent]
+    assert results(run, "tell") == texts
 
 
 @pytest.mark.usefixtures("_dag_factory", "airflow_db")
@@ -248,15 +248,15 @@ def native_tasks() -> list[Any]:
     ]
 
 
-def parameters(kind: type) -> set[str]:
-    """The names that a constructor and those that it passes the rest on to take."""
+def parameter_names(kind: type) -> set[str]:
+    """Return the names of the parameters of a class, with those of its base classes."""
     inits = [vars(one)["__init__"] for one in kind.__mro__ if "__init__" in vars(one)]
     named = [one for init in inits for one in inspect.signature(init).parameters.values()]
     return {one.name for one in named if one.kind is one.KEYWORD_ONLY or one.kind is one.POSITIONAL_OR_KEYWORD}
 
 
 def is_marked(value: Any) -> bool:
-    """Whether a value is rendered, wholly or in part."""
+    """Return whether a value, or a part of it, is a template or a reference."""
     if isinstance(value, dict):
         return bool({"$t", "$x", "$f"} & set(value)) or any(map(is_marked, value.values()))
     return isinstance(value, list) and any(map(is_marked, value))
@@ -272,17 +272,17 @@ def test_native_examples_are_there() -> None:
 @pytest.mark.parametrize("task", native_tasks())
 def test_native_tasks_give_operators_what_they_take(task: dict[str, Any]) -> None:
     kind = find_operator(task)
-    base = parameters(BaseOperator)
+    base = parameter_names(BaseOperator)
     given = set(task["with"])
-    assert given <= parameters(kind) - base
+    assert given <= parameter_names(kind) - base
     assert set(task) - {"id", "uses", "with", "needs", "extends"} <= base - {"task_id", "dag", "default_args"}
     assert {name for name, value in task["with"].items() if is_marked(value)} <= set(kind.template_fields)
-    # What stands in a text and looks like a template is none, without a mark.
+    # Without a mark, a text that looks like a template is not rendered.
     assert not [one for one in task["with"].values() if isinstance(one, str) and "{{" in one]
 
 
-def known(*dags: Any) -> dict[str, Any]:
-    """Tell Airflow's database of DAGs that are outside of its folder, or it does not run them; these by their ID."""
+def store_dags(*dags: Any) -> dict[str, Any]:
+    """Store DAGs in Airflow's database, which does not run others; return them by their ID."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -309,8 +309,8 @@ def test_native_tasks_refer_to_tasks_that_are_there(document: dict[str, Any]) ->
         assert set(task.get("needs", ())) <= set(ids)
 
 
-def imported(path: Path) -> list[Any]:
-    """The DAGs that Airflow's own importer makes of a file."""
+def import_file(path: Path) -> list[Any]:
+    """Return the DAGs that Airflow's own importer builds from a file."""
     from airflow.sdk.importers import yaml_importer as importers
     from airflow.sdk.importers.base import FilesystemDagDefinition
 
@@ -322,9 +322,9 @@ def imported(path: Path) -> list[Any]:
     return list(result.dags)
 
 
-@pytest.fixture(params=["imported", "made"])
+@pytest.fixture(params=["imported", "built"])
 def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """What returns the DAGs of an example: as an Airflow that reads YAML imports them, and as we make them."""
+    """Return a function that builds the DAGs of an example: with Airflow's importer, or with ours where it has none."""
     if request.param == "imported":
         pytest.importorskip("airflow.sdk.importers.yaml_importer", reason="Airflow reads YAML by itself from 3.4 on")
         monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_IMPORTER_CONFIGS", json.dumps([{"classpath": IMPORTER}]))
@@ -335,8 +335,8 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
         path = EXAMPLES / "native_yaml" / f"{stem}.yaml"
         documents = [document for name, document in read_documents() if name == path.name]
         if request.param == "imported":
-            return {dag.dag_id: dag for dag in imported(path)}
-        return known(*map(build_dag, documents))
+            return {dag.dag_id: dag for dag in import_file(path)}
+        return store_dags(*map(build_dag, documents))
 
     return dags
 
@@ -382,7 +382,7 @@ def test_native_reminders(learning360_simulator: Simulator, smtp: SmtpServer, na
 
 
 def blueprint(folder: str, dag_id: str) -> Any:
-    return dags_of(EXAMPLES / folder / "loader.py")[dag_id]
+    return load_dags(EXAMPLES / folder / "loader.py")[dag_id]
 
 
 def test_blueprint_has_every_example() -> None:
@@ -413,16 +413,16 @@ def test_blueprint_lint_finds_nothing(folder: str) -> None:
 
 def test_a_new_file_is_there_without_a_restart(tmp_path: Path) -> None:
     folder = shutil.copytree(EXAMPLES / "blueprint", tmp_path / "blueprint")
-    before = dags_of(folder / "loader.py")
+    before = load_dags(folder / "loader.py")
     text = (folder / "fetch_session.dag.yaml").read_text("utf-8")
     text = text.replace("blueprint_fetch_session", "one_more")
     (folder / "one_more.dag.yaml").write_text(text, "utf-8")
-    assert set(dags_of(folder / "loader.py")) == {*before, "one_more"}
+    assert set(load_dags(folder / "loader.py")) == {*before, "one_more"}
 
     (folder / "one_more.dag.yaml").write_text(text.replace("get_session\n", "get_sessoin\n"), "utf-8")
     with pytest.raises(Exception, match="get_sessoin"):
-        dags_of(folder / "loader.py")
-    assert len(dags_of(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
+        load_dags(folder / "loader.py")
+    assert len(load_dags(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -483,7 +483,7 @@ def test_no_code_page_names_the_tested_versions() -> None:
     page = (EXAMPLES.parent / "docs" / "no-code.md").read_text("utf-8")
     for tool in ("airflow-blueprint", "dag-factory"):
         assert f"{tool} {version(tool)}, Airflow 3.3" in page
-    assert "airflow-provider-learning360[" not in page  # on an index, that name is nobody's, or somebody else's
+    assert "airflow-provider-learning360[" not in page  # it is on no index, where the name may be somebody else's
     assert f"DAG_IMPORTER_CONFIGS='{json.dumps([{'classpath': IMPORTER}])}'" in page
 
 

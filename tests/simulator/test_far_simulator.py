@@ -1,4 +1,4 @@
-"""What tests with several processes rely on: the simulator that is killed comes back as it was."""
+"""The simulator in another process: killed and started again, it has the same data."""
 
 from __future__ import annotations
 

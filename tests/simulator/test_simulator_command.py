@@ -44,9 +44,9 @@ def test_command_prints_its_address_logs_requests_and_stops_on_a_signal(number, 
         output, log = process.communicate(timeout=10)
     assert process.returncode == 0
     assert output == ""
-    # Each line is written by the thread that answered, after the answer: on a busy machine in either order.
-    answered, limited = sorted(log.splitlines(), key=lambda line: line.endswith("[status]"))
-    assert "GET /api/v1/programs/sessions?company=***&apiKey=***  200  " in answered
+    # Threads write their lines after the response: on a busy machine in either order.
+    succeeded, limited = sorted(log.splitlines(), key=lambda line: line.endswith("[status]"))
+    assert "GET /api/v1/programs/sessions?company=***&apiKey=***  200  " in succeeded
     assert limited.endswith("[status]")
     assert " 429 " in limited
     assert "demo-key" not in log

@@ -1,4 +1,4 @@
-"""Steering the simulator over HTTP, without a key."""
+"""The control routes, which need no key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three ways in, and the token route."""
+"""The three ways to authenticate, and the token route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data: believable, odd where the real ones are, the same for the same seed; and what changes them."""
+"""The sample data: it has the oddities of real data, depends on seed and day, and can be edited."""
 
 from __future__ import annotations
 

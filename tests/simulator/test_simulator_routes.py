@@ -1,4 +1,4 @@
-"""The vendor's routes, over a socket."""
+"""The routes of 360Learning, over HTTP."""
 
 from __future__ import annotations
 

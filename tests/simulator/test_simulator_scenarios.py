@@ -1,4 +1,4 @@
-"""Scenarios: each kind of disturbance, and when it happens."""
+"""Scenarios: each effect, and when it applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulator sees, counts and waits for; sockets, threads, start and stop."""
+"""The HTTP server: requests, connections, threads, start and stop."""
 
 from __future__ import annotations
 

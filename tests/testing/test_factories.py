@@ -1,4 +1,4 @@
-"""Documents for tests: complete, fresh, overridable, and the same each time."""
+"""Documents for tests: complete, new in each call, with fields that can be set, and the same in each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a DAG author's project sees it."""
+"""The pytest plugin in the project of a DAG author."""
 
 from __future__ import annotations
 

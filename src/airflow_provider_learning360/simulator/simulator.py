@@ -71,8 +71,8 @@ class Simulator:
         self._port = port
         self._log = log
         self._now = clock or _system_clock
-        catalogue = SampleData(seed, learners, today or self._now().astimezone(UTC).date())
-        self._sessions = Sessions(catalogue, sessions, legacy, self._now)
+        sample_data = SampleData(seed, learners, today or self._now().astimezone(UTC).date())
+        self._sessions = Sessions(sample_data, sessions, legacy, self._now)
         self._credentials = Credentials(company_id, api_key, token_life, expires_in_as, self._now)
         self._routes = Routes(self._sessions, self._credentials)
         self._scenarios = Scenarios(self)
