@@ -274,9 +274,11 @@ def test_a_session_that_is_gone_is_no_failure(simulator: Simulator, smtp: SmtpSe
         Delivery(conf).execute()
 
 
-def test_a_run_that_a_person_started_says_what_to_do(simulator: Simulator, smtp: SmtpServer) -> None:
-    with pytest.raises(FixArgumentError, match="Let the planner start the delivery"):
+def test_a_run_that_a_person_started_is_skipped_and_says_what_to_do(simulator: Simulator, smtp: SmtpServer) -> None:
+    with pytest.raises(AirflowSkipException, match="this run has no reminder. Start the DAG that plans reminders"):
         Delivery({}).execute()
+    with pytest.raises(FixArgumentError, match="Let the planner start the delivery"):
+        Delivery({"rule": "day_before"}).execute()
 
 
 def test_below_airflow_3_3_it_is_refused(simulator: Simulator, smtp: SmtpServer) -> None:
