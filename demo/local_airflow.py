@@ -35,6 +35,7 @@ SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 DATABASE = "airflow.db"
 START_TIMEOUT = 180  # seconds until a service that does not start is an error
 QUIET_TIME = 2  # seconds without a new DAG after which all files count as read
+MAX_RESTARTS = 5  # of services that end, before that is an error
 STOP_TIMEOUT = 3  # seconds that the services have to end by themselves
 
 
@@ -101,7 +102,7 @@ def run(port: int, home: Path, dags: Path) -> None:
             seconds = time.monotonic() - started
             say(f"\nReady after {seconds:.0f} s: http://127.0.0.1:{port} (no login; Ctrl-C ends it)\n")
             say_what_to_try(simulator, switched_on)
-            wait_for_end(services, log, dags)
+            watch(services, environment, log, dags)
 
 
 def say(text: str = "") -> None:
@@ -217,17 +218,24 @@ def running(environment: dict[str, str], log: Path) -> Iterator[dict[str, subpro
     """Start Airflow's services, and end them with all that they started."""
     services: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        with log.open("ab") as output:
-            for name in SERVICES:
-                # In a session of its own: Ctrl-C reaches this process only, which ends the services in order.
-                services[name] = subprocess.Popen(
-                    airflow(name), env=environment, stdout=output, stderr=output, start_new_session=True
-                )
+        for name in SERVICES:
+            services[name] = start_service(name, environment, log)
         yield services
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # one Ctrl-C is enough
         stop(list(services.values()))
+
+
+def start_service(name: str, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    if name != "api-server":
+        # On a busy machine a writer may hold SQLite's lock for long. The API server must not wait for the lock: it may
+        # hold it itself, and release it only when its event loop goes on.
+        variable = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+        environment = {**environment, variable: f"{environment[variable]}?timeout=60"}
+    with log.open("ab") as output:
+        # In a session of its own: Ctrl-C reaches this process only, which ends the services in order.
+        return subprocess.Popen(airflow(name), env=environment, stdout=output, stderr=output, start_new_session=True)
 
 
 def stop(services: list[subprocess.Popen[bytes]]) -> None:
@@ -336,12 +344,25 @@ def wait_until(
         time.sleep(0.3)
 
 
-def wait_for_end(services: dict[str, subprocess.Popen[bytes]], log: Path, dags: Path) -> None:
-    """Wait until a service ends, which is an error, or until somebody presses Ctrl-C."""
+def watch(services: dict[str, subprocess.Popen[bytes]], environment: dict[str, str], log: Path, dags: Path) -> None:
+    """
+    Start services that end again, and let Airflow read YAML files that change, until somebody presses Ctrl-C.
+
+    :raises StartError: services ended too often.
+    """
     known = yaml_files(dags)
+    restarts = 0
     while True:
-        require_alive(services, log)
         time.sleep(0.5)
+        for name in [one for one, process in services.items() if process.poll() is not None]:
+            restarts += 1
+            if restarts > MAX_RESTARTS:
+                require_alive(services, log)
+            ended = services[name]
+            say(f"The {name} ended with exit code {ended.returncode}; it starts again. The reason is in {shorten(log)}")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(ended.pid, signal.SIGKILL)  # what it has left behind
+            services[name] = start_service(name, environment, log)
         current = yaml_files(dags)
         for folder in {path.parent for path, _ in known ^ current}:
             touch_loaders(folder)

@@ -77,6 +77,21 @@ class LocalAirflow:
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(PATIENCE)
 
+    def service(self, name: str) -> psutil.Process:
+        """Return the process of a service."""
+
+        def find() -> list[psutil.Process]:
+            assert self._process
+            found = []
+            for one in psutil.Process(self._process.pid).children():
+                with contextlib.suppress(psutil.Error):
+                    if name in " ".join(one.cmdline()) and one.status() != psutil.STATUS_ZOMBIE:
+                        found.append(one)
+            return found
+
+        service: psutil.Process = self.wait_until(find, f"{name} runs")[0]
+        return service
+
     def processes(self) -> list[psutil.Process]:
         """Return all processes of this Airflow that are still there."""
         found = []
@@ -114,7 +129,7 @@ class LocalAirflow:
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the response of Airflow's REST API to a request, or None if there is no such thing."""
-        response = self._client.get(f"http://127.0.0.1:{self.port}/api/v2/{path}", params=query, timeout=120)
+        response = self._request("GET", path, params=query)
         if response.status_code == 404:
             return None
         assert response.ok, f"GET {path}: {response.status_code} {response.text}"
@@ -124,13 +139,19 @@ class LocalAirflow:
         """Send a body to Airflow's REST API, and return the response; again if Airflow's database is locked."""
 
         def send_once() -> tuple[requests.Response] | None:
-            url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
-            response = self._client.request(method, url, json=body, timeout=120)
+            response = self._request(method, path, json=body)
             return None if response.status_code == 500 and "Database error" in response.text else (response,)
 
         (response,) = self.wait_until(send_once, f"{method} {path} meets no lock of the database")
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
         return response.json()
+
+    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._client.request(method, f"http://127.0.0.1:{self.port}/api/v2/{path}", timeout=120, **options)
+        except requests.ConnectionError as error:
+            error.add_note(self.output[-5000:])
+            raise
 
     def dag_ids(self) -> list[str]:
         return [dag["dag_id"] for dag in self.get("dags", limit=100)["dags"]]

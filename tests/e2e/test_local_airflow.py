@@ -80,6 +80,15 @@ def test_help_names_the_port() -> None:
     assert "make airflow PORT=8081" in shown
 
 
+def test_service_that_ends_starts_again(airflow: LocalAirflow) -> None:
+    before = airflow.service("triggerer")
+    before.kill()
+    airflow.wait_until(
+        lambda: "The triggerer ended with exit code -9; it starts again." in airflow.output, "it is told"
+    )
+    airflow.wait_until(lambda: airflow.service("triggerer").pid != before.pid, "a new triggerer runs")
+
+
 def test_interrupt_leaves_nothing_running(airflow: LocalAirflow) -> None:
     assert len(airflow.processes()) >= 4
     assert airflow.interrupt() == 0
