@@ -18,6 +18,7 @@ import psutil
 import requests
 
 from ports import free_port
+from real_airflow import members
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 600  # seconds until a condition that does not come true fails a test
@@ -40,6 +41,7 @@ class LocalAirflow:
         self._command = [*command, f"--port={self.port}", f"--home={home}", f"--dags={dags}"]
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
+        self._sessions: set[int] = set()
         self._client = requests.Session()
         self._client.trust_env = False
 
@@ -92,18 +94,18 @@ class LocalAirflow:
         service: psutil.Process = self.wait_until(find, f"{name} runs")[0]
         return service
 
-    def processes(self) -> list[psutil.Process]:
-        """Return all processes of this Airflow that are still there."""
-        found = []
-        for one in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if one.environ().get("AIRFLOW_HOME") == str(self.home) and one.status() != psutil.STATUS_ZOMBIE:
-                    found.append(one)
-        return found
+    def processes(self) -> list[int]:
+        """Return the IDs of all processes of this Airflow that are still there."""
+        assert self._process
+        if self._process.poll() is None:
+            # Each service has a session of its own, which what it starts belongs to.
+            self._sessions |= {one.pid for one in psutil.Process(self._process.pid).children()}
+        return [one for session in self._sessions for one in members(session)]
 
     def kill(self) -> None:
         """End it with all that it started, whatever state it is in."""
         assert self._process
+        self.processes()  # to know all of them while their parent is there
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,8 +113,8 @@ class LocalAirflow:
         self._process.kill()
         self._process.wait()
         for one in self.processes():
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
 
     def wait_until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
         """Return what the condition gives as soon as it is true."""
