@@ -48,7 +48,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in the background of a script
         signal.signal(number, interrupt)
     try:
-        run(arguments.port, arguments.home, arguments.dags)
+        run(arguments.port, arguments.home.absolute(), arguments.dags.absolute())
     except StartError as error:
         say(f"\nmake airflow: {error}")
         return 1
@@ -97,11 +97,12 @@ def run(port: int, home: Path, dags: Path) -> None:
         with running(environment, log) as services:
             say(f"  services      {', '.join(SERVICES)}")
             say(f"                their output, also warnings of other packages: {shorten(log)}")
-            switched_on = prepare_dags(Api(port), services, log)
+            say("  waiting       for the services and the DAGs, about 15 s")
+            count = prepare_dags(Api(port), services, log)
             say(f"  DAGs          {shorten(dags)}; a new file is there within 10 s")
             seconds = time.monotonic() - started
             say(f"\nReady after {seconds:.0f} s: http://127.0.0.1:{port} (no login; Ctrl-C ends it)\n")
-            say_what_to_try(simulator, switched_on)
+            say_what_to_try(simulator, count)
             watch(services, environment, log, dags)
 
 
@@ -114,7 +115,7 @@ def say_mail(mail: EmailMessage) -> None:
     say(f"{time.strftime('%H:%M:%S')}  mail to {mail['To']}: {mail['Subject']}")
 
 
-def say_what_to_try(simulator: Simulator, switched_on: list[str]) -> None:
+def say_what_to_try(simulator: Simulator, count: int) -> None:
     session_id = simulator.session_ids[0]
     say("Try")
     say("  1. Trigger wait_then_act. It fetches a session, and waits for its dates to change.")
@@ -122,9 +123,10 @@ def say_what_to_try(simulator: Simulator, switched_on: list[str]) -> None:
     say(f"     curl -X POST {simulator.url}/_simulator/sessions/{session_id} \\")
     say("""          -d '{"endDate": "2031-03-01T09:00:00.000Z"}'""")
     say()
-    if switched_on:
-        say(f"  Switched on: {', '.join(switched_on)}.")
-    say("  The others run by themselves once you switch them on: on a schedule, or when a session changes.")
+    say(
+        f"  The {count} DAGs that you start by hand are switched on. The others run by themselves once you switch them on:"
+    )
+    say("  on a schedule, or when a session changes.")
     say("\nRequests to the simulator, and mails:")
 
 
@@ -310,9 +312,9 @@ class Api:
         response.raise_for_status()
 
 
-def prepare_dags(api: Api, services: dict[str, subprocess.Popen[bytes]], log: Path) -> list[str]:
+def prepare_dags(api: Api, services: dict[str, subprocess.Popen[bytes]], log: Path) -> int:
     """
-    Wait for the services and the DAGs; switch on the DAGs that somebody starts by hand, and return their IDs.
+    Wait for the services and the DAGs; switch on the DAGs that somebody starts by hand, and return their number.
 
     DAGs with a schedule stay off: three examples of reminders at once would mail everybody three times.
     """
@@ -327,10 +329,10 @@ def prepare_dags(api: Api, services: dict[str, subprocess.Popen[bytes]], log: Pa
         return count > 0 and time.monotonic() - counts[-1][0] > QUIET_TIME
 
     wait_until(is_quiet, "no DAG was read", services, log)
-    by_hand = sorted(dag["dag_id"] for dag in api.dags() if dag["timetable_summary"] is None)
+    by_hand = [dag["dag_id"] for dag in api.dags() if dag["timetable_summary"] is None]
     for dag_id in by_hand:
         api.switch_on(dag_id)
-    return by_hand
+    return len(by_hand)
 
 
 def wait_until(
