@@ -123,10 +123,8 @@ def say_what_to_try(simulator: Simulator, count: int) -> None:
     say(f"     curl -X POST {simulator.url}/_simulator/sessions/{session_id} \\")
     say("""          -d '{"endDate": "2031-03-01T09:00:00.000Z"}'""")
     say()
-    say(
-        f"  The {count} DAGs that you start by hand are switched on. The others run by themselves once you switch them on:"
-    )
-    say("  on a schedule, or when a session changes.")
+    say(f"  The {count} DAGs that you start by hand are switched on.")
+    say("  The others run by themselves once you switch them on: on a schedule, or when a session changes.")
     say("\nRequests to the simulator, and mails:")
 
 
