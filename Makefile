@@ -43,8 +43,8 @@ lint: .venv/ready ## Check style and types
 	@echo "==> mypy --strict"
 	@$(BIN)/mypy
 
-airflow: .venv/ready ## Start a local Airflow with the examples, the simulator and a ready connection
-	@$(BIN)/python demo/local_airflow.py
+airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (make airflow PORT=8081 for another)
+	@$(BIN)/python demo/local_airflow.py --port $(or $(PORT),8080)
 
 compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
 	@$(BIN)/python tests/compat/run.py

@@ -1,8 +1,13 @@
 """
 ### Fetch one program session
 
-Trigger it with the ID of a program session. The task `get_session` pushes the session's validated JSON document to XCom;
-the next task reads it. Without the learners: their names and mails are not needed here, so they do not reach XCom.
+Reads one session from 360Learning, and hands its dates to the next task.
+
+**Try it:** trigger it. The form asks for the ID of a session, and already holds that of the simulator's example session. The
+session is in the XCom of `get_session`, its dates are in that of `show_dates`.
+
+People are left out (`exclude`): the next task does not need them, so their names and addresses do not reach Airflow's
+database.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ def fetch_session() -> None:
 
     @task
     def show_dates(document: dict[str, Any]) -> str:
-        """Say when the session takes place."""
+        """Return when the session takes place."""
         return f"{document['name']}: {document.get('startDate')} to {document.get('endDate')}"
 
     show_dates(session.output)

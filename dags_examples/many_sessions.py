@@ -1,8 +1,10 @@
 """
 ### Many sessions, one task each
 
-Lists the program sessions that start within the next four weeks and fetches each of them in a mapped task, named after its
-session in the UI. The list holds small documents; each goes into `session_id` as it is.
+Lists the program sessions that start within the next four weeks, and reads each of them in a task of its own. Airflow shows
+each task under the name of its session.
+
+**Try it:** trigger it; there is nothing to fill in. The number of learners of each session is in the XComs of `count_learners`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from airflow_provider_learning360.operators.program_session import (
 
 @dag(schedule=None, catchup=False, tags=["360learning", "example"], doc_md=__doc__)
 def many_sessions() -> None:
-    """List sessions, fetch each, count learners."""
+    """List sessions, read each, count its learners."""
     upcoming = ListProgramSessionsOperator(
         task_id="list_sessions",
         name_pattern="*",
@@ -32,7 +34,7 @@ def many_sessions() -> None:
 
     @task
     def count_learners(document: dict[str, Any]) -> dict[str, Any]:
-        """Keep numbers, not people."""
+        """Return a number and no people."""
         return {"name": document["name"].strip(), "learners": len(document.get("users") or [])}
 
     count_learners.expand(document=sessions.output)

@@ -1,10 +1,14 @@
 """
 ### A run because dates changed
 
-No run waits: Airflow starts one when the dates of a program session have changed, whichever session of the platform it is. If
-several have changed at once, one run is about all of them. Change `session_ids` to watch only some.
+Airflow starts this DAG when the dates of a session change in 360Learning. It watches all sessions of the platform, and polls
+them once a minute. If several sessions change at once, one run handles all of them.
 
-Needs Airflow 3.0. With 3.3 and later, nothing is lost while Airflow is down.
+**Try it:** switch the DAG on, wait a minute, and move the start of a session. Within a minute, the DAG runs; the new dates are in
+the XComs of `tell`. Triggered by hand, the DAG has no changes to handle: `changed` returns none, and the other tasks are skipped.
+
+To watch some sessions only, put their IDs into `session_ids`. Needs Airflow 3.0. With Airflow 3.3 and later, changes that happen
+while Airflow is down are found later.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ NEW_DATES = watched_program_sessions(
 
 @dag(schedule=[NEW_DATES], catchup=False, max_active_runs=1, tags=["360learning", "example"], doc_md=__doc__)
 def react_to_changes() -> None:
-    """Find out which sessions changed, read each, tell what is new."""
+    """Find the changed sessions, read each, tell its new dates."""
     changed = ChangedProgramSessionsOperator(task_id="changed")
     sessions = GetProgramSessionOperator.partial(
         task_id="get_session", fields=["_id", "name", "startDate", "endDate"]
@@ -32,7 +36,7 @@ def react_to_changes() -> None:
 
     @task
     def tell(document: dict[str, Any]) -> str:
-        """Stand in for the mail, the room booking, the report."""
+        """Replace this with what you need: a mail, a room booking, a report."""
         return f"{document['name'].strip()} now starts {document.get('startDate')} and ends {document.get('endDate')}"
 
     tell.expand(document=sessions.output)

@@ -1,12 +1,17 @@
 """
 ### Reminders that follow the session, and go out once
 
-`plan_reminders` looks every quarter of an hour which reminders of [reminders.yaml](reminders.yaml) are due, and starts one run
-of `deliver_reminder` for each. The ID of that run is the key of the reminder: Airflow refuses a second one, so that planning
-again, clearing and retrying mail nobody twice. If a session's date moves, the old reminder is dropped and a new one is due.
+Two DAGs. `plan_reminders` runs every 15 minutes, and finds the reminders of `reminders.yaml` that are due. It starts one run of
+`deliver_reminder` for each reminder, which mails it to each recipient. When a session is rescheduled, its reminders move with it.
 
-Try a policy first: `airflow learning360 plan-reminders reminders.yaml`. Needs Airflow 3.3, and a connection of type `smtp` with
-`from_email` in its extra.
+**Try it:** switch both DAGs on, or trigger `plan_reminders`. It plans nothing in quiet hours and on days off; the mails go out
+when these end. Triggered by hand, `deliver_reminder` has no reminder to send, and skips.
+
+**Nobody is mailed twice:** the ID of a delivery run is the key of its reminder, and Airflow refuses a second run with the same ID.
+So you may plan again, clear and retry as often as you like. Switch on one example of reminders only: each example mails by itself.
+
+To see who would get which reminder, without sending any: `airflow learning360 plan-reminders reminders.yaml`.
+Needs Airflow 3.3, and a connection `smtp_default` of type `smtp` with `from_email` in its extra.
 """
 
 from __future__ import annotations

@@ -1,11 +1,16 @@
 """
 ### Reminders that somebody approves
 
-Like `deliver_reminder`, but Airflow asks first (*Required Actions*), and goes on by itself if nobody answers within half an
-hour. Afterwards a Slack channel is told. Use it instead of `deliver_reminder`, from the beginning: a reminder is delivered once
-by each DAG.
+Like `deliver_reminder`, but a person approves each reminder first. The training team gets a mail once it is sent.
 
-Needs Airflow 3.3, and `apache-airflow-providers-slack` with a connection `slack_api_default`; any other notifier does as well.
+**Try it:** trigger it, and open *Required Actions* in Airflow. Choose *Approve* or *Reject*. If nobody does within half an hour,
+Airflow approves. Triggered by hand, the DAG has no reminder to send: after the approval, `send` skips.
+
+To use it, write its name into `plan_reminders`, in both places where `deliver_reminder` stands. Do so before the first reminder:
+each of the two DAGs would deliver a reminder once.
+
+Needs Airflow 3.3, and a connection `smtp_default` of type `smtp` with `from_email` in its extra. Any other notifier works as well,
+such as those for Slack or Microsoft Teams.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.slack.notifications.slack import SlackNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 
@@ -24,8 +29,8 @@ POLICY = str(Path(__file__).with_name("reminders.yaml"))
 with DAG("approve_reminder", schedule=None, catchup=False, tags=["360learning", "example"], doc_md=__doc__) as dag:
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Send {{ dag_run.conf['rule'] }} of session {{ dag_run.conf['session_id'] }}?",
-        body="Due since {{ dag_run.conf['due'] }}.",
+        subject="Send reminder {{ dag_run.conf.get('rule', '(none)') }} of session {{ dag_run.conf.get('session_id', '(none)') }}?",
+        body="It is due since {{ dag_run.conf.get('due', '(never)') }}.",
         defaults="Approve",
         response_timeout=timedelta(minutes=30),
     )
@@ -35,7 +40,11 @@ with DAG("approve_reminder", schedule=None, catchup=False, tags=["360learning", 
         retries=5,
         retry_delay=timedelta(minutes=1),
         on_success_callback=[
-            SlackNotifier(channel="training", text="Sent: {{ dag_run.conf['rule'] }}, {{ dag_run.conf['session_id'] }}")
+            SmtpNotifier(
+                to="training@example.com",
+                subject="Reminder {{ dag_run.conf['rule'] }} is sent",
+                html_content="Session {{ dag_run.conf['session_id'] }}",
+            )
         ],
     )
     approve >> send

@@ -1,10 +1,14 @@
 """
 ### Wait for a change, then act
 
-Fetches a program session, waits until one of its dates is moved, and starts one reminder job for each tutor.
+Reads a session, waits until one of its dates changes, and starts one reminder job for each tutor.
 
-The document that `get_session` pushed is where the wait starts (`since=`), so that no change between the two tasks is
-missed. While it waits, the task takes no worker slot: the triggerer looks once a minute, on one connection.
+**Try it:** trigger it. The form asks for the ID of a session, and already holds that of the simulator's example session. When
+`wait_for_change` is *deferred*, move the start or the end of the session. Within a minute, the DAG goes on; the new dates are in
+the XComs of `remind`.
+
+The wait starts with the session as `get_session` read it (`since`), so that no change between the two tasks is missed. A waiting
+task uses no worker slot: the triggerer polls once a minute.
 """
 
 from __future__ import annotations
@@ -44,12 +48,12 @@ def wait_then_act() -> None:
 
     @task
     def tutors_of(document: dict[str, Any]) -> list[str]:
-        """List whom to remind."""
+        """Return the tutors' addresses."""
         return document.get("tutors") or []
 
     @task
     def remind(tutor: str, document: dict[str, Any]) -> str:
-        """Stand in for your reminder job: a mail, a room booking, a message."""
+        """Replace this with your reminder job: a mail, a room booking, a message."""
         reminder = f"{document['name'].strip()} now starts {document.get('startDate')}, ends {document.get('endDate')}"
         print(f"   reminder job for {tutor}: {reminder}")
         return reminder

@@ -1,9 +1,9 @@
 """
-The demo: a real DAG on a real Airflow fetches a session, waits, notices its change and hands it to reminder jobs; then
-mails tell the tutors of the new dates.
+The demo: on a real Airflow, a DAG reads a session, waits until its dates change, and starts reminder jobs. Then mails
+tell the tutors the new dates.
 
-With SESSION_ID, LEARNING360_COMPANY_ID and LEARNING360_API_KEY in the environment it talks to the real service (and
-LEARNING360_HOST, if that is not the EU one); without them, to the simulator on this machine.
+With SESSION_ID, LEARNING360_COMPANY_ID and LEARNING360_API_KEY in the environment it uses the real 360Learning (and
+LEARNING360_HOST, if that is not the EU one). Without them it uses the simulator on this machine.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ import tempfile
 import threading
 import time
 import warnings
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import reminding
+import reminder_dags
+from mail_server import MailServer
+from xcom import read_xcom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_learning360.simulator import Simulator
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
-REAL = ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY")
+CREDENTIALS = ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY")
+# Requests for the session before somebody moves it: one plans reminders, one reads the session, two wait.
+REQUESTS_BEFORE_THE_CHANGE = 4
 
 
 def say(text: str = "") -> None:
@@ -33,57 +40,62 @@ def say(text: str = "") -> None:
 
 
 @contextlib.contextmanager
-def simulated() -> Iterator[tuple[dict[str, str], str]]:
-    """The simulator, in which somebody moves the session after it was read three times."""
+def simulated_service() -> Iterator[tuple[dict[str, str], str]]:
+    """Start the simulator, in which somebody moves the session by a week; yield the connection and the session's ID."""
     from airflow_provider_learning360.simulator import Simulator
 
-    with Simulator(sessions=12, learners=20) as simulator:
+    with Simulator() as simulator:
         session_id = next(one for one in simulator.session_ids if len(simulator.session(one)["tutors"]) > 1)
-        say(f"  simulator     {simulator.url}, standing in for 360Learning")
-        moved = {"startDate": "2027-03-01T09:00:00.000Z", "endDate": "2027-03-19T16:00:00.000Z"}
-        simulator.play(
-            {
-                # One to plan reminders, one to fetch, two to wait.
-                "when": {"path": f"/{session_id}/$", "after_requests": 4},
-                "do": {"edit": {"session": session_id, "fields": moved}},
-            }
-        )
-        watcher = threading.Thread(target=tell_requests, args=(simulator, session_id), daemon=True)
-        watcher.start()
-        yield (
-            {"host": simulator.url, "login": simulator.company_id, "password": simulator.api_key},
-            session_id,
-        )
+        say(f"  simulator     {simulator.url} stands in for 360Learning")
+        move_later(simulator, session_id)
+        threading.Thread(target=print_requests, args=(simulator, session_id), daemon=True).start()
+        connection = {"host": simulator.url, "login": simulator.company_id, "password": simulator.api_key}
+        yield connection, session_id
 
 
-def tell_requests(simulator: Any, session_id: str) -> None:
-    """Print what happens at the simulator, as it happens."""
-    told: list[Any] = []
+def move_later(simulator: Simulator, session_id: str) -> None:
+    """Let the session move to a week later, once it has been read several times."""
+    session = simulator.session(session_id)
+    dates = {
+        name: (datetime.fromisoformat(session[name]) + timedelta(weeks=1)).strftime("%Y-%m-%dT%H:%M:00.000Z")
+        for name in ("startDate", "endDate")
+    }
+    simulator.play(
+        {
+            "when": {"path": f"/{session_id}/$", "after_requests": REQUESTS_BEFORE_THE_CHANGE},
+            "do": {"edit": {"session": session_id, "fields": dates}},
+        }
+    )
+
+
+def print_requests(simulator: Simulator, session_id: str) -> None:
+    """Print the requests to the simulator, and the change of the session, as they come."""
+    printed = 0
     modified = simulator.session(session_id)["modifiedAt"]
     while True:
         with contextlib.suppress(TimeoutError):
-            simulator.wait_for(lambda one: len(one.requests) > len(told), 60)
-        for seen in simulator.requests[len(told) :]:
-            told.append(seen)
+            simulator.wait_for(lambda one: len(one.requests) > printed, 60)  # noqa: B023
+        for request in simulator.requests[printed:]:
+            printed += 1
             session = simulator.session(session_id)
             if session["modifiedAt"] != modified:
                 modified = session["modifiedAt"]
-                say(f"   ... meanwhile, somebody moves the session in 360Learning, to start {session['startDate']} ...")
-            say(f"   360Learning got {seen.method} {seen.path} -> {seen.status}")
+                say(f"   ... somebody moves the session in 360Learning: it now starts {session['startDate']} ...")
+            say(f"   request to 360Learning: {request.method} {request.path} -> {request.status}")
 
 
 @contextlib.contextmanager
-def real() -> Iterator[tuple[dict[str, str], str]]:
-    """The real service; somebody has to edit the session in 360Learning."""
-    session_id, company_id, api_key = (os.environ[name] for name in REAL)
+def real_service() -> Iterator[tuple[dict[str, str], str]]:
+    """Yield the connection to the real 360Learning, and the session's ID; somebody has to move the session there."""
+    session_id, company_id, api_key = (os.environ[name] for name in CREDENTIALS)
     host = os.environ.get("LEARNING360_HOST", "https://app.360learning.com")
-    say(f"  service       {host}")
-    say(f"  now           move a date of session {session_id} in 360Learning; this waits for an hour")
+    say(f"  360Learning   {host}")
+    say(f"  to do         move a date of session {session_id} in 360Learning; the demo waits for an hour")
     yield {"host": host, "login": company_id, "password": api_key}, session_id
 
 
-def set_up(home: str) -> None:
-    """Make an Airflow in a fresh home."""
+def set_up_airflow(home: str) -> None:
+    """Create an Airflow in an empty folder."""
     os.environ.update(
         AIRFLOW_HOME=home,
         AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLES),
@@ -91,43 +103,31 @@ def set_up(home: str) -> None:
         AIRFLOW__LOGGING__LOGGING_LEVEL="ERROR",
         AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{home}/airflow.db",
     )
-    # What Airflow's own dependencies have to say to each other is not for the reader of a demo.
-    warnings.simplefilter("ignore")
+    warnings.simplefilter("ignore")  # Airflow and its dependencies warn about each other
     from airflow import __version__
     from airflow.utils.db import initdb
 
     initdb()
-    say(f"  Airflow       {__version__}, in a fresh home")
+    say(f"  Airflow       {__version__}, in a temporary folder")
     say("  DAGs          dags_examples/wait_then_act.py, dags_examples/reminders.py")
     say()
     sys.path.insert(0, str(EXAMPLES))
 
 
 def run_dag(session_id: str, poke_interval: float) -> Any:
+    """Run the DAG that waits, with another time between two polls; return its run."""
     from wait_then_act import wait_then_act
 
     dag = wait_then_act()
     sensor = dag.get_task("wait_for_change")
-    # A demo has no minute to wait.
     sensor.poke_interval, sensor.timeout = poke_interval, 3600
     return dag.test(run_conf={"session_id": session_id})
 
 
-def pulled(run: Any, task_id: str, key: str = "return_value") -> list[Any]:
-    """What a task pushed to XCom; one value for each of its mapped instances."""
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-
-    query = XComModel.get_many(run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, key=key)
-    with create_session() as session:
-        rows = sorted(session.scalars(query), key=lambda row: row.map_index)
-        return [XComModel.deserialize_value(row) for row in rows]
-
-
-def tell(run: Any) -> bool:
-    """Print what each task handed on; true if all of them did."""
-    sessions, changes = pulled(run, "get_session"), pulled(run, "wait_for_change", "changes")
-    reminders = pulled(run, "remind")
+def print_results(run: Any) -> bool:
+    """Print what each task returned; true if all of them did."""
+    sessions, changes = read_xcom(run, "get_session"), read_xcom(run, "wait_for_change", "changes")
+    reminders = read_xcom(run, "remind")
     say()
     for session in sessions:
         say(f"  get_session      {session['name'].strip()}: {session['startDate']} to {session['endDate']}")
@@ -139,37 +139,40 @@ def tell(run: Any) -> bool:
     return run.state == "success" and bool(sessions and changes and reminders)
 
 
-def tell_mails(inbox: reminding.Inbox) -> bool:
+def print_mails(server: MailServer) -> bool:
     """Print the mails that arrived; true if there are any."""
-    for mail in inbox.mails:
+    for mail in server.mails:
         say()
         say(f"  mail to {mail['To']}: {mail['Subject']}")
-        for line in mail.get_body(("plain",)).get_content().strip().splitlines():
+        body: Any = mail.get_body(("plain",))
+        for line in body.get_content().strip().splitlines():
             say(f"    {line}".rstrip())
-    return bool(inbox.mails)
+    return bool(server.mails)
 
 
 def main() -> int:
     started = time.monotonic()
-    is_real = all(os.environ.get(name) for name in REAL)
+    is_real = all(os.environ.get(name) for name in CREDENTIALS)
     say("360Learning provider for Apache Airflow: wait for a change, then act")
     say()
     with (
-        real() if is_real else simulated() as (connection, session_id),
-        reminding.mail_server() as inbox,
+        real_service() if is_real else simulated_service() as (connection, session_id),
+        MailServer() as mail_server,
         tempfile.TemporaryDirectory() as home,
     ):
         os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps({"conn_type": "learning360", **connection})
-        set_up(home)
-        reminding.plan(session_id)
+        os.environ["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail_server.connection)
+        set_up_airflow(home)
+        reminder_dags.plan(session_id)
         run = run_dag(session_id, poke_interval=30 if is_real else 1)
-        done = tell(run)
-        if not is_real:  # nobody's tutors get mails from a demo
-            reminding.deliver(reminding.plan(session_id))
-            done = tell_mails(inbox) and done
+        is_done = print_results(run)
+        if not is_real:  # a demo writes no mails about real sessions
+            reminder_dags.deliver(reminder_dags.plan(session_id))
+            is_done = print_mails(mail_server) and is_done
     say()
-    say(f"{'Done' if done else 'FAILED'} in {time.monotonic() - started:.1f} s: the DAG run ended in {run.state}.")
-    return 0 if done else 1
+    seconds = time.monotonic() - started
+    say(f"{'Done' if is_done else 'FAILED'} in {seconds:.1f} s: the DAG run ended with state {run.state}.")
+    return 0 if is_done else 1
 
 
 if __name__ == "__main__":

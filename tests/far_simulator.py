@@ -1,4 +1,4 @@
-"""The simulator in a process of its own, which can be killed and comes back with the same data."""
+"""The simulator in a process of its own, which can be killed and started again with the same data."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ import requests
 
 from ports import free_port
 
-PATIENCE = 60  # seconds until a simulator that does not start, answer or end fails a test
+PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
 
 
 class FarSimulator:
     """
-    The simulator as another process sees it. Use it as a context manager.
+    The simulator in another process. Use it as a context manager.
 
-    Edits, additions and deletions made through this object outlive `kill`; scenarios and the list of requests do not.
+    It keeps edits, additions and deletions after `kill` and `start`, but neither scenarios nor the list of requests.
 
     :param sessions: How many program sessions there are.
     :param learners: How many learners each of them has.
-    :param seed: The same seed gives the same data.
+    :param seed: The same seed and day give the same data.
+    :param today: The day that the sessions lie around.
     """
 
     company_id = "demo-company"
     api_key = "demo-key"
 
-    def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360) -> None:
+    def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360, today: str = "2026-06-01") -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        sizes = {"port": port, "sessions": sessions, "learners": learners, "seed": seed}
+        # On a day of its own, so that it comes back with the same dates after midnight.
+        sizes = {"port": port, "sessions": sessions, "learners": learners, "seed": seed, "today": today}
         self._command = [sys.executable, "-m", "airflow_provider_learning360.simulator"]
         self._command += [f"--{name}={value}" for name, value in sizes.items()]
         self._process: subprocess.Popen[str] | None = None
-        # What a client may have seen is remembered before the simulator can be killed.
+        # Changes are stored before the simulator can be killed: a client may have seen them.
         self._changing = threading.RLock()
         self._documents: dict[str, dict[str, Any]] = {}
         self._deleted: set[str] = set()
@@ -49,7 +51,7 @@ class FarSimulator:
         self._end(subprocess.Popen.terminate)
 
     def start(self) -> Self:
-        """Start; after `kill`, again on the same port and with the data as they were."""
+        """Start; after `kill`, on the same port and with the same data."""
         with self._changing, tempfile.TemporaryFile("w+") as errors:
             assert self._process is None, "it runs"
             self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -57,14 +59,14 @@ class FarSimulator:
                 if self.url not in self._first_line():
                     errors.seek(0)
                     raise RuntimeError(f"the simulator did not start: {errors.read()[-3000:]}")
-                self._put_back()
+                self._restore()
             except BaseException:
                 self.kill()
                 raise
         return self
 
     def kill(self) -> None:
-        """End it with SIGKILL: it answers nobody, and closes nothing properly."""
+        """End it with SIGKILL: it does not respond any more, and closes nothing properly."""
         self._end(subprocess.Popen.kill)
 
     @property
@@ -81,76 +83,77 @@ class FarSimulator:
     @property
     def session_ids(self) -> list[str]:
         """The IDs of all sessions, in order."""
-        ids: list[str] = self._ask("GET", "sessions")
+        ids: list[str] = self._request("GET", "sessions")
         return ids
 
     def session(self, session_id: str) -> dict[str, Any]:
         """Return a session as it is now."""
-        document: dict[str, Any] = self._ask("GET", f"sessions/{session_id}")
+        document: dict[str, Any] = self._request("GET", f"sessions/{session_id}")
         return document
 
     def edit(self, session_id: str, /, **fields: Any) -> dict[str, Any]:
-        """Change a session; return it as it is then, with a later `modifiedAt` unless that is among the fields."""
+        """Edit a session and return it, with a later `modifiedAt` unless that is among the fields."""
         with self._changing:
-            document: dict[str, Any] = self._ask("POST", f"sessions/{session_id}", fields)
+            document: dict[str, Any] = self._request("POST", f"sessions/{session_id}", fields)
             self._documents[session_id] = document
         return document
 
     def add(self, document: dict[str, Any]) -> str:
-        """Put a session there as it stands, new or in place of the one with its `_id`; return that."""
+        """Add a session as it is, or replace the one with its `_id`; return the ID."""
         session_id: str = document["_id"]
         with self._changing:
-            self._documents[session_id] = self._ask("PUT", f"sessions/{session_id}", document)
+            self._documents[session_id] = self._request("PUT", f"sessions/{session_id}", document)
         return session_id
 
     def delete(self, session_id: str) -> None:
         """Delete a session."""
         with self._changing:
-            self._ask("DELETE", f"sessions/{session_id}")
+            self._request("DELETE", f"sessions/{session_id}")
             self._documents.pop(session_id, None)
             self._deleted.add(session_id)
 
     def play(self, scenario: dict[str, Any] | list[dict[str, Any]]) -> None:
-        """Put a scenario, or each of a list, in play."""
-        self._ask("POST", "scenario", scenario)
+        """Add a scenario, or each of a list."""
+        self._request("POST", "scenario", scenario)
 
-    def calm(self) -> None:
-        """End all scenarios."""
-        self._ask("DELETE", "scenario")
+    def stop_scenarios(self) -> None:
+        """Stop all scenarios."""
+        self._request("DELETE", "scenario")
+
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The requests seen since it was started, or since the last `forget`."""
+        """The requests since it was started, or since the last `forget`."""
         return self.requests_since(0)
 
     def requests_since(self, count: int) -> list[dict[str, Any]]:
-        """Return the requests after the first so many, for lists that are too long to be read again and again."""
-        seen: list[dict[str, Any]] = self._ask("GET", f"requests?since={count}")
+        """Return the requests after the first `count`: reading a long list again and again is slow."""
+        seen: list[dict[str, Any]] = self._request("GET", f"requests?since={count}")
         return seen
 
     def forget(self) -> None:
-        """Forget the requests."""
-        self._ask("DELETE", "requests")
+        """Clear the list of requests."""
+        self._request("DELETE", "requests")
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
         with requests.Session() as client:
             client.trust_env = False
-            answer = client.request(method, f"{self.url}/_simulator/{path}", json=body, timeout=PATIENCE)
-        assert answer.ok, f"{method} {path}: {answer.text}"
-        return answer.json()
+            response = client.request(method, f"{self.url}/_simulator/{path}", json=body, timeout=PATIENCE)
+        assert response.ok, f"{method} {path}: {response.text}"
+        return response.json()
 
     def _first_line(self) -> str:
-        """What it says when it listens; nothing if it ends, or does not come to that."""
+        """Return the line that it prints when it listens; nothing if it does not start."""
         assert self._process
         assert self._process.stdout
         ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
         return self._process.stdout.readline() if ready else ""
 
-    def _put_back(self) -> None:
+    def _restore(self) -> None:
         for session_id in self._deleted.intersection(self.session_ids):
-            self._ask("DELETE", f"sessions/{session_id}")
+            self._request("DELETE", f"sessions/{session_id}")
         for session_id, document in self._documents.items():
-            self._ask("PUT", f"sessions/{session_id}", document)
+            self._request("PUT", f"sessions/{session_id}", document)
 
     def _end(self, how: Any) -> None:
         with self._changing:

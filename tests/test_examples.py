@@ -1,4 +1,4 @@
-"""Every example DAG runs, on Airflow's own machinery, against the simulator."""
+"""Every example DAG runs with `dag.test()` against the simulator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAGS = {
 
 
 def example(name: str, file: str | None = None) -> Any:
-    """Load an example afresh; its DAG."""
+    """Load an example file, and return a DAG of it."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{file or name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -59,7 +59,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_it_explains_itself(file: str) -> None:
+def test_example_has_a_description(file: str) -> None:
     for name in DAGS.get(file, (file,)):
         assert example(name, file).doc_md.strip().startswith("### ")
 
@@ -120,7 +120,7 @@ def test_any_route(learning360_simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("name", "file"), [("react_to_changes", None), ("dispatch_changes", "one_run_per_change")], ids=str
 )
-def test_a_run_that_no_change_started_does_nothing(name: str, file: str | None) -> None:
+def test_run_without_a_change_does_nothing(name: str, file: str | None) -> None:
     run = example(name, file).test()
     assert run.state == "success"
     assert results(run, "changed") == [[]]
@@ -139,7 +139,7 @@ def test_one_reminder(learning360_simulator: Simulator) -> None:
 
 # With mails, they run in the demo, which is a test too, and in tests/e2e/test_reminding.py.
 @pytest.mark.usefixtures("airflow_db")
-def test_reminders_of_which_none_is_due_start_no_delivery(learning360_simulator: Simulator) -> None:
+def test_plan_without_due_reminders_starts_no_delivery(learning360_simulator: Simulator) -> None:
     for session_id in learning360_simulator.session_ids:
         learning360_simulator.edit(session_id, startDate="2020-01-01T08:00:00.000Z", endDate="2020-02-01T08:00:00.000Z")
     run = example("plan_reminders", "reminders").test()
@@ -151,4 +151,28 @@ def test_an_approval_comes_before_the_mails() -> None:
     dag = example("dag", "reminders_with_approval")
     assert dag.get_task("approve").downstream_task_ids == {"send"}
     (notifier,) = dag.get_task("send").on_success_callback
-    assert notifier.channel == "training"
+    assert notifier.to == "training@example.com"
+
+
+@pytest.mark.usefixtures("airflow_db", "learning360_simulator")
+def test_delivery_without_a_reminder_is_skipped() -> None:
+    run = example("deliver_reminder", "reminders").test()
+    assert run.state == "success"
+    assert [one.state for one in run.get_task_instances()] == ["skipped"]
+
+
+@pytest.mark.parametrize("hour", [0, 7, 12, 21])
+@pytest.mark.parametrize("day", range(1, 8))  # a Monday to a Sunday
+def test_every_rule_reminds_of_a_session_of_the_simulator(day: int, hour: int) -> None:
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.reminders.planner import plan
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    now = datetime(2026, 6, day, hour, 30, tzinfo=UTC)
+    policy = ReminderPolicy.read(str(EXAMPLES / "reminders.yaml"))
+    simulator = Simulator(clock=lambda: now)
+    sessions = [ProgramSession.model_validate(simulator.session(one)) for one in simulator.session_ids]
+    planned = plan(sessions, policy, now)
+    coming = [one for one in planned.skipped if one.due and one.due < now + timedelta(days=7)]
+    # Nobody has moved a date yet.
+    assert {one.rule for one in [*planned.due, *coming]} == {rule.name for rule in policy.rules} - {"moved"}

@@ -1,4 +1,4 @@
-"""The YAML examples, in every dialect: each is built, and run, with the tool that reads it."""
+"""The YAML examples: each is built and run with the tool that reads its dialect."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ import yaml
 from airflow.providers.common.compat.sdk import BaseOperator, ParamValidationError
 
 from airflow_provider_learning360.simulator import Simulator
+from native_yaml import NATIVE, build_dag, find_operator, read_documents, read_tasks
 from smtp_server import SmtpServer
 from test_examples import EXAMPLES, results
 
 BLUEPRINTS = ("blueprint", "blueprint_reminders")
 BLUEPRINT_FILES = sorted(path for folder in BLUEPRINTS for path in (EXAMPLES / folder).glob("*.dag.yaml"))
-NATIVE = sorted((EXAMPLES / "native_yaml").glob("*.yaml"))
 DAG_FACTORY = EXAMPLES / "dag_factory"
 IMPORTER = "airflow.sdk.importers.yaml_importer.YamlDagImporter"
 SCENARIOS = ("fetch_session", "react_to_changes", "reminders")
@@ -44,8 +44,8 @@ def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
         yield server
 
 
-def dags_of(loader: Path) -> dict[str, Any]:
-    """Load a loader afresh, as Airflow does; its DAGs by their ID."""
+def load_dags(loader: Path) -> dict[str, Any]:
+    """Run a loader, as Airflow does, and return its DAGs by their ID."""
     from airflow.sdk import DAG
 
     spec = importlib.util.spec_from_file_location(f"loaded_{loader.parent.name}_{loader.stem}", loader)
@@ -56,7 +56,7 @@ def dags_of(loader: Path) -> dict[str, Any]:
     return {one.dag_id: one for one in vars(module).values() if isinstance(one, DAG)}
 
 
-def states(run: Any) -> dict[str, str]:
+def states_of(run: Any) -> dict[str, str]:
     return {one.task_id: one.state for one in run.get_task_instances()}
 
 
@@ -65,7 +65,7 @@ def hours_ahead(hours: float) -> str:
 
 
 def at_any_hour(policy: str) -> str:
-    """The policy of an example, without what would let the result depend on the time of the test."""
+    """Return the policy of an example without quiet hours and working days: the test runs at any time."""
     text = policy if "\n" in policy else Path(policy).read_text("utf-8")
     changed, times = re.subn(r"^(quiet_hours|working_days): .*\n", "", text, flags=re.MULTILINE)
     assert times == 2
@@ -73,7 +73,7 @@ def at_any_hour(policy: str) -> str:
 
 
 def runs_of(dag_id: str) -> dict[str, Any]:
-    """The `conf` of a DAG's runs, by their ID."""
+    """Return the `conf` of a DAG's runs, by their ID."""
     from airflow.models import DagRun
     from airflow.utils.session import create_session
 
@@ -82,7 +82,7 @@ def runs_of(dag_id: str) -> dict[str, Any]:
 
 
 def fetch(dag: Any, simulator: Simulator, field: str = "session_id") -> Any:
-    """Run a DAG that fetches a session; the run, and what it read, without people."""
+    """Run a DAG that fetches a session; return the run and the document, which has no people in it."""
     session_id = simulator.session_ids[0]
     run = dag.test(run_conf={field: session_id})
     assert run.state == "success"
@@ -93,7 +93,7 @@ def fetch(dag: Any, simulator: Simulator, field: str = "session_id") -> Any:
 
 
 def fetch_and_show(dag: Any, simulator: Simulator) -> None:
-    """Run a DAG that fetches a session, with an end and without, and see that what comes after it has it."""
+    """Run a DAG that fetches a session with an end and without; the next task gets the session."""
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, name='Safety "first"; echo {{ 7 * 7 }} $HOME')
     for fields in ({}, WITHOUT_END):
@@ -106,8 +106,8 @@ def fetch_and_show(dag: Any, simulator: Simulator) -> None:
 def remind(
     plan: Any, deliver: Any, simulator: Simulator, smtp: SmtpServer, *, group: str = "", at_once: int | None = None
 ) -> None:
-    """Plan what is due, deliver it, and see that nobody got anything twice, and that it is not planned again."""
-    learners = remindable(simulator)
+    """Plan what is due and deliver it: each recipient gets one mail, and nothing is planned again."""
+    learners = make_reminders_due(simulator)
     planning, sending = plan.get_task(f"{group}plan"), deliver.get_task("send")
     assert planning.policy == sending.policy
     planning.policy = sending.policy = at_any_hour(planning.policy)
@@ -130,11 +130,11 @@ def remind(
     run = plan.test()
     assert run.state == "success"
     assert results(run, f"{group}plan") == [[]]
-    assert states(run)[f"{group}start_delivery"] == "skipped"
+    assert states_of(run)[f"{group}start_delivery"] == "skipped"
 
 
-def remindable(simulator: Simulator) -> list[str]:
-    """Make something due for every session; who is to get it."""
+def make_reminders_due(simulator: Simulator) -> list[str]:
+    """Make a reminder due for every session, and return its recipients."""
     learners = []
     for number, session_id in enumerate(simulator.session_ids):
         users = [{"_id": f"{number * 100 + one:024x}", "mail": f"s{number}.r{one}@example.com"} for one in range(2)]
@@ -148,18 +148,18 @@ def remindable(simulator: Simulator) -> list[str]:
 
 @pytest.fixture
 def _dag_factory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tool, kept from telling its makers of every run."""
+    """dag-factory without its telemetry."""
     from dagfactory import settings
 
     monkeypatch.setattr(settings, "enable_telemetry", False)
 
 
 def dag_factory(stem: str) -> dict[str, Any]:
-    return dags_of(DAG_FACTORY / f"{stem}.py")
+    return load_dags(DAG_FACTORY / f"{stem}.py")
 
 
-def changes_of(*session_ids: str) -> list[dict[str, Any]]:
-    """Changes, as a watched asset tells of them."""
+def make_changes(*session_ids: str) -> list[dict[str, Any]]:
+    """Return changes as the operator returns them."""
     return [{"_id": one, "kind": "modified", "modifiedAt": {"from": None, "to": "2026"}} for one in session_ids]
 
 
@@ -167,7 +167,7 @@ def react(dag: Any, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> An
     """Run a DAG as if a change of every session had started it."""
     for number, session_id in enumerate(simulator.session_ids):
         simulator.edit(session_id, name=f"Session {number}")
-    changes = changes_of(*simulator.session_ids)
+    changes = make_changes(*simulator.session_ids)
     kind = "airflow_provider_learning360.operators.changes.ChangedProgramSessionsOperator"
     monkeypatch.setattr(f"{kind}.execute", lambda *_, **__: changes)
     run = dag.test()
@@ -182,18 +182,18 @@ def test_dag_factory_has_one_loader_for_each_file() -> None:
 
 @pytest.mark.usefixtures("_dag_factory")
 @pytest.mark.parametrize("stem", SCENARIOS)
-def test_dag_factory_shows_an_error_where_there_is_one(stem: str, tmp_path: Path) -> None:
+def test_dag_factory_shows_a_mistake_as_an_import_error(stem: str, tmp_path: Path) -> None:
     loader, text = DAG_FACTORY / f"{stem}.py", (DAG_FACTORY / f"{stem}.yaml").read_text("utf-8")
     shutil.copy(loader, tmp_path)
     (tmp_path / f"{stem}.yaml").write_text(re.sub(r"(?m)^(\s+operator: .*)Operator$", r"\1Operatr", text), "utf-8")
     with pytest.raises(ImportError, match="Operatr"):
-        dags_of(tmp_path / loader.name)
+        load_dags(tmp_path / loader.name)
 
 
 @pytest.mark.usefixtures("_dag_factory")
 @pytest.mark.parametrize("stem", SCENARIOS)
 def test_dag_factory_takes_every_key_of_the_dag(stem: str) -> None:
-    # It drops those that it does not know without a word.
+    # It ignores unknown keys silently.
     from dagfactory import dagbuilder
 
     known = set(re.findall(r'dag_params(?:\.get\(\s*|\[)"(\w+)"', inspect.getsource(dagbuilder))) | {"schedule"}
@@ -220,13 +220,13 @@ def test_dag_factory_reaction(learning360_simulator: Simulator, monkeypatch: pyt
 
     run = dag.test()
     assert run.state == "success"
-    assert states(run) == {"changed": "success", "get_session": "skipped", "tell": "skipped"}
+    assert states_of(run) == {"changed": "success", "get_session": "skipped", "tell": "skipped"}
 
     learning360_simulator.edit(learning360_simulator.session_ids[0], **WITHOUT_END)
     run = react(dag, learning360_simulator, monkeypatch)
     sent = [learning360_simulator.session(one) for one in learning360_simulator.session_ids]
-    told = [f"{one['name']} now starts {one['startDate']} and ends {one.get('endDate')}" for one in sent]
-    assert results(run, "tell") == told
+    texts = [f"{one['name']} now starts {one['startDate']} and ends {one.get('endDate')}" for one in sent]
+    assert results(run, "tell") == texts
 
 
 @pytest.mark.usefixtures("_dag_factory", "airflow_db")
@@ -240,43 +240,23 @@ def test_dag_factory_reminders(learning360_simulator: Simulator, smtp: SmtpServe
 # --- Airflow's own YAML, from 3.4 on ---
 
 
-def native_documents() -> list[tuple[str, dict[str, Any]]]:
-    return [(path.name, document) for path in NATIVE for document in yaml.safe_load_all(path.read_text("utf-8"))]
-
-
-def tasks_of(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every task of a DAG, with what it extends."""
-    found = []
-    for task in document["tasks"]:
-        template = document.get("templates", {}).get(task.get("extends"), {})
-        found.append({**template, **task, "with": {**template.get("with", {}), **task.get("with", {})}})
-    return found
-
-
 def native_tasks() -> list[Any]:
     return [
         pytest.param(task, id=f"{name}:{document['dag_id']}.{task['id']}")
-        for name, document in native_documents()
-        for task in tasks_of(document)
+        for name, document in read_documents()
+        for task in read_tasks(document)
     ]
 
 
-def operator_of(task: dict[str, Any]) -> type[BaseOperator]:
-    module, _, name = task["uses"].rpartition(".")
-    kind = getattr(importlib.import_module(module), name)
-    assert issubclass(kind, BaseOperator)
-    return kind  # type: ignore[no-any-return]
-
-
-def parameters(kind: type) -> set[str]:
-    """The names that a constructor and those that it passes the rest on to take."""
+def parameter_names(kind: type) -> set[str]:
+    """Return the names of the parameters of a class, with those of its base classes."""
     inits = [vars(one)["__init__"] for one in kind.__mro__ if "__init__" in vars(one)]
     named = [one for init in inits for one in inspect.signature(init).parameters.values()]
     return {one.name for one in named if one.kind is one.KEYWORD_ONLY or one.kind is one.POSITIONAL_OR_KEYWORD}
 
 
 def is_marked(value: Any) -> bool:
-    """Whether a value is rendered, wholly or in part."""
+    """Return whether a value, or a part of it, is a template or a reference."""
     if isinstance(value, dict):
         return bool({"$t", "$x", "$f"} & set(value)) or any(map(is_marked, value.values()))
     return isinstance(value, list) and any(map(is_marked, value))
@@ -284,45 +264,25 @@ def is_marked(value: Any) -> bool:
 
 def test_native_examples_are_there() -> None:
     assert [path.stem for path in NATIVE] == list(SCENARIOS)
-    assert {document["$schema"] for _, document in native_documents()} == {
+    assert {document["$schema"] for _, document in read_documents()} == {
         "https://airflow.apache.org/schemas/dag/2026-10-30.json"
     }
 
 
 @pytest.mark.parametrize("task", native_tasks())
 def test_native_tasks_give_operators_what_they_take(task: dict[str, Any]) -> None:
-    kind = operator_of(task)
-    base = parameters(BaseOperator)
+    kind = find_operator(task)
+    base = parameter_names(BaseOperator)
     given = set(task["with"])
-    assert given <= parameters(kind) - base
+    assert given <= parameter_names(kind) - base
     assert set(task) - {"id", "uses", "with", "needs", "extends"} <= base - {"task_id", "dag", "default_args"}
     assert {name for name, value in task["with"].items() if is_marked(value)} <= set(kind.template_fields)
-    # What stands in a text and looks like a template is none, without a mark.
+    # Without a mark, a text that looks like a template is not rendered.
     assert not [one for one in task["with"].values() if isinstance(one, str) and "{{" in one]
 
 
-def lowered(value: Any, dag: Any) -> Any:
-    """A value as an operator gets it: what is rendered as a template, what refers to a task as its output."""
-    if isinstance(value, dict):
-        if "$x" in value:
-            return dag.get_task(value["$x"]).output
-        return value["$t"] if "$t" in value else {name: lowered(one, dag) for name, one in value.items()}
-    return [lowered(one, dag) for one in value] if isinstance(value, list) else value
-
-
-def made(document: dict[str, Any]) -> Any:
-    """The DAG of a document, for an Airflow that has no importer for it; without how often tasks are retried."""
-    from airflow.sdk import DAG
-
-    with DAG(document["dag_id"], schedule=document["schedule"], params=document.get("params")) as dag:
-        for task in tasks_of(document):
-            operator = operator_of(task)(task_id=task["id"], **lowered(task["with"], dag))
-            operator.set_upstream([dag.get_task(one) for one in task.get("needs", ())])
-    return dag
-
-
-def known(*dags: Any) -> dict[str, Any]:
-    """Tell Airflow's database of DAGs that are outside of its folder, or it does not run them; these by their ID."""
+def store_dags(*dags: Any) -> dict[str, Any]:
+    """Store DAGs in Airflow's database, which does not run others; return them by their ID."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 
@@ -335,13 +295,13 @@ def known(*dags: Any) -> dict[str, Any]:
 
 
 def test_native_reminders_have_one_policy() -> None:
-    tasks = [task for name, one in native_documents() if name == "reminders.yaml" for task in one["tasks"]]
+    tasks = [task for name, one in read_documents() if name == "reminders.yaml" for task in one["tasks"]]
     policies = [task["with"]["policy"] for task in tasks if "policy" in task["with"]]
     assert len(policies) == 2
     assert policies[0] == policies[1]
 
 
-@pytest.mark.parametrize("document", [one for _, one in native_documents()], ids=lambda one: one["dag_id"])
+@pytest.mark.parametrize("document", [one for _, one in read_documents()], ids=lambda one: one["dag_id"])
 def test_native_tasks_refer_to_tasks_that_are_there(document: dict[str, Any]) -> None:
     ids = [task["id"] for task in document["tasks"]]
     assert len(ids) == len(set(ids))
@@ -349,8 +309,8 @@ def test_native_tasks_refer_to_tasks_that_are_there(document: dict[str, Any]) ->
         assert set(task.get("needs", ())) <= set(ids)
 
 
-def imported(path: Path) -> list[Any]:
-    """The DAGs that Airflow's own importer makes of a file."""
+def import_file(path: Path) -> list[Any]:
+    """Return the DAGs that Airflow's own importer builds from a file."""
     from airflow.sdk.importers import yaml_importer as importers
     from airflow.sdk.importers.base import FilesystemDagDefinition
 
@@ -362,9 +322,9 @@ def imported(path: Path) -> list[Any]:
     return list(result.dags)
 
 
-@pytest.fixture(params=["imported", "made"])
+@pytest.fixture(params=["imported", "built"])
 def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """What returns the DAGs of an example: as an Airflow that reads YAML imports them, and as we make them."""
+    """Return a function that builds the DAGs of an example: with Airflow's importer, or with ours where it has none."""
     if request.param == "imported":
         pytest.importorskip("airflow.sdk.importers.yaml_importer", reason="Airflow reads YAML by itself from 3.4 on")
         monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_IMPORTER_CONFIGS", json.dumps([{"classpath": IMPORTER}]))
@@ -373,10 +333,10 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
 
     def dags(stem: str) -> dict[str, Any]:
         path = EXAMPLES / "native_yaml" / f"{stem}.yaml"
-        documents = [document for name, document in native_documents() if name == path.name]
+        documents = [document for name, document in read_documents() if name == path.name]
         if request.param == "imported":
-            return {dag.dag_id: dag for dag in imported(path)}
-        return known(*map(made, documents))
+            return {dag.dag_id: dag for dag in import_file(path)}
+        return store_dags(*map(build_dag, documents))
 
     return dags
 
@@ -422,10 +382,10 @@ def test_native_reminders(learning360_simulator: Simulator, smtp: SmtpServer, na
 
 
 def blueprint(folder: str, dag_id: str) -> Any:
-    return dags_of(EXAMPLES / folder / "loader.py")[dag_id]
+    return load_dags(EXAMPLES / folder / "loader.py")[dag_id]
 
 
-def test_blueprint_has_the_three() -> None:
+def test_blueprint_has_every_example() -> None:
     names = [path.name for folder in BLUEPRINTS for path in sorted((EXAMPLES / folder).glob("*.dag.yaml"))]
     assert names == [
         *("fetch_session.dag.yaml", "react_to_changes.dag.yaml"),
@@ -445,7 +405,7 @@ def test_blueprint_files_are_those_of_the_schema_that_they_name(path: Path) -> N
 
 
 @pytest.mark.parametrize("folder", BLUEPRINTS)
-def test_blueprint_finds_nothing_to_say(folder: str) -> None:
+def test_blueprint_lint_finds_nothing(folder: str) -> None:
     tool = [sys.executable, "-m", "blueprint.cli", "lint", "--template-dir", "."]
     done = subprocess.run(tool, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -453,18 +413,18 @@ def test_blueprint_finds_nothing_to_say(folder: str) -> None:
 
 def test_a_new_file_is_there_without_a_restart(tmp_path: Path) -> None:
     folder = shutil.copytree(EXAMPLES / "blueprint", tmp_path / "blueprint")
-    before = dags_of(folder / "loader.py")
+    before = load_dags(folder / "loader.py")
     text = (folder / "fetch_session.dag.yaml").read_text("utf-8")
     text = text.replace("blueprint_fetch_session", "one_more")
     (folder / "one_more.dag.yaml").write_text(text, "utf-8")
-    assert set(dags_of(folder / "loader.py")) == {*before, "one_more"}
+    assert set(load_dags(folder / "loader.py")) == {*before, "one_more"}
 
     (folder / "one_more.dag.yaml").write_text(text.replace("get_session\n", "get_sessoin\n"), "utf-8")
-    broken = dags_of(folder / "loader.py")
+    broken = load_dags(folder / "loader.py")
     assert set(broken) == {*before, "learning360_broken_file_1"}
     with pytest.raises(Exception, match="get_sessoin"):
         broken["learning360_broken_file_1"].validate()
-    assert len(dags_of(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
+    assert len(load_dags(EXAMPLES / "blueprint_reminders" / "loader.py")) == 2
 
 
 @pytest.mark.usefixtures("airflow_db")
@@ -503,12 +463,12 @@ def test_blueprint_reminders(learning360_simulator: Simulator, smtp: SmtpServer)
 
 
 @pytest.mark.usefixtures("_dag_factory")
-def test_airflow_shows_all_of_them_side_by_side() -> None:
+def test_examples_have_names_of_their_own() -> None:
     from airflow.dag_processing.dagbag import DagBag
 
     found = DagBag(EXAMPLES)
     assert found.import_errors == {}
-    ids = sorted(found.dags) + [document["dag_id"] for _, document in native_documents()]
+    ids = sorted(found.dags) + [document["dag_id"] for _, document in read_documents()]
     assert len(ids) == len(set(ids))
     for dialect in ("dag_factory", "blueprint", "native"):
         assert len([one for one in ids if one.startswith(f"{dialect}_")]) == 4
@@ -521,11 +481,11 @@ def test_airflow_shows_all_of_them_side_by_side() -> None:
     assert len(watched) == len(set(watched)) == 4
 
 
-def test_the_page_says_what_was_tried() -> None:
+def test_no_code_page_names_the_tested_versions() -> None:
     page = (EXAMPLES.parent / "docs" / "no-code.md").read_text("utf-8")
     for tool in ("airflow-blueprint", "dag-factory"):
         assert f"{tool} {version(tool)}, Airflow 3.3" in page
-    assert "airflow-provider-learning360[" not in page  # on an index, that name is nobody's, or somebody else's
+    assert "airflow-provider-learning360[" not in page  # it is on no index, where the name may be somebody else's
     assert f"DAG_IMPORTER_CONFIGS='{json.dumps([{'classpath': IMPORTER}])}'" in page
 
 

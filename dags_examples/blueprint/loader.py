@@ -1,5 +1,5 @@
 """
-Builds a DAG of each `*.dag.yaml` in this folder. A new file is there as soon as Airflow reads this one again.
+Builds one DAG from each `*.dag.yaml` in this folder. Airflow finds a new YAML file when it reads this loader again.
 
 A broken file stops its own DAG only. Airflow lists the error under the path of that file; `python loader.py` shows it, too.
 """

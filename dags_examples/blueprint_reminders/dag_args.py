@@ -1,4 +1,4 @@
-"""Lets the YAML files of this folder say `watch`, `tags` and more about their DAGs; the loader finds it by itself."""
+"""Adds `watch`, `tags` and more to what the YAML files of this folder may say about their DAGs. The loader finds this file."""
 
 from __future__ import annotations
 

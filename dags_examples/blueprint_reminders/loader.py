@@ -1,4 +1,4 @@
-"""Builds a DAG of each `*.dag.yaml` in this folder: a mistake in another YAML file does not stop these reminders."""
+"""Builds one DAG from each `*.dag.yaml` in this folder. A mistake in another folder does not stop these reminders."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """
-Loads reminders.yaml. One loader for each file, and the file by its path: a mistake in it is shown as an import error, where
-dag-factory would only log it if it looked through the folder itself.
+Loads reminders.yaml. Each YAML file has a loader of its own, so that Airflow shows a mistake in the file as an import error.
+(If dag-factory reads a whole folder, it only logs the mistake.)
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from pathlib import Path
 
 from dagfactory import load_yaml_dags
 
-from airflow.sdk import DAG  # noqa: F401 - Airflow reads files only that speak of it and of a DAG
+from airflow.sdk import DAG  # noqa: F401 - Airflow skips files in which neither "airflow" nor "DAG" occurs
 
 load_yaml_dags(globals(), config_filepath=str(Path(__file__).resolve().with_suffix(".yaml")))

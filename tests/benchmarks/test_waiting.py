@@ -174,7 +174,7 @@ def test_requests_on_401(
     def tally() -> None:
         tokens = sum("oauth2" in one.path for one in simulator.requests)
         counted.append((len(simulator.requests) - tokens, tokens))
-        simulator.calm()
+        simulator.stop_scenarios()
 
     async def by_coroutine() -> None:
         async with LearningAsyncHook() as hook:

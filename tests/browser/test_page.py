@@ -200,7 +200,7 @@ def test_trouble_says_what_to_do(
         page.locator("#test-request").click()
         expect(page.locator("#request-trouble")).to_contain_text(said)
     finally:
-        simulator.calm()
+        simulator.stop_scenarios()
     page.locator("#test-request").click()
     expect(page.locator("#request-summary")).to_contain_text("200")
 
@@ -209,7 +209,7 @@ def test_no_such_session(visitor: Visitor) -> None:
     page = visitor.open()
     page.locator("#search").fill("no session has such a name")
     expect(page.locator("#search-state")).to_contain_text("No ", ignore_case=True)
-    page.locator("#search").fill("60b8d2956e20ae1a0f8e44f1")
+    page.locator("#search").fill("f" * 24)
     page.locator("#use-id").click()
     page.locator("#test-request").click()
     expect(page.locator("#request-trouble")).to_contain_text("Fix the ID")

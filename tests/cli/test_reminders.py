@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.learning360_simulator(sessions=2, learners=3)
 
-ID = "60b8d2956e20ae1a0f8e44f1"
+ID = "60b8d2956e20ae1a0f8e44f2"
 AT = "2026-03-01T10:00"
 RULES: list[dict[str, Any]] = [
     {"name": "start", "anchor": "startDate", "before": {"days": 1}, "audience": ["learners", "tutors"]},

@@ -157,7 +157,7 @@ def other(other_host: Simulator) -> Iterator[Simulator]:
     """Another host, which must not get any request."""
     other_host.forget()
     yield other_host
-    other_host.calm()
+    other_host.stop_scenarios()
 
 
 @pytest.fixture

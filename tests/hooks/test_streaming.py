@@ -311,7 +311,7 @@ def test_invalid_success_is_an_error(
     assert len(simulator.requests) == 1
     assert_shows_nothing_else(caught.value)
     # The connection was returned to the pool, or closed.
-    simulator.calm()
+    simulator.stop_scenarios()
     assert opened() == expected(simulator)
 
 

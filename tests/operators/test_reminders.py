@@ -276,9 +276,11 @@ def test_deleted_session_skips_the_delivery(simulator: Simulator, smtp: SmtpServ
         Delivery(conf).execute()
 
 
-def test_run_started_by_hand_says_what_to_do(simulator: Simulator, smtp: SmtpServer) -> None:
-    with pytest.raises(FixArgumentError, match="Let the planning DAG start the delivery"):
+def test_run_started_by_hand_is_skipped_and_says_what_to_do(simulator: Simulator, smtp: SmtpServer) -> None:
+    with pytest.raises(AirflowSkipException, match="this run has no reminder. Start the DAG that plans reminders"):
         Delivery({}).execute()
+    with pytest.raises(FixArgumentError, match="Let the planning DAG start the delivery"):
+        Delivery({"rule": "day_before"}).execute()
 
 
 def test_airflow_below_3_3_is_refused(simulator: Simulator, smtp: SmtpServer) -> None:

@@ -1,4 +1,4 @@
-"""What tests with several processes rely on: the simulator that is killed comes back as it was."""
+"""The simulator in another process: killed and started again, it has the same data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def far_simulator():
         yield far_simulator
 
 
-def test_killed_and_started_it_is_as_before(far_simulator):
+def test_simulator_has_the_same_data_after_a_kill(far_simulator):
     edited, deleted, moved, untouched = far_simulator.session_ids
     far_simulator.edit(edited, name="Edited", modifiedAt="2031-01-01T00:00:00.000Z")
     document = far_simulator.session(moved)
@@ -38,14 +38,14 @@ def test_killed_and_started_it_is_as_before(far_simulator):
     assert far_simulator.edit(edited, name="Later")["modifiedAt"] > "2031"
 
 
-def test_requests_and_scenarios(far_simulator):
+def test_far_simulator_lists_requests_and_plays_scenarios(far_simulator):
     session_id = far_simulator.session_ids[0]
     keys = {"X-company-id": far_simulator.company_id, "X-apiKey": far_simulator.api_key}
     address = f"{far_simulator.url}/api/v1/programs/sessions/{session_id}/"
 
     far_simulator.play({"do": {"status": 503}})
     assert requests.get(address, headers=keys, timeout=10).status_code == 503
-    far_simulator.calm()
+    far_simulator.stop_scenarios()
     assert requests.get(address, headers=keys, timeout=10).json() == far_simulator.session(session_id)
 
     assert [seen["status"] for seen in far_simulator.requests] == [503, 200]

@@ -31,7 +31,7 @@ def _running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_logs_each_request_and_stops_on_a_signal(number, tmp_path):
+def test_command_prints_its_address_logs_requests_and_stops_on_a_signal(number, tmp_path):
     scenario = tmp_path / "scenario.json"
     scenario.write_text(json.dumps([{"when": {"after_requests": 1}, "do": {"status": 429}}]))
     with _running("--sessions", "3", "--scenario", str(scenario)) as (process, ready):
@@ -44,9 +44,9 @@ def test_it_says_where_it_is_logs_each_request_and_stops_on_a_signal(number, tmp
         output, log = process.communicate(timeout=10)
     assert process.returncode == 0
     assert output == ""
-    # Each line is written by the thread that answered, after the answer: on a busy machine in either order.
-    answered, limited = sorted(log.splitlines(), key=lambda line: line.endswith("[status]"))
-    assert "GET /api/v1/programs/sessions?company=***&apiKey=***  200  " in answered
+    # Threads write their lines after the response: on a busy machine in either order.
+    succeeded, limited = sorted(log.splitlines(), key=lambda line: line.endswith("[status]"))
+    assert "GET /api/v1/programs/sessions?company=***&apiKey=***  200  " in succeeded
     assert limited.endswith("[status]")
     assert " 429 " in limited
     assert "demo-key" not in log
@@ -69,7 +69,7 @@ def test_importing_it_imports_nothing_of_airflow_or_of_the_client():
         (["--scenario", "/nowhere/at/all.json"], "No such file"),
     ],
 )
-def test_what_cannot_start_says_why(arguments, message, capsys, monkeypatch):
+def test_command_says_why_it_cannot_start(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert main(arguments) == 1
     shown = capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_what_cannot_start_says_why(arguments, message, capsys, monkeypatch):
     assert message in shown
 
 
-def test_a_wrong_scenario_file_says_what_is_allowed(tmp_path, capsys, monkeypatch):
+def test_command_says_what_a_scenario_may_hold(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     scenario = tmp_path / "scenario.json"
     scenario.write_text('{"do": {"status": 500}, "wenn": {}}')

@@ -1,4 +1,4 @@
-"""Steering the simulator over HTTP, without a key."""
+"""The control routes, which need no key."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_sessions(simulator, stranger, session_id):
     assert session_id not in simulator.session_ids
 
 
-def test_sessions_are_listed_and_shown_as_they_are_now(simulator, stranger, session_id):
+def test_controls_return_sessions_as_they_are_now(simulator, stranger, session_id):
     simulator.edit(session_id, name="Edited")
     simulator.delete(simulator.session_ids[-1])
     assert stranger.get("/_simulator/sessions").json() == simulator.session_ids
     assert stranger.get(f"/_simulator/sessions/{session_id}").json() == simulator.session(session_id)
 
 
-def test_a_session_is_put_back_as_it_was(simulator, stranger):
+def test_controls_replace_a_session(simulator, stranger):
     ids = simulator.session_ids
     before, progress = simulator.session(ids[1]), simulator.statistics(ids[1])
     simulator.edit(ids[1], name="Edited")
@@ -48,7 +48,7 @@ def test_a_session_is_put_back_as_it_was(simulator, stranger):
     assert simulator.session_ids == ids
 
 
-def test_a_session_is_put_where_none_was(simulator, stranger, session_id):
+def test_controls_add_a_session(simulator, stranger, session_id):
     before = simulator.session(session_id)
     simulator.delete(session_id)
     without_id = {key: value for key, value in before.items() if key != "_id"}
@@ -67,7 +67,7 @@ def test_tokens(simulator, stranger, path):
     assert stranger.get(path).status_code == 401
 
 
-def test_requests_are_shown_without_secrets_and_without_these(simulator, stranger, path):
+def test_list_of_requests_has_no_secrets_and_no_control_requests(simulator, stranger, path):
     stranger.get(path, params={"company": "demo-company", "apiKey": "demo-key", "a": "b"})
     response = stranger.get("/_simulator/requests")
     (shown,) = response.json()
@@ -77,7 +77,7 @@ def test_requests_are_shown_without_secrets_and_without_these(simulator, strange
     assert len(simulator.requests) == 1
 
 
-def test_requests_since_then(simulator, stranger, path):
+def test_list_of_requests_starts_where_it_is_told(simulator, stranger, path):
     for _ in range(3):
         stranger.get(path)
     everything = stranger.get("/_simulator/requests").json()
@@ -99,15 +99,15 @@ def test_requests_since_then(simulator, stranger, path):
         ("GET", "sessions/x", None, 404, "no program session 'x'"),
         ("GET", "requests?since=x", None, 400, "invalid literal for int"),
         ("DELETE", "sessions/x", None, 404, "no program session 'x'"),
-        ("GET", "nothing", None, 404, "the simulator has no GET /_simulator/nothing"),
+        ("GET", "nothing", None, 404, "the simulator has no route GET /_simulator/nothing"),
     ],
 )
-def test_what_cannot_be_done_says_why(stranger, method, path, body, status, message):
+def test_controls_say_what_is_not_possible(stranger, method, path, body, status, message):
     response = stranger.request(method, f"/_simulator/{path}", json=body)
     assert response.status_code == status
     assert message in response.json()["error"]
 
 
-def test_scenarios_do_not_disturb_the_controls(simulator, stranger):
+def test_controls_ignore_scenarios(simulator, stranger):
     simulator.play({"when": {"path": ".*"}, "do": {"status": 503}})
     assert stranger.delete("/_simulator/scenario").status_code == 200

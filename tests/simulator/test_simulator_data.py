@@ -1,15 +1,15 @@
-"""The data: believable, odd where the real ones are, the same for the same seed; and what changes them."""
+"""The sample data: it has the oddities of real data, depends on seed and day, and can be edited."""
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.simulator.catalogue import MODERN_FIELDS
+from airflow_provider_learning360.simulator.sample_data import MODERN_FIELDS
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 IDENTIFIER = re.compile(r"[0-9a-f]{24}")
@@ -34,8 +34,51 @@ def _all(**options: object) -> list[dict[str, object]]:
     return [simulator.session(session_id) for session_id in simulator.session_ids]
 
 
-def test_same_seed_same_data():
+def test_seed_decides_the_data():
     assert _all(seed=1) == _all(seed=1) != _all(seed=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"seed": 1}, {"sessions": 1}, {"legacy": 12}, {"today": date(2020, 2, 29)}, {"learners": 0}],
+    ids=str,
+)
+def test_the_first_session_is_that_of_the_examples(options):
+    ids = [document["_id"] for document in _all(**options)]
+    assert ids[0] == "60b8d2956e20ae1a0f8e44f1"
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("now", ["2026-01-01T00:00:00", "2026-11-26T12:34:56", "2031-05-05T23:59:59"])
+def test_sessions_lie_around_today(now):
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    text = moment.isoformat()
+    documents = _all(clock=lambda: moment)
+    assert len([one for one in documents if one["endDate"] < text]) >= 2
+    assert len([one for one in documents if one["startDate"] <= text <= one["endDate"]]) >= 2
+    soon = (moment + timedelta(days=7)).isoformat()
+    assert len([one for one in documents if text < one["startDate"] <= soon]) >= 2
+    assert all(one["modifiedAt"] < text for one in documents)
+
+
+def test_another_day_moves_the_dates_of_the_same_sessions():
+    today, later = (_all(today=date(2026, 6, day)) for day in (1, 4))
+    for one, other in zip(today, later, strict=True):
+        for key in ("startDate", "endDate"):
+            moved = datetime.fromisoformat(other.pop(key)) - datetime.fromisoformat(one.pop(key))
+            assert moved == timedelta(days=3)
+        del one["modifiedAt"], other["modifiedAt"]
+    assert today == later
+
+
+def test_statistics_have_no_times_in_the_future():
+    now = "2026-06-01T12:00:00.000Z"
+    simulator = Simulator(clock=lambda: datetime.fromisoformat(now))
+    for document in map(simulator.session, simulator.session_ids):
+        statistics = simulator.statistics(document["_id"])
+        times = [item[key] for item in statistics["usersStats"] for key in ("startTime", "endTime") if item.get(key)]
+        assert all(document["startDate"] <= one <= now for one in times)
+        assert bool(times) == (document["startDate"] < now)
 
 
 def test_a_session_does_not_depend_on_how_many_there_are():
@@ -136,7 +179,7 @@ def test_an_edit_sets_given_values_and_removes_with_an_ellipsis():
     assert "modifiedAt" not in simulator.edit(session_id, modifiedAt=...)
 
 
-def test_what_is_no_json_leaves_no_trace():
+def test_edit_with_a_value_that_is_not_json_changes_nothing():
     simulator = Simulator()
     session_id = simulator.session_ids[0]
     before = simulator.session(session_id)
@@ -153,7 +196,7 @@ def test_documents_are_copies():
     assert simulator.session(session_id)["users"]
 
 
-def test_sessions_come_and_go(client, simulator):
+def test_sessions_are_added_and_deleted(client, simulator):
     document = {"_id": "f" * 24, "name": "New", "users": [{"_id": "e" * 24, "mail": "ann@example.com"}]}
     assert simulator.add(document) == "f" * 24
     document["name"] = "changed by the caller"
@@ -186,7 +229,7 @@ def test_learners_finish(client, simulator, session_id):
         simulator.finish(added, "nobody@example.com")
 
 
-def test_who_is_enrolled_later_has_not_begun_and_who_is_not_any_more_is_gone(simulator, session_id):
+def test_statistics_follow_the_learners_of_the_session(simulator, session_id):
     kept, *_ = simulator.session(session_id)["users"]
     simulator.finish(session_id, kept["mail"])
     new = {"_id": "e" * 24, "mail": "new@example.com"}

@@ -1,4 +1,4 @@
-"""The vendor's routes, over a socket."""
+"""The routes of 360Learning, over HTTP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_list_holds_every_session_in_ascending_order(simulator, client):
     assert len(documents) == 12
 
 
-def test_headers_are_the_vendor_s(client, path):
+def test_headers_are_those_of_360learning(client, path):
     response = client.get(path)
     assert response.headers["Content-Type"] == "application/json; charset=utf-8"
     assert response.headers["Cache-Control"] == "no-cache, no-store, private"
@@ -43,7 +43,7 @@ def test_etag_follows_the_content(simulator, client, path, session_id):
     assert first == second != client.get(path).headers["ETag"]
 
 
-def test_large_bodies_are_compressed_for_who_asks(client, path):
+def test_large_bodies_are_compressed_on_request(client, path):
     compressed = client.get(path)
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
     refused = client.get(path, headers={"Accept-Encoding": "br, gzip;q=0"})
@@ -80,7 +80,7 @@ def test_malformed_id_and_unknown_route(client, address):
     assert response.json()["message"] == "Not Found"
 
 
-def test_a_method_that_no_route_has_is_an_unknown_route(client, path):
+def test_unknown_method_is_an_unknown_route(client, path):
     assert client.delete(path).json()["message"] == "Not Found"
     assert client.put(path).json()["message"] == "Not Found"
 
@@ -209,7 +209,7 @@ def test_a_limit_is_lifted_with_null(simulator, client, path, session_id):
         ["name"],
     ],
 )
-def test_a_patch_that_makes_no_sense_is_refused_and_changes_nothing(simulator, client, path, session_id, body):
+def test_invalid_patch_changes_nothing(simulator, client, path, session_id, body):
     before = simulator.session(session_id)
     response = client.patch(path, json=body)
     assert response.status_code == 400
@@ -217,6 +217,6 @@ def test_a_patch_that_makes_no_sense_is_refused_and_changes_nothing(simulator, c
     assert simulator.session(session_id) == before
 
 
-def test_a_patch_that_is_no_json_is_refused(client, path):
+def test_patch_without_json_is_invalid(client, path):
     response = client.patch(path, data=b"{", headers={"Content-Type": "application/json"})
     assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""Scenarios: each kind of disturbance, and when it happens."""
+"""Scenarios: each effect, and when it applies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_status_with_headers_and_body(simulator, client, path):
         (503, "^an error occurred: [0-9a-f]{32}$"),
     ],
 )
-def test_status_without_a_body_has_the_vendor_s(simulator, client, path, status, pattern):
+def test_status_has_the_body_of_360learning_by_default(simulator, client, path, status, pattern):
     simulator.play({"do": {"status": status}})
     response = client.get(path)
     assert response.status_code == status
@@ -90,7 +90,7 @@ def test_expire_tokens(simulator, client, path):
     assert _statuses(client, path, 3) == [200, 401, 401]
 
 
-def test_delay_holds_the_answer_back_and_the_request_is_seen_at_once(simulator, client, path):
+def test_delay_holds_the_response_back_but_not_the_request(simulator, client, path):
     simulator.play({"do": {"delay": 600}})
     failures = []
 
@@ -109,7 +109,7 @@ def test_delay_holds_the_answer_back_and_the_request_is_seen_at_once(simulator, 
     assert failures
 
 
-def test_a_short_delay_ends_with_the_answer(simulator, client, path):
+def test_short_delay_ends_with_the_response(simulator, client, path):
     simulator.play([{"do": {"delay": 0.01}}, {"do": {"delay": 0.01}}])
     assert client.get(path).json()["_id"]
 
@@ -161,7 +161,7 @@ def test_list(simulator, client, path, session_id):
     assert client.get(path).json() == [simulator.session(session_id)]
 
 
-def test_drift_changes_what_answers_with_sessions_contain(simulator, client, path, session_id):
+def test_drift_changes_the_sessions_in_responses(simulator, client, path, session_id):
     drift = {"add": {"colour": "red"}, "remove": ["lang", "nothing"], "module_type": "quiz"}
     simulator.play({"do": {"drift": drift}})
     for document in (client.get(path).json(), *client.get("/api/v1/programs/sessions").json()):
@@ -170,7 +170,7 @@ def test_drift_changes_what_answers_with_sessions_contain(simulator, client, pat
         assert document["modules"][0]["type"] == "quiz"
     assert "colour" not in client.get(f"{path}stats").json()
     assert "colour" not in simulator.session(session_id)
-    simulator.calm()
+    simulator.stop_scenarios()
     assert client.get(path).json() == simulator.session(session_id)
     simulator.play({"do": {"drift": {"add": {"modules": []}}}})
     assert client.get(path).json()["modules"] == []
@@ -181,19 +181,19 @@ def test_redirect(simulator, client, path):
     response = client.get(path, allow_redirects=False)
     assert response.status_code == 307
     assert response.headers["Location"] == "http://other.example.com/x"
-    simulator.calm()
+    simulator.stop_scenarios()
     simulator.play({"do": {"redirect": "/x"}})
     assert client.get(path, allow_redirects=False).status_code == 302
 
 
-def test_a_refused_patch_changes_nothing(simulator, client, path, session_id):
+def test_failed_patch_changes_nothing(simulator, client, path, session_id):
     before = simulator.session(session_id)
     simulator.play({"do": {"status": 503}})
     assert client.patch(path, json={"name": "x"}).status_code == 503
     assert simulator.session(session_id) == before
 
 
-def test_path_and_method_narrow_it(simulator, client, path):
+def test_path_and_method_narrow_a_scenario(simulator, client, path):
     simulator.play({"when": {"path": "/stats$", "method": "get"}, "do": {"status": 500}})
     assert client.get(path).status_code == 200
     assert client.get(f"{path}stats").status_code == 500
@@ -212,24 +212,31 @@ def test_the_default_path_is_the_api_and_nothing_else(simulator, client, path):
     assert client.post("/api/v2/oauth2/token").status_code == 500
 
 
-def test_a_list_plays_one_after_the_other(simulator, client, path):
+def test_replacements_apply_one_after_the_other(simulator, client, path):
     simulator.play([{"when": {"times": 2}, "do": {"status": 503}}, {"when": {"times": 1}, "do": {"status": 429}}])
     assert _statuses(client, path, 4) == [503, 503, 429, 200]
 
 
-def test_two_scenarios_alike_are_two(simulator, client, path):
+def test_equal_scenarios_count_twice(simulator, client, path):
     simulator.play([{"when": {"times": 1}, "do": {"status": 503}}] * 2)
     assert _statuses(client, path, 3) == [503, 503, 200]
 
 
-def test_calm_ends_them(simulator, client, path):
+def test_old_name_of_stop_scenarios_still_works(simulator, client, path):
+    simulator.play({"do": {"status": 503}})
+    with pytest.warns(DeprecationWarning, match="use stop_scenarios"):
+        simulator.stop_scenarios()
+    assert client.get(path).status_code == 200
+
+
+def test_scenarios_are_stopped(simulator, client, path):
     simulator.play({"do": {"status": 503}})
     assert _statuses(client, path, 1) == [503]
-    simulator.calm()
+    simulator.stop_scenarios()
     assert _statuses(client, path, 1) == [200]
 
 
-def test_seconds_go_by_the_clock(connect):
+def test_scenarios_use_the_clock(connect):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     with Simulator(clock=lambda: now) as simulator, connect(simulator) as client:
         path = f"/api/v1/programs/sessions/{simulator.session_ids[0]}/"
@@ -254,13 +261,13 @@ def test_seconds_go_by_the_clock(connect):
         ({"do": {"status": 500, "delay": 3}}, "exactly one of"),
         ({"do": {"status": 500, "retry": 3}}, "unknown key 'retry' in 'do'; allowed: status, headers, body"),
         ({"do": {"drop": True, "body": 3}}, "unknown key 'body' in 'do'; allowed: drop"),
-        ({"do": {"status": "500"}}, "'status' in 'do' does not take '500'"),
-        ({"do": {"status": True}}, "does not take True"),
+        ({"do": {"status": "500"}}, "'status' in 'do' cannot be '500'"),
+        ({"do": {"status": True}}, "cannot be True"),
         ({"do": {"status": 700}}, "from 200 to 599"),
         ({"do": {"redirect": "/", "status": 99}}, "from 200 to 599"),
-        ({"do": {"drop": 1}}, "does not take 1"),
+        ({"do": {"drop": 1}}, "cannot be 1"),
         ({"do": {"drop": False}}, "takes true"),
-        ({"do": {"delay": "1"}}, "does not take '1'"),
+        ({"do": {"delay": "1"}}, "cannot be '1'"),
         ({"do": {"delay": -1}}, "below zero"),
         ({"do": {"edit": {"session": "x"}}}, "'edit' needs 'fields'"),
         ({"do": {"edit": {"session": "x", "fields": {}}}}, "no program session 'x'"),
@@ -273,11 +280,11 @@ def test_seconds_go_by_the_clock(connect):
             {"do": {"drop": True}, "when": {"after": 3}},
             "unknown key 'after' in 'when'; allowed: path, method",
         ),
-        ({"do": {"drop": True}, "when": {"path": "("}}, "no regular expression"),
+        ({"do": {"drop": True}, "when": {"path": "("}}, "not a regular expression"),
         ({"do": {"status": 500, "body": {1, 2}}}, "must be JSON"),
     ],
 )
-def test_a_scenario_that_makes_no_sense_is_refused_whole(simulator, client, path, wrong, message):
+def test_invalid_scenario_is_not_added(simulator, client, path, wrong, message):
     with pytest.raises(ValueError, match=message):
         simulator.play([{"do": {"status": 503}}, wrong])
     assert client.get(path).status_code == 200

@@ -1,4 +1,4 @@
-"""What the simulator sees, counts and waits for; sockets, threads, start and stop."""
+"""The HTTP server: requests, connections, threads, start and stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.simulator import server as server_module
 
 
-def test_requests_are_seen_whole_with_their_secrets(simulator, client, path):
+def test_requests_are_kept_with_their_secrets(simulator, client, path):
     client.patch(path, params={"a b": "ü"}, json={"name": "x"})
     client.get("/api/v1/nothing%23at%40all")
     first, second = simulator.requests
@@ -32,7 +32,7 @@ def test_requests_are_seen_whole_with_their_secrets(simulator, client, path):
         first.status = 500
 
 
-def test_the_answer_in_hand_the_request_is_there(simulator, client, path):
+def test_request_is_listed_before_its_response_arrives(simulator, client, path):
     for number in range(1, 20):
         client.get(path)
         assert len(simulator.requests) == number
@@ -78,7 +78,7 @@ def test_many_clients_at_once(connect, simulator, path, session_id):
 
 
 def test_connections_are_bounded(connect, simulator, path, monkeypatch):
-    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 1)
     with connect(simulator) as first, connect(simulator) as second:
         assert first.get(path).status_code == 200
         with pytest.raises(requests.ConnectionError):
@@ -86,7 +86,7 @@ def test_connections_are_bounded(connect, simulator, path, monkeypatch):
         assert first.get(path).status_code == 200
 
 
-def test_a_stop_ends_everything_and_a_start_goes_on(connect, path):
+def test_simulator_starts_again_after_a_stop(connect, path):
     simulator = Simulator().start()
     before = set(threading.enumerate())
     with connect(simulator) as client:
@@ -120,7 +120,7 @@ def test_ipv6_loopback(connect, path):
         pytest.skip("this machine has no IPv6")
 
 
-def test_a_client_that_leaves_early_does_no_harm(simulator, client, path, capfd):
+def test_client_that_disconnects_early_does_no_harm(simulator, client, path, capfd):
     with socket.create_connection(("127.0.0.1", int(simulator.url.rpartition(":")[2]))) as leaving:
         leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leaves with a reset
         leaving.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\nGET".encode())
@@ -134,7 +134,7 @@ def test_a_client_that_leaves_early_does_no_harm(simulator, client, path, capfd)
     ("header", "status"),
     [("Transfer-Encoding: chunked", 411), ("Content-Length: x", 413), ("Content-Length: 99999999", 413)],
 )
-def test_bodies_that_cannot_be_read_are_refused(simulator, path, header, status):
+def test_unreadable_bodies_are_rejected(simulator, path, header, status):
     with socket.create_connection(("127.0.0.1", int(simulator.url.rpartition(":")[2]))) as connection:
         connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
         response = http.client.HTTPResponse(connection)
@@ -142,7 +142,7 @@ def test_bodies_that_cannot_be_read_are_refused(simulator, path, header, status)
         assert response.status == status
 
 
-def test_a_fault_of_the_simulator_is_shown_without_the_request(simulator, client, path, capfd):
+def test_error_of_the_simulator_is_printed_without_the_request(simulator, client, path, capfd):
     simulator.edit(simulator.session_ids[0], modules="nonsense")
     simulator.play({"do": {"drift": {"module_type": "quiz"}}})
     with pytest.raises(requests.ConnectionError):

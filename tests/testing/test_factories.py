@@ -1,4 +1,4 @@
-"""Documents for tests: complete, fresh, overridable, and the same each time."""
+"""Documents for tests: complete, new in each call, with fields that can be set, and the same in each run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import airflow_provider_learning360.testing as kit
 from airflow_provider_learning360.testing import learners, session_document, session_statistics
 
 
-def test_every_public_name_is_there_and_no_other():
+def test_public_names_can_be_imported():
     assert all(getattr(kit, name) for name in kit.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         kit.nothing  # noqa: B018

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a DAG author's project sees it."""
+"""The pytest plugin in the project of a DAG author."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -40,15 +41,33 @@ def test_the_marker_chooses_connection_and_size(learning360_simulator):
     assert len(learning360_simulator.session_ids) == 3
 
 
+def test_dates_are_the_same_in_every_run(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    assert learning360_simulator.session(first)["startDate"].startswith("2026-05-25T")
+
+
+@pytest.mark.learning360_simulator(today=None)
+def test_dates_lie_around_the_day_of_the_run_on_request(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    start = datetime.fromisoformat(learning360_simulator.session(first)["startDate"])
+    assert timedelta(days=6) < datetime.now(UTC) - start < timedelta(days=8)
+
+
+@pytest.mark.learning360_simulator(clock=lambda: datetime(2031, 5, 12, tzinfo=UTC))
+def test_dates_lie_around_the_day_of_a_clock(learning360_simulator):
+    first, *_ = learning360_simulator.session_ids
+    assert learning360_simulator.session(first)["startDate"].startswith("2031-05-05T")
+
+
 @pytest.mark.learning360_simulator(sessions=3, learners=5)
 class TestMarkersAddUp:
     @pytest.mark.learning360_simulator(sessions=2)
-    def test_the_nearest_wins(self, learning360_simulator):
+    def test_closest_marker_wins(self, learning360_simulator):
         assert len(learning360_simulator.session_ids) == 2
         assert len(learning360_simulator.session(learning360_simulator.session_ids[0])["users"]) == 5
 
 
-def test_a_project_needs_nothing_but_the_fixture_and_is_left_clean(pytester, monkeypatch):
+def test_fixture_works_in_any_project_and_cleans_up(pytester, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_LEARNING360_DEFAULT", raising=False)
     pytester.makepyfile(
         """

@@ -368,7 +368,7 @@ def test_who_waits_holds_no_connection_to_the_database(login: Login, connection:
         thread.start()
     until(lambda: len(simulator.requests) == 4)
     until(lambda: settings.engine.pool.checkedout() == 0)
-    simulator.calm()
+    simulator.stop_scenarios()
 
 
 def test_so_many_wait_and_no_more(login: Login, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,7 +471,7 @@ def test_people_are_shown_only_to_who_may_edit(
 @pytest.mark.parametrize(
     ("session_id", "do", "status", "action"),
     [
-        ("60b8d2956e20ae1a0f8e44f1", None, 404, "Fix the ID"),
+        ("f" * 24, None, 404, "Fix the ID"),
         ("no ID", None, None, "Fix the ID"),
         (None, {"status": 403}, 403, "Fix the connection"),
         (None, {"status": 429, "headers": {"Retry-After": "60"}}, 429, "Wait"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
@@ -39,6 +41,11 @@ SIMULATOR = (
     Arg(("--sessions",), help="program sessions (default: 12)", type=int, default=12),
     Arg(("--learners",), help="learners in each session (default: 20)", type=int, default=20),
     Arg(("--seed",), help="the same seed gives the same data (default: 360)", type=int, default=360),
+    Arg(
+        ("--today",),
+        help="day that the sessions lie around, such as 2026-06-01 (default: today)",
+        type=date.fromisoformat,
+    ),
     Arg(("--company-id",), help="company ID to accept (default: demo-company)", default="demo-company"),
     Arg(("--api-key",), help="API key to accept (default: demo-key)", default="demo-key"),
     Arg(("--token-life",), help="seconds that a token lives (default: 3600)", type=float, default=3600.0),

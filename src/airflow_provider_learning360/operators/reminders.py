@@ -314,6 +314,10 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         """Return the `conf` of the run. A second run of the same reminder would mail everybody again, so refuse it."""
         run: Any = context["dag_run"]
         given = dict(run.conf or {})
+        if not given:
+            raise AirflowSkipException(
+                "Nothing is sent: this run has no reminder. Start the DAG that plans reminders: it starts deliveries."
+            )
         if given.get("key") not in (None, run.run_id):
             raise FixArgumentError(
                 f"This run must not deliver the reminder {redact(repr(given['key']))}: the ID of a delivery run must "

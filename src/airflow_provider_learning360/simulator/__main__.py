@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,31 +18,34 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the simulator's arguments to a parser, so that another command can offer them too.
+    """Add the simulator's arguments to a parser, also to that of another command.
 
-    :param parser: the parser to extend.
+    :param parser: the parser.
     """
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8360, help="TCP port; 0 for any free one (%(default)s)")
     parser.add_argument("--sessions", type=int, default=12, help="program sessions (%(default)s)")
     parser.add_argument("--learners", type=int, default=20, help="learners in each session (%(default)s)")
     parser.add_argument("--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)")
+    parser.add_argument(
+        "--today", type=date.fromisoformat, help="day that the sessions lie around, such as 2026-06-01 (default: today)"
+    )
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
-    parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token lives (%(default)s)")
-    parser.add_argument("--scenario", type=Path, metavar="FILE.json", help="scenarios to play from the start")
+    parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token is valid (%(default)s)")
+    parser.add_argument("--scenario", type=Path, metavar="FILE.json", help="JSON file with scenarios to start with")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until SIGTERM or SIGINT; returns the exit status.
+    """Serve until SIGTERM or SIGINT, and return the exit status.
 
-    :param arguments: what a parser with these arguments made of the command line.
+    :param arguments: the parsed arguments.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        simulator = _simulator(arguments)
+        simulator = _create_simulator(arguments)
         simulator.start()
     except (OSError, ValueError, OverflowError) as error:
         print(f"simulator: {error}", file=sys.stderr)
@@ -56,11 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _simulator(arguments: argparse.Namespace) -> Simulator:
+def _create_simulator(arguments: argparse.Namespace) -> Simulator:
     simulator = Simulator(
         sessions=arguments.sessions,
         learners=arguments.learners,
         seed=arguments.seed,
+        today=arguments.today,
         company_id=arguments.company_id,
         api_key=arguments.api_key,
         token_life=arguments.token_life,
@@ -74,13 +79,13 @@ def _simulator(arguments: argparse.Namespace) -> Simulator:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command.
+    """Run the command, and return the exit status.
 
     :param argv: arguments; default those of the process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_learning360.simulator",
-        description="A stand-in for the 360Learning API on loopback, with believable data.",
+        description="A simulator of the 360Learning API on this machine, with sample data.",
     )
     add_arguments(parser)
     return run(parser.parse_args(argv))

@@ -1,4 +1,4 @@
-"""Scenarios: what goes wrong, or what changes, and when. The package's docstring has the table."""
+"""Scenarios: what goes wrong, or what changes, and when. The docstring of the package lists them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,68 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
-from airflow_provider_learning360.simulator.answers import Answer, encoded, failure, redirect
+from airflow_provider_learning360.simulator.responses import Response, default_response, redirect, to_json
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_learning360.simulator.traffic import SeenRequest
+    from airflow_provider_learning360.simulator.request_log import SeenRequest
 
-Told = Mapping[str, Any]
+
+class Edit(TypedDict):
+    """``edit``: which session to change, and its new fields."""
+
+    session: str
+    fields: dict[str, Any]
+
+
+class Drift(TypedDict, total=False):
+    """``drift``: what to change in the sessions of a response."""
+
+    add: dict[str, Any]
+    remove: list[str]
+    module_type: str
+
+
+class Effect(TypedDict, total=False):
+    """``do``: one effect. ``headers`` and ``body`` belong to ``status``, which also belongs to ``redirect``."""
+
+    edit: Edit
+    delete: str
+    expire_tokens: bool
+    status: int
+    headers: dict[str, str]
+    body: Any
+    redirect: str
+    html: bool
+    empty: bool
+    drop: bool
+    delay: float
+    drift: Drift
+    body_cut: bool
+    truncate: bool
+    list: bool
+
+
+class Condition(TypedDict, total=False):
+    """``when``: which requests the effect applies to."""
+
+    path: str
+    method: str
+    after_requests: int
+    after_seconds: float
+    times: int
+    for_seconds: float
+
+
+class ScenarioDefinition(TypedDict):
+    """A scenario as JSON."""
+
+    do: Effect
+    when: NotRequired[Condition]
+
 
 _LOGIN_PAGE = (
     b'<!DOCTYPE html><html lang="en"><head><title>Log in</title></head>'
@@ -26,86 +78,88 @@ _LOGIN_PAGE = (
 
 
 class Platform(Protocol):
-    """What a scenario may do to the data and the tokens."""
+    """What a scenario may change: sessions and tokens."""
 
     @property
     def session_ids(self) -> list[str]:
-        """The sessions there are."""
+        """The IDs of all sessions."""
 
     def edit(self, session_id: str, /, **fields: Any) -> Any:
-        """Changes fields of a session."""
+        """Change fields of a session."""
 
     def delete(self, session_id: str) -> None:
-        """Removes a session."""
+        """Delete a session."""
 
     def revoke_tokens(self) -> None:
-        """Ends every token."""
+        """Make every token invalid."""
 
 
-def _edit(platform: Platform, do: Told) -> None:
-    with suppress(KeyError):  # deleted since the scenario was played: nothing is left to change
+def _edit(platform: Platform, do: Effect) -> None:
+    with suppress(KeyError):  # the session was deleted after the scenario was added
         platform.edit(do["edit"]["session"], **do["edit"]["fields"])
 
 
-def _delete(platform: Platform, do: Told) -> None:
+def _delete(platform: Platform, do: Effect) -> None:
     with suppress(KeyError):
         platform.delete(do["delete"])
 
 
-def _expire(platform: Platform, do: Told) -> None:
+def _expire(platform: Platform, do: Effect) -> None:
     platform.revoke_tokens()
 
 
-def _status(do: Told, answer: Answer) -> Answer:
-    answer = failure(do["status"])
+def _status(do: Effect, response: Response) -> Response:
+    response = default_response(do["status"])
     if isinstance(do.get("body"), str):
-        answer = replace(answer, body=do["body"].encode(), content_type="text/plain; charset=utf-8")
+        response = replace(response, body=do["body"].encode(), content_type="text/plain; charset=utf-8")
     elif "body" in do:
-        answer = replace(answer, body=encoded(do["body"]))
-    return replace(answer, headers=do.get("headers", {}))
+        response = replace(response, body=to_json(do["body"]))
+    return replace(response, headers=do.get("headers", {}))
 
 
-def _redirect(do: Told, answer: Answer) -> Answer:
+def _redirect(do: Effect, response: Response) -> Response:
     return redirect(do["redirect"], do.get("status", 302))
 
 
-def _html(do: Told, answer: Answer) -> Answer:
-    return Answer(body=_LOGIN_PAGE, content_type="text/html; charset=utf-8")
+def _html(do: Effect, response: Response) -> Response:
+    return Response(body=_LOGIN_PAGE, content_type="text/html; charset=utf-8")
 
 
-def _empty(do: Told, answer: Answer) -> Answer:
-    return Answer()
+def _empty(do: Effect, response: Response) -> Response:
+    return Response()
 
 
-def _drop(do: Told, answer: Answer) -> Answer:
-    return Answer(status=0, delivery="none")
+def _drop(do: Effect, response: Response) -> Response:
+    return Response(status=0, sent_part="none")
 
 
-def _truncate(do: Told, answer: Answer) -> Answer:
-    return replace(answer, delivery="half")
+def _truncate(do: Effect, response: Response) -> Response:
+    return replace(response, sent_part="half")
 
 
-def _body_cut(do: Told, answer: Answer) -> Answer:
-    return replace(answer, body=answer.body[: len(answer.body) // 2])
+def _body_cut(do: Effect, response: Response) -> Response:
+    return replace(response, body=response.body[: len(response.body) // 2])
 
 
-def _list(do: Told, answer: Answer) -> Answer:
-    return replace(answer, status=200, body=b"[" + answer.body + b"]")
+def _list(do: Effect, response: Response) -> Response:
+    return replace(response, status=200, body=b"[" + response.body + b"]")
 
 
-def _delay(do: Told, answer: Answer) -> Answer:
-    return replace(answer, delay=answer.delay + do["delay"])
+def _delay(do: Effect, response: Response) -> Response:
+    return replace(response, delay=response.delay + do["delay"])
 
 
-def _drift(do: Told, answer: Answer) -> Answer:
-    if not answer.holds_sessions:
-        return answer
-    content = json.loads(answer.body)
-    drifted = [_drifted(document, do["drift"]) for document in (content if isinstance(content, list) else [content])]
-    return replace(answer, body=encoded(drifted if isinstance(content, list) else drifted[0]))
+def _drift(do: Effect, response: Response) -> Response:
+    if not response.holds_sessions:
+        return response
+    content = json.loads(response.body)
+    drifted = [
+        _apply_drift(document, do["drift"]) for document in (content if isinstance(content, list) else [content])
+    ]
+    return replace(response, body=to_json(drifted if isinstance(content, list) else drifted[0]))
 
 
-def _drifted(document: dict[str, Any], drift: Told) -> dict[str, Any]:
+def _apply_drift(document: dict[str, Any], drift: Drift) -> dict[str, Any]:
     if "module_type" in drift and document.get("modules"):
         first, *others = document["modules"]
         document["modules"] = [first | {"type": drift["module_type"]}, *others]
@@ -113,29 +167,29 @@ def _drifted(document: dict[str, Any], drift: Told) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in drift.get("remove", [])}
 
 
-# Three families. Changes happen once and leave the answer alone; replacements are the answer, and the route
-# behind is not even asked; alterations take the route's answer and change it.
-_CHANGES: dict[str, Callable[[Platform, Told], None]] = {
+# Three kinds of effects. Changes edit the data, and not the response. Replacements are the response; the route is not
+# called. Alterations change the route's response.
+_CHANGES: dict[str, Callable[[Platform, Effect], None]] = {
     "edit": _edit,
     "delete": _delete,
     "expire_tokens": _expire,
 }
-_REPLACEMENTS: dict[str, Callable[[Told, Answer], Answer]] = {
+_REPLACEMENTS: dict[str, Callable[[Effect, Response], Response]] = {
     "status": _status,
     "redirect": _redirect,
     "html": _html,
     "empty": _empty,
     "drop": _drop,
 }
-_ALTERATIONS: dict[str, Callable[[Told, Answer], Answer]] = {
+_ALTERATIONS: dict[str, Callable[[Effect, Response], Response]] = {
     "delay": _delay,
     "drift": _drift,
     "list": _list,
     "body_cut": _body_cut,
     "truncate": _truncate,
 }
-_KINDS = (*_CHANGES, *_REPLACEMENTS, *_ALTERATIONS)
-_BESIDE = {"status": ("headers", "body"), "redirect": ("status",)}
+_EFFECTS = (*_CHANGES, *_REPLACEMENTS, *_ALTERATIONS)
+_EXTRA_KEYS = {"status": ("headers", "body"), "redirect": ("status",)}
 _NUMBER = (int, float)
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "edit": dict,
@@ -164,37 +218,37 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "times": int,
     "for_seconds": _NUMBER,
 }
-_WHEN = ("path", "method", "after_requests", "after_seconds", "times", "for_seconds")
+_CONDITIONS = ("path", "method", "after_requests", "after_seconds", "times", "for_seconds")
 
 
-def _removal(value: object) -> None:
-    if value is not ...:  # which means, in an edit, that the field goes away
-        raise TypeError(f"{value!r} is none")
+def _accept_ellipsis(value: object) -> None:
+    if value is not ...:  # in an edit, it removes the field
+        raise TypeError(f"{value!r} is not JSON")
 
 
-def _check(what: str, told: object, allowed: tuple[str, ...], required: tuple[str, ...] = ()) -> None:
-    if not isinstance(told, Mapping):
-        raise ValueError(f"{what} must be an object, not {told!r}")  # noqa: TRY004 - one error for all that is wrong
-    for key, value in told.items():
+def _check(what: str, value: object, allowed: tuple[str, ...], required: tuple[str, ...] = ()) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be an object, not {value!r}")  # noqa: TRY004 - callers catch one type of error
+    for key, one in value.items():
         if key not in allowed:
             raise ValueError(f"unknown key {key!r} in {what}; allowed: {', '.join(allowed)}")
         kind = _TYPES.get(key, object)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind not in (bool, object)):
-            raise ValueError(f"{key!r} in {what} does not take {value!r}")
-        if isinstance(value, int | float) and value < 0:
+        if not isinstance(one, kind) or (isinstance(one, bool) and kind not in (bool, object)):
+            raise ValueError(f"{key!r} in {what} cannot be {one!r}")
+        if isinstance(one, int | float) and one < 0:
             raise ValueError(f"{key!r} in {what} is below zero")
     for key in required:
-        if key not in told:
+        if key not in value:
             raise ValueError(f"{what} needs {key!r}")
 
 
-def _kind(do: Mapping[str, Any]) -> str:
-    # "status" is a scenario of its own and also the status of a redirect: a redirect is looked for first.
-    kinds = ["redirect"] if "redirect" in do else [kind for kind in _KINDS if kind in do]
+def _check_effect(do: Mapping[str, Any]) -> str:
+    # "status" is an effect, and also an extra key of "redirect".
+    kinds = ["redirect"] if "redirect" in do else [kind for kind in _EFFECTS if kind in do]
     if len(kinds) != 1:
-        raise ValueError(f"'do' must hold exactly one of {', '.join(_KINDS)}, not {sorted(do)}")
+        raise ValueError(f"'do' must hold exactly one of {', '.join(_EFFECTS)}, not {sorted(do)}")
     kind = kinds[0]
-    _check("'do'", do, (kind, *_BESIDE.get(kind, ())))
+    _check("'do'", do, (kind, *_EXTRA_KEYS.get(kind, ())))
     if kind == "edit":
         _check("'edit'", do["edit"], ("session", "fields"), ("session", "fields"))
     if kind == "drift":
@@ -208,65 +262,65 @@ def _kind(do: Mapping[str, Any]) -> str:
 
 @dataclass(eq=False)
 class Scenario:
-    """One scenario, and how far it has got.
+    """One scenario, and how often it has applied.
 
-    :param told: the scenario as JSON says it.
-    :param played: when it was handed over.
+    :param definition: the scenario as JSON.
+    :param added_at: when it was added.
     """
 
-    told: Any
-    played: datetime
+    definition: Any
+    added_at: datetime
     kind: str = field(init=False)
-    _seen: int = field(default=0, init=False)
-    _hits: int = field(default=0, init=False)
-    _first_hit: datetime | None = field(default=None, init=False)
+    _matched: int = field(default=0, init=False)
+    _applied: int = field(default=0, init=False)
+    _first_applied_at: datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        _check("a scenario", self.told, ("when", "do"), ("do",))
-        self.do: Mapping[str, Any] = self.told["do"]
+        _check("a scenario", self.definition, ("when", "do"), ("do",))
+        self.do: Effect = self.definition["do"]
         if not isinstance(self.do, Mapping):
-            raise ValueError(f"'do' must be an object, not {self.do!r}")  # noqa: TRY004 - as above
-        self.kind = _kind(self.do)
+            raise ValueError(f"'do' must be an object, not {self.do!r}")  # noqa: TRY004 - callers catch one type of error
+        self.kind = _check_effect(self.do)
         try:
-            json.dumps(self.told, default=_removal)
+            json.dumps(self.definition, default=_accept_ellipsis)
         except TypeError as error:
             raise ValueError(f"a scenario must be JSON: {error}") from None
-        self._when: Mapping[str, Any] = self.told.get("when", {})
-        _check("'when'", self._when, _WHEN)
+        self._when: Condition = self.definition.get("when", {})
+        _check("'when'", self._when, _CONDITIONS)
         try:
             self._path = re.compile(self._when.get("path", "/api/"))
         except re.error as error:
-            raise ValueError(f"'path' in 'when' is no regular expression: {error}") from None
+            raise ValueError(f"'path' in 'when' is not a regular expression: {error}") from None
         self._times = self._when.get("times", 1 if self.kind in _CHANGES else None)
 
     @property
     def session_id(self) -> str | None:
-        """The session that it changes, if it changes one."""
+        """The ID of the session that it changes, if it changes one."""
         session_id = self.do["edit"]["session"] if self.kind == "edit" else self.do.get("delete")
         return None if session_id is None else str(session_id)
 
-    def due(self, seen: SeenRequest, now: datetime) -> bool:
-        """Whether this request is for it; counts the requests that match."""
+    def applies_to(self, seen: SeenRequest, now: datetime) -> bool:
+        """Return whether it applies to a request; count the requests that match."""
         if not self._path.search(seen.path) or self._when.get("method", seen.method).upper() != seen.method:
             return False
-        self._seen += 1
-        if self._seen <= self._when.get("after_requests", 0):
+        self._matched += 1
+        if self._matched <= self._when.get("after_requests", 0):
             return False
-        if (now - self.played).total_seconds() < self._when.get("after_seconds", 0):
+        if (now - self.added_at).total_seconds() < self._when.get("after_seconds", 0):
             return False
         limit = self._when.get("for_seconds", inf)
-        if self._first_hit and (now - self._first_hit).total_seconds() >= limit:
+        if self._first_applied_at and (now - self._first_applied_at).total_seconds() >= limit:
             return False
-        return self._times is None or self._hits < self._times
+        return self._times is None or self._applied < self._times
 
-    def hit(self, now: datetime) -> None:
-        """Counts a request that it has shaped."""
-        self._hits += 1
-        self._first_hit = self._first_hit or now
+    def note_applied(self, now: datetime) -> None:
+        """Count a request that it has applied to."""
+        self._applied += 1
+        self._first_applied_at = self._first_applied_at or now
 
 
-class Play:
-    """All scenarios in play.
+class Scenarios:
+    """The scenarios that were added and not stopped.
 
     :param platform: what they may change.
     """
@@ -275,45 +329,47 @@ class Play:
         self._platform = platform
         self._scenarios: list[Scenario] = []
 
-    def add(self, told: object, now: datetime) -> None:
-        """Adds one scenario, or each of a list; all of them or, when one is wrong, none.
+    def add(self, definition: object, now: datetime) -> None:
+        """Add one scenario, or each of a list; if one is not valid, none.
 
-        :raises ValueError: what is wrong, and what is allowed.
+        :param definition: the scenario, or a list of them.
+        :param now: the time.
+        :raises ValueError: what is not valid, and what is allowed.
         """
-        scenarios = [Scenario(one, now) for one in (told if isinstance(told, list) else [told])]
+        scenarios = [Scenario(one, now) for one in (definition if isinstance(definition, list) else [definition])]
         known = {None, *self._platform.session_ids}
         for scenario in scenarios:
             if scenario.session_id not in known:
                 raise ValueError(f"no program session {scenario.session_id!r} in the simulator")
         self._scenarios += scenarios
 
-    def calm(self) -> None:
-        """Ends them all."""
+    def stop_all(self) -> None:
+        """Stop all scenarios."""
         self._scenarios.clear()
 
-    def direct(self, seen: SeenRequest, now: datetime, route: Callable[[SeenRequest], Answer]) -> Answer:
-        """The answer to a request: what the route says, and what the scenarios make of it.
+    def respond(self, seen: SeenRequest, now: datetime, route: Callable[[SeenRequest], Response]) -> Response:
+        """Return the response to a request, as the scenarios change it.
 
         :param seen: the request.
         :param now: the time.
-        :param route: who answers when nothing interferes.
+        :param route: what returns the response without scenarios.
         """
-        due = self._cast(seen, now)
-        for scenario in due:
+        selected = self._select(seen, now)
+        for scenario in selected:
             if scenario.kind in _CHANGES:
                 _CHANGES[scenario.kind](self._platform, scenario.do)
-        replacing = [scenario for scenario in due if scenario.kind in _REPLACEMENTS]
-        answer = _REPLACEMENTS[replacing[0].kind](replacing[0].do, Answer()) if replacing else route(seen)
-        for scenario in due:
+        replacing = [scenario for scenario in selected if scenario.kind in _REPLACEMENTS]
+        response = _REPLACEMENTS[replacing[0].kind](replacing[0].do, Response()) if replacing else route(seen)
+        for scenario in selected:
             if scenario.kind in _ALTERATIONS:
-                answer = _ALTERATIONS[scenario.kind](scenario.do, answer)
-        return replace(answer, note=", ".join(scenario.kind for scenario in due))
+                response = _ALTERATIONS[scenario.kind](scenario.do, response)
+        return replace(response, note=", ".join(scenario.kind for scenario in selected))
 
-    def _cast(self, seen: SeenRequest, now: datetime) -> list[Scenario]:
-        due = [scenario for scenario in self._scenarios if scenario.due(seen, now)]
-        # Only one can be the answer. The others wait for their turn, so that a list plays one by one.
-        shadowed = [scenario for scenario in due if scenario.kind in _REPLACEMENTS][1:]
-        cast = [scenario for scenario in due if scenario not in shadowed]
-        for scenario in cast:
-            scenario.hit(now)
-        return cast
+    def _select(self, seen: SeenRequest, now: datetime) -> list[Scenario]:
+        matching = [scenario for scenario in self._scenarios if scenario.applies_to(seen, now)]
+        # Only one replacement can be the response. The others wait, so that a list of them applies one by one.
+        waiting = [scenario for scenario in matching if scenario.kind in _REPLACEMENTS][1:]
+        selected = [scenario for scenario in matching if scenario not in waiting]
+        for scenario in selected:
+            scenario.note_applied(now)
+        return selected

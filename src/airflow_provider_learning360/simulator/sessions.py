@@ -1,4 +1,4 @@
-"""The program sessions that the simulator holds now, and the learners in them."""
+"""The program sessions of the simulator as they are now, and their learners."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.simulator.answers import encoded
-from airflow_provider_learning360.simulator.catalogue import (
-    REFERENCE,
-    Catalogue,
+from airflow_provider_learning360.simulator.responses import to_json
+from airflow_provider_learning360.simulator.sample_data import (
     Document,
-    learner_statistics,
-    overview,
-    session_items,
-    stamp,
+    SampleData,
+    format_date,
+    make_learner_statistics,
+    make_statistics,
+    make_user_statistics,
 )
 
 if TYPE_CHECKING:
@@ -31,25 +30,25 @@ class _Record:
     learners: list[Document]
     # Encoding a session of 20,000 learners takes longer than sending it, so it is done once per edit.
     body: bytes | None = None
-    items: dict[str, Document] | None = None  # statistics by mail, made when somebody first asks
+    items: dict[str, Document] | None = None  # statistics by mail, generated when first requested
 
 
 class Sessions:
     """Program sessions by ID, in the order of the list route.
 
-    :param catalogue: where the first ones come from.
+    :param sample_data: the sessions to start with.
     :param count: how many of them.
-    :param legacy: how many of these, the oldest, lack the fields that came in 2021.
+    :param legacy: how many of them, the oldest, lack the fields that came in 2021.
     :param now: the clock.
     """
 
-    def __init__(self, catalogue: Catalogue, count: int, legacy: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, sample_data: SampleData, count: int, legacy: int, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._people = {person["_id"]: person for person in catalogue.directory}
+        self._people = {person["_id"]: person for person in sample_data.directory}
         self._records: dict[str, _Record] = {}
         for position in range(count):
-            document = catalogue.document(position, legacy=position < legacy)
-            self._records[document["_id"]] = _Record(document, catalogue.learners(position))
+            document = sample_data.document(position, legacy=position < legacy)
+            self._records[document["_id"]] = _Record(document, sample_data.learners(position))
 
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._records
@@ -60,28 +59,28 @@ class Sessions:
         return self._records[session_id]
 
     def ids(self) -> list[str]:
-        """All IDs, in the order of the list route."""
+        """Return all IDs, in the order of the list route."""
         return list(self._records)
 
     def body(self, session_id: str) -> bytes:
-        """One session as JSON."""
+        """Return a session as JSON."""
         record = self._record(session_id)
         if record.body is None:
-            record.body = encoded(record.document)
+            record.body = to_json(record.document)
         return record.body
 
-    def bodies(self) -> bytes:
-        """All sessions as one JSON array."""
+    def list_body(self) -> bytes:
+        """Return all sessions as a JSON array."""
         return b"[" + b",".join(map(self.body, self._records)) + b"]"
 
     def document(self, session_id: str) -> Document:
-        """A copy of one session."""
+        """Return a copy of a session."""
         return dict(json.loads(self.body(session_id)))
 
     def add(self, document: Document) -> str:
-        """Takes in a new session, in which nobody has begun yet; returns its ID.
+        """Add a session that nobody has started yet, and return its ID.
 
-        :raises ValueError: no ``_id``, or one that is taken.
+        :raises ValueError: ``_id`` is missing or in use.
         """
         session_id = document.get("_id")
         if not isinstance(session_id, str) or session_id in self._records:
@@ -90,99 +89,105 @@ class Sessions:
         return session_id
 
     def put(self, document: Document) -> None:
-        """Takes in a session as it stands, in place of the one with its ``_id`` if there is one."""
-        document = json.loads(encoded(document))
+        """Add a session as it is, or replace the one with its ``_id``."""
+        document = json.loads(to_json(document))
         session_id = document["_id"]
-        before = self._items(session_id) if session_id in self else {}
-        learners = self._enrolled(document)
-        self._records[session_id] = _Record(document, learners, items=_items(learners, before))
+        before = self._statistics_by_mail(session_id) if session_id in self else {}
+        learners = self._read_learners(document)
+        self._records[session_id] = _Record(document, learners, items=_merge_statistics(learners, before))
 
     def delete(self, session_id: str) -> None:
-        """Removes a session."""
+        """Delete a session."""
         self._record(session_id)
         del self._records[session_id]
 
     def edit(self, session_id: str, fields: dict[str, Any]) -> Document:
-        """Changes fields; a value of ``...`` removes one. Returns a copy of the session as it is then.
+        """Change fields, and return a copy of the session. The value ``...`` removes a field.
 
-        ``modifiedAt`` moves strictly ahead, unless it is among the fields, or the session has none.
+        ``modifiedAt`` always becomes later, unless it is among the fields, or the session has none.
         """
         record = self._record(session_id)
         document = record.document | fields
         if "modifiedAt" in record.document and "modifiedAt" not in fields:
-            document["modifiedAt"] = self._later(record.document["modifiedAt"])
+            document["modifiedAt"] = self._next_modified_at(record.document["modifiedAt"])
         document = {key: value for key, value in document.items() if value is not ...}
-        body = encoded(document)  # before anything changes: a value that is not JSON leaves no trace
+        body = to_json(document)  # before anything changes: a value that is not JSON changes nothing
         record.document, record.body = json.loads(body), body
         if "users" in fields:
-            before = self._items(session_id)
-            record.learners = self._enrolled(record.document)
-            record.items = _items(record.learners, before)
+            before = self._statistics_by_mail(session_id)
+            record.learners = self._read_learners(record.document)
+            record.items = _merge_statistics(record.learners, before)
         return self.document(session_id)
 
-    def _later(self, before: object) -> str:
+    def _next_modified_at(self, before: object) -> str:
         now = self._now()
         try:
             earlier = datetime.fromisoformat(str(before))
         except ValueError:
-            return stamp(now)
+            return format_date(now)
         if earlier.tzinfo is None:
             earlier = earlier.replace(tzinfo=UTC)
-        return stamp(max(now, earlier + _MILLISECOND))
+        return format_date(max(now, earlier + _MILLISECOND))
 
-    def _enrolled(self, document: Document) -> list[Document]:
+    def _read_learners(self, document: Document) -> list[Document]:
         users = document.get("users")
-        # A test may put anything there; who has no mail has no place in the other answers.
+        # A test may write anything there. Other routes list learners by mail, so those without one are left out.
         users = [user for user in users if isinstance(user, dict) and "mail" in user] if isinstance(users, list) else []
         return [self._people.get(user.get("_id"), user) for user in users]
 
     def learners(self, session_id: str) -> list[Document]:
-        """Who is enrolled, with names where they are known."""
+        """Return the learners, with names where they are known."""
         return self._record(session_id).learners
 
-    def _items(self, session_id: str) -> dict[str, Document]:
+    def _statistics_by_mail(self, session_id: str) -> dict[str, Document]:
         record = self._record(session_id)
         if record.items is None:
-            try:
-                start = datetime.fromisoformat(record.document["startDate"])
-            except (KeyError, TypeError, ValueError):
-                start = REFERENCE
-            items = session_items(record.learners, start, session_id)
+            now = self._now()
+            items = make_user_statistics(record.learners, _start_of(record.document, now), session_id, now)
             record.items = {item["mail"]: item for item in items}
         return record.items
 
     def statistics(self, session_id: str) -> Document:
-        """Counters of a session, and one item per learner."""
+        """Return the counters of a session, and an item for each learner."""
         name = self._record(session_id).document.get("name", "")
-        return overview(name, self._items(session_id).values())
+        return make_statistics(name, self._statistics_by_mail(session_id).values())
 
-    def learner_statistics(self, session_id: str, mail_or_id: str) -> Document | None:
-        """The item of one learner, or nothing for somebody who is not enrolled."""
+    def user_statistics(self, session_id: str, mail_or_id: str) -> Document | None:
+        """Return the item of one learner, or None if the person is not enrolled."""
         mails = {person.get("_id"): person["mail"] for person in self.learners(session_id)}
-        return self._items(session_id).get(mails.get(mail_or_id, mail_or_id))
+        return self._statistics_by_mail(session_id).get(mails.get(mail_or_id, mail_or_id))
 
     def finish(self, session_id: str, mail: str) -> None:
-        """Marks a learner as finished, now.
+        """Mark a learner as finished, now.
 
-        :raises KeyError: nobody with this mail is enrolled.
+        :raises KeyError: no learner has this address.
         """
-        item = self._items(session_id).get(mail)
+        item = self._statistics_by_mail(session_id).get(mail)
         if item is None:
             raise KeyError(f"nobody with the mail {mail!r} is enrolled in {session_id}")
-        now = stamp(self._now())
+        now = format_date(self._now())
         item |= {"progress": 100, "score": 100, "startTime": item.get("startTime") or now, "endTime": now}
 
-    def knows(self, mail_or_id: str) -> bool:
-        """Whether anybody in the company has this mail or ID."""
+    def has_person(self, mail_or_id: str) -> bool:
+        """Return whether anybody in the company has this address or ID."""
         return mail_or_id in self._people or any(person["mail"] == mail_or_id for person in self._people.values())
 
 
-def _items(learners: list[Document], before: dict[str, Document]) -> dict[str, Document]:
-    """Statistics of these learners: what is known of them, idle for the rest; the deleted stay."""
+def _start_of(document: Document, otherwise: datetime) -> datetime:
+    """Return when a session starts; a test may write anything there."""
+    try:
+        start = datetime.fromisoformat(document["startDate"])
+    except (KeyError, TypeError, ValueError):
+        return otherwise
+    return start if start.tzinfo else start.replace(tzinfo=UTC)
+
+
+def _merge_statistics(learners: list[Document], before: dict[str, Document]) -> dict[str, Document]:
+    """Return the statistics of learners: known ones, idle ones for new learners, and those of deleted users."""
     deleted = {mail: item for mail, item in before.items() if item["deleted"]}
     mails = [person["mail"] for person in learners]
     fresh = [
-        before.get(mail) or learner_statistics(person, "idle", REFERENCE, Random(mail))
+        before.get(mail) or make_learner_statistics(person, "idle", datetime.now(UTC), Random(mail))
         for mail, person in zip(mails, learners, strict=True)
     ]
     return dict(zip(mails, fresh, strict=True)) | deleted

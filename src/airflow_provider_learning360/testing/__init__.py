@@ -1,6 +1,6 @@
-"""What DAG authors import in their own tests: documents to feed, and the simulator to talk to.
+"""What DAG authors import in their own tests: sample documents, and the simulator.
 
-With the package installed, pytest knows the fixture ``learning360_simulator`` by itself (see ``plugin``).
+Once the package is installed, pytest has the fixture ``learning360_simulator`` (see ``plugin``).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SeenRequest", "Simulator", "learners", "session_document", "session_statistics"]
 
-_HOMES = {
+_MODULES = {
     "SeenRequest": "airflow_provider_learning360.simulator",
     "Simulator": "airflow_provider_learning360.simulator",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first asked for."""
-    # pytest imports the plugin below, and this with it, in every project that has the package installed.
+    """Import a public name when it is first used."""
+    # pytest imports the plugin, and this module with it, in every project of an environment: keep it light.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, f"{__name__}.factories")), name)
+    return getattr(import_module(_MODULES.get(name, f"{__name__}.factories")), name)

@@ -1,57 +1,58 @@
-"""Documents as 360Learning sends them, for tests. The same calls in order give the same documents."""
+"""Documents as 360Learning sends them, for tests. The same calls in the same order return the same documents."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.simulator.catalogue import (
-    REFERENCE,
-    Catalogue,
+from airflow_provider_learning360.simulator.sample_data import (
+    FIXED_DAY,
     Document,
     Progress,
-    learner_statistics,
-    overview,
-    people,
+    SampleData,
+    make_learner_statistics,
+    make_people,
+    make_statistics,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SEED = "factories"
+_MIDNIGHT = datetime.combine(FIXED_DAY, time(), UTC)
 _numbers = count(1)
 
 
 def session_document(**fields: Any) -> Document:
-    """A program session with every documented field, three learners, and an ID that no other has.
+    """Return a program session with every documented field, three learners, and an ID of its own.
 
     :param fields: values to set under the vendor's keys; ``...`` removes a key.
-    :returns: a document of its own: change it as you like.
+    :returns: a new document, which you may change.
     """
-    document: Document = json.loads(json.dumps(Catalogue(learners=3).document(0)))
-    document["_id"] = f"{int(REFERENCE.timestamp()):08x}{next(_numbers):016x}"
-    return _overridden(document, fields)
+    document: Document = json.loads(json.dumps(SampleData(learners=3).document(0)))
+    document["_id"] = f"{int(_MIDNIGHT.timestamp()):08x}{next(_numbers):016x}"
+    return _override(document, fields)
 
 
 def learners(n: int = 3, *, names: bool = False) -> list[Document]:
-    """Learners as a session lists them: ``_id`` and ``mail``. A longer list begins with a shorter one.
+    """Return learners as a session lists them: ``_id`` and ``mail``. A longer list begins with the shorter ones.
 
     :param n: how many.
-    :param names: whether ``firstName`` and ``lastName`` are there too, as in the answer of the users route.
+    :param names: whether to add ``firstName`` and ``lastName``, as the users route does.
     """
-    shown = people(n, _SEED)
-    return shown if names else [{"_id": person["_id"], "mail": person["mail"]} for person in shown]
+    people = make_people(n, _SEED)
+    return people if names else [{"_id": person["_id"], "mail": person["mail"]} for person in people]
 
 
 def session_statistics(
     users: Sequence[Document] | None = None, *, finished: int = 1, started: int = 1, **fields: Any
 ) -> Document:
-    """The statistics of a session: the first learners have finished, the next started, the rest not.
+    """Return the statistics of a session: the first learners have finished, the next have started.
 
-    :param users: who is enrolled, as ``learners`` returns them; default three of them.
+    :param users: the learners, as ``learners`` returns them; default three.
     :param finished: how many have finished.
     :param started: how many more have started.
     :param fields: values to set under the vendor's keys; ``...`` removes a key.
@@ -60,9 +61,9 @@ def session_statistics(
     items = []
     for place, user in enumerate(learners(names=True) if users is None else users):
         progress: Progress = "finished" if place < finished else "started" if place < finished + started else "idle"
-        items.append(learner_statistics(user, progress, REFERENCE - timedelta(days=7), random))
-    return _overridden(overview("Onboarding: your first week", items), fields)
+        items.append(make_learner_statistics(user, progress, _MIDNIGHT - timedelta(days=7), random))
+    return _override(make_statistics("Onboarding: your first week", items), fields)
 
 
-def _overridden(document: Document, fields: dict[str, Any]) -> Document:
+def _override(document: Document, fields: dict[str, Any]) -> Document:
     return {key: value for key, value in (document | fields).items() if value is not ...}

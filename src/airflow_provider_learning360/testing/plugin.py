@@ -16,25 +16,31 @@ _NAME = "learning360_simulator"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{_NAME}(auth=None, conn_id='learning360_default', extra=None, **simulator): "
-        "how the fixture of the same name sets the connection and makes its Simulator",
+        "the connection and the Simulator of the fixture with the same name",
     )
 
 
 @pytest.fixture
 def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A running simulator, and a connection to it in the environment for as long as the test takes.
+    """A running simulator, and a connection to it in the environment while the test runs.
 
     The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:
-    ``conn_id``, the connection's ID (``learning360_default``); ``auth`` and ``extra``, its kind of
-    authentication and further extras; and every argument of ``Simulator``.
+    ``conn_id``, the ID of the connection (``learning360_default``); ``auth``, how the API key is sent; ``extra``, its
+    further extras; and every argument of ``Simulator``.
+
+    The sessions are the same in every run: their dates lie around 2026-06-01, unless the marker has ``today`` or
+    ``clock``. With ``today=None`` they lie around the day of the run.
     """
     from airflow_provider_learning360.simulator import Simulator
+    from airflow_provider_learning360.simulator.sample_data import FIXED_DAY
 
     options = _options(request)
+    if "clock" not in options:
+        options.setdefault("today", FIXED_DAY)
     conn_id = options.pop("conn_id", "learning360_default")
     extra = dict(options.pop("extra", None) or {})
     if auth := options.pop("auth", None):
@@ -53,7 +59,7 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for marker in reversed(list(request.node.iter_markers(_NAME))):  # the marker nearest to the test wins
+    for marker in reversed(list(request.node.iter_markers(_NAME))):  # the marker closest to the test wins
         if marker.args:
             raise pytest.UsageError(f"the marker {_NAME} takes keyword arguments only")
         options |= marker.kwargs

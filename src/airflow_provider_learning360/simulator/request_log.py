@@ -1,4 +1,4 @@
-"""Requests that reached the simulator, and how they look in a log."""
+"""The requests that reached the simulator, and the line that the log has for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECRET = re.compile("key|secret|token|company|password", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """One request as it came in. Secrets are kept, because tests look for them.
+    """A request as it arrived. Secrets are kept, because tests check them.
 
     :param method: HTTP method.
     :param path: the path as sent, still percent-encoded, without the query.
@@ -20,7 +20,7 @@ class SeenRequest:
     :param headers: the headers, names in lower case.
     :param body: the body's bytes.
     :param at: when it arrived, ``time.monotonic()``.
-    :param status: the answer's status; 0 when the connection was closed without one.
+    :param status: the status of the response; 0 when the connection was closed without one.
     :param connection: the number of the TCP connection, counted from 1.
     """
 
@@ -34,21 +34,21 @@ class SeenRequest:
     connection: int
 
 
-def masked(query: dict[str, str]) -> dict[str, str]:
-    """The query with every secret blotted out."""
+def mask_secrets(query: dict[str, str]) -> dict[str, str]:
+    """Return the query with every secret replaced."""
     return {name: "***" if _SECRET.search(name) else value for name, value in query.items()}
 
 
-def line(seen: SeenRequest, status: int, size: int, note: str) -> str:
-    """One line for the log: time, method, path without secrets, status, bytes, scenarios in play.
+def log_line(seen: SeenRequest, status: int, size: int, note: str) -> str:
+    """Return the line of a request: time, method, path without secrets, status, bytes, scenarios.
 
     :param seen: the request.
     :param status: the status that was sent; 0 for none.
-    :param size: bytes of body that were sent.
-    :param note: the scenarios in play, or nothing.
+    :param size: bytes of the body that were sent.
+    :param note: the scenarios that shaped the response, or nothing.
     """
-    path = quote(seen.path, safe="/%:@!$&'()*+,;=~")  # no control character reaches a terminal
-    query = f"?{urlencode(masked(seen.query), safe='*')}" if seen.query else ""
+    path = quote(seen.path, safe="/%:@!$&'()*+,;=~")  # a terminal would obey control characters
+    query = f"?{urlencode(mask_secrets(seen.query), safe='*')}" if seen.query else ""
     time = datetime.now().strftime("%H:%M:%S")
     outcome = f"{status or 'dropped'}  {size} bytes"
     return f"{time}  {seen.method} {path}{query}  {outcome}" + (f"  [{note}]" if note else "")

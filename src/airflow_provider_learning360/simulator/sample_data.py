@@ -1,13 +1,16 @@
-"""Believable program sessions, learners and statistics, all of them made from a seed.
+"""Program sessions, learners and statistics as a company may have them, generated from a seed.
 
-Oddities that real sessions show (blanks around names, a duration that is null, an end at the start) are
-placed by the position of the session, not by chance: twelve sessions hold every one of them, whatever the
-seed. The session at position 0 is complete and plain.
+Real sessions have oddities: spaces around names, a duration that is null, an end at the start. The position of a
+session decides which oddity it has, so twelve sessions have all of them, whatever the seed. The session at position 0
+is complete and plain, and always has the ID that the example DAGs use.
+
+IDs depend on the seed only, dates on the seed and on the day: a simulator that is restarted on another day has the same
+sessions, with dates around that day.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +20,29 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 Progress = Literal["finished", "started", "idle"]
 
-REFERENCE = datetime(2026, 6, 1, tzinfo=UTC)
-"""The moment that all dates of the data are counted from, when no clock is given."""
+EXAMPLE_SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
+"""The ID of the first session: the default of the example DAGs."""
+
+FIXED_DAY = date(2026, 6, 1)
+"""The day that dates lie around where they must be the same in every run, as in tests."""
+
+# Days from today to the start and to the end of the first sessions: every rule of a usual reminder policy has a session
+# today, and every list has sessions that are over, running and coming.
+_CALENDAR = (
+    (-7, 21),  # the example session: it is running
+    (1, 15),  # starts tomorrow
+    (2, 30),  # in two days
+    (7, 40),  # in a week
+    (-60, -20),  # is over
+    (-25, 3),  # ends in three days
+    (22, 50),  # starts in three weeks
+    (1, 1),  # starts and ends tomorrow
+    (-200, -160),  # is over for long
+    (-30, -1),  # ended yesterday
+    (12, 33),  # starts in less than two weeks
+    (-14, 10),  # is running
+)
+_OLDEST = datetime(2025, 4, 27, tzinfo=UTC)  # when the session after the example session was created
 
 MODERN_FIELDS = (
     "userLimit",
@@ -30,7 +54,7 @@ MODERN_FIELDS = (
     "requirements",
     "users",
 )
-"""Fields that sessions recorded before the middle of 2021 do not have."""
+"""Fields that sessions from before the middle of 2021 do not have."""
 
 _TOPICS = (
     ("Onboarding: your first week", "Meet your team, your tools and the people who can help."),
@@ -57,50 +81,50 @@ _FIRST_NAMES, _LAST_NAMES = _FIRST_NAMES_TEXT.split(), _LAST_NAMES_TEXT.split()
 _PAIRS = len(_FIRST_NAMES) * len(_LAST_NAMES)
 
 
-def stamp(moment: datetime) -> str:
-    """The vendor's way to write a date: UTC, milliseconds, ``Z``."""
+def format_date(moment: datetime) -> str:
+    """Return a date as 360Learning writes it: in UTC, with milliseconds and ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def people(count: int, seed: object) -> list[Document]:
-    """Learners as the users route shows them, with ``_id``, ``mail``, ``firstName``, ``lastName``.
+def make_people(count: int, seed: object) -> list[Document]:
+    """Return learners as the users route returns them: with ``_id``, ``mail``, ``firstName``, ``lastName``.
 
-    No two have the same mail.
+    No two have the same address.
 
     :param count: how many.
-    :param seed: anything with a stable text; the same seed gives the same people.
+    :param seed: the same seed gives the same learners.
     """
     random = Random(f"people {seed}")
     shift = random.randrange(len(_LAST_NAMES))
-    return [_person(place, shift, f"{random.getrandbits(96):024x}") for place in range(count)]
+    return [_make_person(place, shift, f"{random.getrandbits(96):024x}") for place in range(count)]
 
 
-def _person(place: int, shift: int, identifier: str) -> Document:
+def _make_person(place: int, shift: int, identifier: str) -> Document:
     row, column = divmod(place % _PAIRS, len(_FIRST_NAMES))
     first = _FIRST_NAMES[column]
     last = _LAST_NAMES[(row + column + shift) % len(_LAST_NAMES)]
     login = f"{first}.{last}".lower() + (str(place // _PAIRS) if place >= _PAIRS else "")
-    # Not every login is a valid mail address: some carry the company behind a hash, some a plus or an accent.
+    # Some logins are not plain mail addresses: they have a hash and the company, a plus, or an accent.
     tail = "#demo" if place % 5 == 3 else "+field" if place % 11 == 7 else ""
     return {"_id": identifier, "mail": f"{login}{tail}@example.com", "firstName": first, "lastName": last}
 
 
-class Catalogue:
-    """What the company of the simulator holds before anybody touches it.
+class SampleData:
+    """The sessions and learners of the simulator when it starts.
 
     :param seed: the same seed gives the same data.
     :param learners: how many learners each session has.
-    :param reference: the moment that all dates are counted from.
+    :param today: the day that all dates lie around.
     """
 
-    def __init__(self, seed: int = 360, learners: int = 20, reference: datetime = REFERENCE) -> None:
+    def __init__(self, seed: int = 360, learners: int = 20, today: date = FIXED_DAY) -> None:
         self._seed = seed
         self._learners = learners
-        self._reference = reference.replace(second=0, microsecond=0)
-        self.directory = people(2 * learners, seed)
-        # Sessions share these small documents, so that a large company stays cheap. Nobody changes them.
+        self._midnight = datetime.combine(today, time(), UTC)
+        self.directory = make_people(2 * learners, seed)
+        # Sessions share these documents, so that a large company needs little memory. Nobody changes them.
         self._users = [{"_id": person["_id"], "mail": person["mail"]} for person in self.directory]
-        self._staff = [person["mail"] for person in people(8, f"{seed} staff")]
+        self._staff = [person["mail"] for person in make_people(8, f"{seed} staff")]
 
     def _identifier(self, *parts: object) -> str:
         return f"{Random(f'{self._seed} {parts}').getrandbits(96):024x}"
@@ -110,11 +134,11 @@ class Catalogue:
         return everybody[first : first + self._learners]
 
     def learners(self, position: int) -> list[Document]:
-        """The people enrolled in the session at this position."""
+        """Return the learners of the session at a position."""
         return self._enrolled(position, self.directory)
 
     def document(self, position: int, *, legacy: bool = False) -> Document:
-        """The session at this position of the list.
+        """Return the session at a position of the list.
 
         :param position: 0 for the first; identifiers rise with it.
         :param legacy: leave out the fields that sessions of early 2021 do not have.
@@ -145,18 +169,20 @@ class Catalogue:
 
     def _session_id(self, position: int, random: Random) -> str:
         # An identifier starts with its second of creation, so the list comes out in ascending order.
-        created = self._reference - timedelta(days=400) + timedelta(minutes=50 * position)
-        return f"{int(created.timestamp()):08x}{random.getrandbits(64):016x}"
+        created = _OLDEST + timedelta(minutes=50 * position)
+        identifier = f"{int(created.timestamp()):08x}{random.getrandbits(64):016x}"
+        return identifier if position else EXAMPLE_SESSION_ID
 
     def _dates(self, position: int, random: Random) -> Document:
-        days = -7 if position == 0 else random.randint(-60, 60)
-        start = self._reference + timedelta(days=days, hours=random.randint(6, 16))
-        end = start + timedelta(days=random.randint(14, 45))
-        if position % 2:  # closed by hand: the very moment of the click is kept
+        first, last = random.randint(-60, 60), random.randint(14, 45)
+        first, last = _CALENDAR[position] if position < len(_CALENDAR) else (first, first + last)
+        hour = random.randint(6, 16)
+        start, end = (self._midnight + timedelta(days=days, hours=hour) for days in (first, last))
+        if position % 2:  # closed by hand: the end is the time of the click
             end += timedelta(seconds=random.randint(1, 59), milliseconds=random.randint(1, 999))
         if position % 11 == 7:
             end = start
-        return {"startDate": stamp(start), "endDate": stamp(end)}
+        return {"startDate": format_date(start), "endDate": format_date(end)}
 
     def _modules(self, position: int, random: Random) -> list[Document]:
         types = ("course", "webinar", "classroom")
@@ -167,12 +193,12 @@ class Catalogue:
         return [dict(reversed(module.items())) for module in modules] if position % 2 else modules
 
     def _modern(self, position: int, random: Random) -> Document:
-        modified = self._reference - timedelta(days=random.uniform(1, 30))
+        modified = self._midnight - timedelta(days=random.uniform(1, 30))
         limit = {"userLimit": self._learners + 10} if position % 3 == 0 else {}
         return {
             **limit,
             "lang": random.choice(("en", "fr", "de")),
-            "modifiedAt": stamp(modified),
+            "modifiedAt": format_date(modified),
             "automatedReminders": position % 2 == 0,
             "groups": [self._identifier("group", (position + place) % 5) for place in range(1 + position % 3)],
             "customFields": self._custom_fields(position),
@@ -185,7 +211,7 @@ class Catalogue:
         }
 
     def _custom_fields(self, position: int) -> list[Document]:
-        # No document shows the shape of these on a session, so both neighbours' shapes occur.
+        # Their shape on a session is not documented, so the shapes of two similar routes occur.
         identifier = self._identifier("custom field", position % 2)
         value = f"CC-{100 + position}"
         if position % 2:
@@ -209,57 +235,69 @@ def _description(topic: int, position: int, random: Random) -> str:
 
 def _duration(position: int, random: Random) -> Document:
     if position % 5 == 4:
-        return {"programDuration": None}  # and then its type is not there at all
+        return {"programDuration": None}  # without a duration, its type is missing
     hours: float = 1.5 if position % 5 == 2 else random.randint(1, 12)
     return {"programDuration": hours, "programDurationType": "hour"}
 
 
-def learner_statistics(person: Document, progress: Progress, start: datetime, random: Random) -> Document:
-    """One item of ``usersStats``; what is not reached yet is missing, null or empty, as it happens to be.
+def make_learner_statistics(
+    person: Document, progress: Progress, start: datetime, random: Random, latest: datetime | None = None
+) -> Document:
+    """Return an item of ``usersStats``; what the learner has not reached is missing, null or empty.
 
     :param person: a learner, with or without names.
     :param progress: how far the learner got.
     :param start: when the session starts.
-    :param random: where scores and times come from.
+    :param random: the source of scores and times.
+    :param latest: the latest time that may occur; default none.
     """
     item: Document = {"mail": person["mail"], "score": 0, "deleted": False}
     item |= {key: person[key] for key in ("firstName", "lastName") if key in person}
     if progress == "idle":
         return item | random.choice(({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None}))
     begun = start + timedelta(milliseconds=random.randint(1, 3 * 86_400_000))
-    item |= {"startTime": stamp(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
+    begun = min(begun, latest or begun)
+    item |= {"startTime": format_date(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
     if progress == "started":
         return item | {"progress": random.randint(1, 99)} | random.choice(({}, {"endTime": None}))
     ended = begun + timedelta(milliseconds=random.randint(3_600_000, 9 * 86_400_000))
-    return item | {"progress": 100, "score": random.randint(60, 100), "endTime": stamp(ended)}
+    ended = min(ended, latest or ended)
+    return item | {"progress": 100, "score": random.randint(60, 100), "endTime": format_date(ended)}
 
 
-def session_items(learners: Sequence[Document], start: datetime, identifier: str) -> list[Document]:
-    """The ``usersStats`` of a session: some finished, some started, some idle, and two since deleted.
+def make_user_statistics(
+    learners: Sequence[Document], start: datetime, identifier: str, now: datetime | None = None
+) -> list[Document]:
+    """Return the ``usersStats`` of a session: some finished, some started, some idle, and two deleted.
 
     :param learners: who is enrolled.
     :param start: when the session starts.
-    :param identifier: the session's ID, which alone decides who did what.
+    :param identifier: the session's ID; it decides who did what.
+    :param now: the time: before the start, nobody has started; default long after it.
     """
     random = Random(f"statistics {identifier}")
-    # In one session of two everybody has started, so that attendees, with the deleted, exceed the registered.
+    # In every other session all learners have started: with the deleted ones, attendees exceed the registered.
     steps: tuple[Progress, ...] = ("finished", "started")
     if random.random() < 0.5:
         steps = ("finished", "started", "idle")
+    former: Progress = "started"
+    if now is not None and now < start:
+        steps, former = ("idle",), "idle"
     items = [
-        learner_statistics(person, steps[place % len(steps)], start, random) for place, person in enumerate(learners)
+        make_learner_statistics(person, steps[place % len(steps)], start, random, now)
+        for place, person in enumerate(learners)
     ]
     gone = [{"mail": f"former.learner{place}@example.com"} for place in (1, 2)]
-    return items + [learner_statistics(person, "started", start, random) | {"deleted": True} for person in gone]
+    return items + [make_learner_statistics(person, former, start, random, now) | {"deleted": True} for person in gone]
 
 
-def overview(name: str, items: Iterable[Document]) -> Document:
-    """The statistics of a session: the counters and the items that they count.
+def make_statistics(name: str, items: Iterable[Document]) -> Document:
+    """Return the statistics of a session: counters, and the items that they count.
 
-    Deleted users still count as attendees, but no longer as registered.
+    Deleted users count as attendees, and not as registered.
 
     :param name: the session's name.
-    :param items: one per learner.
+    :param items: an item for each learner.
     """
     items = list(items)
     present = [item for item in items if not item.get("deleted")]

@@ -1,4 +1,4 @@
-"""The three ways in, and the token route."""
+"""The three ways to authenticate, and the token route."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_a_token(client, path):
         {"Authorization": "Basic ZGVtbw=="},
     ],
 )
-def test_anything_else_is_unauthorized(client, path, headers):
+def test_other_credentials_are_unauthorized(client, path, headers):
     client.headers.clear()
     for address in (path, "/api/v1/nothing"):
         response = client.get(address, headers=headers)
         assert (response.status_code, response.json()) == (401, {"error": "unauthorized"})
 
 
-def test_half_a_pair_in_the_headers_and_half_in_the_query_is_no_pair(client, path):
+def test_keys_are_not_combined_from_headers_and_query(client, path):
     client.headers.pop("X-apiKey")
     assert client.get(path, params={"apiKey": "demo-key"}).status_code == 401
 
@@ -87,7 +87,7 @@ def test_a_token_request_has_to_be_a_json_object(client, body):
     assert (response.status_code, response.json()) == (400, {"error": "invalid_request"})
 
 
-def test_a_token_ends_with_its_life(connect):
+def test_token_expires(connect):
     now = datetime(2026, 1, 1, tzinfo=UTC)
     with (
         Simulator(token_life=60, clock=lambda: now, expires_in_as=int) as simulator,
