@@ -7,6 +7,16 @@ JSON document is a rebuild of one level, whatever the number of learners, and no
 
 from __future__ import annotations
 
+__all__ = [
+    "CustomField",
+    "Learner",
+    "LearnerStatistics",
+    "Module",
+    "ProgramSession",
+    "Requirements",
+    "SessionStatistics",
+]
+
 import logging
 from datetime import UTC, datetime
 from difflib import get_close_matches

@@ -6,6 +6,8 @@ Needs Airflow 3.0; watermarks that survive a restart of the triggerer, and one p
 
 from __future__ import annotations
 
+__all__ = ["program_session_asset", "watched_program_session", "watched_program_sessions"]
+
 import math
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["DagFileError", "build_airflow_dags"]
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -6,6 +6,8 @@ Both are transports only: what to send, whether to repeat it and what an answer 
 
 from __future__ import annotations
 
+__all__ = ["LearningAsyncHook", "LearningHook"]
+
 import asyncio
 import threading
 import time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["ChangedProgramSessionsOperator"]
+
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args

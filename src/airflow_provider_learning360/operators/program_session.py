@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["GetProgramSessionOperator", "ListProgramSessionsOperator"]
+
 from ast import literal_eval
 from fnmatch import fnmatchcase
 from functools import cached_property
