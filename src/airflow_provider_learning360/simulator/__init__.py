@@ -11,21 +11,21 @@ From a shell, ``python -m airflow_provider_learning360.simulator``; from Python:
 
 A scenario is one object, ``{"when": {...}, "do": {...}}``. ``do`` holds one of these:
 
-=================================================  ==================================================
-``{"edit": {"session": ID, "fields": {...}}}``     changes a session; once, unless ``times`` says more
-``{"delete": ID}``                                 deletes a session
-``{"expire_tokens": true}``                        ends every bearer token; once, unless ``times`` says more
-``{"status": 429, "headers": {}, "body": ...}``    answers so; without ``body``, with the vendor's own
-``{"redirect": URL, "status": 302}``               sends the client elsewhere
-``{"html": true}``                                 answers 200 with the page of a login form
-``{"empty": true}``                                answers 200 without a body
-``{"drop": true}``                                 closes the connection without an answer
-``{"delay": SECONDS}``                             answers later
+=============================================================  ==================================================
+``{"edit": {"session": ID, "fields": {...}}}``                 changes a session; once, unless ``times`` says more
+``{"delete": ID}``                                             deletes a session
+``{"expire_tokens": true}``                                    ends every bearer token; once, unless ``times`` says more
+``{"status": 429, "headers": {}, "body": ...}``                answers so; without ``body``, with the vendor's own
+``{"redirect": URL, "status": 302}``                           sends the client elsewhere
+``{"html": true}``                                             answers 200 with the page of a login form
+``{"empty": true}``                                            answers 200 without a body
+``{"drop": true}``                                             closes the connection without an answer
+``{"delay": SECONDS}``                                         answers later
 ``{"drift": {"add": {}, "remove": [], "module_type": TEXT}}``  changes what answers with sessions contain
-``{"list": true}``                                 wraps the answer in an array
-``{"body_cut": true}``                             sends half of the JSON as a valid HTTP answer
-``{"truncate": true}``                             announces the whole body, sends half of it, closes
-=================================================  ==================================================
+``{"list": true}``                                             wraps the answer in an array
+``{"body_cut": true}``                                         sends half of the JSON as a valid HTTP answer
+``{"truncate": true}``                                         announces the whole body, sends half of it, closes
+=============================================================  ==================================================
 
 ``when`` may be left out, which means each request to the API, from now on. Its keys narrow that:
 
