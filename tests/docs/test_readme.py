@@ -1,16 +1,21 @@
-"""The README is short, reads on a package index too, and shows what the demo prints."""
+"""
+The README is short, reads on a package index too, and shows what the demo prints.
+
+`python tests/docs/test_readme.py` runs the demo, and writes its output anew into the README and docs/start/demo.md.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 LONGEST = 180  # lines
+REPOSITORY = Path(__file__).resolve().parents[2]
+OUTPUT = re.compile(r"(?<=```text\n)360Learning provider.*?(?=```\n)", re.DOTALL)
+LAST_SHOWN = "reminder job for"  # what the README shows ends with the first of these lines
 
 
 def test_it_is_short(readme: Any) -> None:
@@ -57,18 +62,37 @@ def test_it_shows_a_part_of_the_demo(readme: Any, pages: dict[str, Any]) -> None
     assert [line for line in part if line not in whole] == []
 
 
-def test_the_demo_prints_what_the_page_shows(pages: dict[str, Any], repository: Path) -> None:
-    shown = demo_output(pages["docs/start/demo.md"])
-
-    done = subprocess.run([sys.executable, "demo/demo.py"], cwd=repository, capture_output=True, text=True, check=False)
-
+def run_demo() -> str:
+    done = subprocess.run([sys.executable, "demo/demo.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_demo_prints_what_the_page_shows(pages: dict[str, Any]) -> None:
+    shown = demo_output(pages["docs/start/demo.md"])
     # Sorted: the simulator's lines come from a thread of its own.
-    assert sorted(fixed(done.stdout)) == sorted(fixed(shown))
+    assert sorted(fixed(run_demo())) == sorted(fixed(shown))
 
 
 def fixed(text: str) -> list[str]:
-    """The parts of the demo's output that do not change: no port, no duration, no time of the edit."""
+    """The parts of the demo's output that do not change: no port, no duration, no date, no ID."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "DATE", text)
+    text = re.sub(r"\w+day \d{1,2} \w+ \d{4} at \d\d:\d\d", "DATE", text)
+    text = re.sub(r"\b[0-9a-f]{24}\b", "ID", text)
     text = re.sub(r"Done in [\d.]+ s", "Done in TIME", text)
-    return [re.sub(r"(modifiedAt: \S+ -> )\S+", r"\1NOW", line) for line in text.splitlines() if line.strip()]
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def write_output() -> None:
+    whole = run_demo()
+    lines = whole.splitlines(keepends=True)
+    end = next(number for number, line in enumerate(lines, 1) if LAST_SHOWN in line)
+    part = "".join([*lines[:end], "   ...\n", lines[-1]])
+    for page, output in (("docs/start/demo.md", whole), ("README.md", part)):
+        path = REPOSITORY / page
+        path.write_text(OUTPUT.sub(lambda _, output=output: output, path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(write_output())
