@@ -22,6 +22,8 @@ import generated  # noqa: E402 - it is beside this file
 from airflow_provider_learning360 import __version__  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sphinx.application import Sphinx
 
 project = "360Learning provider for Apache Airflow"
@@ -66,30 +68,49 @@ def fill_page(_app: Sphinx, _name: str, source: list[str]) -> None:
     source[0] = FOLDER.sub(rf"]({SOURCE}/\1)", generated.fill(source[0]))
 
 
-def show_values(_app: Sphinx, subject: Any, _is_bound: bool) -> None:
+def rewrite_docstring(_app: Sphinx, what: str, _name: str, subject: Any, _options: Any, lines: list[str]) -> None:
+    """Write `code` as Sphinx wants it, and add what annotations and attributes say."""
+    lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
+    function = subject.__init__ if what == "class" else subject
+    annotations = getattr(function, "__annotations__", {})
+    show_values(annotations, lines)
+    if what == "class":
+        lines[:] = [line.replace(":returns:", ":Pushes to XCom:") for line in lines]
+        name_templated(getattr(subject, "template_fields", ()), lines)
+    elif what in ("function", "method"):
+        name_result(annotations.get("return"), lines)
+
+
+def show_values(annotations: dict[str, Any], lines: list[str]) -> None:
     """Show the values that an argument takes in place of the name of their type, which only the code knows."""
-    annotations = getattr(subject, "__annotations__", {})
     values = generated.literal_types()
     for name, annotation in annotations.items():
-        if isinstance(annotation, str):
-            annotations[name] = re.sub(r"\w+", lambda word: values.get(word[0], word[0]), annotation)
+        shown = re.sub(r"\w+", lambda word: values.get(word[0], word[0]), str(annotation))
+        place = next((number for number, line in enumerate(lines) if line.startswith(f":param {name}:")), None)
+        if place is not None and shown != str(annotation):
+            lines.insert(place, f":type {name}: {shown}")
 
 
-def rewrite_docstring(_app: Sphinx, what: str, _name: str, subject: Any, _options: Any, lines: list[str]) -> None:
-    """Write `code` as Sphinx wants it. Say what an operator pushes, and which arguments are templated."""
-    lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
-    if what != "class":
+def name_templated(names: Sequence[str], lines: list[str]) -> None:
+    """Say which arguments are templated."""
+    if names:
+        place = next((number for number, line in enumerate(lines) if line.startswith((":param", ":type"))), len(lines))
+        lines[place:place] = [f"Templated arguments: {', '.join(f'``{name}``' for name in names)}.", ""]
+
+
+def name_result(result: Any, lines: list[str]) -> None:
+    """Add the type that a function returns, where its docstring does not describe the result."""
+    if result in (None, "None") or any(line.startswith(":returns:") for line in lines):
         return
-    lines[:] = [line.replace(":returns:", ":Pushes to XCom:") for line in lines]
-    templated = getattr(subject, "template_fields", ())
-    if templated:
-        names = ", ".join(f"``{name}``" for name in templated)
-        place = next((number for number, line in enumerate(lines) if line.startswith(":param")), len(lines))
-        lines[place:place] = [f"Templated arguments: {names}.", ""]
+    fields = [number for number, line in enumerate(lines) if line.startswith(":")]
+    if not fields:
+        lines += ["", f":rtype: {result}", ""]
+        return
+    end = next((number for number in range(fields[-1], len(lines)) if not lines[number].strip()), len(lines))
+    lines.insert(end, f":rtype: {result}")
 
 
 def setup(app: Sphinx) -> None:
     """Connect what this file does to Sphinx."""
     app.connect("source-read", fill_page)
-    app.connect("autodoc-before-process-signature", show_values)
     app.connect("autodoc-process-docstring", rewrite_docstring)
