@@ -1,7 +1,7 @@
 """
-docs/architecture.md names every room and every arrow between rooms, and no two files import each other in a circle.
+docs/architecture.md names every room, module and arrow between rooms; and no two files import each other in a circle.
 
-`python tests/docs/test_architecture.py` writes the arrows anew, room by room.
+`python tests/docs/test_architecture.py` writes the arrows and the tables of modules anew.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_learning360"
 SOURCES = REPOSITORY / "src" / PACKAGE
 PAGE = REPOSITORY / "docs" / "architecture.md"
 DRAWING = re.compile(r"(?<=```text\n)(?:\w+ +-> .*\n)+")
+MODULES = re.compile(r"(?<=<!-- modules: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 LONGEST_GLOSSARY = 20
+FEW = 2  # modules of a room that need no table
 
 
 def modules() -> dict[str, Path]:
@@ -139,6 +143,30 @@ def test_each_room_has_a_line_of_its_own() -> None:
     assert described == set(arrows())
 
 
+def module_table(room: str) -> str:
+    """The modules of a room, each with the first sentence of its docstring."""
+    rows = ["| module | what it does |", "| --- | --- |"]
+    for path in sorted((SOURCES / room).glob("*.py")):
+        if path.name != "__init__.py":
+            docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            purpose = " ".join(docstring.split("\n\n")[0].split()).replace("|", "\\|")
+            rows.append(f"| `{path.name}` | {purpose} |")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("room", sorted({one.name for one in SOURCES.iterdir() if (one / "__init__.py").exists()}))
+def test_a_room_has_a_table_of_its_modules(room: str) -> None:
+    tables = {match[1]: match[3] for match in MODULES.finditer(PAGE.read_text("utf-8"))}
+    if len([one for one in (SOURCES / room).glob("*.py") if one.name != "__init__.py"]) > FEW or room in tables:
+        assert tables.get(room) == module_table(room), "run: python tests/docs/test_architecture.py"
+
+
+def test_modules_that_the_text_names_exist() -> None:
+    named = set(re.findall(r"`(?:\w+/)*(\w+\.py)`", PAGE.read_text("utf-8")))
+    there = {path.name for path in [*SOURCES.rglob("*.py"), *(REPOSITORY / "tests").rglob("*.py")]}
+    assert named - there == set()
+
+
 def floors(graph: dict[str, list[str]]) -> list[str]:
     """The rooms, those first that nobody imports."""
     height: dict[str, int] = {}
@@ -151,12 +179,13 @@ def floors(graph: dict[str, list[str]]) -> list[str]:
     return sorted(graph, key=lambda room: (-height_of(room), room))
 
 
-def write_drawing() -> Any:
+def write_page() -> Any:
     graph = arrows()
     width = max(map(len, graph))
     lines = [f"{room:<{width}} -> {', '.join(graph[room]) or 'nothing'}\n" for room in floors(graph)]
-    PAGE.write_text(DRAWING.sub(lambda _: "".join(lines), PAGE.read_text("utf-8")), "utf-8")
+    text = DRAWING.sub(lambda _: "".join(lines), PAGE.read_text("utf-8"))
+    PAGE.write_text(MODULES.sub(lambda match: match[1] + match[2] + module_table(match[1]), text), "utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(write_drawing())
+    sys.exit(write_page())

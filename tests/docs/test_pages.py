@@ -67,17 +67,6 @@ def test_every_guarantee_names_a_test(pages: dict[str, Any]) -> None:
     assert [row for row in promises if not NAMED_TEST.search(row)] == []
 
 
-def test_the_architecture_names_every_module_of_the_core(pages: dict[str, Any], repository: Path) -> None:
-    text = pages["docs/architecture.md"].text
-    modules = [
-        path
-        for room in ("api", "hooks", "sensors")
-        for path in (repository / PACKAGE / room).glob("*.py")
-        if path.name not in ("__init__.py", "program_session.py")
-    ]
-    assert {path.name for path in modules if f"`{path.name}`" not in text} == set()
-
-
 def test_files_that_the_pages_name_exist(pages: dict[str, Any], repository: Path) -> None:
     named = {
         (name, path)
