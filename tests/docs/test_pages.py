@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def test_the_project_has_one_address(pages: dict[str, Any], repository: Path) ->
 @pytest.mark.parametrize(("path", "test"), named_tests(), ids=str)
 def test_a_guarantee_names_a_test_that_exists(path: str, test: str, repository: Path) -> None:
     assert (repository / path).is_file()
-    assert not test or re.search(rf"^\s*(async )?def {test}\(", (repository / path).read_text("utf-8"), re.MULTILINE)
+    names = set(re.findall(r"^\s*(?:async )?def (\w+)\(", (repository / path).read_text("utf-8"), re.MULTILINE))
+    assert not test or test in names, f"did you mean one of {get_close_matches(test, names)}?"
 
 
 def test_every_guarantee_names_a_test(pages: dict[str, Any]) -> None:
