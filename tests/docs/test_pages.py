@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -105,9 +106,16 @@ def test_symptoms_are_those_of_the_code(pages: dict[str, Any], repository: Path)
     rows = re.findall(r"^\| `([^`]+)` \| .* \| .* \|$", section, re.MULTILINE)
     assert len(rows) > 5
     source = "\n".join(path.read_text(encoding="utf-8") for path in (repository / PACKAGE).rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)  # long texts are written on several lines
     for symptom in rows:
         pieces = re.sub(r"\d+$", "", symptom).split("...")
         assert all(piece.strip() in source for piece in pieces), symptom
+
+
+def test_classifiers_name_the_tested_python(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert f"Programming Language :: Python :: {version}" in project["classifiers"]
 
 
 def test_tested_versions_are_named(pages: dict[str, Any], repository: Path) -> None:

@@ -121,6 +121,6 @@ def test_operators_and_sensors_are_public() -> None:
     from airflow_provider_learning360.provider_info import get_provider_info
 
     info = get_provider_info()
-    entries = [one for kind in ("operators", "sensors", "triggers", "hooks") for one in info[kind]]
+    entries = [one for kind in ("operators", "sensors", "triggers") for one in info[kind]]
     modules = [module for one in entries for module in one["python-modules"]]
     assert set(modules) <= set(public_names())
