@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # One of the tools that the tests try reports each run to its makers unless it is told not to.
 export DO_NOT_TRACK := True
 
-.PHONY: help demo test browser lint airflow compat bench soak model fuzz clean
+.PHONY: help demo test browser lint airflow compat docs dist bench soak model fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -49,6 +49,14 @@ airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (m
 compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
 	@$(BIN)/python tests/compat/run.py
 
+docs: .venv/ready ## Build the documentation; a warning is an error
+	@echo "==> sphinx"
+	@$(BIN)/sphinx-build -q -E -n -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+dist: .venv/ready ## Build wheel and sdist, check both, and run the README's DAG from each
+	@$(BIN)/python tests/compat/dist.py
+
 bench: .venv/ready ## Measure what the README claims, beside a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
@@ -63,4 +71,4 @@ fuzz: .venv/ready ## Try the property tests with other random examples; prints h
 	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m property $(ARGS)
 
 clean: ## Remove all that was built
-	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	@rm -rf .venv .compat .airflow dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

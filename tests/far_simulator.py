@@ -120,7 +120,6 @@ class FarSimulator:
         """Stop all scenarios."""
         self._request("DELETE", "scenario")
 
-
     @property
     def requests(self) -> list[dict[str, Any]]:
         """The requests since it was started, or since the last `forget`."""

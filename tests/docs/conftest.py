@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,25 @@ class Page:
     path: Path
 
     @property
+    def name(self) -> str:
+        return str(self.path.relative_to(REPOSITORY))
+
+    @cached_property
     def text(self) -> str:
         return self.path.read_text(encoding="utf-8")
 
     def blocks(self, language: str) -> list[str]:
-        """Return the fenced blocks in one language."""
-        return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
+        """Return the fenced blocks in one language, without the indentation of a list around them."""
+        return [
+            re.sub(rf"^{indentation}", "", content, flags=re.MULTILINE)
+            for indentation, info, content in FENCE.findall(self.text)
+            if info == language
+        ]
+
+    @property
+    def languages(self) -> set[str]:
+        """What the fenced blocks are, as the first line of each says."""
+        return {info for _, info, _ in FENCE.findall(self.text)}
 
     def commands(self) -> list[str]:
         """Return the lines of the shell blocks, with continued lines joined and without comments."""
@@ -42,13 +57,19 @@ class Page:
     @property
     def prose(self) -> str:
         """The page without its fenced blocks."""
-        return re.sub(r"^```.*?^```$", "", self.text, flags=re.MULTILINE | re.DOTALL)
+        return FENCE.sub("", self.text)
 
     @property
     def anchors(self) -> set[str]:
         """What a link may point to: the headings, as GitHub names them."""
         headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
         return {re.sub(r"[^\w\- ]", "", one).strip().lower().replace(" ", "-") for one in headings}
+
+
+def read_pages() -> dict[str, Page]:
+    paths = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
+    found = [Page(path) for path in sorted(paths) if "_build" not in path.parts]
+    return {page.name: page for page in found}
 
 
 @pytest.fixture(scope="session")
@@ -66,5 +87,4 @@ def readme() -> Page:
 @pytest.fixture(scope="session")
 def pages() -> dict[str, Page]:
     """All pages, by their path from the root."""
-    paths = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
-    return {str(path.relative_to(REPOSITORY)): Page(path) for path in sorted(paths)}
+    return read_pages()

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "ContractError",
+    "FixArgumentError",
+    "FixConnectionError",
+    "FixIdError",
+    "ForbiddenError",
+    "InvalidIdError",
+    "LearningError",
+    "NotFoundError",
+    "RateLimitedError",
+    "RedirectError",
+    "SettingsError",
+    "TimedOutError",
+    "TooLargeError",
+    "TryAgainError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnreachableError",
+]
+
 import math
 import re
 from typing import TYPE_CHECKING, Any, TypedDict

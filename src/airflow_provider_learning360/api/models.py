@@ -7,6 +7,16 @@ The models are shallow: a session is a pydantic model, and its parts are validat
 
 from __future__ import annotations
 
+__all__ = [
+    "CustomField",
+    "Learner",
+    "LearnerStatistics",
+    "Module",
+    "ProgramSession",
+    "Requirements",
+    "SessionStatistics",
+]
+
 import logging
 from datetime import UTC, datetime
 from json import JSONDecodeError

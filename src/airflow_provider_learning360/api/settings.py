@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["EU_HOST", "US_HOST", "LearningSettings"]
+
 import json
 import re
 import unicodedata

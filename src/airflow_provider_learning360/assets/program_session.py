@@ -6,6 +6,8 @@ Needs Airflow 3.0. From Airflow 3.3 on, watermarks survive a restart of the trig
 
 from __future__ import annotations
 
+__all__ = ["program_session_asset", "watched_program_session", "watched_program_sessions"]
+
 import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode

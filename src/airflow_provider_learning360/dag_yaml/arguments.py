@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["LearningDagArgs", "LearningDagArgsConfig"]
+
 from typing import Any
 
 from pydantic import Field, field_validator

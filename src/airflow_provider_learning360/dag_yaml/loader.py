@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["DagFileError", "build_airflow_dags"]
+
 import sys
 from contextlib import contextmanager
 from pathlib import Path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["ChangedProgramSessionsOperator"]
+
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["GetProgramSessionOperator", "ListProgramSessionsOperator"]
+
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["PlanSessionRemindersOperator", "SendSessionReminderOperator"]
+
 import random
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["LearningRetryPolicy"]
+
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["Duration", "QuietHours", "ReminderPolicy", "ReminderRule"]
+
 import re
 import warnings
 from collections.abc import Mapping, Sequence

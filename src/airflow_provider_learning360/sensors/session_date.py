@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["SessionDateSensor"]
+
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from airflow_provider_learning360.simulator.request_log import SeenRequest, mask_secrets
 from airflow_provider_learning360.simulator.responses import Response, error_response, json_response
 
-if TYPE_CHECKING:
-    from airflow_provider_learning360.simulator.simulator import Simulator
-
 PREFIX = "/_simulator/"
 
 _SESSION = re.compile(r"/_simulator/sessions/([^/]+)/?")
+
+
+class Controlled(Protocol):
+    """What the control routes need of the simulator."""
+
+    @property
+    def requests(self) -> list[SeenRequest]: ...
+    @property
+    def session_ids(self) -> list[str]: ...
+    def session(self, session_id: str) -> dict[str, Any]: ...
+    def edit(self, session_id: str, **fields: Any) -> dict[str, Any]: ...
+    def put(self, session_id: str, document: dict[str, Any]) -> dict[str, Any]: ...
+    def delete(self, session_id: str) -> None: ...
+    def play(self, scenario: Any) -> None: ...
+    def stop_scenarios(self) -> None: ...
+    def revoke_tokens(self) -> None: ...
+    def forget(self) -> None: ...
 
 
 class RequestEntry(TypedDict):
@@ -28,7 +42,7 @@ class RequestEntry(TypedDict):
     at: float
 
 
-def respond_to_control(simulator: Simulator, seen: SeenRequest) -> Response:
+def respond_to_control(simulator: Controlled, seen: SeenRequest) -> Response:
     """Do what a request under ``/_simulator/`` asks for, and return the response.
 
     That is 400 with the reason for what is not possible, and 404 for what does not exist.
@@ -44,7 +58,7 @@ def respond_to_control(simulator: Simulator, seen: SeenRequest) -> Response:
         return error_response(400, str(error))
 
 
-def _respond(simulator: Simulator, seen: SeenRequest) -> Response:
+def _respond(simulator: Controlled, seen: SeenRequest) -> Response:
     session = _SESSION.fullmatch(seen.path)
     match seen.method, seen.path:
         case "POST", "/_simulator/scenario":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["ProgramSessionModifiedTrigger"]
+
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.changes import Watermark

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["SessionDateTrigger"]
+
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 

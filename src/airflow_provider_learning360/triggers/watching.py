@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+__all__ = ["ProgramSessionsWatchTrigger"]
+
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
