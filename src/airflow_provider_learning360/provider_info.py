@@ -70,7 +70,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "auth": {
                         "label": "Authentication",
-                        "description": "How the keys are shown: in `headers`, in the `query`, or exchanged for an `oauth2` "
+                        "description": "How the keys are shown: in headers, in the query, or exchanged for an oauth2 "
                         "token. Default: headers.",
                         "schema": {"type": ["string", "null"], "enum": ["headers", "query", "oauth2"]},
                     },
@@ -82,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "retry_attempts": {
                         "label": "Attempts",
-                        "description": "Requests sent for one call at most, the first included. With `oauth2`, one more if a "
+                        "description": "Requests sent for one call at most, the first included. With oauth2, one more if a "
                         "token is refused (401) that worked before: it is sent again with a new token. Default: 5.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
                     },
@@ -93,7 +93,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_rate_limit_wait": {
                         "label": "Longest rate-limit wait",
-                        "description": "Longest `Retry-After`, in seconds, waited for inside a call; a longer one is an "
+                        "description": "Longest Retry-After, in seconds, waited for inside a call; a longer one is an "
                         "error. Default: 60.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
@@ -130,9 +130,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "`true`, `false`, or the path of a CA bundle. `true` means the bundle that "
-                        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names, the first of these that is set; "
-                        "without these, or without `trust_env`, that of certifi. Default: true.",
+                        "description": "true, false, or the path of a CA bundle. true means the bundle that "
+                        "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE names, the first of these that is set; "
+                        "without these, or without trust_env, that of certifi. Default: true.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "cert": {
@@ -147,13 +147,13 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "trust_env": {
                         "label": "Trust environment",
-                        "description": "Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the "
+                        "description": "Take proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and the CA bundle from the "
                         "environment. Default: true.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                     "allow_insecure_http": {
                         "label": "Allow plain HTTP",
-                        "description": "Let `http://` go to a host that is not this machine. Default: false.",
+                        "description": "Let http:// go to a host that is not this machine. Default: false.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                 },
