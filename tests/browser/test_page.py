@@ -160,6 +160,17 @@ def test_session_name_has_the_width_of_a_phone(visitor: Visitor) -> None:
     assert button.evaluate("one => one.scrollHeight <= one.clientHeight")
 
 
+@pytest.mark.parametrize("width", [740, 870, 1050, 1100, 1280])
+def test_session_name_is_readable_on_every_screen(visitor: Visitor, width: int) -> None:
+    page = visitor.open()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#search").fill("safety")
+    expect(page.locator("#results")).to_contain_text("autumn")
+    button = page.locator("#results").get_by_role("button", name="autumn").first
+    assert button.evaluate("one => one.scrollHeight <= one.clientHeight")
+    assert page.locator("#results").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 FONT_SIZES = """
 () => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

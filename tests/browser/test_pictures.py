@@ -37,7 +37,7 @@ def fill_in(page: Page | FrameLocator) -> None:
 
 
 def require_in_documentation(name: str) -> None:
-    """The documentation has this picture, and it is small: a palette of 64 colours is enough."""
+    """The documentation has this picture, and it is small: a palette of 256 colours is enough."""
     assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES
 
 
@@ -62,6 +62,7 @@ def test_pictures_of_the_page(visitor: Visitor, simulator: FarSimulator, theme: 
 def test_picture_of_the_page_on_a_phone(visitor: Visitor, simulator: FarSimulator) -> None:
     page = visitor.open()
     fill_in(page)
+    page.mouse.move(0, 0)
     page.locator("#session-title").evaluate("title => title.closest('section').scrollIntoView()")
     visitor.shoot("page-mobile", whole=False)
     require_in_documentation("page-mobile")

@@ -127,7 +127,7 @@ export default {
   "workflow.wait.text": "A run waits up to a week, without a worker slot, until a date of the session changes.",
   "workflow.events.title": "Run when it changes",
   "workflow.events.text": "Nothing waits: Airflow starts a run whenever a date of the session has changed.",
-  "workflow.reminders.title": "Remind its people",
+  "workflow.reminders.title": "Send reminders",
   "workflow.reminders.text": "Sends a mail one day before the start, and when a date has moved. Each person gets each mail once.",
   "need.airflow_3_0": "Airflow 3.0 (3.3 to lose no change while Airflow is down)",
   "need.airflow_3_3": "Airflow 3.3",
