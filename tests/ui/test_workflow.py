@@ -41,7 +41,7 @@ rules:
   - {{name: day_before, anchor: startDate, before: {{days: 1}}, audience: learners}}
   - {{name: moved, on: date_changed, settle: {{minutes: 10}}, audience: [learners, tutors]}}
 """
-COMPANION = re.compile(r"^# --- (?:Once, b|B)eside it: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
+COMPANION = re.compile(r"^# --- Also save(?: once)? as: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
 
 every_snippet = pytest.mark.parametrize(
     ("kind", "dialect"), [(kind, dialect) for kind in KINDS for dialect in DIALECTS]

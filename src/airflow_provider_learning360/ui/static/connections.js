@@ -13,7 +13,7 @@ export class ConnectionPicker {
   #select = byId("connection");
   #onSelect;
 
-  /** @param {(id: string) => void} onSelect called when another connection is shown; an empty text: there is none */
+  /** @param {(id: string) => void} onSelect called when another connection is shown; empty if there is none */
   constructor(onSelect) {
     this.#onSelect = onSelect;
     this.#select.addEventListener("change", () => this.#show(this.#select.value));

@@ -31,7 +31,7 @@ watchSelection(followAddress);
 connections.load(selection.connection);
 watched.load();
 
-/** @param {string} id ID of the connection; empty: there is none */
+/** @param {string} id ID of the connection; empty if there is none */
 function openConnection(id) {
   // The session of a link belongs to the connection of the link.
   const session = !selection.connection || selection.connection === id ? selection.session : "";
