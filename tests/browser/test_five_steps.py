@@ -73,7 +73,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
         try:
             if result := condition():
                 return result
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # a busy machine responds late
             pass
         time.sleep(0.5)
     raise TimeoutError(f"This did not happen: {what}")
