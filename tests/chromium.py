@@ -1,4 +1,4 @@
-"""The browser that is on this machine, if there is one."""
+"""The browser of this machine, if there is one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Off: the sandbox, which needs rights that containers do not give, and all that would go out to the network.
+# Off: the sandbox, which needs rights that containers do not give, and everything that uses the network.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,13 +25,13 @@ ARGUMENTS = (
 
 
 def chromium() -> str | None:
-    """Return the path of the browser: what `CHROMIUM` says, or what is found."""
+    """Return the path of the browser: `CHROMIUM`, or the first one that is found."""
     return os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Give the browser, without a window, and end it."""
+    """Start the browser without a window, and end it."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

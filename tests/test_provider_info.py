@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -57,6 +58,13 @@ def test_the_form_is_made_of_the_settings() -> None:
     (connection,) = INFO["connection-types"]
     assert connection["conn-fields"] == connection_fields()
     assert connection["ui-field-behaviour"] == form_behaviour()
+
+
+def test_airflow_shows_texts_without_markup() -> None:
+    (connection,) = INFO["connection-types"]
+    options = INFO["config"]["learning360"]["options"]
+    texts = [*connection["conn-fields"].values(), *options.values()]
+    assert [one for one in texts if re.search(r"[`*<>]|\]\(|::", f"{one.get('label')} {one['description']}")] == []
 
 
 @pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers"])

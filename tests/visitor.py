@@ -1,4 +1,4 @@
-"""Somebody who looks at the page in a browser."""
+"""A reader of the page in a browser."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-# Kept for who wants to see what the tests saw; not committed.
+# For whoever wants to see what the tests saw; not committed.
 SCREENSHOTS = Path(__file__).resolve().parent.parent / ".screenshots"
 
 
 class Visitor:
     """
-    Somebody who looks at the page, and what the browser had to complain of.
+    A reader of the page, with the errors of the browser.
 
-    :param context: The browser's window.
+    :param context: The window of the browser.
     :param base: Address of Airflow.
     """
 
@@ -24,23 +24,23 @@ class Visitor:
         self.context = context
         self.base = base
         self.page: Page = context.new_page()
-        self.complaints: list[str] = []
-        self.elsewhere: list[str] = []
-        self.page.on("console", lambda one: self.complaints.append(one.text) if one.type == "error" else None)
-        self.page.on("pageerror", lambda one: self.complaints.append(str(one)))
-        self.page.on("request", lambda one: self._noted(one.url))
+        self.errors: list[str] = []
+        self.other_sites: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self._note_request(request.url))
 
-    def _noted(self, url: str) -> None:
+    def _note_request(self, url: str) -> None:
         if not url.startswith((self.base, "data:", "blob:")):
-            self.elsewhere.append(url)
+            self.other_sites.append(url)
 
     def open(self, fragment: str = "") -> Page:
-        """Open the page by itself, and wait until it can be used."""
+        """Open the page without Airflow around it, and wait until it is ready."""
         self.page.goto(f"{self.base}/learning360/{fragment}")
         self.page.wait_for_selector("html[data-ready=true]")
         return self.page
 
     def shoot(self, name: str, *, whole: bool = True) -> None:
-        """Keep a picture of the whole page, or of what is in the window."""
+        """Save a picture of the whole page, or of the visible part."""
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)

@@ -77,7 +77,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "auth": {
                         "label": "Authentication",
-                        "description": "How the API key is sent: in `headers`, in the `query`, or exchanged for an `oauth2` token. Default: headers.",
+                        "description": "How the API key is sent: in headers, in the query, or exchanged for an oauth2 token. Default: headers.",
                         "schema": {"type": ["string", "null"], "enum": ["headers", "query", "oauth2"]},
                     },
                     "timeout": {
@@ -87,7 +87,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "retry_attempts": {
                         "label": "Attempts",
-                        "description": "Most requests for one call, the first included. With `oauth2`, one more if a token that worked before is refused (401): the request is sent again with a new token. Default: 5.",
+                        "description": "Most requests for one call, the first included. With oauth2, one more if a token that worked before is refused (401): the request is sent again with a new token. Default: 5.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
                     },
                     "retry_budget": {
@@ -97,7 +97,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_rate_limit_wait": {
                         "label": "Longest rate-limit wait",
-                        "description": "Longest `Retry-After`, in seconds, that a call waits for; a longer one is an error. Default: 60.0.",
+                        "description": "Longest Retry-After, in seconds, that a call waits for; a longer one is an error. Default: 60.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400.0},
                     },
                     "max_document_bytes": {
@@ -132,7 +132,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "`true`, `false`, or the path of a CA bundle. `true` takes the bundle of the first variable that is set of `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `SSL_CERT_FILE`; if none is set, or without `trust_env`, the bundle of certifi. Default: true.",
+                        "description": "true, false, or the path of a CA bundle. true takes the bundle of the first variable that is set of REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE; if none is set, or without trust_env, the bundle of certifi. Default: true.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "cert": {
@@ -147,12 +147,12 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "trust_env": {
                         "label": "Trust environment",
-                        "description": "Take proxies (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle from the environment. Default: true.",
+                        "description": "Take proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and the CA bundle from the environment. Default: true.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                     "allow_insecure_http": {
                         "label": "Allow plain HTTP",
-                        "description": "Allow `http://` to a host that is not this machine. Default: false.",
+                        "description": "Allow http:// to a host that is not this machine. Default: false.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                 },

@@ -1,4 +1,4 @@
-"""What the page costs Airflow, and whoever opens it."""
+"""What the page costs Airflow, and how fast it is for the reader."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ print(time.perf_counter() - before)
 """
 
 
-def test_start_up(benchmark: Any, measuring: bool, figure: Callable[..., None]) -> None:
-    """What the plugin adds to the start of an API server: loading it, and mounting what it brings."""
+def test_plugin_start_up_time(benchmark: Any, measuring: bool, figure: Callable[..., None]) -> None:
+    """The time that the plugin adds to the start of an API server: loading it, and mounting the page."""
 
     def started() -> float:
-        answer = subprocess.run([sys.executable, "-c", START_UP], capture_output=True, text=True, check=True)
-        return float(answer.stdout.splitlines()[-1]) * 1000
+        run = subprocess.run([sys.executable, "-c", START_UP], capture_output=True, text=True, check=True)
+        return float(run.stdout.splitlines()[-1]) * 1000
 
     taken = benchmark.pedantic(lambda: [started() for _ in range(5 if measuring else 1)], rounds=1)
     figure("start of the API server through the plugin", f"{median(taken):.1f} ms", "< 50 ms")
 
 
-def test_opening_and_finding(benchmark: Any, measuring: bool, figure: Callable[..., None], tmp_path: Path) -> None:
-    """From opening the page until it can be used, and from a word until the first of 10,000 sessions."""
+def test_page_opening_and_search_time(
+    benchmark: Any, measuring: bool, figure: Callable[..., None], tmp_path: Path
+) -> None:
+    """From opening the page until it is ready, and from a query until the first of 10,000 sessions."""
     if not measuring:
         pytest.skip("tests/browser opens the page; here it is timed")
     if chromium() is None:
@@ -67,13 +69,13 @@ def test_opening_and_finding(benchmark: Any, measuring: bool, figure: Callable[.
 
 
 def _visit(airflow: Airflow) -> tuple[list[float], int, float, float]:
-    """Open the page several times, of which the first is the first of this API server; then search."""
+    """Open the page several times, and search; the first time is also the first one of this API server."""
     times, size, found = [], 0, 0.0
     with browser() as one:
         for visit in range(4):
             page = one.new_context().new_page()
-            answers: list[Response] = []
-            page.on("response", lambda one, noted=answers: noted.append(one))
+            responses: list[Response] = []
+            page.on("response", lambda one, noted=responses: noted.append(one))
             page.goto(f"http://127.0.0.1:{airflow.port}/learning360/")
             page.wait_for_selector("html[data-ready=true]")
             times.append(page.evaluate("performance.now()") / 1000)
@@ -82,9 +84,8 @@ def _visit(airflow: Airflow) -> tuple[list[float], int, float, float]:
                 page.locator("#results").get_by_text("afety").first.wait_for()
                 found = page.evaluate("performance.now()") / 1000 - times[0]
                 page.locator("#search-state").get_by_text("10,000").first.wait_for()
-            size = sum(
-                len(answer.body()) for answer in answers if "/static/" in answer.url or answer.url.endswith("0/")
-            )
+            files = [one for one in responses if "/static/" in one.url or one.url.endswith("0/")]
+            size = sum(len(one.body()) for one in files)
         begun = time.perf_counter()
         page.locator("#search").fill("onboarding")
         page.locator("#results").get_by_text("nboarding").first.wait_for()

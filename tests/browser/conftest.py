@@ -1,4 +1,4 @@
-"""A real browser in front of a real API server, which talks to a simulator in a process of its own."""
+"""A real browser, a real API server, and a simulator in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from real_airflow import Airflow
 from visitor import Visitor
 
 DAGS = Path(__file__).resolve().parent / "dags"
-LEFT_OUT = pytest.StashKey[int]()
-# A condition that comes true late is no failure; the machine may be busy with something else.
+SKIPPED = pytest.StashKey[int]()
+# The machine may be busy: slow is not failed.
 expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     if chromium() is None:
-        config.stash[LEFT_OUT] = len(here)
+        config.stash[SKIPPED] = len(here)
         for item in here:
             item.add_marker(pytest.mark.skip(reason="no browser on this machine"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if count := config.stash.get(LEFT_OUT, 0):
+    if count := config.stash.get(SKIPPED, 0):
         terminalreporter.write_line(
-            f"Left out: {count} tests in a browser. `make browser` installs Chromium; or set CHROMIUM to one."
+            f"Skipped: {count} tests in a browser. `make browser` installs Chromium; or set CHROMIUM to one."
         )
 
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[FarSimulator]:
-    """What the connection leads to."""
+    """The simulator that the connection leads to."""
     with FarSimulator(sessions=60, learners=120) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: FarSimulator) -> Iterator[Airflow]:
-    """An API server, and a database that knows the DAGs beside this file."""
+    """An API server, with the DAGs beside this file in its database."""
     home = tmp_path_factory.mktemp("airflow")
     extra = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
-    one = Airflow(home, {"learning360_default": simulator.connection}, DAGS, extra)
+    one = Airflow(home, {"academy": simulator.connection, "learning360_default": simulator.connection}, DAGS, extra)
     one.command("db", "migrate")
-    # An asset is watched from the second time on that a DAG with it is read.
+    # Airflow watches an asset from the second parsing of its DAG on.
     one.command("dags", "reserialize")
     one.command("dags", "reserialize")
     try:
@@ -69,10 +69,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(browser: Browser, airflow: Airflow, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """A visitor with a window of its own; `@pytest.mark.parametrize("visitor", [{...}], indirect=True)` sets it."""
+    """A visitor with a window of its own; `parametrize("visitor", [{...}], indirect=True)` configures the window."""
     options = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-read", "clipboard-write"]}
     context = browser.new_context(**{**options, **getattr(request, "param", {})})
     one = Visitor(context, f"http://127.0.0.1:{airflow.port}")
     yield one
     context.close()
-    assert one.elsewhere == []
+    assert one.other_sites == []

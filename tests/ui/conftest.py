@@ -1,4 +1,4 @@
-"""Airflow's own application with the page in it, and users of it."""
+"""Airflow's own application with the page, and users of it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def airflow_app(airflow_db: None) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _connections_may_lead_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow allows that only if it is told to; a stored connection to a simulator needs it."""
+def _connections_may_use_any_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored connection to a simulator needs this setting."""
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
 
 
@@ -39,7 +39,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def login(airflow_app: Any) -> Callable[[str | None], TestClient]:
-    """Return a browser of a user: with the cookie of a login, and what browsers send along; None for nobody."""
+    """Log a user in: the client sends the cookie and the headers that a browser sends. None for no login."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
@@ -57,7 +57,7 @@ def login(airflow_app: Any) -> Callable[[str | None], TestClient]:
 
 @pytest.fixture
 def stored(airflow_db: None) -> Iterator[Callable[..., str]]:
-    """Store a connection in Airflow's database; it is gone after the test."""
+    """Store a connection in Airflow's database, and delete it after the test."""
     from airflow.models import Connection
     from airflow.utils.session import create_session
 
@@ -76,7 +76,7 @@ def stored(airflow_db: None) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def teams(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An Airflow with teams, blue and red."""
+    """An Airflow with the teams blue and red."""
     from airflow.models.team import Team
     from airflow.utils.session import create_session
 
@@ -89,11 +89,11 @@ def teams(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class FixedServer:
-    """A server on loopback that gives one answer to every request, however wrong it is."""
+    """A server on loopback that sends the same response to every request, valid or not."""
 
     def __init__(self) -> None:
         self.body = b"[]"
-        self.drips = False  # the body is followed by a blank now and then, and never by its end
+        self.drips = False  # whether blanks follow the body, one by one, without an end
         self._stopped = Event()
         self.paths: list[str] = []
         fixed = self
@@ -135,6 +135,6 @@ class FixedServer:
 
 @pytest.fixture
 def fixed_server() -> Iterator[FixedServer]:
-    """A server whose answer the test chooses."""
+    """A server whose response the test chooses."""
     with FixedServer() as one:
         yield one

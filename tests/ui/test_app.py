@@ -1,4 +1,4 @@
-"""What the page's routes answer, to whom; asked of Airflow's own application, with its own login."""
+"""The routes of the page, in Airflow's own application, with Airflow's own login."""
 
 from __future__ import annotations
 
@@ -38,54 +38,63 @@ def connection(stored: Callable[..., str], simulator: Simulator) -> str:
     return stored(host=one.url, login=one.company_id, password=one.api_key, description="The academy")
 
 
+def code_of(response: Any) -> str:
+    """What failed, of a response with an error status."""
+    body = response.json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"code", "action", "values", "detail"}
+    return str(body["error"]["code"])
+
+
 def post(client: TestClient, connection: str, action: str, **body: Any) -> Any:
     return client.post(f"{API}/connections/{connection}/{action}", json=POSTS[action] | body)
 
 
-# --- who may ---
+# --- rights ---
 
 
 @pytest.mark.parametrize("path", GETS)
-def test_nobody_reads_without_a_login(login: Login, path: str) -> None:
-    answer = login(None).get(PAGE + path)
-    assert answer.status_code == 401
-    assert answer.json() == {"error": "You are not logged in to Airflow. Log in, and come back."}
+def test_routes_need_a_login(login: Login, path: str) -> None:
+    response = login(None).get(PAGE + path)
+    assert response.status_code == 401
+    assert code_of(response) == "not_logged_in"
 
 
-def test_nobody_sees_the_page_without_a_login_and_is_led_to_it(login: Login) -> None:
-    answer = login(None).get(PAGE, follow_redirects=False)
-    assert answer.status_code == 307
-    assert answer.headers["location"] == "../api/v2/auth/login?next=%2Flearning360%2F"
-    assert "360Learning" not in answer.text
+def test_page_without_a_login_redirects_to_it(login: Login) -> None:
+    response = login(None).get(PAGE, follow_redirects=False)
+    assert response.status_code == 307
+    assert response.headers["location"] == "../api/v2/auth/login?next=%2Flearning360%2F"
+    assert "360Learning" not in response.text
     login_page = login(None).get(PAGE)
     assert login_page.url.path == "/auth/login"
     assert login_page.url.params["next"] == "/learning360/"
 
 
 @pytest.mark.parametrize("action", POSTS)
-def test_nobody_acts_without_a_login(login: Login, connection: str, action: str) -> None:
+def test_actions_need_a_login(login: Login, connection: str, action: str) -> None:
     assert post(login(None), connection, action).status_code == 401
 
 
-def test_a_token_that_is_none(login: Login) -> None:
+def test_invalid_token_is_refused(login: Login) -> None:
     client = login(None)
     client.cookies.set("_token", "nonsense")
     assert client.get(PAGE).status_code == 403
 
 
 @pytest.mark.parametrize("action", POSTS)
-def test_a_viewer_uses_no_connection(login: Login, connection: str, simulator: Simulator, action: str) -> None:
-    answer = post(login("vera"), connection, action)
-    assert answer.status_code == 403
-    assert "has no right to this" in answer.json()["error"]
+def test_viewer_may_not_use_a_connection(login: Login, connection: str, simulator: Simulator, action: str) -> None:
+    response = post(login("vera"), connection, action)
+    assert response.status_code == 403
+    assert code_of(response) == "not_permitted"
     assert simulator.requests == []
 
 
-def test_a_viewer_is_offered_no_connection_but_sees_the_page_and_what_is_watched(login: Login, connection: str) -> None:
+def test_viewer_sees_the_page_and_watched_assets_but_no_connection(login: Login, connection: str) -> None:
     client = login("vera")
     assert client.get(PAGE).status_code == client.get(f"{API}/watched").status_code == 200
     assert client.get(f"{API}/connections").json() == {
         "connections": [],
+        "preselected": None,
         "may_create": False,
         "create_url": "connections",
     }
@@ -93,7 +102,7 @@ def test_a_viewer_is_offered_no_connection_but_sees_the_page_and_what_is_watched
 
 @pytest.mark.usefixtures("teams")
 @pytest.mark.parametrize("action", POSTS)
-def test_a_team_does_not_use_the_connection_of_another(
+def test_team_may_not_use_the_connection_of_another_team(
     login: Login, stored: Callable[..., str], simulator: Simulator, action: str
 ) -> None:
     one = simulator
@@ -103,7 +112,7 @@ def test_a_team_does_not_use_the_connection_of_another(
 
 
 @pytest.mark.usefixtures("teams")
-def test_a_team_is_offered_its_own_connections_and_those_of_all(login: Login, stored: Callable[..., str]) -> None:
+def test_team_sees_its_own_and_shared_connections(login: Login, stored: Callable[..., str]) -> None:
     stored("of_blue", team_name="blue")
     stored("of_red", team_name="red")
     stored("of_all")
@@ -117,18 +126,18 @@ def test_a_team_is_offered_its_own_connections_and_those_of_all(login: Login, st
 
 
 @pytest.mark.parametrize("action", POSTS)
-def test_a_connection_of_another_type_is_none(
+def test_connection_of_another_type_is_not_found(
     login: Login, stored: Callable[..., str], simulator: Simulator, action: str
 ) -> None:
     other = stored("warehouse", "http", host=simulator.url, login="somebody", password=KEY)
     for conn_id in (other, "never_made"):
-        answer = post(login("ada"), conn_id, action)
-        assert answer.status_code == 404
-        assert answer.json() == {"error": "There is no connection of type 360Learning with this ID."}
+        response = post(login("ada"), conn_id, action)
+        assert response.status_code == 404
+        assert code_of(response) == "no_connection"
     assert simulator.requests == []
 
 
-# --- from where ---
+# --- origin of a request ---
 
 
 @pytest.mark.parametrize(
@@ -145,7 +154,7 @@ def test_a_connection_of_another_type_is_none(
     ],
 )
 @pytest.mark.parametrize("action", ["test", "request"])
-def test_another_site_cannot_act(
+def test_requests_from_other_sites_are_refused(
     login: Login, connection: str, simulator: Simulator, headers: dict[str, str], code: int, action: str
 ) -> None:
     client = login("ada")
@@ -155,7 +164,7 @@ def test_another_site_cannot_act(
     assert bool(simulator.requests) is (code == 200)
 
 
-def test_behind_a_proxy_the_configured_address_counts(
+def test_base_url_counts_as_same_origin_behind_a_proxy(
     login: Login, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.outside.example.com/sub")
@@ -165,7 +174,7 @@ def test_behind_a_proxy_the_configured_address_counts(
     assert post(client, connection, "test").status_code == 200
 
 
-def test_a_script_with_a_token_needs_no_browser(login: Login, connection: str) -> None:
+def test_script_with_a_token_is_accepted(login: Login, connection: str) -> None:
     token = login("ada").cookies["_token"]
     client = login(None)
     del client.headers["Sec-Fetch-Site"]
@@ -174,40 +183,40 @@ def test_a_script_with_a_token_needs_no_browser(login: Login, connection: str) -
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
-def test_a_form_cannot_act(login: Login, connection: str, kind: str) -> None:
-    answer = login("ada").post(f"{API}/connections/{connection}/test", content="{}", headers={"Content-Type": kind})
-    assert answer.status_code == 415
+def test_form_is_refused(login: Login, connection: str, kind: str) -> None:
+    response = login("ada").post(f"{API}/connections/{connection}/test", content="{}", headers={"Content-Type": kind})
+    assert response.status_code == 415
 
 
 @pytest.mark.parametrize("action", POSTS)
-def test_actions_are_posts(login: Login, connection: str, action: str) -> None:
+def test_actions_accept_post_only(login: Login, connection: str, action: str) -> None:
     assert login("ada").get(f"{API}/connections/{connection}/{action}").status_code == 405
 
 
-# --- how ---
+# --- headers and files ---
 
 
 @pytest.mark.parametrize("path", ["", *GETS, "nothing/here", "static/..%2Fapp.py", "static/app.py"])
-def test_every_answer_is_kept_in_its_place(login: Login, path: str) -> None:
-    answer = login("ada").get(PAGE + path)
-    assert answer.headers["cache-control"] == ("no-cache" if path.startswith("static/") else "no-store")
-    policy = answer.headers["content-security-policy"]
+def test_every_response_has_security_headers(login: Login, path: str) -> None:
+    response = login("ada").get(PAGE + path)
+    assert response.headers["cache-control"] == ("no-cache" if path.startswith("static/") else "no-store")
+    policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'self'" in policy
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.status_code == (200 if path in ("", *GETS) else 404)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.status_code == (200 if path in ("", *GETS) else 404)
 
 
-def test_an_error_of_ours_is_kept_in_its_place_too(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "watched", lambda *_: 1 / 0)
-    answer = login("ada").get(f"{API}/watched")
-    assert answer.status_code == 500
-    assert answer.json() == {"error": "Something went wrong; the log of the API server says what."}
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+def test_internal_error_has_security_headers(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "list_watched_assets", lambda *_: 1 / 0)
+    response = login("ada").get(f"{API}/watched")
+    assert response.status_code == 500
+    assert code_of(response) == "internal"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
-def test_the_page_is_small_and_asks_nobody_else(login: Login) -> None:
+def test_page_is_small_and_loads_nothing_from_elsewhere(login: Login) -> None:
     client = login("ada")
     page = client.get(PAGE)
     assert page.headers["content-type"].startswith("text/html")
@@ -221,8 +230,8 @@ def test_the_page_is_small_and_asks_nobody_else(login: Login) -> None:
             "http://www.w3.org/2000/svg", "")] == []  # fmt: skip
 
 
-def test_all_of_the_script_is_asked_for_at_once(login: Login) -> None:
-    """Otherwise each module would be asked for only when the one that imports it has arrived."""
+def test_all_scripts_are_preloaded(login: Login) -> None:
+    """Otherwise the browser would load each module only after the module that imports it."""
     page = login("ada").get(PAGE).text
     assert {path.name for path in STATIC.glob("*.js") if f'"static/{path.name}"' not in page} == set()
     assert {name for name in re.findall(r'"static/([\w.]+)"', page) if not (STATIC / name).is_file()} == set()
@@ -231,17 +240,17 @@ def test_all_of_the_script_is_asked_for_at_once(login: Login) -> None:
 # --- connections ---
 
 
-def test_what_is_told_of_connections(
+def test_connections_are_listed_without_keys(
     login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored("academy", host="https://app.us.360learning.com", login="company", password=KEY, description="Ours")
     stored("warehouse", "http", password=KEY)
     monkeypatch.setenv("AIRFLOW_CONN_FROM_OUTSIDE", f"learning360://company:{KEY}@")
     monkeypatch.setenv("AIRFLOW_CONN_BROKEN", f'{{"password": "{KEY}"')
-    answer = login("otto").get(f"{API}/connections")
-    assert "AIRFLOW_CONN_BROKEN holds no connection that can be read" in caplog.text
+    response = login("otto").get(f"{API}/connections")
+    assert "Cannot read the connection in AIRFLOW_CONN_BROKEN" in caplog.text
     assert KEY not in caplog.text
-    assert answer.json()["connections"] == [
+    assert response.json()["connections"] == [
         {
             "id": "academy",
             "host": "https://app.us.360learning.com",
@@ -257,43 +266,59 @@ def test_what_is_told_of_connections(
             "may_edit": True,
         },
     ]
-    assert KEY not in answer.text
+    assert KEY not in response.text
 
 
-def test_a_connection_that_works(login: Login, connection: str) -> None:
-    answer = post(login("otto"), connection, "test").json()
-    assert answer["ok"] is True
-    assert "accepted" in answer["message"].lower()
-    assert answer["milliseconds"] >= 0
+@pytest.mark.parametrize(
+    ("conn_ids", "preselected"),
+    [
+        ([], None),
+        (["zoo", "academy"], "academy"),
+        (["academy", "learning360_default", "zoo"], "learning360_default"),
+    ],
+)
+def test_default_connection_is_preselected(
+    login: Login, stored: Callable[..., str], conn_ids: list[str], preselected: str | None
+) -> None:
+    for conn_id in conn_ids:
+        stored(conn_id)
+    assert login("ada").get(f"{API}/connections").json()["preselected"] == preselected
 
 
-def test_a_connection_that_does_not(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
+def test_connection_test_succeeds(login: Login, connection: str, simulator: Simulator) -> None:
+    response = post(login("otto"), connection, "test").json()
+    assert (response["ok"], response["host"], response["failure"]) == (True, simulator.url, None)
+    assert response["milliseconds"] >= 0
+
+
+def test_connection_test_fails(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
     connection = stored(host=simulator.url, login=simulator.company_id, password=KEY)
-    answer = post(login("otto"), connection, "test")
-    assert answer.json()["ok"] is False
-    assert answer.json()["message"].startswith("Wrong API key")
-    assert KEY not in answer.text
+    response = post(login("otto"), connection, "test")
+    assert response.json()["ok"] is False
+    assert response.json()["failure"]["code"] == "unauthorized"
+    assert "401" in response.json()["failure"]["detail"]
+    assert KEY not in response.text
 
 
-def test_a_connection_that_is_not_usable(login: Login, stored: Callable[..., str]) -> None:
+def test_unusable_connection_is_refused_by_every_action(login: Login, stored: Callable[..., str]) -> None:
     connection = stored(host="http://elsewhere.example.com", login="company", password=KEY)
     for action in POSTS:
-        answer = post(login("otto"), connection, action)
-        assert "clear text" in answer.text, action
-        assert KEY not in answer.text
+        response = post(login("otto"), connection, action)
+        assert "clear text" in response.text, action
+        assert KEY not in response.text
 
 
 @pytest.mark.parametrize(
     "host", ["https://robot:hunter2@app.360learning.com", "hunter2 @ home", "https://a.example/hunter2"]
 )
-def test_a_host_that_is_none_is_not_shown(login: Login, stored: Callable[..., str], host: str) -> None:
+def test_invalid_host_is_not_shown(login: Login, stored: Callable[..., str], host: str) -> None:
     stored(host=host, login="company", password=KEY)
-    answer = login("otto").get(f"{API}/connections")
-    assert answer.json()["connections"][0]["host"] is None
-    assert "hunter2" not in answer.text
+    response = login("otto").get(f"{API}/connections")
+    assert response.json()["connections"][0]["host"] is None
+    assert "hunter2" not in response.text
 
 
-def test_what_is_listed_is_what_is_used(
+def test_listed_connection_is_the_one_that_is_used(
     login: Login, stored: Callable[..., str], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored("Upper", host="https://shown.example.com", login="company", password=KEY)
@@ -309,21 +334,23 @@ def test_what_is_listed_is_what_is_used(
 
 
 @pytest.mark.parametrize("conn_id", ["a/b", "with.dot", "hash#1"])
-def test_ids_of_all_sorts(login: Login, stored: Callable[..., str], simulator: Simulator, conn_id: str) -> None:
+def test_connection_ids_with_special_characters_work(
+    login: Login, stored: Callable[..., str], simulator: Simulator, conn_id: str
+) -> None:
     stored(conn_id, host=simulator.url, login=simulator.company_id, password=simulator.api_key)
     assert post(login("otto"), quote(conn_id, safe=""), "test").json()["ok"] is True
 
 
-def test_a_connection_that_once_had_a_team(login: Login, stored: Callable[..., str], teams: None,
+def test_connection_of_a_former_team_is_not_found(login: Login, stored: Callable[..., str], teams: None,
                                            simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     one = simulator
     stored("of_blue", host=one.url, login=one.company_id, password=one.api_key, team_name="blue")
     monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
-    # For a DAG too, there is no such connection now.
+    # A DAG does not find this connection either.
     assert post(login("ada"), "of_blue", "test").status_code == 404
 
 
-VENDOR_ONLY = "does not lead to https://app.360learning.com or https://app.us.360learning.com with TLS verified"
+VENDOR_ONLY = '"host_not_allowed"'
 
 
 @pytest.mark.parametrize(
@@ -338,28 +365,28 @@ VENDOR_ONLY = "does not lead to https://app.360learning.com or https://app.us.36
         ({"host": "app.us.360learning.com"}, False),
     ],
 )
-def test_who_edits_a_connection_gets_no_key_out_unless_airflow_lets_them(
+def test_stored_connection_sends_its_key_to_the_vendor_only(
     login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], refused: bool
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
     connection = stored(login="company", password=KEY, **fields)
-    # Writing workflows asks nobody anything, but is refused alike.
-    answer = post(login("otto"), connection, "workflows")
-    assert answer.status_code == (422 if refused else 200)
-    assert (VENDOR_ONLY in answer.text) is refused
+    # Workflows send no request, but are refused as well.
+    response = post(login("otto"), connection, "workflows")
+    assert response.status_code == (422 if refused else 200)
+    assert (VENDOR_ONLY in response.text) is refused
     if refused:
         for action in ("test", "request"):
             assert VENDOR_ONLY in post(login("otto"), connection, action).text
 
 
-def test_a_connection_of_the_environment_may_lead_anywhere(
+def test_environment_connection_may_use_any_host(
     login: Login, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
     assert post(login("otto"), "learning360_default", "test").json()["ok"] is True
 
 
-def test_who_waits_holds_no_connection_to_the_database(login: Login, connection: str, simulator: Simulator) -> None:
+def test_waiting_requests_hold_no_database_connection(login: Login, connection: str, simulator: Simulator) -> None:
     from airflow import settings
 
     simulator.play({"do": {"delay": 3}})
@@ -371,18 +398,18 @@ def test_who_waits_holds_no_connection_to_the_database(login: Login, connection:
     simulator.stop_scenarios()
 
 
-def test_so_many_wait_and_no_more(login: Login, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_TURNS", BoundedSemaphore(1))
+def test_waiting_requests_are_limited(login: Login, connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_request_slots", BoundedSemaphore(1))
     assert post(login("otto"), connection, "test").json()["ok"] is True
-    access._TURNS.acquire()
-    answer = post(login("otto"), connection, "test")
-    assert answer.status_code == 503
-    assert "Try again" in answer.json()["error"]
-    access._TURNS.release()
+    access._request_slots.acquire()
+    response = post(login("otto"), connection, "test")
+    assert response.status_code == 503
+    assert code_of(response) == "too_many_requests"
+    access._request_slots.release()
     assert post(login("otto"), connection, "test").json()["ok"] is True
 
 
-# --- find ---
+# --- search ---
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -394,42 +421,43 @@ def until(condition: Callable[[], Any]) -> None:
 
 def until_complete(client: TestClient, connection: str, text: str) -> dict[str, Any]:
     for _ in range(1000):
-        answer: dict[str, Any] = post(client, connection, "sessions", text=text).json()
-        if answer["complete"]:
-            return answer
+        response: dict[str, Any] = post(client, connection, "sessions", text=text).json()
+        if response["complete"]:
+            return response
     raise TimeoutError
 
 
-def test_find_a_session_by_name_and_by_id(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
+def test_session_is_found_by_name_and_by_id(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
     connection = stored("finding", host=simulator.url, login=simulator.company_id, password=simulator.api_key)
     first = simulator.session(simulator.session_ids[0])
     for text in (first["name"].strip(), first["_id"]):
-        answer = until_complete(login("otto"), connection, text)
-        assert first["_id"] in [one["id"] for one in answer["sessions"]]
-    # However often is searched, the list is read once.
+        response = until_complete(login("otto"), connection, text)
+        assert first["_id"] in [one["id"] for one in response["sessions"]]
+    # However many searches there are, the list is read once.
     assert [one.path for one in simulator.requests] == ["/api/v1/programs/sessions"]
 
 
-def test_a_list_that_cannot_be_read(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
+def test_unreadable_list_is_reported(login: Login, stored: Callable[..., str], simulator: Simulator) -> None:
     connection = stored("refused", host=simulator.url, login=simulator.company_id, password=KEY)
-    answer = until_complete(login("otto"), connection, "")
-    assert "401" in answer["error"]
-    assert answer["sessions"] == []
+    response = until_complete(login("otto"), connection, "")
+    assert response["error"]["code"] == "unauthorized"
+    assert "401" in response["error"]["detail"]
+    assert response["sessions"] == []
 
 
 # --- test request ---
 
 
-def test_a_request(login: Login, connection: str, simulator: Simulator) -> None:
+def test_request_returns_the_document(login: Login, connection: str, simulator: Simulator) -> None:
     session_id = simulator.session_ids[0]
-    answer = post(login("otto"), connection, "request", session_id=session_id).json()
-    assert answer["ok"] is True
-    assert answer["request"] == f"GET /api/v1/programs/sessions/{session_id}/"
-    assert answer["status"] == 200
-    assert answer["bytes"] > 100
-    assert answer["people"] == {"hidden": True, "may_reveal": True}
-    assert answer["document"]["_id"] == session_id
-    assert {"name", "path", "type", "state", "meaning"} <= answer["fields"][0].keys()
+    response = post(login("otto"), connection, "request", session_id=session_id).json()
+    assert response["ok"] is True
+    assert response["request"] == f"GET /api/v1/programs/sessions/{session_id}/"
+    assert response["status"] == 200
+    assert response["bytes"] > 100
+    assert response["people"] == {"hidden": True, "may_reveal": True}
+    assert response["document"]["_id"] == session_id
+    assert {"name", "path", "type", "state", "meaning"} <= response["fields"][0].keys()
 
 
 def people_of(simulator: Simulator, session_id: str) -> list[str]:
@@ -437,7 +465,7 @@ def people_of(simulator: Simulator, session_id: str) -> list[str]:
     return [learner["mail"] for learner in session["users"]] + [*session["tutors"], session["author"]]
 
 
-def test_people_are_shown_on_demand(login: Login, connection: str, simulator: Simulator) -> None:
+def test_people_are_shown_on_request(login: Login, connection: str, simulator: Simulator) -> None:
     session_id = simulator.session_ids[0]
     masked = post(login("otto"), connection, "request", session_id=session_id).text
     shown = post(login("otto"), connection, "request", session_id=session_id, reveal=True).text
@@ -447,7 +475,7 @@ def test_people_are_shown_on_demand(login: Login, connection: str, simulator: Si
     assert [one for one in people if one not in shown] == []
 
 
-def test_people_are_shown_only_to_who_may_edit(
+def test_people_are_shown_to_editors_of_the_connection_only(
     login: Login, connection: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
@@ -459,42 +487,45 @@ def test_people_are_shown_only_to_who_may_edit(
 
     monkeypatch.setattr(SimpleAuthManager, "is_authorized_connection", reading_only)
     client, session_id = login("otto"), simulator.session_ids[0]
-    answer = post(client, connection, "request", session_id=session_id)
-    assert answer.json()["people"] == {"hidden": True, "may_reveal": False}
+    response = post(client, connection, "request", session_id=session_id)
+    assert response.json()["people"] == {"hidden": True, "may_reveal": False}
     simulator.forget()
     refused = post(client, connection, "request", session_id=session_id, reveal=True)
     assert refused.status_code == 403
-    assert "may edit this connection" in refused.json()["error"]
+    assert code_of(refused) == "people_not_permitted"
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize(
-    ("session_id", "do", "status", "action"),
+    ("session_id", "do", "status", "code", "action"),
     [
-        ("f" * 24, None, 404, "Fix the ID"),
-        ("no ID", None, None, "Fix the ID"),
-        (None, {"status": 403}, 403, "Fix the connection"),
-        (None, {"status": 429, "headers": {"Retry-After": "60"}}, 429, "Wait"),
-        (None, {"status": 503}, 503, "Try again"),
-        (None, {"drop": True}, None, "Try again"),
-        (None, {"html": True}, 200, "Report a change"),
+        ("f" * 24, None, 404, "session_not_found", "choose_session"),
+        ("no ID", None, None, "invalid_id", "choose_session"),
+        (None, {"status": 401}, 401, "unauthorized", "fix_connection"),
+        (None, {"status": 403}, 403, "forbidden", "fix_connection"),
+        (None, {"status": 429}, 429, "rate_limited", "retry"),
+        (None, {"status": 429, "headers": {"Retry-After": "60"}}, 429, "rate_limited_seconds", "retry"),
+        (None, {"status": 503}, 503, "unavailable", "retry"),
+        (None, {"drop": True}, None, "unreachable", "retry"),
+        (None, {"html": True}, 200, "contract", "report"),
     ],
 )
-def test_a_request_that_fails_says_what_to_do(
-    login: Login, connection: str, simulator: Simulator, session_id: Any, do: Any, status: Any, action: str
+def test_failed_request_says_what_to_do(
+    login: Login, connection: str, simulator: Simulator, session_id: Any, do: Any, status: Any, code: str, action: str
 ) -> None:
     if do:
         simulator.play({"do": do})
-    answer = post(login("otto"), connection, "request", session_id=session_id or simulator.session_ids[0])
-    assert answer.status_code == 200
-    told = answer.json()
-    assert (told["ok"], told["status"], told["action"]) == (False, status, action)
-    assert told["error"]
-    # Somebody waits in front of the page: nothing is tried again and again.
+    response = post(login("otto"), connection, "request", session_id=session_id or simulator.session_ids[0])
+    assert response.status_code == 200
+    result = response.json()
+    failure = result["failure"]
+    assert (result["ok"], result["status"], failure["code"], failure["action"]) == (False, status, code, action)
+    assert failure["detail"]
+    # The reader waits in front of the page: nothing is retried.
     assert len(simulator.requests) <= 1
 
 
-def test_the_audit_log_says_who_asked_for_what(login: Login, connection: str, simulator: Simulator) -> None:
+def test_audit_log_has_user_and_session(login: Login, connection: str, simulator: Simulator) -> None:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
@@ -507,32 +538,32 @@ def test_the_audit_log_says_who_asked_for_what(login: Login, connection: str, si
 
 
 @pytest.mark.parametrize("body", [{}, {"session_id": 3}, {"session_id": "x" * 500}, {"session_id": "x", "reveal": "?"}])
-def test_what_is_not_understood(login: Login, connection: str, body: dict[str, Any]) -> None:
-    answer = login("otto").post(f"{API}/connections/{connection}/request", json=body)
-    assert answer.status_code == 422
-    assert "does not understand" in answer.json()["error"]
+def test_invalid_body_is_refused(login: Login, connection: str, body: dict[str, Any]) -> None:
+    response = login("otto").post(f"{API}/connections/{connection}/request", json=body)
+    assert response.status_code == 422
+    assert code_of(response) == "unknown_request"
 
 
-def test_what_is_too_large_is_not_even_logged(login: Login, connection: str) -> None:
-    answer = login("otto").post(f"{API}/connections/{connection}/request", json={"session_id": "x" * 20_000})
-    assert answer.status_code == 413
+def test_large_body_is_refused(login: Login, connection: str) -> None:
+    response = login("otto").post(f"{API}/connections/{connection}/request", json={"session_id": "x" * 20_000})
+    assert response.status_code == 413
 
 
 # --- workflows ---
 
 
-def test_workflows(login: Login, connection: str, simulator: Simulator) -> None:
+def test_workflows_are_returned_in_all_dialects(login: Login, connection: str, simulator: Simulator) -> None:
     session_id = simulator.session_ids[0]
-    answer = post(login("otto"), connection, "workflows", session_id=session_id).json()
-    assert [one["kind"] for one in answer["workflows"]] == ["fetch", "wait", "events", "reminders"]
-    for workflow in answer["workflows"]:
-        assert [one["language"] for one in workflow["snippets"]] == ["python", "blueprint", "dag_factory"]
+    response = post(login("otto"), connection, "workflows", session_id=session_id).json()
+    assert [one["kind"] for one in response["workflows"]] == ["fetch", "wait", "events", "reminders"]
+    for workflow in response["workflows"]:
+        assert [one["dialect"] for one in workflow["snippets"]] == ["python", "blueprint", "dag_factory"]
         for snippet in workflow["snippets"]:
             assert session_id in snippet["text"]
             assert connection in snippet["text"]
 
 
-def test_workflows_for_no_session(login: Login, connection: str) -> None:
-    answer = post(login("otto"), connection, "workflows", session_id="'; drop table")
-    assert answer.status_code == 422
-    assert "not the ID of a program session" in answer.json()["error"]
+def test_workflows_need_a_valid_session_id(login: Login, connection: str) -> None:
+    response = post(login("otto"), connection, "workflows", session_id="'; drop table")
+    assert response.status_code == 422
+    assert code_of(response) == "invalid_id"

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_learning360.ui import plugin
 
 
-def test_airflow_finds_it() -> None:
+def test_plugin_is_found_by_airflow() -> None:
     from airflow import plugins_manager
 
     (info,) = [one for one in plugins_manager.get_plugin_info() if one["name"] == "learning360"]
@@ -23,14 +23,14 @@ def test_airflow_finds_it() -> None:
     assert (view["name"], view["destination"]) == ("360Learning", "nav")
 
 
-def test_the_entry_leads_to_the_page_wherever_airflow_is() -> None:
+def test_navigation_entry_is_relative() -> None:
     (view,) = plugin.LearningPlugin.external_views
     (app,) = plugin.LearningPlugin.fastapi_apps
     # Relative, so that the base address of Airflow's own page counts; with a slash, so that no redirect is needed.
     assert view["href"] == f"{app['url_prefix']}/".removeprefix("/")
 
 
-def test_it_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__PAGE", "False")
     without: Any = importlib.reload(plugin).LearningPlugin
     assert (without.fastapi_apps, without.external_views) == ([], [])
@@ -38,7 +38,7 @@ def test_it_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert importlib.reload(plugin).LearningPlugin.fastapi_apps
 
 
-def test_every_process_of_airflow_loads_it_so_it_loads_nothing() -> None:
+def test_plugin_imports_nothing_heavy() -> None:
     code = (
         "import sys, airflow.plugins_manager; before = set(sys.modules)\n"
         "import airflow_provider_learning360.ui.plugin\n"
@@ -50,4 +50,5 @@ def test_every_process_of_airflow_loads_it_so_it_loads_nothing() -> None:
     assert set(eval(loaded.splitlines()[-1])) == {
         "airflow_provider_learning360.ui",
         "airflow_provider_learning360.ui.plugin",
+        "airflow_provider_learning360.ui.prefix",
     }

@@ -1,4 +1,4 @@
-"""The list behind "find a session"."""
+"""The list of sessions, and the search in it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from airflow_provider_learning360.api.errors import UnavailableError
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui import session_list
 from airflow_provider_learning360.ui.session_list import (
-    READERS,
-    SHOWN,
-    WORDS,
+    MAX_QUERY_WORDS,
+    MAX_READERS,
+    MAX_RESULTS,
     BusyError,
-    Found,
     SessionList,
     SessionLists,
+    SessionRow,
 )
 
 ID = "60b8d2956e20ae1a0f8e44f1"
@@ -44,7 +44,7 @@ def names(one: SessionList, text: str) -> list[str]:
 
 
 class Source:
-    """A list that is opened by somebody else, and goes on when it is told to."""
+    """A list that pauses after its items until `go` is set."""
 
     def __init__(self, *items: dict[str, Any], error: Exception | None = None) -> None:
         self.items, self.error = items, error
@@ -68,7 +68,7 @@ def until(condition: Any) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The monotonic clock of the module, to be moved by hand."""
+    """The monotonic clock of the module; the test moves it."""
     at = [1000.0]
 
     class Clock:
@@ -78,7 +78,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return at
 
 
-def test_all_words_in_any_case_in_name_or_id() -> None:
+def test_search_matches_all_words_in_name_or_id() -> None:
     one = read(item(1, "Sales  Onboarding\n"), item(2, "Safety <b>training</b>"), item(0xABC, "Sales advanced"))
     assert names(one, "sales") == ["Sales Onboarding", "Sales advanced"]
     assert names(one, "ONBOARDING sal") == ["Sales Onboarding"]
@@ -88,7 +88,7 @@ def test_all_words_in_any_case_in_name_or_id() -> None:
     assert len(names(one, "")) == 3
 
 
-def test_the_nearest_start_comes_first_and_none_last() -> None:
+def test_search_sorts_by_nearest_start() -> None:
     one = read(
         item(1, "undated"),
         item(2, "last year", "2025-03-01T00:00:00Z"),
@@ -98,12 +98,12 @@ def test_the_nearest_start_comes_first_and_none_last() -> None:
     assert names(one, "") == ["yesterday", "next week", "last year", "undated"]
 
 
-def test_it_shows_so_many_and_counts_all() -> None:
-    answer = read(*(item(number) for number in range(SHOWN + 7))).search("on", NOW)
-    assert len(answer["sessions"]) == SHOWN
-    assert answer["matches"] == answer["read"] == SHOWN + 7
-    assert answer["complete"] is True
-    assert answer["error"] is None
+def test_search_limits_results_and_counts_all() -> None:
+    result = read(*(item(number) for number in range(MAX_RESULTS + 7))).search("on", NOW)
+    assert len(result["sessions"]) == MAX_RESULTS
+    assert result["matches"] == result["read"] == MAX_RESULTS + 7
+    assert result["complete"] is True
+    assert result["error"] is None
 
 
 @pytest.mark.parametrize(
@@ -123,58 +123,59 @@ def test_it_shows_so_many_and_counts_all() -> None:
         ({"_id": ID}, None),
         ({}, None),
         (dict.fromkeys(("name", "programTemplate", "startDate", "endDate", "modifiedAt")) | {"_id": ID},
-         Found(ID, "", None, None, None, None)),
+         SessionRow(ID, "", None, None, None, None)),
         ({"_id": ID, "startDate": "0001-01-01T00:00:00.000Z", "endDate": "9999-12-31T23:59:59.999Z"},
-         Found(ID, "", None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", None)),
+         SessionRow(ID, "", None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", None)),
         ({"_id": ID, "name": "ca\ud83d\x1b[31m \u202eevil\u202c\x00", "programTemplate": "\udc80\u2066"},
-         Found(ID, "ca\ufffd\\x1b[31m \\u202eevil\\u202c\ufffd", "\ufffd\\u2066", None, None, None)),
-        ({"_id": ID, "name": "é" * 100_000}, Found(ID, "é" * 300 + "…", None, None, None, None)),
+         SessionRow(ID, "ca\ufffd\\x1b[31m \\u202eevil\\u202c\ufffd", "\ufffd\\u2066", None, None, None)),
+        ({"_id": ID, "name": "é" * 100_000}, SessionRow(ID, "é" * 300 + "…", None, None, None, None)),
         ({"_id": ID, "name": " n ", "startDate": "2026-03-01T10:00:00+01:00", "programTemplate": "t", "endDate": ""},
-         Found(ID, "n", "t", "2026-03-01T09:00:00.000Z", None, None)),
-        ({"_id": ID, "name": "Coaching of ann@example.com"}, Found(ID, "Coaching of …@…", None, None, None, None)),
+         SessionRow(ID, "n", "t", "2026-03-01T09:00:00.000Z", None, None)),
+        ({"_id": ID, "name": "Coaching of ann@example.com"}, SessionRow(ID, "Coaching of …@…", None, None, None, None)),
     ],
 )  # fmt: skip
-def test_what_is_taken_from_an_item(sent: Any, shown: Found | None) -> None:
-    assert Found.of(sent) == shown
+def test_row_of_an_entry(sent: Any, shown: SessionRow | None) -> None:
+    assert SessionRow.from_entry(sent) == shown
 
 
-def test_what_was_read_so_far_can_be_searched() -> None:
+def test_unfinished_list_can_be_searched() -> None:
     lists, source = SessionLists(), Source(item(1), item(2))
-    until(lambda: len(lists.of("here", source).sessions) == 2)
-    answer = lists.of("here", source).search("", NOW)
-    assert (answer["complete"], answer["age"], answer["read"]) == (False, None, 2)
+    until(lambda: len(lists.get("here", source).sessions) == 2)
+    result = lists.get("here", source).search("", NOW)
+    assert (result["complete"], result["age"], result["read"]) == (False, None, 2)
     source.go.set()
-    until(lambda: lists.of("here", source).search("", NOW)["complete"])
+    until(lambda: lists.get("here", source).search("", NOW)["complete"])
     assert source.opened == 1
 
 
-def test_it_is_read_once_a_minute(clock: list[float]) -> None:
+def test_list_is_read_once_a_minute(clock: list[float]) -> None:
     lists, source = SessionLists(), Source(item(1))
     source.go.set()
-    until(lambda: lists.of("here", source).finished is not None)
+    until(lambda: lists.get("here", source).finished is not None)
     clock[0] += 59
-    assert lists.of("here", source).search("", NOW)["age"] == 59
+    assert lists.get("here", source).search("", NOW)["age"] == 59
     assert source.opened == 1
     clock[0] += 2
     source.go.clear()
     # Never an old list as if it were the list: the fresh one, as far as it has come.
-    assert lists.of("here", source).search("", NOW)["complete"] is False
+    assert lists.get("here", source).search("", NOW)["complete"] is False
     source.go.set()
-    until(lambda: lists.of("here", source).search("", NOW)["complete"])
+    until(lambda: lists.get("here", source).search("", NOW)["complete"])
     assert source.opened == 2
 
 
-def test_a_list_that_does_not_end_is_given_up(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_list_is_abandoned(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     lists, dripping = SessionLists(), Source(item(1))
-    first = lists.of("here", dripping)
+    first = lists.get("here", dripping)
     clock[0] += 121
     dripping.go.set()
-    assert lists.of("here", dripping) is not first
+    assert lists.get("here", dripping) is not first
 
-    monkeypatch.setattr(session_list, "MOST", 3)
+    monkeypatch.setattr(session_list, "MAX_SESSIONS", 3)
     one = read(*(item(number) for number in range(10)))
     assert len(one.sessions) == 3
-    assert one.error == "The list is too long for this page, which read 3 sessions."
+    assert one.error is not None
+    assert (one.error["code"], one.error["values"]) == ("list_too_long", {"read": 3})
 
     def slow() -> Iterator[dict[str, Any]]:
         for number in range(10):
@@ -185,52 +186,55 @@ def test_a_list_that_does_not_end_is_given_up(clock: list[float], monkeypatch: p
     late.read(slow)  # type: ignore[arg-type]
     assert len(late.sessions) == 3
     assert late.error is not None
-    # It would be no shorter a moment later.
+    # A second attempt would not find a shorter list.
     assert late.is_usable(clock[0] + 59)
     assert not late.is_usable(clock[0] + 61)
 
 
-def test_connections_have_lists_of_their_own_and_old_ones_are_let_go(clock: list[float]) -> None:
+def test_connections_have_separate_lists_and_old_ones_are_dropped(clock: list[float]) -> None:
     lists, here, there = SessionLists(), Source(item(1)), Source(item(2, "There"))
     here.go.set()
     there.go.set()
-    until(lambda: lists.of("here", here).finished is not None)
-    until(lambda: lists.of("there", there).finished is not None)
-    assert names(lists.of("there", there), "") == ["There"]
-    assert names(lists.of("here", here), "") == ["Onboarding"]
+    until(lambda: lists.get("here", here).finished is not None)
+    until(lambda: lists.get("there", there).finished is not None)
+    assert names(lists.get("there", there), "") == ["There"]
+    assert names(lists.get("here", here), "") == ["Onboarding"]
     clock[0] += 120
-    lists.of("there", there)
+    lists.get("there", there)
     assert set(lists._lists) == {"there"}
 
 
-def test_trouble_is_told_and_tried_again_after_a_while(clock: list[float]) -> None:
+def test_error_is_reported_and_retried_later(clock: list[float]) -> None:
     lists, source = SessionLists(), Source(item(1), error=UnavailableError("503 it is."))
     source.go.set()
-    until(lambda: lists.of("here", source).finished is not None)
-    answer = lists.of("here", source).search("", NOW)
-    assert (answer["complete"], answer["error"], answer["read"]) == (True, "503 it is.", 1)
+    until(lambda: lists.get("here", source).finished is not None)
+    result = lists.get("here", source).search("", NOW)
+    assert result["error"] is not None
+    assert (result["complete"], result["error"]["detail"], result["read"]) == (True, "503 it is.", 1)
     assert source.opened == 1
     clock[0] += 3
     source.error = None
-    until(lambda: lists.of("here", source).search("", NOW)["error"] is None)
+    until(lambda: lists.get("here", source).search("", NOW)["error"] is None)
     assert source.opened == 2
 
 
-def test_a_fault_of_ours_ends_the_reading_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_ends_the_reading(caplog: pytest.LogCaptureFixture) -> None:
     lists, source = SessionLists(), Source(error=ZeroDivisionError("canary"))
     source.go.set()
-    until(lambda: lists.of("here", source).search("", NOW)["complete"])
-    assert "log of the API server" in lists.of("here", source).error
+    until(lambda: lists.get("here", source).search("", NOW)["complete"])
+    error = lists.get("here", source).error
+    assert error is not None
+    assert error["code"] == "list_failed"
     assert caplog.text.count("Unexpected ZeroDivisionError while reading a list of program sessions") == 1
     assert "canary" not in caplog.text
 
 
-def test_a_list_over_the_wire(learning360_simulator: Simulator) -> None:
+def test_list_of_the_simulator_is_searched(learning360_simulator: Simulator) -> None:
     from airflow_provider_learning360.hooks.learning import LearningHook
 
     lists, hook = SessionLists(), LearningHook()
-    until(lambda: lists.of("here", hook.stream_program_sessions).finished is not None)
-    found = lists.of("here", hook.stream_program_sessions).search(learning360_simulator.session_ids[0], NOW)
+    until(lambda: lists.get("here", hook.stream_program_sessions).finished is not None)
+    found = lists.get("here", hook.stream_program_sessions).search(learning360_simulator.session_ids[0], NOW)
     sent = learning360_simulator.session(learning360_simulator.session_ids[0])
     (one,) = found["sessions"]
     assert one["id"] == sent["_id"]
@@ -238,40 +242,41 @@ def test_a_list_over_the_wire(learning360_simulator: Simulator) -> None:
     assert one["template"] == sent["programTemplate"]
 
 
-# --- bounds ---
+# --- limits ---
 
 
-def test_a_list_that_hangs_ends_for_who_asks_and_takes_one_thread(clock: list[float]) -> None:
+def test_hanging_list_ends_for_the_user_and_occupies_one_thread(clock: list[float]) -> None:
     lists, hanging = SessionLists(), Source(item(1))
-    until(lambda: len(lists.of("here", hanging).sessions) == 1)
+    until(lambda: len(lists.get("here", hanging).sessions) == 1)
     clock[0] += 121
     for _ in range(5):
-        answer = lists.of("here", hanging).search("", NOW)
-        assert (answer["complete"], answer["read"]) == (True, 1)
-        assert answer["error"] == "360Learning did not send the whole list within 120 seconds. Try again later."
+        result = lists.get("here", hanging).search("", NOW)
+        assert (result["complete"], result["read"]) == (True, 1)
+        assert result["error"] is not None
+        assert (result["error"]["code"], result["error"]["values"]) == ("list_incomplete", {"seconds": 120})
         clock[0] += 61
     assert hanging.opened == 1
     reader = lists._reading["here"]
     hanging.go.set()
     until(lambda: reader.finished is not None)
     clock[0] += 61
-    until(lambda: lists.of("here", hanging).search("", NOW)["error"] is None)
+    until(lambda: lists.get("here", hanging).search("", NOW)["error"] is None)
     assert hanging.opened == 2
 
 
-def test_a_connection_whose_reader_hangs_gets_no_second_one_however_long_nobody_asked(clock: list[float]) -> None:
+def test_hanging_reader_prevents_a_second_one(clock: list[float]) -> None:
     lists, hanging, other = SessionLists(), Source(item(1)), Source(item(2))
     other.go.set()
-    lists.of("here", hanging)
+    lists.get("here", hanging)
     clock[0] += 1000
-    until(lambda: lists.of("there", other).finished is not None)
+    until(lambda: lists.get("there", other).finished is not None)
     assert set(lists._lists) == {"there"}
     with pytest.raises(BusyError):
-        lists.of("here", hanging)
+        lists.get("here", hanging)
     hanging.go.set()
 
 
-def test_a_reader_that_hung_ends_with_the_next_session(clock: list[float]) -> None:
+def test_late_reader_ends_at_the_next_session(clock: list[float]) -> None:
     def slow() -> Iterator[dict[str, Any]]:
         yield item(1)
         clock[0] += 1000
@@ -284,42 +289,42 @@ def test_a_reader_that_hung_ends_with_the_next_session(clock: list[float]) -> No
     assert len(one.sessions) == 2
 
 
-def test_so_many_lists_are_read_at_the_same_time_and_no_more() -> None:
-    lists, hanging = SessionLists(), [Source(item(1)) for _ in range(READERS)]
+def test_concurrent_readers_are_limited() -> None:
+    lists, hanging = SessionLists(), [Source(item(1)) for _ in range(MAX_READERS)]
     for number, source in enumerate(hanging):
-        lists.of(number, source)
+        lists.get(number, source)
     late = Source(item(1))
     with pytest.raises(BusyError):
-        lists.of("late", late)
+        lists.get("late", late)
     assert late.opened == 0
-    # Who has a list already is not refused.
-    assert lists.of(0, hanging[0]).finished is None
+    # A list that is already there can still be used.
+    assert lists.get(0, hanging[0]).finished is None
     for source in hanging:
         source.go.set()
     until(lambda: all(one.finished is not None for one in lists._reading.values()))
     late.go.set()
-    until(lambda: lists.of("late", late).finished is not None)
+    until(lambda: lists.get("late", late).finished is not None)
 
 
-def test_a_machine_without_threads_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_threads_raises_busy_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     lists = SessionLists()
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(BusyError):
-        lists.of("here", Source())
+        lists.get("here", Source())
     assert lists._reading == {}
 
 
-def test_the_lists_that_were_not_used_for_longest_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_list, "MOST_LISTS", 3)
+def test_least_recently_used_lists_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MAX_LISTS", 3)
     lists, sources = SessionLists(), [Source(item(number)) for number in range(4)]
     for source in sources:
         source.go.set()
 
     def use(number: int) -> None:
-        until(lambda: lists.of(number, sources[number]).finished is not None)
+        until(lambda: lists.get(number, sources[number]).finished is not None)
 
     for number in (0, 1, 2, 0, 3):
         use(number)
@@ -330,29 +335,29 @@ def test_the_lists_that_were_not_used_for_longest_are_dropped(monkeypatch: pytes
     assert [source.opened for source in sources] == [1, 2, 1, 1]
 
 
-def test_all_lists_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_total_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     lists, sources = SessionLists(), [Source(*map(item, range(100))) for _ in range(4)]
     for number, source in enumerate(sources):
         source.go.set()
-        until(lambda number=number, source=source: lists.of(number, source).finished is not None)
-    size = lists.of(3, sources[3]).size
-    monkeypatch.setattr(session_list, "MOST_BYTES_OF_ALL", 2 * size + 1)
-    lists.of(3, sources[3])
+        until(lambda number=number, source=source: lists.get(number, source).finished is not None)
+    size = lists.get(3, sources[3]).size
+    monkeypatch.setattr(session_list, "MAX_TOTAL_BYTES", 2 * size + 1)
+    lists.get(3, sources[3])
     assert list(lists._lists) == [2, 3]
 
 
-def test_a_list_that_is_being_read_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_list, "MOST_LISTS", 1)
+def test_unfinished_list_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MAX_LISTS", 1)
     lists, reading, other = SessionLists(), Source(item(1)), Source(item(2))
-    first = lists.of("reading", reading)
-    lists.of("other", other)
-    assert lists.of("reading", reading) is first
+    first = lists.get("reading", reading)
+    lists.get("other", other)
+    assert lists.get("reading", reading) is first
     reading.go.set()
     other.go.set()
 
 
-def test_the_memory_of_a_list_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_list, "MOST_BYTES", 1_000_000)
+def test_memory_of_one_list_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MAX_LIST_BYTES", 1_000_000)
     endless = (item(number, "\U0001f600" * 10_000) for number in range(10_000))
     one = SessionList()
     tracemalloc.start()
@@ -363,20 +368,20 @@ def test_the_memory_of_a_list_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
         tracemalloc.stop()
     assert 100 < len(one.sessions) < 1000
     assert one.error is not None
-    # What is counted is what is there.
+    # The counted size is close to the real one.
     assert one.size * 0.5 < held < one.size * 1.5
 
 
-def test_a_list_of_nothing_but_unreadable_entries_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_list, "MOST", 10)
+def test_list_of_unreadable_entries_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_list, "MAX_SESSIONS", 10)
     one = SessionList()
     one.read(lambda: ({"_id": 1} for _ in itertools.count()))
-    answer = one.search("", NOW)
-    assert (answer["read"], answer["unreadable"]) == (0, 10)
-    assert answer["error"]
+    result = one.search("", NOW)
+    assert (result["read"], result["unreadable"]) == (0, 10)
+    assert result["error"]
 
 
-def test_a_search_looks_for_so_many_words_once_each() -> None:
+def test_search_limits_the_words_of_a_query() -> None:
     class Text(str):
         """Counts how often something is looked for in it."""
 
@@ -394,19 +399,19 @@ def test_a_search_looks_for_so_many_words_once_each() -> None:
     assert one.search(" ".join("aAaAaA" + "bb"), NOW)["matches"] == 1
     Text.looked = 0
     one.search(" ".join("abcdefghijklmnopqrstuvwxyz0123456789" * 100), NOW)
-    assert Text.looked == WORDS
+    assert Text.looked == MAX_QUERY_WORDS
 
 
-def test_a_search_through_a_long_list() -> None:
+def test_long_list_is_searched() -> None:
     one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(100_000)))
     assert one.error is not None
-    answer = one.search("session of many 0 1 2 3 4", NOW)
-    assert 0 < answer["matches"] < 100_000
-    assert len(answer["sessions"]) == SHOWN
+    result = one.search("session of many 0 1 2 3 4", NOW)
+    assert 0 < result["matches"] < 100_000
+    assert len(result["sessions"]) == MAX_RESULTS
 
 
 @pytest.mark.parametrize("now", [datetime.min, datetime.max, NOW.replace(tzinfo=None)])
-def test_any_date_can_be_sorted_at_any_time(now: datetime) -> None:
+def test_any_date_can_be_sorted(now: datetime) -> None:
     one = read(
         item(1, "first", "0001-01-01T00:00:00.000Z"),
         item(2, "last", "9999-12-31T23:59:59.999Z"),

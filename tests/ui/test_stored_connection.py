@@ -1,4 +1,4 @@
-"""A connection that is stored in Airflow leads to 360Learning only: which settings it may have on the page."""
+"""The settings that a connection stored in Airflow may have on the page: it leads to 360Learning only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.settings import LearningSettings
 from airflow_provider_learning360.ui import connections
-from airflow_provider_learning360.ui.connections import BOUNDS, HARMLESS, PATIENCE, PageHook
+from airflow_provider_learning360.ui.connections import ALLOWED_SETTINGS, LIMITS, RETRY_LIMITS, PageHook
 
 Login = Callable[[str | None], TestClient]
 
@@ -26,7 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "request": {"session_id": "60b8d2956e20ae1a0f8e44f1"},
     "workflows": {"session_id": "60b8d2956e20ae1a0f8e44f1"},
 }
-# Each was looked at: it names no file, no other host, and costs nothing beyond the bounds of the page.
+# Each of these was reviewed: it names no file and no other host, and the limits of the page bound its cost.
 REVIEWED = {
     "host",
     "company_id",
@@ -37,13 +37,13 @@ REVIEWED = {
     "trust_env",
     "allow_insecure_http",
     "connection",
-    *PATIENCE,
-    *BOUNDS,
+    *RETRY_LIMITS,
+    *LIMITS,
 }
 
 
 @pytest.fixture(autouse=True)
-def _airflows_own_test_is_off(_connections_may_lead_anywhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _airflows_own_test_is_off(_connections_may_use_any_host: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Disabled")
 
 
@@ -51,8 +51,16 @@ def settings(**extra: Any) -> LearningSettings:
     return LearningSettings.from_connection("stored", login="company", password=KEY, extra=extra)
 
 
+def failure_of(response: Any) -> dict[str, Any]:
+    """The failure in an error, or in a result."""
+    body = response.json()
+    failure: dict[str, Any] = body.get("error") or body["failure"]
+    assert failure["code"] == "settings_not_allowed"
+    return failure
+
+
 class Later(LearningSettings):
-    """Settings as a later version may have them."""
+    """The settings of a later version."""
 
     max_document_bytes: int | None = None
     max_list_bytes: int = 2**40
@@ -60,50 +68,50 @@ class Later(LearningSettings):
     key_file: str | None = None
 
 
-# --- the list of settings ---
+# --- allowed settings ---
 
 
 @pytest.mark.parametrize("name", LearningSettings.model_fields)
-def test_every_setting_is_harmless_or_refused(name: str) -> None:
-    if name in HARMLESS:
+def test_every_setting_is_allowed_or_refused(name: str) -> None:
+    if name in ALLOWED_SETTINGS:
         assert name in REVIEWED
         return
-    with pytest.raises(SettingsError, match=rf"settings that this page does not use: {name}\. Remove"):
-        connections._refuse_elsewhere(settings().model_copy(update={name: "/etc/passwd"}))
+    with pytest.raises(SettingsError, match=rf"\(settings_not_allowed\): {name}\."):
+        connections._require_allowed_settings(settings().model_copy(update={name: "/etc/passwd"}))
 
 
-def test_a_later_setting_is_refused_as_long_as_it_is_not_on_the_list() -> None:
+def test_new_setting_is_refused_until_it_is_reviewed() -> None:
     later = Later(**settings().model_dump(exclude={"api_key"}), api_key=KEY)
-    connections._refuse_elsewhere(later)
-    with pytest.raises(SettingsError, match=r"does not use: key_file\."):
-        connections._refuse_elsewhere(later.model_copy(update={"key_file": "/etc/passwd"}))
+    connections._require_allowed_settings(later)
+    with pytest.raises(SettingsError, match=r"\(settings_not_allowed\): key_file\."):
+        connections._require_allowed_settings(later.model_copy(update={"key_file": "/etc/passwd"}))
 
 
 @pytest.mark.parametrize("value", [1, 0, "", "true"])
-def test_a_value_that_only_equals_the_default_is_refused(value: Any) -> None:
+def test_value_of_another_type_than_the_default_is_refused(value: Any) -> None:
     with pytest.raises(SettingsError, match="verify"):
-        connections._refuse_elsewhere(settings().model_copy(update={"verify": value}))
+        connections._require_allowed_settings(settings().model_copy(update={"verify": value}))
 
 
-def test_bounds_apply_to_the_settings_that_there_are() -> None:
+def test_limits_apply_to_known_settings() -> None:
     generous = settings(timeout=80_000, retry_attempts=99, max_rate_limit_wait=80_000)
-    own = Later.model_fields.keys() & BOUNDS.keys() - {"timeout"}
+    own = Later.model_fields.keys() & LIMITS.keys() - {"timeout"}
     later = Later(**generous.model_dump(exclude={"api_key", *own}), api_key=KEY)
-    bounded = connections._bounded(later)
+    bounded = connections._limit_settings(later)
     assert (bounded.timeout, bounded.retry_attempts, bounded.max_rate_limit_wait) == (20.0, 1, 0.0)
     assert (bounded.max_document_bytes, bounded.max_list_bytes, bounded.max_list_seconds) == (2**26, 2**30, 5.0)
     assert bounded.model_dump().keys() == later.model_dump().keys()
 
 
-def test_every_setting_that_is_a_bound_is_within_those_of_the_page(
+def test_settings_stay_within_the_limits_of_the_page(
     stored: Callable[..., str],
 ) -> None:
     most = {"retry_attempts": 1000, "max_document_bytes": 2**40, "max_list_bytes": 2**40, "max_error_bytes": 2**40}
-    known = {name: most.get(name, 80_000) for name in BOUNDS if name in LearningSettings.model_fields}
+    known = {name: most.get(name, 80_000) for name in LIMITS if name in LearningSettings.model_fields}
     conn_id = stored(login="company", password=KEY, extra=json.dumps(known))
     bounded = PageHook(conn_id).settings
     assert known
-    assert [name for name in known if getattr(bounded, name) > BOUNDS[name]] == []
+    assert [name for name in known if getattr(bounded, name) > LIMITS[name]] == []
 
 
 # --- files ---
@@ -111,7 +119,7 @@ def test_every_setting_that_is_a_bound_is_within_those_of_the_page(
 
 @pytest.fixture(params=["file", "folder", "fifo", "missing"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A path to something, or to nothing."""
+    """A path to a file, a folder, a FIFO, or nothing."""
     one = tmp_path / "somewhere.pem"
     match request.param:
         case "file":
@@ -125,11 +133,11 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 @pytest.mark.parametrize("action", BODIES)
-def test_a_path_is_refused_and_never_touched(
+def test_path_is_refused_without_being_opened(
     login: Login, stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch, path: Path, name: str, action: str
 ) -> None:
     connection = stored(login="company", password=KEY, extra=json.dumps({name: str(path)}))
-    client, answers, touched = login("otto"), [], []
+    client, responses, touched = login("otto"), [], []
     stat = os.stat
 
     def recording(one: Any, *args: Any, **kwargs: Any) -> Any:
@@ -140,35 +148,35 @@ def test_a_path_is_refused_and_never_touched(
     monkeypatch.setattr(os, "stat", recording)
     monkeypatch.setattr("airflow_provider_learning360.hooks.learning.tls", lambda _: touched.append("tls"))
     url = f"/learning360/api/connections/{connection}/{action}"
-    asking = Thread(target=lambda: answers.append(client.post(url, json=BODIES[action])), daemon=True)
+    asking = Thread(target=lambda: responses.append(client.post(url, json=BODIES[action])), daemon=True)
     asking.start()
     asking.join(60)  # a FIFO would hang for ever
-    (answer,) = answers
-    assert f"settings that this page does not use: {name}." in answer.text
-    assert answer.json().get("ok", False) is False
+    (response,) = responses
+    assert failure_of(response)["values"] == {"settings": name}
+    assert response.json().get("ok", False) is False
     assert touched == []
-    # Whatever is there, the answer is the same.
-    assert "somewhere" not in answer.text
-    assert KEY not in answer.text
+    # The response does not depend on what is there.
+    assert "somewhere" not in response.text
+    assert KEY not in response.text
 
 
 @pytest.mark.parametrize("proxies", ["http://127.0.0.1:9", {"https": "http://user:hunter2@127.0.0.1:9"}])
 @pytest.mark.parametrize("action", BODIES)
-def test_a_proxy_is_refused(login: Login, stored: Callable[..., str], proxies: Any, action: str) -> None:
+def test_proxy_is_refused(login: Login, stored: Callable[..., str], proxies: Any, action: str) -> None:
     connection = stored(login="company", password=KEY, extra=json.dumps({"proxies": proxies}))
-    answer = login("otto").post(f"/learning360/api/connections/{connection}/{action}", json=BODIES[action])
-    assert "settings that this page does not use: proxies." in answer.text
-    assert "hunter2" not in answer.text
+    response = login("otto").post(f"/learning360/api/connections/{connection}/{action}", json=BODIES[action])
+    assert failure_of(response)["values"] == {"settings": "proxies"}
+    assert "hunter2" not in response.text
 
 
-def test_harmless_settings_are_used(login: Login, stored: Callable[..., str]) -> None:
+def test_allowed_settings_are_used(login: Login, stored: Callable[..., str]) -> None:
     extra = {"auth": "oauth2", "timeout": 5, "retry_attempts": 3, "trust_env": False, "verify": "true", "proxies": ""}
     connection = stored(login="company", password=KEY, extra=json.dumps(extra))
-    answer = login("otto").post(f"/learning360/api/connections/{connection}/workflows", json=BODIES["workflows"])
-    assert answer.status_code == 200
+    response = login("otto").post(f"/learning360/api/connections/{connection}/workflows", json=BODIES["workflows"])
+    assert response.status_code == 200
 
 
-def test_where_airflow_allows_its_own_test_every_setting_is_used(
+def test_every_setting_is_used_where_airflow_allows_connection_tests(
     stored: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")

@@ -1,4 +1,4 @@
-"""Every workflow that the page offers is built, with the tool that reads it, whatever session and connection are."""
+"""The workflows that the page offers, built with the tools that read them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import airflow_provider_learning360
-from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
+from airflow_provider_learning360.api.errors import InvalidIdError
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.ui.workflow import WORKFLOWS, workflows
+from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError
+from airflow_provider_learning360.ui.workflow import WORKFLOWS, build_workflows
 from test_examples import results
 from test_yaml_examples import changes_of, known
 
@@ -30,7 +31,7 @@ CONN_ID = r"training.#1:(eu)\x"
 HOST = "https://app.us.360learning.com"
 NASTY = '''""" ' # coding: latin-1 {{ 1/0 }} {% raw %} {# $HOME ${HOME} $$ <b> --- 한글''' + "\n\r\u2028\x85\x00\\ "
 KINDS = [one.kind for one in WORKFLOWS]
-LANGUAGES = ["python", "blueprint", "dag_factory"]
+DIALECTS = ["python", "blueprint", "dag_factory"]
 SCHEMA = Path(airflow_provider_learning360.__file__).with_name("dag_yaml") / "dag.schema.json"
 POLICY = f"""
 name: session_{ID}
@@ -40,22 +41,22 @@ rules:
   - {{name: day_before, anchor: startDate, before: {{days: 1}}, audience: learners}}
   - {{name: moved, on: date_changed, settle: {{minutes: 10}}, audience: [learners, tutors]}}
 """
-COMPANION = re.compile(r"^# --- (?:Once, b|B)eside it: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
+COMPANION = re.compile(r"^# --- Also save(?: once)? as: (\S+) ---\n((?:#.*\n)+)", re.MULTILINE)
 
 every_snippet = pytest.mark.parametrize(
-    ("kind", "language"), [(kind, language) for kind in KINDS for language in LANGUAGES]
+    ("kind", "dialect"), [(kind, dialect) for kind in KINDS for dialect in DIALECTS]
 )
 
 
-def snippet(kind: str, language: str, session_id: str = ID, **arguments: Any) -> dict[str, Any]:
-    offered = workflows(session_id, **{"learning_conn_id": CONN_ID, "host": HOST, "title": NASTY} | arguments)
+def snippet(kind: str, dialect: str, session_id: str = ID, **arguments: Any) -> dict[str, Any]:
+    offered = build_workflows(session_id, **{"learning_conn_id": CONN_ID, "host": HOST, "title": NASTY} | arguments)
     (workflow,) = [one for one in offered if one["kind"] == kind]
-    (found,) = [one for one in workflow["snippets"] if one["language"] == language]
+    (found,) = [one for one in workflow["snippets"] if one["dialect"] == dialect]
     return found  # type: ignore[no-any-return]
 
 
 def files_of(one: dict[str, Any]) -> dict[str, str]:
-    """The file, and those that stand in its comments, as a person would write them."""
+    """The file, and the files in its comments, as a reader would save them."""
     files = {path: re.sub(r"(?m)^# ?", "", text) for path, text in COMPANION.findall(one["text"])}
     return {one["file"]: one["text"], **files}
 
@@ -69,7 +70,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def build(one: dict[str, Any], home: Path) -> dict[str, Any]:
-    """Put a snippet where it says, and let Airflow find it; its DAGs by their ID."""
+    """Save a snippet where it says, let Airflow parse it, and return its DAGs by ID."""
     from airflow.dag_processing.dagbag import DagBag
 
     for path, text in files_of(one).items():
@@ -80,8 +81,8 @@ def build(one: dict[str, Any], home: Path) -> dict[str, Any]:
     return dict(found.dags)
 
 
-def told(task: Any, name: str) -> Any:
-    """What a task, mapped or not, was told; by the form as it is offered, where it asks that."""
+def argument_of(task: Any, name: str) -> Any:
+    """The argument of a task, mapped or not; the default of the form if it comes from the form."""
     value = getattr(task, "partial_kwargs", {}).get(name, getattr(task, name, None))
     asked = re.match(r"\{\{ params(?:\.|\[')(\w+)", value) if isinstance(value, str) else None
     return task.dag.params[asked[1]] if asked else value
@@ -93,55 +94,54 @@ def readers_of(dags: dict[str, Any]) -> list[Any]:
     return [task for dag in dags.values() for task in dag.tasks if task.task_type in kinds]
 
 
-def test_there_are_four_in_three_languages() -> None:
-    offered = workflows(ID, CONN_ID)
+def test_four_workflows_in_three_dialects() -> None:
+    offered = build_workflows(ID, CONN_ID)
     assert [one["kind"] for one in offered] == ["fetch", "wait", "events", "reminders"]
     for workflow in offered:
-        assert set(workflow) == {"kind", "title", "text", "snippets"}
-        assert [one["language"] for one in workflow["snippets"]] == LANGUAGES
+        assert set(workflow) == {"kind", "snippets"}
+        assert [one["dialect"] for one in workflow["snippets"]] == DIALECTS
         for one in workflow["snippets"]:
-            assert set(one) == {"language", "label", "file", "text", "note"}
+            assert set(one) == {"dialect", "label", "file", "text", "needs"}
             assert one["file"].startswith("dags/")
-            assert "airflow-provider-learning360[" not in (one["note"] or "")  # it is on no index
     assert json.loads(json.dumps(offered)) == offered
 
 
 @every_snippet
 @pytest.mark.parametrize("session_id", [ID, ONLY_DIGITS])
-def test_it_is_built(kind: str, language: str, session_id: str, home: Path) -> None:
-    dags = build(snippet(kind, language, session_id), home)
+def test_snippet_builds_dags(kind: str, dialect: str, session_id: str, home: Path) -> None:
+    dags = build(snippet(kind, dialect, session_id), home)
     assert len(dags) == (2 if kind == "reminders" else 1)
     tasks = [task for dag in dags.values() for task in dag.tasks]
-    ours = [task for task in tasks if told(task, "learning_conn_id") is not None]
+    ours = [task for task in tasks if argument_of(task, "learning_conn_id") is not None]
     assert ours
-    assert {told(task, "learning_conn_id") for task in ours} == {CONN_ID}
+    assert {argument_of(task, "learning_conn_id") for task in ours} == {CONN_ID}
     if kind in ("fetch", "wait"):
         # One step may get it from another.
-        assert {one for task in ours if isinstance(one := told(task, "session_id"), str)} == {session_id}
+        assert {one for task in ours if isinstance(one := argument_of(task, "session_id"), str)} == {session_id}
     assert all(session_id in dag_id for dag_id in dags)
     assert {"360learning"} <= set.union(*(set(dag.tags) for dag in dags.values()))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_form_asks_for_the_session(language: str, home: Path) -> None:
-    (dag,) = build(snippet("fetch", language), home).values()
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_fetch_has_a_form_for_the_session(dialect: str, home: Path) -> None:
+    (dag,) = build(snippet("fetch", dialect), home).values()
     (name,) = dag.params
     assert name.endswith("session_id")
     assert dag.params[name] == ID
     assert dag.params.get_param(name).schema["type"] == "string"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_wait_starts_a_watch_of_its_dates(language: str, home: Path) -> None:
-    (dag,) = build(snippet("wait", language), home).values()
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_wait_watches_the_dates(dialect: str, home: Path) -> None:
+    (dag,) = build(snippet("wait", dialect), home).values()
     sensor = dag.get_task("wait_for_change")
     assert sensor.deferrable
     assert (sensor.watch, sensor.poke_interval, sensor.timeout) == (["startDate", "endDate"], 60, 604800)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_change_of_this_session_starts_the_dag(language: str, home: Path) -> None:
-    (dag,) = build(snippet("events", language), home).values()
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_events_start_the_dag_when_the_session_changes(dialect: str, home: Path) -> None:
+    (dag,) = build(snippet("events", dialect), home).values()
     (asset,) = dag.timetable.asset_condition.objects
     (watcher,) = asset.watchers
     assert watcher.trigger.session_ids == [ID]
@@ -151,24 +151,24 @@ def test_the_change_of_this_session_starts_the_dag(language: str, home: Path) ->
     assert dag.max_active_runs == 1
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_reminders_are_planned_and_delivered_by_one_policy(language: str, home: Path) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_reminders_use_one_policy_for_both_dags(dialect: str, home: Path) -> None:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
-    dags = build(snippet("reminders", language), home)
+    dags = build(snippet("reminders", dialect), home)
     plan, deliver = dags[f"plan_reminders_of_{ID}"], dags[f"deliver_reminders_of_{ID}"]
-    (planning,) = [task for task in plan.tasks if told(task, "sessions")]
-    (starting,) = [task for task in plan.tasks if told(task, "trigger_dag_id")]
-    (sending,) = [task for task in deliver.tasks if told(task, "policy")]
+    (planning,) = [task for task in plan.tasks if argument_of(task, "sessions")]
+    (starting,) = [task for task in plan.tasks if argument_of(task, "trigger_dag_id")]
+    (sending,) = [task for task in deliver.tasks if argument_of(task, "policy")]
     assert planning.sessions == [ID]
-    assert planning.delivery_dag_id == told(starting, "trigger_dag_id") == deliver.dag_id
-    assert told(starting, "skip_when_already_exists") is True
+    assert planning.delivery_dag_id == argument_of(starting, "trigger_dag_id") == deliver.dag_id
+    assert argument_of(starting, "skip_when_already_exists") is True
     assert ReminderPolicy.read(planning.policy) == ReminderPolicy.read(sending.policy) == ReminderPolicy.read(POLICY)
     assert plan.max_active_runs == 1
     assert sending.retries == 5
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(
     ("kind", "exclude", "fields"),
     [
@@ -177,20 +177,20 @@ def test_reminders_are_planned_and_delivered_by_one_policy(language: str, home: 
         ("events", None, ["_id", "name", "startDate", "endDate"]),
     ],
 )
-def test_all_languages_read_the_same_and_no_people(
-    kind: str, exclude: list[str] | None, fields: list[str] | None, language: str, home: Path
+def test_all_dialects_read_the_same_fields_without_people(
+    kind: str, exclude: list[str] | None, fields: list[str] | None, dialect: str, home: Path
 ) -> None:
-    readers = readers_of(build(snippet(kind, language), home))
+    readers = readers_of(build(snippet(kind, dialect), home))
     assert readers
     for task in readers:
-        assert (told(task, "exclude") or None, told(task, "fields") or None) == (exclude, fields)
+        assert (argument_of(task, "exclude") or None, argument_of(task, "fields") or None) == (exclude, fields)
 
 
 @pytest.mark.usefixtures("airflow_db")
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("kind", ["fetch", "wait", "events"])
-def test_it_runs_for_a_session_without_an_end(
-    kind: str, language: str, home: Path, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+def test_snippet_runs_for_a_session_without_an_end(
+    kind: str, dialect: str, home: Path, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = learning360_simulator.session_ids[0]
     learning360_simulator.edit(session_id, endDate=...)
@@ -199,7 +199,7 @@ def test_it_runs_for_a_session_without_an_end(
         {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
     )
     monkeypatch.setattr(ChangedProgramSessionsOperator, "execute", lambda *_, **__: changes_of(session_id))
-    dags = known(*build(snippet(kind, language, session_id, learning_conn_id="learning360_default"), home).values())
+    dags = known(*build(snippet(kind, dialect, session_id, learning_conn_id="learning360_default"), home).values())
     for task in readers_of(dags):
         if kind == "wait" and task.task_id == "wait_for_change":
             task.poke_interval = 0.1
@@ -214,14 +214,14 @@ def test_it_runs_for_a_session_without_an_end(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_blueprints_are_those_of_the_schema(kind: str) -> None:
+def test_blueprints_match_the_schema(kind: str) -> None:
     for path, text in files_of(snippet(kind, "blueprint")).items():
         if path.endswith(".dag.yaml"):
             jsonschema.validate(yaml.safe_load(text), json.loads(SCHEMA.read_text("utf-8")))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_editor_finds_the_schema_that_the_command_writes(kind: str) -> None:
+def test_blueprint_names_the_schema_that_the_command_writes(kind: str) -> None:
     one = snippet(kind, "blueprint")
     command = r"airflow learning360 schema --output (\S+)"
     named = re.match(rf"# yaml-language-server: \$schema=(\S+)\n# .*: {command}\n", one["text"])
@@ -229,13 +229,13 @@ def test_an_editor_finds_the_schema_that_the_command_writes(kind: str) -> None:
     assert Path(one["file"]).parent / named[1] == Path(named[2])
 
 
-def meaning(text: str, language: str) -> Any:
-    """What a file says to the tool that reads it, without what it says to people."""
-    if language == "python":
+def meaning(text: str, dialect: str) -> Any:
+    """The content of a file for the tool that reads it, without comments."""
+    if dialect == "python":
         tree = ast.parse(text.encode("utf-8"))  # bytes: a comment may name another encoding
         assert ast.get_docstring(tree)
         return ast.dump(ast.Module(tree.body[1:], []))
-    if language == "dag_factory":
+    if dialect == "dag_factory":
         text = os.path.expandvars(text)
     else:
         assert not {"{{", "{%", "{#"} & {text[i : i + 2] for i in range(len(text))}  # blueprint renders its files
@@ -246,16 +246,16 @@ def meaning(text: str, language: str) -> Any:
 @settings(deadline=None, max_examples=50)
 @given(title=st.text())
 @example(NASTY)
-def test_a_name_changes_nothing(kind: str, language: str, title: str) -> None:
-    named, plain = snippet(kind, language, title=title), snippet(kind, language, title="")
-    assert meaning(named["text"], language) == meaning(plain["text"], language)
+def test_session_name_changes_comments_only(kind: str, dialect: str, title: str) -> None:
+    named, plain = snippet(kind, dialect, title=title), snippet(kind, dialect, title="")
+    assert meaning(named["text"], dialect) == meaning(plain["text"], dialect)
     assert len(named["text"].splitlines()) == len(plain["text"].splitlines())
     assert {path: text for path, text in files_of(named).items() if path != named["file"]} == {
         path: text for path, text in files_of(plain).items() if path != plain["file"]
     }
 
 
-def test_a_name_can_be_read() -> None:
+def test_session_name_stays_readable() -> None:
     assert "Sécurité - 한글 हिन्दी, 2." in snippet("fetch", "python", title=" Sécurité - 한글\n हिन्दी, 2. ")["text"]
     assert f"{'x' * 59}… ({ID})" in snippet("fetch", "python", title="x" * 500)["text"]
 
@@ -265,8 +265,8 @@ def test_a_name_can_be_read() -> None:
 @given(conn_id=st.from_regex(r"[\w#!()\-.:/\\]{1,50}", fullmatch=True))
 @example("\\")
 @example("#")
-def test_every_connection_that_airflow_allows_is_quoted(kind: str, language: str, conn_id: str) -> None:
-    text = snippet(kind, language, learning_conn_id=conn_id)["text"]
+def test_every_allowed_connection_id_is_quoted(kind: str, dialect: str, conn_id: str) -> None:
+    text = snippet(kind, dialect, learning_conn_id=conn_id)["text"]
     found = re.findall(r'(?:learning_conn_id"?(?:=|: ))("(?:[^"\\]|\\.)*")', text)
     assert found
     for quoted in found:
@@ -274,11 +274,11 @@ def test_every_connection_that_airflow_allows_is_quoted(kind: str, language: str
 
 
 @pytest.mark.parametrize("conn_id", ["", "a\n", 'a"', "a b", "{{ x }}", "$HOME"])
-def test_other_connections_are_refused(conn_id: str) -> None:
-    with pytest.raises(FixArgumentError, match="connection"):
-        workflows(ID, conn_id)
+def test_invalid_connection_id_is_refused(conn_id: str) -> None:
+    with pytest.raises(ConnectionRefusedByPageError, match="connection_id_not_allowed"):
+        build_workflows(ID, conn_id)
 
 
-def test_other_sessions_are_refused() -> None:
+def test_invalid_session_id_is_refused() -> None:
     with pytest.raises(InvalidIdError):
-        workflows("../../etc/passwd", CONN_ID)
+        build_workflows("../../etc/passwd", CONN_ID)

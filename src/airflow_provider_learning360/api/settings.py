@@ -358,7 +358,9 @@ def _form_field(schema: Mapping[str, Any]) -> FormField:
         shape["enum"] = schema["enum"]
     default = schema.get("default")
     hint = "" if default is None else f" Default: {json.dumps(default).strip(chr(34))}."
-    return {"label": schema["title"], "description": schema["description"] + hint, "schema": shape}
+    # Airflow shows the description as it is; the backticks are for the documentation.
+    description = schema["description"].replace("`", "") + hint
+    return {"label": schema["title"], "description": description, "schema": shape}
 
 
 def _refuse_unknown(values: Mapping[str, Any], connection: str) -> None:

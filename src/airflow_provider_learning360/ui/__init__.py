@@ -1,1 +1,1 @@
-"""The page "360Learning" inside Airflow: find a program session, try a request, take it into a workflow."""
+"""The page "360Learning" in Airflow: find a program session, test a request, copy a workflow."""

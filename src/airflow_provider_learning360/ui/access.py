@@ -1,4 +1,4 @@
-"""Who may do what on the page: Airflow's login, Airflow's rights, and no request from another site."""
+"""Who may use the page: Airflow's login, Airflow's rights, and no requests from other sites."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request, status
+from fastapi import Depends, Request, status
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
 from airflow.api_fastapi.core_api.security import requires_access_asset, requires_access_connection
 from airflow.models import Connection
 from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_learning360.ui.failure import PageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,25 +24,28 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-LARGEST = 10_000  # bytes of a request; the audit log keeps it
-NO_CONNECTION = "There is no connection of type 360Learning with this ID."
+    from airflow_provider_learning360.ui.responses import FailureCode
+
+MAX_BODY_BYTES = 10_000  # of a request; the audit log stores the body
+MAX_CONCURRENT_REQUESTS = 8  # each occupies a thread of the API server, which has few
+MAX_CONCURRENT_SEARCHES = 8  # searching a long list occupies a thread as well
 
 # Airflow's own checks, which know of teams. They read `connection_id` from the path.
 MAY_USE_CONNECTION = Depends(requires_access_connection(method="GET"))
 MAY_READ_ASSETS = Depends(requires_access_asset(method="GET"))
 
 
-def may_edit(connection_id: str, user: BaseUser) -> bool:
+def may_edit_connection(connection_id: str, user: BaseUser) -> bool:
     """
     Return whether the user may edit a connection.
 
     :param connection_id: ID of the connection.
     :param user: The user.
     """
-    return connection_id in permitted([connection_id], user, "PUT")
+    return connection_id in permitted_connections([connection_id], user, "PUT")
 
 
-def may_create(user: BaseUser) -> bool:
+def may_create_connections(user: BaseUser) -> bool:
     """
     Return whether the user may create connections.
 
@@ -49,25 +54,25 @@ def may_create(user: BaseUser) -> bool:
     return get_auth_manager().is_authorized_connection(method="POST", user=user)
 
 
-def permitted(connection_ids: Iterable[str], user: BaseUser, method: ResourceMethod) -> set[str]:
+def permitted_connections(connection_ids: Iterable[str], user: BaseUser, method: ResourceMethod) -> set[str]:
     """
-    Return the connections among these that the user has a right to.
+    Return the connections that the user has a right to.
 
-    :param connection_ids: IDs of connections, stored in the database or not.
+    :param connection_ids: IDs of the connections to check; they need not be in the database.
     :param user: The user.
     :param method: `GET` to read and use them, `PUT` to edit them.
     """
 
     def is_permitted(connection_id: str) -> bool:
-        details = ConnectionDetails(conn_id=connection_id, **team_of(connection_id))
+        details = ConnectionDetails(conn_id=connection_id, **team_argument(connection_id))
         return get_auth_manager().is_authorized_connection(method=method, details=details, user=user)
 
     return {connection_id for connection_id in connection_ids if is_permitted(connection_id)}
 
 
-def team_of(connection_id: str) -> dict[str, str]:
+def team_argument(connection_id: str) -> dict[str, str]:
     """
-    Return the team of a stored connection, as an argument for what Airflow has; nothing where there are no teams.
+    Return `team_name` of a stored connection as a keyword argument; empty without teams.
 
     :param connection_id: ID of the connection.
     """
@@ -77,87 +82,87 @@ def team_of(connection_id: str) -> dict[str, str]:
     return {"team_name": name} if name else {}
 
 
-def from_here(request: Request) -> None:
+def require_same_origin(request: Request) -> None:
     """
-    Refuse what a page of another site sends with the user's cookie.
+    Refuse requests that another site sends with the user's cookie.
 
     :param request: The request.
-    :raises HTTPException: 403, it does not come from this Airflow; 404, its connection has no valid ID; 415, it is
-        no JSON.
+    :raises PageError: 403, the request comes from another site; 404, the connection ID is not valid; 415, the body
+        is not JSON.
     """
     if not request.path_params.get("connection_id", "").isprintable():
         # Databases refuse some of these characters with an error.
-        raise HTTPException(status.HTTP_404_NOT_FOUND, NO_CONNECTION)
+        raise PageError(status.HTTP_404_NOT_FOUND, "no_connection")
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise HTTPException(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, "Send JSON, as the page does.")
-    if not _is_from_here(request):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "This request does not come from this Airflow's own page.")
+        raise PageError(status.HTTP_415_UNSUPPORTED_MEDIA_TYPE, "not_json")
+    if not _is_same_origin(request):
+        raise PageError(status.HTTP_403_FORBIDDEN, "other_site")
 
 
-def limited(receive: Receive) -> Receive:
+def limit_body(receive: Receive) -> Receive:
     """
-    Return what receives a request, but never more than `LARGEST` bytes of it.
+    Return a `receive` that reads `MAX_BODY_BYTES` at most.
 
-    FastAPI reads the whole body before it asks who sent it, and a body need not say how long it is.
+    FastAPI reads the whole body before it checks the login, and a body need not declare its length.
 
-    :param receive: Receives the request.
+    :param receive: The `receive` of the ASGI server.
     """
-    left = LARGEST
+    left = MAX_BODY_BYTES
 
     async def receive_limited() -> Message:
         nonlocal left
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise HTTPException(413, "The page never sends that much.")
+            raise PageError(413, "body_too_large")
         return message
 
     return receive_limited
 
 
-def _is_from_here(request: Request) -> bool:
+def _is_same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
     origin = request.headers.get("origin")
     if origin is None:
-        # No browser. A token in a header was put there on purpose; a cookie may have come by itself.
+        # Not a browser. A script sets a token in a header on purpose; a browser sends a cookie by itself.
         return "authorization" in request.headers
-    # A proxy may have changed the host; what the users see is in the configuration.
-    here = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
-    return urlsplit(origin).netloc in here - {""}
+    # A proxy may have changed the host; the configuration has the address that users see.
+    own_hosts = {request.headers.get("host", ""), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
+    return urlsplit(origin).netloc in own_hosts - {""}
 
 
-def in_turn() -> Iterator[None]:
+def limit_requests() -> Iterator[None]:
     """
-    Let so many at a time wait for 360Learning: each takes a thread, of which Airflow has few.
+    Limit the requests that wait for 360Learning at the same time.
 
-    :raises HTTPException: 503, there are as many already.
+    :raises PageError: 503, the limit is reached.
     """
-    yield from _within(_TURNS, "As many requests as may be are waiting for 360Learning. Try again.")
+    yield from _occupy(_request_slots, "too_many_requests")
 
 
-def in_search() -> Iterator[None]:
+def limit_searches() -> Iterator[None]:
     """
-    Let so many search at a time: a search through a long list keeps a thread busy.
+    Limit the searches that run at the same time.
 
-    :raises HTTPException: 503, there are as many already.
+    :raises PageError: 503, the limit is reached.
     """
-    yield from _within(_SEARCHES, "Too many searches run at the same time. Try again in a moment.")
+    yield from _occupy(_search_slots, "too_many_searches")
 
 
-def _within(turns: BoundedSemaphore, refusal: str) -> Iterator[None]:
-    if not turns.acquire(blocking=False):
-        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, refusal)
+def _occupy(slots: BoundedSemaphore, code: FailureCode) -> Iterator[None]:
+    if not slots.acquire(blocking=False):
+        raise PageError(status.HTTP_503_SERVICE_UNAVAILABLE, code)
     try:
         yield
     finally:
-        turns.release()
+        slots.release()
 
 
-_TURNS = BoundedSemaphore(8)
-_SEARCHES = BoundedSemaphore(8)
+_request_slots = BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
+_search_slots = BoundedSemaphore(MAX_CONCURRENT_SEARCHES)
 
-FROM_HERE = Depends(from_here)
-IN_TURN = Depends(in_turn)
-IN_SEARCH = Depends(in_search)
+SAME_ORIGIN_ONLY = Depends(require_same_origin)
+LIMITED_REQUESTS = Depends(limit_requests)
+LIMITED_SEARCHES = Depends(limit_searches)

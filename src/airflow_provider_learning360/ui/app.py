@@ -1,4 +1,4 @@
-"""The page's HTTP side: its files, and what its script asks for."""
+"""The HTTP routes of the page: its files, and the JSON that its scripts request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, status
+from fastapi import APIRouter, Body, Depends, FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
@@ -23,23 +23,32 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow_provider_learning360.api.errors import FixArgumentError, FixIdError, LearningError, SettingsError
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
 from airflow_provider_learning360.ui.access import (
-    FROM_HERE,
-    IN_SEARCH,
-    IN_TURN,
+    LIMITED_REQUESTS,
+    LIMITED_SEARCHES,
     MAY_READ_ASSETS,
     MAY_USE_CONNECTION,
-    NO_CONNECTION,
-    limited,
-    may_edit,
+    SAME_ORIGIN_ONLY,
+    limit_body,
+    may_edit_connection,
 )
-from airflow_provider_learning360.ui.connections import PageHook, listed, tested
-from airflow_provider_learning360.ui.plugin import PREFIX
-from airflow_provider_learning360.ui.request import tried
-from airflow_provider_learning360.ui.session_list import BusyError, SessionLists, now
-from airflow_provider_learning360.ui.text import readable_text
-from airflow_provider_learning360.ui.unexpected import log_unexpected
-from airflow_provider_learning360.ui.watched import watched
-from airflow_provider_learning360.ui.workflow import workflows
+from airflow_provider_learning360.ui.connections import PageHook, list_connections, test_connection
+from airflow_provider_learning360.ui.error_log import log_unexpected
+from airflow_provider_learning360.ui.failure import PageError, build_failure, failure_from_error
+from airflow_provider_learning360.ui.prefix import PREFIX
+from airflow_provider_learning360.ui.responses import (
+    ConnectionList,
+    ConnectionTest,
+    ErrorBody,
+    Failure,
+    RequestTest,
+    SessionSearch,
+    WatchedAssets,
+    WorkflowList,
+)
+from airflow_provider_learning360.ui.session_list import BusyError, SessionLists, utc_now
+from airflow_provider_learning360.ui.session_request import try_request
+from airflow_provider_learning360.ui.watched_assets import list_watched_assets
+from airflow_provider_learning360.ui.workflow import build_workflows
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,27 +69,27 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-# Words for the refusals that Airflow's own checks make.
-WORDS = {
-    status.HTTP_401_UNAUTHORIZED: "You are not logged in to Airflow. Log in, and come back.",
-    status.HTTP_403_FORBIDDEN: "Your user of Airflow has no right to this. Ask who looks after this Airflow.",
-}
-AIRFLOWS_WORDS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JWT token")
+# The details of the errors that Airflow's own checks raise.
+AIRFLOW_DETAILS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JWT token")
 
 Text = Annotated[str, Body(embed=True, max_length=200)]
 Reveal = Annotated[bool, Body(embed=True)]
 
 
 class SafeResponse(JSONResponse):
-    """An answer as JSON, whatever is in it: lone surrogates and NaN fail nobody."""
+    """A JSON response that can always be written: lone surrogates and NaN are replaced."""
 
     def render(self, content: Any) -> bytes:
-        """Return the body."""
+        """
+        Return the body.
+
+        :param content: What to write as JSON.
+        """
         return super().render(sanitize(content))
 
 
 class _PlainRoute(APIRoute):
-    """A route whose answers go to `SafeResponse` as they are: pydantic would fail at what that makes fit."""
+    """A route without pydantic, which would fail at values that `SafeResponse` replaces."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "response_model": None})
@@ -89,71 +98,107 @@ class _PlainRoute(APIRoute):
 router = APIRouter(dependencies=[Depends(get_user)], route_class=_PlainRoute)
 actions = APIRouter(
     prefix="/api/connections/{connection_id:path}",
-    dependencies=[FROM_HERE, MAY_USE_CONNECTION],
+    dependencies=[SAME_ORIGIN_ONLY, MAY_USE_CONNECTION],
     route_class=_PlainRoute,
 )
-lists = SessionLists()
+session_lists = SessionLists()
 
 
 @router.get("/")
-def page() -> FileResponse:
-    """Serve the page."""
+def get_page() -> FileResponse:
+    """Return the page."""
     return FileResponse(STATIC / "page.html")
 
 
 @router.get("/static/{name}")
-def static(name: str) -> FileResponse:
-    """Serve its script and its style."""
+def get_static_file(name: str) -> FileResponse:
+    """
+    Return a script or the style of the page.
+
+    :param name: Name of the file.
+    :raises PageError: 404, there is no such file.
+    """
     files = {path.name: path for path in STATIC.iterdir()}
     if name not in files:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, f"The page has no file {name!r}.")
+        raise PageError(status.HTTP_404_NOT_FOUND, "no_file")
     return FileResponse(files[name])
 
 
 @router.get("/api/connections")
-def list_connections(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
-    """List the connections that the user may use."""
-    return listed(user, session)
+def get_connections(user: GetUserDep, session: SessionDep) -> ConnectionList:
+    """
+    Return the connections that the user may use.
+
+    :param user: The user.
+    :param session: Database session.
+    """
+    return list_connections(user, session)
 
 
 @router.get("/api/watched", dependencies=[MAY_READ_ASSETS])
-def list_watched(user: GetUserDep, session: SessionDep) -> dict[str, Any]:
-    """List the watched assets."""
-    return watched(user, session)
+def get_watched_assets(user: GetUserDep, session: SessionDep) -> WatchedAssets:
+    """
+    Return the watched assets.
+
+    :param user: The user.
+    :param session: Database session.
+    """
+    return list_watched_assets(user, session)
 
 
-@actions.post("/test", dependencies=[IN_TURN])
-def test(connection_id: str) -> dict[str, Any]:
-    """Test a connection."""
-    return tested(PageHook(connection_id))
+@actions.post("/test", dependencies=[LIMITED_REQUESTS])
+def post_test(connection_id: str) -> ConnectionTest:
+    """
+    Test a connection.
+
+    :param connection_id: ID of the connection.
+    """
+    return test_connection(PageHook(connection_id))
 
 
-@actions.post("/sessions", dependencies=[IN_SEARCH])
-def find_sessions(connection_id: str, text: Text = "") -> dict[str, Any]:
-    """Find sessions by their name."""
+@actions.post("/sessions", dependencies=[LIMITED_SEARCHES])
+def post_sessions(connection_id: str, text: Text = "") -> SessionSearch:
+    """
+    Find sessions by name or ID.
+
+    :param connection_id: ID of the connection.
+    :param text: Words of the name, or the ID; default all sessions.
+    """
     hook = PageHook(connection_id)
-    key = sha256(hook.settings.api_key.get_secret_value().encode()).digest()
-    asked = (connection_id, hook.settings.host, hook.settings.company_id, key)
-    return lists.of(asked, hook.stream_program_sessions).search(text, now())
+    api_key = sha256(hook.settings.api_key.get_secret_value().encode()).digest()
+    key = (connection_id, hook.settings.host, hook.settings.company_id, api_key)
+    return session_lists.get(key, hook.stream_program_sessions).search(text, utc_now())
 
 
-# Who asked for what is in Airflow's audit log, also if it was refused.
-@actions.post("/request", dependencies=[IN_TURN, Depends(action_logging(event="learning360_test_request"))])
-def try_request(connection_id: str, user: GetUserDep, session_id: Text, reveal: Reveal = False) -> dict[str, Any]:
-    """Read a session and tell what came back."""
-    allowed = may_edit(connection_id, user)
-    if reveal and not allowed:
-        raise HTTPException(
-            status.HTTP_403_FORBIDDEN, "People's data is shown to users who may edit this connection only."
-        )
-    answer = tried(PageHook(connection_id), session_id, reveal=reveal)
-    return {**answer, "people": {"hidden": not reveal, "may_reveal": allowed}}
+# Airflow's audit log has who requested what, even if it was refused.
+@actions.post("/request", dependencies=[LIMITED_REQUESTS, Depends(action_logging(event="learning360_test_request"))])
+def post_request(connection_id: str, user: GetUserDep, session_id: Text, reveal: Reveal = False) -> RequestTest:
+    """
+    Request a session and return the result.
+
+    :param connection_id: ID of the connection.
+    :param user: The user.
+    :param session_id: ID of the session.
+    :param reveal: Whether to show people's data; default no.
+    :raises PageError: 403, the user may not see people's data.
+    """
+    may_reveal = may_edit_connection(connection_id, user)
+    if reveal and not may_reveal:
+        raise PageError(status.HTTP_403_FORBIDDEN, "people_not_permitted")
+    return try_request(PageHook(connection_id), session_id, reveal=reveal, may_reveal=may_reveal)
 
 
 @actions.post("/workflows")
-def list_workflows(connection_id: str, session_id: Text, title: Text = "") -> dict[str, Any]:
-    """Write workflows for a session, ready to paste."""
-    return {"workflows": workflows(session_id, connection_id, PageHook(connection_id).settings.host, title)}
+def post_workflows(connection_id: str, session_id: Text, title: Text = "") -> WorkflowList:
+    """
+    Return workflows for a session, ready to paste.
+
+    :param connection_id: ID of the connection.
+    :param session_id: ID of the session.
+    :param title: Name of the session; default none.
+    """
+    host = PageHook(connection_id).settings.host
+    return {"workflows": build_workflows(session_id, connection_id, host, title)}
 
 
 router.include_router(actions)
@@ -171,76 +216,85 @@ def create_app() -> ASGIApp:
     app.include_router(router)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    return _guarded(app)
+    return _guard(app)
 
 
-def _guarded(app: ASGIApp) -> ASGIApp:
-    """Return the application with our headers on every answer, a bound on every request, and our words for errors."""
+def _guard(app: ASGIApp) -> ASGIApp:
+    """Return the application with security headers, a limit for request bodies, and a log without values."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        answered = False
+        has_started = False
 
-        async def with_headers(message: Message) -> None:
-            nonlocal answered
+        async def send_with_headers(message: Message) -> None:
+            nonlocal has_started
             if message["type"] == "http.response.start":
-                answered = True
+                has_started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                # A new version is there at once; and what is about people is in no cache, not even for "back".
+                # Scripts: a new version is used at once. Data: people's data is in no cache, not even for "back".
                 headers["Cache-Control"] = "no-cache" if "/static/" in scope["path"] else "no-store"
             await send(message)
 
         try:
-            await app(scope, limited(receive) if scope["type"] == "http" else receive, with_headers)
+            await app(scope, limit_body(receive) if scope["type"] == "http" else receive, send_with_headers)
         except Exception as error:
-            if not answered:
+            if not has_started:
                 raise
-            # Starlette raises what it has answered, and the server would log it with all that it shows.
+            # Starlette raises errors again after the response, and the server would log them with their values.
             log_unexpected(log, f"answering {scope['method']} {printable(scope['path'])}", error)
 
     return guarded
 
 
-def _refused(request: Request, error: StarletteHTTPException) -> Response:
+def _handle_http_error(request: Request, error: StarletteHTTPException) -> Response:
     path = request.url.path
+    if isinstance(error, PageError):
+        return _error_response(error.status_code, error.failure)
     if error.status_code == status.HTTP_401_UNAUTHORIZED and path.endswith(PREFIX + "/"):
         return RedirectResponse(f"../api/v2/auth/login?{urlencode({'next': path})}")
-    said = WORDS.get(error.status_code) if error.detail in AIRFLOWS_WORDS else None
-    return _error(error.status_code, said or error.detail)
+    return _error_response(error.status_code, _failure_from_airflow(error))
 
 
-def _not_understood(_: Request, __: RequestValidationError) -> Response:
-    return _error(UNPROCESSABLE, "The page sent something that this version does not understand. Reload it.")
+def _failure_from_airflow(error: StarletteHTTPException) -> Failure:
+    if error.detail in AIRFLOW_DETAILS and error.status_code == status.HTTP_401_UNAUTHORIZED:
+        return build_failure("not_logged_in")
+    if error.detail in AIRFLOW_DETAILS and error.status_code == status.HTTP_403_FORBIDDEN:
+        return build_failure("not_permitted")
+    return build_failure("http_error", detail=str(error.detail), status=error.status_code)
 
 
-def _not_found(_: Request, __: AirflowNotFoundException) -> Response:
-    return _error(status.HTTP_404_NOT_FOUND, NO_CONNECTION)
+def _handle_invalid_request(_: Request, __: RequestValidationError) -> Response:
+    return _error_response(UNPROCESSABLE, build_failure("unknown_request"))
 
 
-def _busy(_: Request, __: BusyError) -> Response:
-    return _error(
-        status.HTTP_503_SERVICE_UNAVAILABLE, "Too many lists of sessions are being read. Try again in a minute."
-    )
+def _handle_not_found(_: Request, __: AirflowNotFoundException) -> Response:
+    return _error_response(status.HTTP_404_NOT_FOUND, build_failure("no_connection"))
 
 
-def _in_trouble(_: Request, error: LearningError) -> Response:
-    ours = isinstance(error, FixIdError | FixArgumentError | SettingsError)
-    return _error(UNPROCESSABLE if ours else status.HTTP_502_BAD_GATEWAY, str(error))
+def _handle_busy(_: Request, __: BusyError) -> Response:
+    return _error_response(status.HTTP_503_SERVICE_UNAVAILABLE, build_failure("too_many_lists"))
 
 
-def _failed(_: Request, __: Exception) -> Response:
-    return _error(status.HTTP_500_INTERNAL_SERVER_ERROR, "Something went wrong; the log of the API server says what.")
+def _handle_learning_error(_: Request, error: LearningError) -> Response:
+    is_input_error = isinstance(error, FixIdError | FixArgumentError | SettingsError)
+    code = UNPROCESSABLE if is_input_error else status.HTTP_502_BAD_GATEWAY
+    return _error_response(code, failure_from_error(error))
+
+
+def _handle_unexpected(_: Request, __: Exception) -> Response:
+    return _error_response(status.HTTP_500_INTERNAL_SERVER_ERROR, build_failure("internal"))
 
 
 _HANDLERS: dict[type[Exception], Any] = {
-    StarletteHTTPException: _refused,
-    RequestValidationError: _not_understood,
-    AirflowNotFoundException: _not_found,
-    BusyError: _busy,
-    LearningError: _in_trouble,
-    Exception: _failed,
+    StarletteHTTPException: _handle_http_error,
+    RequestValidationError: _handle_invalid_request,
+    AirflowNotFoundException: _handle_not_found,
+    BusyError: _handle_busy,
+    LearningError: _handle_learning_error,
+    Exception: _handle_unexpected,
 }
 
 
-def _error(code: int, words: str) -> Response:
-    return SafeResponse({"error": readable_text(words)}, status_code=code)
+def _error_response(status_code: int, failure: Failure) -> Response:
+    body: ErrorBody = {"error": failure}
+    return SafeResponse(body, status_code=status_code)

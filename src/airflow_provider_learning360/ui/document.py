@@ -1,4 +1,4 @@
-"""A program session as a tree with the documentation of each field; people's data is in it only if asked for."""
+"""A program session as a tree with the documentation of each field. People's data is hidden unless requested."""
 
 from __future__ import annotations
 
@@ -10,179 +10,207 @@ from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, is_about_people
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.sanitizer import sanitize
-from airflow_provider_learning360.ui.text import LEFT_OUT, LONGEST, readable_name, readable_text, redacted_name
+from airflow_provider_learning360.ui.text import (
+    ELLIPSIS,
+    MAX_CHARACTERS,
+    readable_name,
+    readable_text,
+    redacted_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_provider_learning360.api.contract import Drift
+    from airflow_provider_learning360.ui.responses import (
+        DriftReport,
+        Field,
+        FieldState,
+        Note,
+        NoteCode,
+        SessionDescription,
+    )
 
-Node = dict[str, Any]
+MASK = "•••"
+MAX_ELEMENTS = 100  # of one list or object
+MAX_DEPTH = 8  # levels
+MAX_FIELDS = 5000  # of one document, at all levels
+MAX_SEARCHED_VALUES = 200_000  # of one field that is searched for people
+MAX_SEARCHED_CHARACTERS = 2_000_000  # of one field that is searched for people
 
-HIDDEN = "•••"
-ELEMENTS = 100  # of one list or object
-DEPTH = 8  # levels
-NODES = 5000  # of one document
-MOST_VALUES = 200_000  # of one field that are searched for people
-MOST_CHARACTERS = 2_000_000  # of one field that are searched for people
-
-_WITH_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
-_EXACT = 2**53  # beyond it, a browser rounds numbers
+_WITH_DOCUMENTED_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
+_MAX_EXACT = 2**53  # browsers round larger numbers
 _PLURALS = {"true/false": "true/false values", "null": "nulls"}
 
 
-def inspected(session: ProgramSession, *, reveal: bool) -> dict[str, Any]:
+def describe_session(session: ProgramSession, *, reveal: bool) -> SessionDescription:
     """
-    Return `fields`, `document` and `drift` of a session, for the page.
+    Return a session for the page.
 
     What is left out for its size is counted in `fields`, and marked with "…" in `document`.
 
     :param session: The session.
-    :param reveal: Whether to show what is about people.
+    :param reveal: Whether to show people's data.
     """
     drift = find_drift(session)
-    fields, more = _Tree(drift, reveal=reveal).of(session)
+    fields, more = _TreeBuilder(drift, reveal=reveal).build(session)
     return {
         "fields": fields,
-        "document": _object([node for node in fields if node["state"] != "missing"], more),
-        # An unknown name, or a new value, may be anything.
-        "drift": {
-            "unknown": [redacted_name(name) for name in drift.unknown[:ELEMENTS]],
-            "more": len(drift.unknown[ELEMENTS:]),
-            "missing": list(drift.missing),
-            "new_values": [
-                *(redacted_name(value) for value in drift.new_values[:ELEMENTS]),
-                *_rest(len(drift.new_values[ELEMENTS:])),
-            ],
-        },
+        "document": _build_object([field for field in fields if field["state"] != "missing"], more),
+        "drift": _describe_drift(drift),
+    }
+
+
+def _describe_drift(drift: Drift) -> DriftReport:
+    # Unknown names and new values may contain anything.
+    new_values = [redacted_name(value) for value in drift.new_values[:MAX_ELEMENTS]]
+    return {
+        "unknown": [redacted_name(name) for name in drift.unknown[:MAX_ELEMENTS]],
+        "more": len(drift.unknown[MAX_ELEMENTS:]),
+        "missing": list(drift.missing),
+        "new_values": new_values + _rest(len(drift.new_values[MAX_ELEMENTS:])),
     }
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """
-    Where a value stands.
+    Where a value is.
 
-    :param kind: Its path in the documentation; None where nothing is documented.
+    :param documented_as: Its path in the documentation; None if it is not documented.
     """
 
     name: str
     path: str
-    kind: str | None
-    state: str
+    documented_as: str | None
+    state: FieldState
     people: bool
     depth: int
-    note: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
-class _Tree:
-    """The nodes of one document, of which there are never too many."""
+class _TreeBuilder:
+    """Builds the fields of one document, `MAX_FIELDS` at most."""
 
     def __init__(self, drift: Drift, *, reveal: bool) -> None:
         self._drift = drift
         self._reveal = reveal
-        self._left = NODES
+        self._left = MAX_FIELDS
 
-    def of(self, session: ProgramSession) -> tuple[list[Node], int]:
-        """Return the documented fields, the first of the unknown ones, and how many more of these there are."""
+    def build(self, session: ProgramSession) -> tuple[list[Field], int]:
+        """Return the documented fields, the first unknown ones, and how many unknown ones are left out."""
         sent, documented = session.document(), ProgramSession.field_names()
         unknown = [name for name in sent if name not in documented]
-        names = documented + unknown[:ELEMENTS]
-        root = _Place("", "", "", "documented", people=False, depth=0)
+        root = _Position("", "", "", "documented", people=False, depth=0)
         fields = [
-            self._node(self._field(root, number, name, sent[name]), sent[name]) if name in sent else self._missing(name)
-            for number, name in enumerate(names)
+            self._build_field(self._position_of(root, index, name, sent[name]), sent[name])
+            if name in sent
+            else self._build_missing(name)
+            for index, name in enumerate(documented + unknown[:MAX_ELEMENTS])
         ]
-        return fields, len(unknown[ELEMENTS:])
+        return fields, len(unknown[MAX_ELEMENTS:])
 
-    def _missing(self, name: str) -> Node:
+    def _build_missing(self, name: str) -> Field:
         doc = DOCUMENTATION[name]
-        note = None if name in self._drift.missing else "sent only where it applies"
-        return _described(_Place(name, name, name, "missing", doc.people, 1), doc.type, note)
+        notes = () if name in self._drift.missing else (_note("conditional"),)
+        return _describe(_Position(name, name, name, "missing", doc.people, 1, notes), doc.type)
 
-    def _node(self, place: _Place, value: Any) -> Node:
+    def _build_field(self, position: _Position, value: Any) -> Field:
         self._left -= 1
-        doc = DOCUMENTATION.get(place.kind or "")
+        doc = DOCUMENTATION.get(position.documented_as or "")
         kind = _type_of(value) if doc is None or doc.type == "any" else doc.type
-        if isinstance(value, dict | list) and place.depth < DEPTH:
-            inside = self._inside(place, value)
-            cut = inside["more"] and len(inside["items"]) < ELEMENTS
-            return _described(place, kind, "the document is too large to show more" if cut else None) | inside
-        shown, note = self._shown(place, value)
-        if isinstance(value, str) and f"{place.kind} {value}" in self._drift.new_values:
-            note = f"new value: {shown}"
-        return _described(place, kind, note) | {"value": shown}
+        if isinstance(value, dict | list) and position.depth < MAX_DEPTH:
+            return self._build_container(position, kind, value)
+        shown, note = self._shown_value(position, value)
+        if isinstance(value, str) and f"{position.documented_as} {value}" in self._drift.new_values:
+            note = _note("new_value", value=str(shown))
+        field = _describe(position, kind, note)
+        field["value"] = shown
+        return field
 
-    def _inside(self, place: _Place, value: dict[str, Any] | list[Any]) -> Node:
-        items: list[Node] = []
-        for child, one in islice(self._children(place, value), ELEMENTS):
+    def _build_container(self, position: _Position, kind: str, value: dict[str, Any] | list[Any]) -> Field:
+        items: list[Field] = []
+        for child, element in islice(self._children(position, value), MAX_ELEMENTS):
             if self._left <= 0:
                 break
-            items.append(self._node(child, one))
-        count = {"count": len(value)} if isinstance(value, list) else {}
-        return {"items": items, "more": len(value) - len(items), **count}
-
-    def _children(self, place: _Place, value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Place, Any]]:
+            items.append(self._build_field(child, element))
+        more = len(value) - len(items)
+        field = _describe(position, kind, _note("too_large") if more and len(items) < MAX_ELEMENTS else None)
+        field["items"], field["more"] = items, more
         if isinstance(value, list):
-            kind = None if place.kind is None else f"{place.kind}[]"
-            for number, one in enumerate(value):
-                path = f"{place.path}[{number}]"
-                yield _Place(str(number), path, kind, place.state, place.people, place.depth + 1), one
-        else:
-            for number, (name, one) in enumerate(value.items()):
-                yield self._field(place, number, name, one), one
+            field["count"] = len(value)
+        return field
 
-    def _field(self, parent: _Place, number: int, name: str, value: Any) -> _Place:
-        # Where nothing is documented, a field is what the one is that holds it.
-        kind, state, people, note = None, parent.state, parent.people, None
-        if parent.kind in PARENTS:
-            path = f"{parent.kind}.{name}" if parent.kind else name
+    def _children(self, parent: _Position, value: dict[str, Any] | list[Any]) -> Iterator[tuple[_Position, Any]]:
+        if isinstance(value, list):
+            documented_as = None if parent.documented_as is None else f"{parent.documented_as}[]"
+            for index, element in enumerate(value):
+                path = f"{parent.path}[{index}]"
+                yield (
+                    _Position(str(index), path, documented_as, parent.state, parent.people, parent.depth + 1),
+                    element,
+                )
+        else:
+            for index, (name, element) in enumerate(value.items()):
+                yield self._position_of(parent, index, name, element), element
+
+    def _position_of(self, parent: _Position, index: int, name: str, value: Any) -> _Position:
+        # Inside a value without documentation, state and people are those of the parent.
+        documented_as, state, people = None, parent.state, parent.people
+        notes: tuple[Note, ...] = ()
+        if parent.documented_as in PARENTS:
+            path = f"{parent.documented_as}.{name}" if parent.documented_as else name
             # A name may look like a path.
             doc = DOCUMENTATION.get(path) if name.isidentifier() else None
-            kind, state = (path, "documented") if doc else (None, "unknown")
+            documented_as, state = (path, "documented") if doc else (None, "unknown")
             people = _may_be_about_people(path, value)
-            expected = parent.people or (doc is not None and doc.people)
-            note = "may be about people" if people and not expected else None
-        shown = self._name(number, name, people)
+            is_expected = parent.people or (doc is not None and doc.people)
+            notes = (_note("may_be_people"),) if people and not is_expected else ()
+        shown = self._shown_name(index, name, people)
         path = f"{parent.path}.{shown}" if parent.path else shown
-        return _Place(shown, path, kind, state, people, parent.depth + 1, note)
+        return _Position(shown, path, documented_as, state, people, parent.depth + 1, notes)
 
-    def _name(self, number: int, name: str, people: bool) -> str:
-        # Among people's data, what is no name of a field is a key of a map: a login, an ID, a name.
-        hidden = people and not self._reveal and not name.isidentifier()
-        return f"{HIDDEN} {number + 1}" if hidden else readable_name(name)
+    def _shown_name(self, index: int, name: str, people: bool) -> str:
+        # A name that is not an identifier is the key of a map. In people's data it may be a login, an ID or a name.
+        is_hidden = people and not self._reveal and not name.isidentifier()
+        return f"{MASK} {index + 1}" if is_hidden else readable_name(name)
 
-    def _shown(self, place: _Place, value: Any) -> tuple[str | int | float | None, str | None]:
-        """Return the scalar to show for a value, and a note on it."""
-        if place.people and not self._reveal and value is not None:
-            return HIDDEN, None
+    def _shown_value(self, position: _Position, value: Any) -> tuple[str | int | float | None, Note | None]:
+        """Return what to show for a value that is not opened, and a note on it."""
+        if position.people and not self._reveal and value is not None:
+            return MASK, None
         if isinstance(value, str):
-            return readable_text(value), _cut_note(value)
+            return readable_text(value), _truncation_note(value)
         if isinstance(value, dict | list):
-            return LEFT_OUT, "nested too deeply to show"
-        if value is None or abs(value) <= _EXACT:
+            return ELLIPSIS, _note("too_deep")
+        if value is None or abs(value) <= _MAX_EXACT:
             return value, None
-        # JSON has no such number (NaN), or the browser none that is exact.
+        # JSON has no such number (NaN), or browsers would round it.
         return str(sanitize(value)), None
 
 
-def _described(place: _Place, kind: str, note: str | None) -> Node:
-    doc = DOCUMENTATION.get(place.kind or "")
+def _note(code: NoteCode, **values: str | float) -> Note:
+    return {"code": code, "values": values}
+
+
+def _describe(position: _Position, kind: str, note: Note | None = None) -> Field:
+    doc = DOCUMENTATION.get(position.documented_as or "")
     return {
-        "name": place.name,
-        "path": place.path,
+        "name": position.name,
+        "path": position.path,
         "type": kind,
-        "state": place.state,
+        "state": position.state,
+        "documented_as": position.documented_as if doc else None,
         "meaning": doc.meaning if doc else None,
-        "note": "; ".join(one for one in (place.note, note) if one) or None,
-        "people": place.people,
+        "notes": [*position.notes, *([note] if note else [])],
+        "people": position.people,
     }
 
 
 def _type_of(value: Any) -> str:
     if isinstance(value, list):
-        inside = {_type_of(one) if not isinstance(one, list) else "list" for one in value}
-        return f"list of {_plural(inside.pop())}" if len(inside) == 1 else "list"
+        element_types = {_type_of(element) if not isinstance(element, list) else "list" for element in value}
+        return f"list of {_plural(element_types.pop())}" if len(element_types) == 1 else "list"
     words = {dict: "object", str: "text", bool: "true/false", int: "number", float: "number", type(None): "null"}
     return words[type(value)]
 
@@ -191,45 +219,46 @@ def _plural(word: str) -> str:
     return _PLURALS.get(word, f"{word}s")
 
 
-def _cut_note(text: str) -> str | None:
-    return f"the first {LONGEST:,} of {len(text):,} characters" if len(text) > LONGEST else None
+def _truncation_note(text: str) -> Note | None:
+    return _note("cut", shown=MAX_CHARACTERS, total=len(text)) if len(text) > MAX_CHARACTERS else None
 
 
 def _may_be_about_people(path: str, value: Any) -> bool:
     doc = DOCUMENTATION.get(path)
-    if doc is None or doc.people or path in _WITH_PARTS:
-        return is_about_people(path, value)  # knows without a search
-    # What is too large to search is hidden like what is about people.
-    return _is_too_large(value) or is_about_people(path, value)
+    if doc is None or doc.people or path in _WITH_DOCUMENTED_PARTS:
+        return is_about_people(path, value)  # answers without a search
+    # What is too large to search is hidden like people's data.
+    return _is_too_large_to_search(value) or is_about_people(path, value)
 
 
-def _is_too_large(value: Any) -> bool:
-    """Whether searching a value for people would take seconds."""
+def _is_too_large_to_search(value: Any) -> bool:
+    """Return whether searching a value for people would take seconds."""
     values, characters, left = 0, 0, [value]
-    while left and values <= MOST_VALUES and characters <= MOST_CHARACTERS:
+    while left and values <= MAX_SEARCHED_VALUES and characters <= MAX_SEARCHED_CHARACTERS:
         one = left.pop()
         values += 1
         if isinstance(one, str):
             characters += len(one)
         elif isinstance(one, dict | list):
             values += len(one)
-            if values <= MOST_VALUES:
+            if values <= MAX_SEARCHED_VALUES:
                 left += [*one, *one.values()] if isinstance(one, dict) else one
-    return values > MOST_VALUES or characters > MOST_CHARACTERS
+    return values > MAX_SEARCHED_VALUES or characters > MAX_SEARCHED_CHARACTERS
 
 
-def _value(node: Node) -> Any:
-    if "items" not in node:
-        return node["value"]
-    if "count" not in node:
-        return _object(node["items"], node["more"])
-    return [_value(item) for item in node["items"]] + _rest(node["more"])
+def _json_value(field: Field) -> Any:
+    if "items" not in field:
+        return field["value"]
+    if "count" not in field:
+        return _build_object(field["items"], field["more"])
+    return [_json_value(item) for item in field["items"]] + _rest(field["more"])
 
 
 def _rest(more: int) -> list[str]:
-    return [f"{LEFT_OUT} {more:,} more"] if more else []
+    # A number and no words: it is part of the JSON, which has no language.
+    return [f"{ELLIPSIS} +{more}"] if more else []
 
 
-def _object(nodes: Iterable[Node], more: int) -> dict[str, Any]:
-    rest = {LEFT_OUT: f"{more:,} more"} if more else {}
-    return {node["name"]: _value(node) for node in nodes} | rest
+def _build_object(fields: Iterable[Field], more: int) -> dict[str, Any]:
+    rest = {ELLIPSIS: f"+{more}"} if more else {}
+    return {field["name"]: _json_value(field) for field in fields} | rest

@@ -1,4 +1,4 @@
-"""How Airflow finds the page: a plugin. Every process of Airflow loads it, so that it imports nothing heavy."""
+"""How Airflow finds the page: a plugin. Every process of Airflow loads it, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
 
+from airflow_provider_learning360.ui.prefix import PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     Message = MutableMapping[str, Any]
 
-PREFIX = "/learning360"
-
 
 class PageApp:
     """
-    The page as an ASGI application that is built when it is first asked for something.
+    The page as an ASGI application that is built at the first request.
 
     Source: Airflow's `fastapi_apps` of a plugin; `airflow plugins` shows the name of this class.
     """
@@ -45,10 +45,10 @@ class LearningPlugin(AirflowPlugin):
     """
 
     name = "learning360"
-    _wanted = conf.getboolean("learning360", "page", fallback=True)
-    fastapi_apps = [{"app": PageApp(), "url_prefix": PREFIX, "name": "360Learning"}] if _wanted else []
+    _is_enabled = conf.getboolean("learning360", "page", fallback=True)
+    fastapi_apps = [{"app": PageApp(), "url_prefix": PREFIX, "name": "360Learning"}] if _is_enabled else []
     external_views = (
-        # Relative to where Airflow itself is, which is not always the root of the host.
+        # Relative: Airflow is not always at the root of its host.
         [
             {
                 "name": "360Learning",
@@ -58,6 +58,6 @@ class LearningPlugin(AirflowPlugin):
                 "category": "browse",
             }
         ]
-        if _wanted
+        if _is_enabled
         else []
     )

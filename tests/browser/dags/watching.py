@@ -1,4 +1,4 @@
-"""A DAG that listens to a watched session, for the page to show."""
+"""A DAG with a watched session, which the page lists."""
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG

@@ -1,7 +1,7 @@
-/** Airflow around this page: its window, and the ways to its own pages. */
+/** Airflow around this page: its window, and the addresses of its pages. */
 
-/** Airflow's window, if the page is shown inside it; null if it was opened on its own. */
-export const airflow = around();
+/** Airflow's window, if it shows this page; null if the page was opened on its own. */
+export const airflow = findAirflow();
 
 /**
  * The address of one of Airflow's pages.
@@ -11,25 +11,25 @@ export function address(path) {
   return `../${path}`;
 }
 
-/** The address that brings the reader back here after the login. */
+/** The address of the login, which returns to this page. */
 export function loginAddress() {
-  const back = (airflow ?? window).location.href;
-  return address(`api/v2/auth/login?next=${encodeURIComponent(back)}`);
+  const here = (airflow ?? window).location.href;
+  return address(`api/v2/auth/login?next=${encodeURIComponent(here)}`);
 }
 
 /**
- * Have the links to Airflow's pages leave the frame.
+ * Let the links to Airflow's pages leave the frame.
  * Its sandbox allows neither target=_top nor new tabs, so the link is followed in Airflow's own document.
  */
 export function leaveFrameOnLinks() {
   if (!airflow) return;
-  for (const kind of ["click", "auxclick"]) document.addEventListener(kind, leave);
+  for (const kind of ["click", "auxclick"]) document.addEventListener(kind, followOutside);
 }
 
 /** @param {MouseEvent} event */
-function leave(event) {
+function followOutside(event) {
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-  // The right button is for the browser's menu.
+  // The right button opens the browser's menu.
   if (!link || event.defaultPrevented || event.button === 2) return;
   event.preventDefault();
   const outside = airflow.document.createElement("a");
@@ -43,11 +43,11 @@ function leave(event) {
   outside.remove();
 }
 
-function around() {
+function findAirflow() {
   try {
     return window.parent !== window && window.parent.document ? window.parent : null;
   } catch {
-    // A page of another origin is not Airflow.
+    // The page around this one is of another origin, so it is not Airflow.
     return null;
   }
 }

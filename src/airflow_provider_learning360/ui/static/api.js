@@ -1,112 +1,114 @@
 /**
- * The page's questions to the server, and the shapes of its answers.
+ * The requests of the page, and the shapes of their responses, which `responses.py` describes.
  *
+ * @typedef {{code: string, action: string, values: Record<string, string | number>, detail: string | null}} Failure
  * @typedef {{id: string, host: string | null, description: string | null, may_edit: boolean, source: string}} Connection
- *   host null: it has none that is valid
- * @typedef {{connections: Connection[], may_create: boolean, create_url: string}} Connections
- * @typedef {{ok: boolean, message: string, milliseconds: number}} ConnectionTest
- * @typedef {{id: string, name: string | null, template: string | null, start: string | null, end: string | null,
+ * @typedef {{connections: Connection[], preselected: string | null, may_create: boolean,
+ *   create_url: string}} ConnectionList
+ * @typedef {{ok: boolean, host: string | null, milliseconds: number, failure: Failure | null}} ConnectionTest
+ * @typedef {{id: string, name: string, template: string | null, start: string | null, end: string | null,
  *   modified: string | null}} Session
  * @typedef {{sessions: Session[], matches: number, read: number, unreadable: number, complete: boolean,
- *   age: number | null, error: string | null}} Sessions
+ *   age: number | null, error: Failure | null}} SessionSearch
+ * @typedef {{code: string, values: Record<string, string | number>}} Note
  * @typedef {{name: string, path: string, type: string, state: "documented" | "unknown" | "missing",
- *   meaning: string | null, note: string | null, people: boolean, value?: string | number | boolean | null,
- *   items?: Field[], count?: number, more?: number}} Field
+ *   documented_as: string | null, meaning: string | null, notes: Note[], people: boolean,
+ *   value?: string | number | boolean | null, items?: Field[], count?: number, more?: number}} Field
  * @typedef {{unknown: string[], missing: string[], new_values: string[], more: number}} Drift
- *   more: unknown names that are left out
- * @typedef {{ok: boolean, request: string | null, status: number | null, milliseconds: number, bytes?: number,
- *   title?: string, people?: {hidden: boolean, may_reveal: boolean}, drift?: Drift, fields?: Field[], document?: any,
- *   error?: string, action?: string}} RequestTest
- * @typedef {{language: string, label: string, file: string, text: string, note: string | null}} Snippet
- * @typedef {{kind: string, title: string, text: string, snippets: Snippet[]}} Workflow
- * @typedef {{name: string, uri: string, sessions: number | "all" | null, last_seen: string | null, last_event: string | null,
- *   last_change: string | null, active: boolean, dags: {id: string, url: string}[]}} Watched
- * @typedef {{watched: Watched[], kept: boolean}} WatchedAnswer kept false: this Airflow does not keep what was seen last
+ * @typedef {{ok: boolean, request: string | null, status: number | null, milliseconds: number,
+ *   people: {hidden: boolean, may_reveal: boolean}, failure?: Failure, bytes?: number, title?: string, drift?: Drift,
+ *   fields?: Field[], document?: any}} RequestTest
+ * @typedef {{dialect: string, label: string, file: string, text: string, needs: string[]}} Snippet
+ * @typedef {{kind: string, snippets: Snippet[]}} Workflow
+ * @typedef {{workflows: Workflow[]}} WorkflowList
+ * @typedef {{name: string, uri: string, sessions: number | "all" | null, last_seen: string | null,
+ *   last_event: string | null, last_change: string | null, missing: boolean, active: boolean,
+ *   dags: {id: string, url: string}[]}} WatchedAsset
+ * @typedef {{watched: WatchedAsset[], watermarks_stored: boolean}} WatchedAssets
  */
 
-/** Characters of a session's name that a workflow has room for: whole ones, as half an emoji is no text. */
-const TITLE = 60;
+/** Characters of a session's name in a workflow: whole characters, as half an emoji is not valid text. */
+const MAX_TITLE_CHARACTERS = 60;
 
-/** Why there is no answer; the text is for the reader. */
-export class Problem extends Error {
-  /** @param {string} text @param {number | null} status HTTP status; null: Airflow was not reached */
-  constructor(text, status) {
-    super(text);
-    this.status = status;
-  }
-
-  get loggedOut() {
-    return this.status === 401;
+/** A request without a usable response. */
+export class ApiError extends Error {
+  /** @param {Failure} failure */
+  constructor(failure) {
+    super(failure.code);
+    this.failure = failure;
   }
 }
 
-/** Of several questions that replace one another, only the newest gets its answer: it ends the ones before. */
-export class Turns {
-  #current = new AbortController();
+/** Of requests that replace one another, only the newest one gets its response. */
+export class LatestRequest {
+  #controller = new AbortController();
 
   /** @returns {AbortSignal} */
-  next() {
-    this.#current.abort();
-    this.#current = new AbortController();
-    return this.#current.signal;
+  begin() {
+    this.cancel();
+    this.#controller = new AbortController();
+    return this.#controller.signal;
   }
 
-  end() {
-    this.#current.abort();
+  cancel() {
+    this.#controller.abort();
   }
 }
 
-/** @returns {Promise<Connections>} */
-export const listConnections = () => call("api/connections");
+/** @returns {Promise<ConnectionList>} */
+export const listConnections = () => send("api/connections");
 
 /** @param {string} id @param {AbortSignal} signal @returns {Promise<ConnectionTest>} */
-export const testConnection = (id, signal) => call(route(id, "test"), signal, {});
+export const testConnection = (id, signal) => send(route(id, "test"), signal, {});
 
-/** @param {string} id @param {string} text @param {AbortSignal} signal @returns {Promise<Sessions>} */
-export const findSessions = (id, text, signal) => call(route(id, "sessions"), signal, { text });
+/** @param {string} id @param {string} query @param {AbortSignal} signal @returns {Promise<SessionSearch>} */
+export const findSessions = (id, query, signal) => send(route(id, "sessions"), signal, { text: query });
 
 /** @param {string} id @param {string} session @param {boolean} reveal @param {AbortSignal} signal
  *  @returns {Promise<RequestTest>} */
 export const testRequest = (id, session, reveal, signal) =>
-  call(route(id, "request"), signal, { session_id: session, reveal });
+  send(route(id, "request"), signal, { session_id: session, reveal });
 
 /** @param {string} id @param {string} session @param {string} name @param {AbortSignal} signal
- *  @returns {Promise<{workflows: Workflow[]}>} */
+ *  @returns {Promise<WorkflowList>} */
 export const listWorkflows = (id, session, name, signal) =>
-  call(route(id, "workflows"), signal, { session_id: session, title: [...name].slice(0, TITLE).join("") });
+  send(route(id, "workflows"), signal, {
+    session_id: session,
+    title: [...name].slice(0, MAX_TITLE_CHARACTERS).join(""),
+  });
 
-/** @param {AbortSignal} signal @returns {Promise<WatchedAnswer>} */
-export const listWatched = (signal) => call("api/watched", signal);
+/** @param {AbortSignal} signal @returns {Promise<WatchedAssets>} */
+export const listWatchedAssets = (signal) => send("api/watched", signal);
 
 /**
- * Do the work, and hand over what goes wrong, unless a newer question ended it.
+ * Run requests. A newer request cancels them silently; other errors are passed on.
  * @param {() => Promise<void>} work
- * @param {(problem: Problem) => void} onProblem
+ * @param {(failure: Failure) => void} onFailure
  */
-export async function attempt(work, onProblem) {
+export async function runRequest(work, onFailure) {
   try {
     await work();
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (!(error instanceof Problem)) throw error;
-    onProblem(error);
+    if (!(error instanceof ApiError)) throw error;
+    onFailure(error.failure);
   }
 }
 
-/** @param {string} id @param {string} what */
-function route(id, what) {
-  return `api/connections/${encodeURIComponent(id)}/${what}`;
+/** @param {string} id @param {string} action */
+function route(id, action) {
+  return `api/connections/${encodeURIComponent(id)}/${action}`;
 }
 
-/** @param {string} path @param {AbortSignal} [signal] @param {object} [body] with one it is a POST */
-async function call(path, signal, body) {
-  const response = await send(path, signal, body);
-  const answer = await readJson(response);
-  if (response.ok && answer !== null) return answer;
-  throw new Problem(answer?.error ?? withoutText(response), isLogin(response, answer) ? 401 : response.status);
-}
-
+/** @param {string} path @param {AbortSignal} [signal] @param {object} [body] of a POST; a GET has none */
 async function send(path, signal, body) {
+  const response = await fetchJson(path, signal, body);
+  const content = await readJson(response);
+  if (response.ok && content !== null) return content;
+  throw new ApiError(content?.error?.code ? content.error : failureOf(response, content));
+}
+
+async function fetchJson(path, signal, body) {
   const post = body && {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -116,11 +118,11 @@ async function send(path, signal, body) {
     return await fetch(path, { signal, headers: { Accept: "application/json" }, ...post });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("Airflow cannot be reached. Check your network connection, then try again.", null);
+    throw new ApiError(buildFailure("airflow_unreachable", "retry"));
   }
 }
 
-/** The answer, or null if it is no JSON, as from a proxy or a login page. */
+/** The body, or null if it is not JSON, as from a proxy or a login page. */
 async function readJson(response) {
   try {
     return await response.json();
@@ -130,14 +132,15 @@ async function readJson(response) {
   }
 }
 
-function withoutText(response) {
-  return (
-    `Airflow answered with status ${response.status} and nothing this page can read. ` +
-    "Try again; if it stays so, look at the log of Airflow’s API server."
-  );
+/** The failure for a response that the page's own routes did not send. */
+function failureOf(response, content) {
+  // Some logins respond with a page instead of 401.
+  const isLogin = response.status === 401 || (content === null && response.redirected);
+  if (isLogin) return buildFailure("not_logged_in", "log_in");
+  return buildFailure("unreadable_response", "retry", { status: response.status });
 }
 
-/** Some logins answer with a page in place of 401. */
-function isLogin(response, answer) {
-  return response.status === 401 || (answer === null && response.redirected);
+/** @returns {Failure} */
+function buildFailure(code, action, values = {}) {
+  return { code, action, values, detail: null };
 }

@@ -1,37 +1,50 @@
-/** What happened and what to do, set apart from the rest. */
+/** Messages: what happened, what to do, and the technical details. */
 
-import { loginAddress } from "./airflow.js";
+import { address, loginAddress } from "./airflow.js";
 import { element } from "./element.js";
+import { text } from "./texts.js";
+
+/** Failures of these actions are the reader's to solve, or need no alarm. */
+const MILD_ACTIONS = ["ask", "log_in"];
 
 /**
  * @param {"success" | "error" | "warning" | "info"} kind
- * @param {any} title @param {any} [text] @param {...any} actions buttons and links
+ * @param {string} title
+ * @param {...any} parts below the title
  */
-export function callout(kind, title, text, ...actions) {
-  const shown = actions.filter(Boolean);
-  return element(
-    "div",
-    { class: "callout", "data-kind": kind },
-    element("p", { class: "callout-title" }, title),
-    text && element("p", { class: "callout-text" }, text),
-    shown.length > 0 && element("p", { class: "callout-actions" }, ...shown),
-  );
+export function callout(kind, title, ...parts) {
+  return element("div", { class: "callout", "data-kind": kind }, element("p", { class: "callout-title" }, title), ...parts);
 }
 
 /**
- * @param {import("./api.js").Problem} problem
- * @param {() => void} retry
+ * @param {import("./api.js").Failure} failure
+ * @param {{retry: () => void, chooseSession?: () => void}} handlers for the buttons
+ * @param {any} [request] the request that failed, and its status
  */
-export function problemCallout(problem, retry) {
-  if (problem.loggedOut) {
-    const link = element("a", { href: loginAddress() }, "Log in again");
-    return callout("warning", "Your Airflow login has ended.", null, link);
-  }
-  if (problem.status === 403) return callout("warning", problem.message);
-  return callout("error", problem.message, null, actionButton(retry, "Retry"));
+export function failureCallout({ code, action, values, detail }, handlers, request) {
+  return callout(
+    MILD_ACTIONS.includes(action) ? "warning" : "error",
+    text(`failure.${code}`, values),
+    element("p", { class: "callout-text" }, element("strong", {}, text("failure.what_to_do")), ` ${text(`advice.${code}`, values)}`),
+    buttons(action, handlers),
+    request && element("p", { class: "callout-detail" }, request),
+    detail && element("p", { class: "callout-detail", lang: "en" }, detail),
+  );
 }
 
-/** @param {() => void} act @param {string} text */
-export function actionButton(act, text) {
-  return element("button", { type: "button", class: "button", onclick: act }, text);
+/** @param {() => void} act @param {string} label */
+export function actionButton(act, label) {
+  return element("button", { type: "button", class: "button", onclick: act }, label);
+}
+
+/** @param {string} action @param {{retry: () => void, chooseSession?: () => void}} handlers */
+function buttons(action, { retry, chooseSession }) {
+  const made = {
+    choose_session: () => chooseSession && actionButton(chooseSession, text("action.choose_session")),
+    fix_connection: () => element("a", { href: address("connections") }, text("action.fix_connection")),
+    log_in: () => element("a", { href: loginAddress() }, text("action.log_in")),
+    reload: () => actionButton(() => location.reload(), text("action.reload")),
+    retry: () => actionButton(retry, text("action.retry")),
+  }[action]?.();
+  return made && element("p", { class: "callout-actions" }, made);
 }

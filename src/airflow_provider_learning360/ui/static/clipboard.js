@@ -1,43 +1,47 @@
-/** Copying. */
+/** Copy to the clipboard. */
 
 import { announce, element } from "./element.js";
+import { text } from "./texts.js";
+
+/** Milliseconds for which the button says that it copied. */
+const CONFIRMATION = 2500;
 
 /**
- * Have a button copy a text, and say so on it for a moment.
+ * Let a button copy a text, and confirm it.
  * @param {HTMLElement} button
- * @param {() => string} text
+ * @param {() => string} getText
  */
-export function copyOnClick(button, text) {
+export function copyOnClick(button, getText) {
   const label = button.textContent;
   let timer = 0;
   button.addEventListener("click", async () => {
-    const done = await copy(text());
-    button.textContent = done ? "Copied" : "Copy it by hand";
-    announce(done ? "Copied" : "The browser does not allow copying. Mark the text and copy it by hand.");
+    const done = await copy(getText());
+    button.textContent = text(done ? "copy.done" : "copy.by_hand");
+    announce(text(done ? "copy.done" : "copy.not_allowed"));
     clearTimeout(timer);
     timer = setTimeout(() => {
       button.textContent = label;
       announce("");
-    }, 2500);
+    }, CONFIRMATION);
   });
 }
 
-/** @param {string} text */
-async function copy(text) {
+/** @param {string} content */
+async function copy(content) {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(content);
     return true;
   } catch {
     // Over plain HTTP there is no clipboard, and an administrator may forbid it.
-    return copyBySelection(text);
+    return copyBySelection(content);
   }
 }
 
-/** @param {string} text */
-function copyBySelection(text) {
+/** @param {string} content */
+function copyBySelection(content) {
   const focused = document.activeElement;
   const area = element("textarea", { class: "off-screen", readonly: true, "aria-hidden": "true", tabindex: "-1" });
-  area.value = text;
+  area.value = content;
   document.body.append(area);
   area.select();
   const done = document.execCommand("copy");

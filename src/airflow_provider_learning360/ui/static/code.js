@@ -1,22 +1,22 @@
-/** Source in colour: what a piece is, is its class. */
+/** Syntax highlighting: each token is an element with a class. */
 
 import { element, fill } from "./element.js";
 
-/** Longer ones are shown plain: each piece is an element. */
-const LONGEST = 200_000;
+/** Longer sources are not highlighted, because each token is an element. */
+const MAX_CHARACTERS = 200_000;
 
 const QUOTED = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/;
-const PYTHON_WORDS =
+const PYTHON_KEYWORDS =
   "and|as|assert|async|await|class|def|del|elif|else|except|False|finally|for|from|if|import|in|is|lambda|None|not|" +
   "or|pass|raise|return|True|try|while|with|yield";
 
-/** Of each language what is coloured; where two fit, the first one wins. */
+/** The tokens of each language; where two match, the first one wins. */
 const GRAMMARS = {
   python: grammar({
     comment: /#.*/,
     string: RegExp(`[rfb]{0,2}(?:"""[^]*?"""|'''[^]*?'''|${QUOTED.source})`),
     name: /@\w[\w.]*/,
-    word: RegExp(`\\b(?:${PYTHON_WORDS})\\b`),
+    word: RegExp(`\\b(?:${PYTHON_KEYWORDS})\\b`),
   }),
   yaml: grammar({
     comment: /(?<=^|\s)#.*/,
@@ -33,7 +33,7 @@ const GRAMMARS = {
  * @param {"python" | "yaml" | "json"} language
  */
 export function showCode(place, text, language) {
-  fill(place, ...(text.length > LONGEST ? [text] : pieces(text, GRAMMARS[language])));
+  fill(place, ...(text.length > MAX_CHARACTERS ? [text] : tokens(text, GRAMMARS[language])));
 }
 
 /** @param {Record<string, RegExp>} kinds */
@@ -43,7 +43,7 @@ function grammar(kinds) {
 }
 
 /** @param {string} text @param {RegExp} expression */
-function* pieces(text, expression) {
+function* tokens(text, expression) {
   let end = 0;
   for (const match of text.matchAll(expression)) {
     yield text.slice(end, match.index);

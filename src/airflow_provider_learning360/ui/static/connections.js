@@ -1,123 +1,120 @@
-/** Part 1: the connection. */
+/** Step 1: the connection. */
 
 import { address } from "./airflow.js";
-import { attempt, listConnections, testConnection, Turns } from "./api.js";
-import { callout, problemCallout } from "./callout.js";
-import { busy, byId, element, fill } from "./element.js";
-import { number } from "./words.js";
+import { LatestRequest, listConnections, runRequest, testConnection } from "./api.js";
+import { callout, failureCallout } from "./callout.js";
+import { byId, element, fill, runBusy } from "./element.js";
+import { text } from "./texts.js";
 
-export class ConnectionChoice {
+export class ConnectionPicker {
   /** @type {Map<string, import("./api.js").Connection>} */
-  #known = new Map();
-  #tests = new Turns();
+  #connections = new Map();
+  #test = new LatestRequest();
   #select = byId("connection");
-  #onChoose;
+  #onSelect;
 
-  /** @param {(id: string) => void} onChoose called when another connection is shown; an empty text: there is none */
-  constructor(onChoose) {
-    this.#onChoose = onChoose;
-    this.#select.addEventListener("change", () => this.#choose(this.#select.value));
-    byId("test-connection").addEventListener("click", () => this.#test());
+  /** @param {(id: string) => void} onSelect called when another connection is shown; empty if there is none */
+  constructor(onSelect) {
+    this.#onSelect = onSelect;
+    this.#select.addEventListener("change", () => this.#show(this.#select.value));
+    byId("test-connection").addEventListener("click", () => this.#sendTest());
   }
 
   /** The connection shown, or undefined. */
   get current() {
-    return this.#known.get(this.#select.value);
+    return this.#connections.get(this.#select.value);
   }
 
   /**
-   * Read the connections and show one.
-   * @param {string} wanted ID of the one to show, if it is there
+   * Load the connections and show one.
+   * @param {string} wanted ID of the one to show, if it exists
    */
   async load(wanted) {
     const trouble = byId("connection-trouble");
     fill(trouble);
     byId("connection-loading").hidden = false;
-    await attempt(
-      async () => this.#show(await listConnections(), wanted),
-      (problem) => fill(trouble, problemCallout(problem, () => this.load(wanted))),
+    await runRequest(
+      async () => this.#showList(await listConnections(), wanted),
+      (failure) => fill(trouble, failureCallout(failure, { retry: () => this.load(wanted) })),
     );
     byId("connection-loading").hidden = true;
   }
 
   /**
-   * Show another one, as if the reader had chosen it.
+   * Show another connection, as if the reader had selected it.
    * @param {string} id
-   * @returns {boolean} whether it is there
+   * @returns {boolean} whether it exists
    */
-  choose(id) {
-    if (!this.#known.has(id)) return false;
+  select(id) {
+    if (!this.#connections.has(id)) return false;
     this.#select.value = id;
-    this.#choose(id);
+    this.#show(id);
     return true;
   }
 
-  /** @param {import("./api.js").Connections} answer @param {string} wanted */
-  #show(answer, wanted) {
-    const { connections, may_create: mayCreate, create_url: createUrl } = answer;
-    this.#known = new Map(connections.map((connection) => [connection.id, connection]));
+  /** @param {import("./api.js").ConnectionList} list @param {string} wanted */
+  #showList({ connections, preselected, may_create: mayCreate, create_url: createUrl }, wanted) {
+    this.#connections = new Map(connections.map((connection) => [connection.id, connection]));
     fill(this.#select, ...connections.map(({ id }) => element("option", { value: id }, id)));
     byId("connection-choice").hidden = connections.length === 0;
     byId("connection-empty").hidden = connections.length > 0;
     byId("connection-how").hidden = !mayCreate;
-    byId("connection-whom").hidden = mayCreate;
+    byId("connection-ask").hidden = mayCreate;
     offerCreation(mayCreate, createUrl, connections.length === 0);
-    if (wanted && !this.#known.has(wanted)) fill(byId("connection-trouble"), notHere(wanted));
-    if (this.#known.has(wanted)) this.#select.value = wanted;
-    this.#choose(this.#select.value);
+    const exists = this.#connections.has(wanted);
+    if (wanted && !exists) fill(byId("connection-trouble"), callout("warning", text("connection.not_found", { id: wanted })));
+    if (connections.length > 0) this.#select.value = exists ? wanted : preselected;
+    this.#show(this.#select.value);
     document.documentElement.dataset.ready = "true";
   }
 
-  #choose(id) {
-    this.#tests.end();
+  #show(id) {
+    this.#test.cancel();
     fill(byId("connection-result"));
-    if (this.current) fill(byId("connection-about"), ...about(this.current));
-    this.#onChoose(id);
+    if (this.current) fill(byId("connection-about"), ...describe(this.current));
+    this.#onSelect(id);
   }
 
-  #test() {
+  #sendTest() {
     const place = byId("connection-result");
     const { id } = this.current;
-    return busy(byId("test-connection"), () =>
-      attempt(
+    const handlers = { retry: () => this.#sendTest() };
+    return runBusy(byId("test-connection"), () =>
+      runRequest(
         async () => {
-          const signal = this.#tests.next();
+          const signal = this.#test.begin();
           fill(place);
-          const test = await testConnection(id, signal);
-          fill(place, tested(test));
+          fill(place, testResult(await testConnection(id, signal), handlers));
         },
-        (problem) => fill(place, problemCallout(problem, () => this.#test())),
+        (failure) => fill(place, failureCallout(failure, handlers)),
       ),
     );
   }
 }
 
-/** @param {boolean} may @param {string} url @param {boolean} first whether there is none yet */
-function offerCreation(may, url, first) {
+/** @param {boolean} may @param {string} url @param {boolean} isFirst whether there is no connection yet */
+function offerCreation(may, url, isFirst) {
   const link = byId("create-connection");
   link.hidden = !may;
   link.href = address(url);
-  link.classList.toggle("button", first);
-  link.dataset.variant = first ? "primary" : "";
-  byId(first ? "connection-empty" : "connection-head").append(link);
+  link.classList.toggle("button", isFirst);
+  link.dataset.variant = isFirst ? "primary" : "";
+  byId(isFirst ? "connection-empty" : "connection-head").append(link);
 }
 
 /** @param {import("./api.js").Connection} connection */
-function about({ host, description, source }) {
+function describe({ host, description, source }) {
+  const invalid = () => element("span", { class: "badge", "data-kind": "warning" }, text("connection.host_invalid"));
   return [
-    host ? element("code", {}, host) : element("span", { class: "badge", "data-kind": "warning" }, "no valid host"),
-    source === "environment" && element("span", { class: "badge" }, "set in the environment"),
+    host ? element("code", {}, host) : invalid(),
+    source === "environment" && element("span", { class: "badge" }, text("connection.from_environment")),
     description && element("span", {}, description),
   ];
 }
 
-/** @param {import("./api.js").ConnectionTest} test */
-function tested({ ok, message, milliseconds }) {
-  const title = [ok ? "The connection works" : "The connection does not work", ` · ${number(milliseconds)} ms`];
-  return callout(ok ? "success" : "error", title.join(""), message);
-}
-
-/** @param {string} id */
-function notHere(id) {
-  return callout("warning", `The connection “${id}” is not here, or not for you to see. Choose another one.`);
+/** @param {import("./api.js").ConnectionTest} test @param {{retry: () => void}} handlers */
+function testResult({ host, milliseconds, failure }, handlers) {
+  if (failure) return failureCallout(failure, handlers);
+  const accepted = element("p", { class: "callout-text" }, text("connection.accepted", { host }));
+  return callout("success", text("connection.works", { milliseconds }), accepted);
 }

@@ -1,4 +1,4 @@
-/** DOM elements. What the API sent goes in as text nodes only: a session may be called "<img onerror=…>". */
+/** DOM elements. Values of the API become text nodes only: a session may be called "<img onerror=…>". */
 
 /**
  * Make an element.
@@ -20,7 +20,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * Replace what is in an element.
+ * Replace the content of an element.
  * @param {Element} parent
  * @param {...any} children
  */
@@ -38,12 +38,12 @@ export function byId(id) {
 }
 
 /**
- * Have a button do one thing at a time: while it is busy it says so and cannot be pressed again.
- * It is not `disabled`, because a button that is loses the focus.
+ * Run the work of a button. While it is busy, it says so and ignores clicks.
+ * It is not `disabled`, because a disabled button loses the focus.
  * @param {HTMLElement} button
  * @param {() => Promise<void>} work
  */
-export async function busy(button, work) {
+export async function runBusy(button, work) {
   if (isBusy(button)) return;
   setBusy(button, true);
   try {
@@ -65,11 +65,11 @@ function setBusy(button, on) {
 }
 
 /**
- * Tell it to those who do not see it.
- * @param {string} text
+ * Say something to screen readers.
+ * @param {string} message
  */
-export function announce(text) {
-  byId("announcement").textContent = text;
+export function announce(message) {
+  byId("announcement").textContent = message;
 }
 
 function isShown(child) {

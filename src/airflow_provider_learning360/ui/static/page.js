@@ -1,71 +1,82 @@
-/** The page: five parts, and what one tells the others. */
+/** The page: five steps, and what each tells the others. */
 
 import { leaveFrameOnLinks } from "./airflow.js";
-import { ConnectionChoice } from "./connections.js";
+import { ConnectionPicker } from "./connections.js";
 import { byId, element, fill } from "./element.js";
-import { followPlace, readPlace, writePlace } from "./place.js";
-import { RequestTrial } from "./requests.js";
+import { readSelection, watchSelection, writeSelection } from "./selection.js";
+import { SessionRequest } from "./session_request.js";
 import { SessionSearch } from "./sessions.js";
-import { WatchedList } from "./watched.js";
-import { WorkflowOffer } from "./workflows.js";
+import { translatePage } from "./texts.js";
+import { WatchedAssetList } from "./watched_assets.js";
+import { WorkflowPicker } from "./workflows.js";
 
-let place = readPlace();
+translatePage();
 
-const connections = new ConnectionChoice(openConnection);
-const sessions = new SessionSearch(chooseSession, showChosen);
-const request = new RequestTrial(() => sessions.focus(), showTitle);
-const workflows = new WorkflowOffer();
-const watched = new WatchedList(() => workflows.goTo("events") || sessions.focus());
+let selection = readSelection();
+/** Name of the selected session, if it is known. */
+let sessionName = "";
+
+const connections = new ConnectionPicker(openConnection);
+const sessions = new SessionSearch(selectSession, showSelected);
+const request = new SessionRequest({
+  onWrongId: () => sessions.focus(),
+  onSuccess: afterSuccess,
+  onFailure: () => workflows.close(),
+});
+const workflows = new WorkflowPicker();
+const watched = new WatchedAssetList(() => workflows.goTo("events") || sessions.focus());
 
 leaveFrameOnLinks();
-followPlace(moveTo);
-connections.load(place.connection);
+watchSelection(followAddress);
+connections.load(selection.connection);
 watched.load();
 
-/** @param {string} id ID of the connection; empty: there is none */
+/** @param {string} id ID of the connection; empty if there is none */
 function openConnection(id) {
   // The session of a link belongs to the connection of the link.
-  const session = !place.connection || place.connection === id ? place.session : "";
-  place = { connection: id, session };
-  if (id) writePlace(place);
+  const session = !selection.connection || selection.connection === id ? selection.session : "";
+  selection = { connection: id, session };
+  if (id) writeSelection(selection);
   sessions.open(id, session);
   openSession(session);
 }
 
-/** @param {{id: string, name?: string | null}} session chosen by the reader */
-function chooseSession(session) {
-  if (session.id !== place.session) {
-    place = { ...place, session: session.id };
-    writePlace(place);
+/** @param {{id: string, name?: string}} session selected by the reader */
+function selectSession(session) {
+  if (session.id !== selection.session) {
+    selection = { ...selection, session: session.id };
+    writeSelection(selection);
     openSession(session.id, session.name);
   }
-  showChosen(session);
+  showSelected(session);
   request.focus();
 }
 
-/** @param {string} id @param {string | null} [name] */
-function openSession(id, name) {
-  if (id) showChosen({ id });
-  request.open(place.connection, id);
-  workflows.open(place.connection, id, name ?? "");
+/** @param {string} id @param {string} [name] */
+function openSession(id, name = "") {
+  sessionName = name;
+  if (id) showSelected({ id });
+  request.open(selection.connection, id);
+  workflows.open(selection.connection, id, name);
 }
 
-/** @param {{id: string, name?: string | null}} session */
-function showChosen({ id, name }) {
-  fill(byId("session-chosen"), name && element("strong", {}, name.trim()), element("code", {}, id));
+/** @param {{id: string, name?: string}} session */
+function showSelected({ id, name }) {
+  fill(byId("session-selected"), name && element("strong", {}, name.trim()), element("code", {}, id));
 }
 
-/** @param {string} title what the answer calls the session; it has the ID in it */
-function showTitle(title) {
-  if (!byId("session-chosen").querySelector("strong")) fill(byId("session-chosen"), element("strong", {}, title));
+/** @param {string} title name and ID of the session */
+function afterSuccess(title) {
+  if (!byId("session-selected").querySelector("strong")) fill(byId("session-selected"), element("strong", {}, title));
+  if (!workflows.isOpen) workflows.open(selection.connection, selection.session, sessionName);
 }
 
 /** The reader changed the address. */
-function moveTo() {
-  const before = place;
-  place = readPlace();
-  if (place.connection === before.connection && place.session === before.session) return;
-  if (connections.choose(place.connection)) return;
-  place = before;
-  writePlace(place);
+function followAddress() {
+  const before = selection;
+  selection = readSelection();
+  if (selection.connection === before.connection && selection.session === before.session) return;
+  if (connections.select(selection.connection)) return;
+  selection = before;
+  writeSelection(selection);
 }

@@ -1,53 +1,54 @@
-/** Part 2: the search for a session. */
+/** Step 2: the search for a session. */
 
-import { attempt, findSessions, Turns } from "./api.js";
-import { actionButton, callout, problemCallout } from "./callout.js";
+import { findSessions, LatestRequest, runRequest } from "./api.js";
+import { failureCallout } from "./callout.js";
 import { byId, element, fill } from "./element.js";
-import { counted, date, number, timeZone } from "./words.js";
+import { date, timeZone } from "./format.js";
+import { plural, text } from "./texts.js";
 
-/** Milliseconds without a key before it is asked. */
-const TYPING = 250;
-/** Milliseconds between two questions while the server still reads. */
-const READING = 300;
+/** Milliseconds after the last key before the search is sent. */
+const TYPING_PAUSE = 250;
+/** Milliseconds between two requests while the server reads the list. */
+const READING_PAUSE = 300;
 const ID = /^[0-9a-f]{24}$/i;
-const HEADS = ["Name", "Starts", "Ends", "Template", "Last change"];
+const COLUMNS = ["name", "starts", "ends", "template", "modified"];
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
 export class SessionSearch {
-  #turns = new Turns();
+  #request = new LatestRequest();
   #connection = "";
-  #chosen = "";
+  #selected = "";
   #shown = "";
-  /** Whether the reader went on to the sessions before they were there. */
-  #ahead = false;
+  /** Whether the reader pressed Enter before the sessions were there. */
+  #goToFirstLater = false;
   #field = byId("search");
   #useId = byId("use-id");
   #results = byId("results");
-  #onChoose;
+  #onSelect;
   #onFind;
 
   /**
-   * @param {(session: {id: string}) => void} onChoose called with the session that the reader chose
-   * @param {(session: import("./api.js").Session) => void} onFind called with the chosen session when the list has it
+   * @param {(session: {id: string}) => void} onSelect called with the session that the reader selected
+   * @param {(session: import("./api.js").Session) => void} onFind called with the selected session if the list contains it
    */
-  constructor(onChoose, onFind) {
-    this.#onChoose = onChoose;
+  constructor(onSelect, onFind) {
+    this.#onSelect = onSelect;
     this.#onFind = onFind;
-    this.#field.addEventListener("input", () => this.#search(TYPING));
+    this.#field.addEventListener("input", () => this.#search(TYPING_PAUSE));
     this.#field.addEventListener("keydown", (event) => this.#onFieldKey(event));
-    this.#field.addEventListener("blur", () => (this.#ahead = false));
+    this.#field.addEventListener("blur", () => (this.#goToFirstLater = false));
     this.#useId.addEventListener("click", () => this.#useTyped());
     this.#results.addEventListener("keydown", (event) => this.#onResultKey(event));
   }
 
-  get #text() {
+  get #query() {
     return this.#field.value.trim();
   }
 
   /**
    * Search in another connection.
    * @param {string} connection its ID; empty: none
-   * @param {string} session ID of the session that is chosen already, if any
+   * @param {string} session ID of the session that is already selected, if any
    */
   open(connection, session) {
     this.#connection = connection;
@@ -55,21 +56,21 @@ export class SessionSearch {
     byId("session-choice").hidden = connection === "";
     // A link holds the ID of its session only; searching for it finds the name.
     if (session) this.#field.value = session;
-    else if (ID.test(this.#text)) this.#field.value = "";
+    else if (ID.test(this.#query)) this.#field.value = "";
     this.mark(session);
     this.#clear();
     if (connection) this.#search(0);
-    else this.#turns.end();
+    else this.#request.cancel();
   }
 
   /**
-   * Mark a session as chosen.
+   * Mark a session as selected.
    * @param {string} id
    */
   mark(id) {
-    this.#chosen = id;
+    this.#selected = id;
     for (const row of this.#results.querySelectorAll("tbody tr")) {
-      row.toggleAttribute("data-chosen", row.dataset.id === id);
+      row.toggleAttribute("data-selected", row.dataset.id === id);
       row.querySelector("button").setAttribute("aria-pressed", String(row.dataset.id === id));
     }
   }
@@ -87,53 +88,52 @@ export class SessionSearch {
   }
 
   async #search(delay) {
-    const signal = this.#turns.next();
-    const text = this.#text;
-    this.#ahead = false;
-    this.#useId.hidden = !ID.test(text);
+    const signal = this.#request.begin();
+    const query = this.#query;
+    this.#goToFirstLater = false;
+    this.#useId.hidden = !ID.test(query);
     this.#results.setAttribute("aria-busy", "true");
-    // What was found for other words is not to be chosen by mistake.
+    // Results of the previous query must not be selected by mistake.
     this.#results.inert = true;
     fill(byId("search-news"));
-    await attempt(
+    await runRequest(
       async () => {
         await pause(delay, signal);
-        await this.#follow(text, signal);
+        await this.#poll(query, signal);
       },
-      (problem) => {
+      (failure) => {
         this.#clear();
-        fill(byId("search-trouble"), problemCallout(problem, () => this.#search(0)));
+        fill(byId("search-trouble"), failureCallout(failure, this.#handlers));
       },
     );
     if (!signal.aborted) this.#results.setAttribute("aria-busy", "false");
   }
 
-  /** Ask until the server has read the whole list; what it found so far is shown meanwhile. */
-  async #follow(text, signal) {
+  /** Repeat the search until the server has read the whole list. Meanwhile, show what it found so far. */
+  async #poll(query, signal) {
     for (;;) {
-      const answer = await findSessions(this.#connection, text, signal);
-      this.#show(answer, text);
-      if (answer.complete) return;
-      await pause(READING, signal);
+      const search = await findSessions(this.#connection, query, signal);
+      this.#show(search, query);
+      if (search.complete) return;
+      await pause(READING_PAUSE, signal);
     }
   }
 
-  /** @param {import("./api.js").Sessions} answer @param {string} text */
-  #show(answer, text) {
-    const { sessions, complete, error } = answer;
+  /** @param {import("./api.js").SessionSearch} search @param {string} query */
+  #show(search, query) {
+    const { sessions, complete, error } = search;
     this.#results.inert = false;
-    const retry = actionButton(() => this.#search(0), "Retry");
-    fill(byId("search-trouble"), error && callout("error", error, null, retry));
-    fill(byId("search-state"), ...stateOf(answer, text));
+    fill(byId("search-trouble"), error && failureCallout(error, this.#handlers));
+    fill(byId("search-state"), summarize(search, query));
     byId("search-state").classList.toggle("loading", !complete);
-    if (complete && !error) byId("search-news").textContent = news(answer);
+    if (complete && !error) byId("search-news").textContent = announcementOf(search);
     this.#showSessions(sessions);
     if (complete && !error && sessions.length === 0) {
-      fill(this.#results, element("div", { class: "empty" }, element("p", {}, advice(text, answer))));
+      fill(this.#results, element("div", { class: "empty" }, element("p", {}, adviceFor(query, search))));
     }
-    if (this.#ahead) this.#goToFirst();
-    const chosen = sessions.find(({ id }) => id === this.#chosen);
-    if (chosen) this.#onFind(chosen);
+    if (this.#goToFirstLater) this.#goToFirst();
+    const selected = sessions.find(({ id }) => id === this.#selected);
+    if (selected) this.#onFind(selected);
   }
 
   /** @param {import("./api.js").Session[]} sessions */
@@ -142,19 +142,23 @@ export class SessionSearch {
     if (shown === this.#shown && sessions.length > 0) return;
     this.#shown = shown;
     const focused = document.activeElement?.closest("#results tr")?.dataset.id;
-    fill(this.#results, sessions.length > 0 && table(sessions, (session) => this.#choose(session)));
-    this.mark(this.#chosen);
+    fill(this.#results, sessions.length > 0 && table(sessions, (session) => this.#pick(session)));
+    this.mark(this.#selected);
     const again = this.#buttons.find((button) => button.closest("tr").dataset.id === focused);
     if (focused) (again ?? this.#field).focus({ preventScroll: true });
   }
 
-  #choose(session) {
+  #pick(session) {
     this.mark(session.id);
-    this.#onChoose(session);
+    this.#onSelect(session);
   }
 
   #useTyped() {
-    if (ID.test(this.#text)) this.#choose({ id: this.#text.toLowerCase() });
+    if (ID.test(this.#query)) this.#pick({ id: this.#query.toLowerCase() });
+  }
+
+  get #handlers() {
+    return { retry: () => this.#search(0) };
   }
 
   get #buttons() {
@@ -164,12 +168,12 @@ export class SessionSearch {
   /** Go to the first session, as soon as there is one. */
   #goToFirst() {
     const first = this.#results.inert ? undefined : this.#buttons[0];
-    this.#ahead = first === undefined;
+    this.#goToFirstLater = first === undefined;
     first?.focus();
   }
 
   #onFieldKey(event) {
-    if (event.key === "Enter" && ID.test(this.#text)) this.#useTyped();
+    if (event.key === "Enter" && ID.test(this.#query)) this.#useTyped();
     else if (event.key === "ArrowDown" || event.key === "Enter") this.#goToFirst();
     else return;
     event.preventDefault();
@@ -186,69 +190,77 @@ export class SessionSearch {
   }
 }
 
-/** @param {import("./api.js").Session[]} sessions @param {(session: import("./api.js").Session) => void} onChoose */
-function table(sessions, onChoose) {
-  const heads = HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head));
+/** @param {import("./api.js").Session[]} sessions @param {(session: import("./api.js").Session) => void} onSelect */
+function table(sessions, onSelect) {
+  const heads = COLUMNS.map((column) => element("th", { role: "columnheader", scope: "col" }, heading(column)));
   return element(
     "table",
     { class: "cards", role: "table" },
     element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
-    element("tbody", { role: "rowgroup" }, ...sessions.map((session) => row(session, () => onChoose(session)))),
+    element("tbody", { role: "rowgroup" }, ...sessions.map((session) => row(session, () => onSelect(session)))),
   );
 }
 
-function row({ id, name, start, end, template, modified }, choose) {
-  const label = name?.trim() || "Without a name";
+/** @param {string} column */
+function heading(column) {
+  return text(`session.${column}`);
+}
+
+function row({ id, name, start, end, template, modified }, onSelect) {
+  const label = name.trim() || text("session.unnamed");
   const title = `${label} (${id})`;
-  const button = element("button", { type: "button", class: "choose", "aria-pressed": "false", title }, label);
+  const button = element("button", { type: "button", class: "pick", "aria-pressed": "false", title }, label);
   const cells = [button, date(start), date(end), template && element("code", {}, template), date(modified)];
-  // The whole row for the mouse, its button for everybody.
+  // The mouse selects with the whole row, the keyboard with its button.
   return element(
     "tr",
-    { role: "row", "data-id": id, onclick: choose },
-    ...cells.map((cell, column) => element("td", { role: "cell", "data-head": HEADS[column] }, cell ?? "–")),
+    { role: "row", "data-id": id, onclick: onSelect },
+    ...cells.map((cell, column) => element("td", { role: "cell", "data-head": heading(COLUMNS[column]) }, cell ?? "–")),
   );
 }
 
-/** @param {import("./api.js").Sessions} answer @param {string} text */
-function stateOf({ matches, sessions, read, unreadable, complete, age, error }, text) {
-  if (!complete) return [`${counted(read, "session")} read so far`];
-  const leftOut = unreadable ? ` ${counted(unreadable, "entry", "entries")} could not be read.` : "";
-  if (error) return [leftOut.trim()];
-  const all = counted(read, "session");
-  if (read === 0) return [leftOut.trim() || "There are no program sessions."];
-  if (matches === 0) return [`No session matches “${text}”, of ${all}.${leftOut}`];
-  const found = text ? `${number(matches)} of ${all} found` : `${all}, those with the nearest start first`;
-  const shown = `; ${number(sessions.length)} are shown, type more of the name to see others`;
-  const part = sessions.length < matches ? shown : "";
-  return [`${found}${part}. ${readAgo(age)}Times are those of ${timeZone}.${leftOut}`];
+/**
+ * What was found, in sentences.
+ * @param {import("./api.js").SessionSearch} search @param {string} query
+ */
+function summarize({ matches, sessions, read, unreadable, complete, age, error }, query) {
+  if (!complete) return plural("session.read_so_far", read);
+  const leftOut = unreadable ? plural("session.unreadable", unreadable) : "";
+  if (error) return leftOut;
+  if (read === 0) return leftOut || text("session.none");
+  if (matches === 0) return sentences(plural("session.no_match", read, { query }), leftOut);
+  return sentences(
+    query ? plural("session.matches", read, { matches }) : plural("session.all", read),
+    sessions.length < matches && text("session.shown", { shown: sessions.length }),
+    ageOf(age),
+    text("session.time_zone", { zone: timeZone }),
+    leftOut,
+  );
+}
+
+/** @param {...(string | false)} parts */
+function sentences(...parts) {
+  return parts.filter(Boolean).join(" ");
 }
 
 /** @param {number | null} age seconds */
-function readAgo(age) {
+function ageOf(age) {
   if (age === null || age < 5) return "";
-  const time = age < 90 ? counted(Math.round(age), "second") : counted(Math.round(age / 60), "minute");
-  return `The list is ${time} old. `;
+  return age < 90 ? plural("session.age_seconds", Math.round(age)) : plural("session.age_minutes", Math.round(age / 60));
 }
 
-/** @param {import("./api.js").Sessions} answer */
-function news({ matches, sessions }) {
-  return sessions.length < matches
-    ? `${counted(matches, "session")} found, ${number(sessions.length)} are shown`
-    : `${counted(matches, "session")} found`;
-}
-
-/** @param {string} text @param {import("./api.js").Sessions} answer */
-function advice(text, { read, unreadable }) {
-  if (read === 0 && unreadable) return "Report a change of the API, or use a session by its ID.";
-  if (read === 0) return "Create a session in 360Learning, or choose a connection to a platform that has some.";
-  if (ID.test(text)) {
-    return "The list of sessions does not have this ID. Use it all the same: the test request says what is there.";
-  }
-  return (
-    "Check the spelling, or type less of the name. If you know the ID of the session (24 characters, 0-9 and a-f), " +
-    "paste it."
+/** @param {import("./api.js").SessionSearch} search */
+function announcementOf({ matches, sessions }) {
+  return sentences(
+    plural("session.announce", matches),
+    sessions.length < matches && text("session.shown", { shown: sessions.length }),
   );
+}
+
+/** What to do when nothing was found. @param {string} query @param {import("./api.js").SessionSearch} search */
+function adviceFor(query, { read, unreadable }) {
+  if (read === 0) return text(unreadable ? "session.advice_unreadable" : "session.advice_empty");
+  return text(ID.test(query) ? "session.advice_id" : "session.advice_name");
 }
 
 /** @param {number} milliseconds @param {AbortSignal} signal */

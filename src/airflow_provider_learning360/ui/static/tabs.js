@@ -1,4 +1,4 @@
-/** A row of tabs: one stop of the Tab key, arrow keys inside. */
+/** A row of tabs. The Tab key reaches the selected one, the arrow keys the others. */
 
 import { byId, element, fill } from "./element.js";
 
@@ -10,7 +10,7 @@ export class Tabs {
 
   /**
    * @param {HTMLElement} list has role=tablist
-   * @param {(id: string) => void} onSelect called when the reader chose another tab
+   * @param {(id: string) => void} onSelect called when the reader selects another tab
    */
   constructor(list, onSelect) {
     this.#list = list;
@@ -19,7 +19,7 @@ export class Tabs {
   }
 
   /**
-   * @param {{id: string, label: string, panel: string}[]} tabs panel: ID of the element that shows it
+   * @param {{id: string, label: string, panel: string}[]} tabs panel: ID of the element that shows the content of the tab
    * @param {string} selected
    */
   show(tabs, selected) {

@@ -1,17 +1,19 @@
 /**
- * The document as a tree: a treegrid, of which only the open rows exist.
+ * The document as a tree: a treegrid, in which only the visible rows exist.
  *
  * @typedef {import("./api.js").Field} Field
  */
 
 import { element, fill } from "./element.js";
-import { counted, date, number } from "./words.js";
+import { date } from "./format.js";
+import { plural, text, textOr } from "./texts.js";
 
-const HEADS = ["Field", "Value", "Type", "State", "What it means"];
+const COLUMNS = ["name", "value", "type", "state", "meaning"];
 const MASK = "•••";
-/** Characters of a text that are shown at once. */
-const LONG = 160;
-const PREVIEW = 120;
+/** Longer texts are folded, with this many characters visible. */
+const FOLDED_CHARACTERS = 160;
+const PREVIEW_CHARACTERS = 120;
+const PREVIEW_ITEMS = 6;
 
 export class Tree {
   #table;
@@ -25,7 +27,7 @@ export class Tree {
 
   /**
    * @param {HTMLTableElement} table has role=treegrid
-   * @param {(all: boolean) => void} onToggle called with whether all is open, whenever that may have changed
+   * @param {(all: boolean) => void} onToggle called with whether everything is open, whenever that may have changed
    */
   constructor(table, onToggle) {
     this.#table = table;
@@ -37,7 +39,7 @@ export class Tree {
   /** @param {Field[]} fields */
   show(fields) {
     this.#fields = fields;
-    const heads = HEADS.map((head) => element("th", { role: "columnheader", scope: "col" }, head));
+    const heads = COLUMNS.map((column) => element("th", { role: "columnheader", scope: "col" }, heading(column)));
     fill(
       this.#table,
       element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, ...heads)),
@@ -47,12 +49,12 @@ export class Tree {
     this.#onToggle(this.#isAllOpen);
   }
 
-  /** Fold everything again: another session. */
-  forget() {
+  /** Fold everything, for another session. */
+  reset() {
     this.#open.clear();
   }
 
-  /** Open everything; if it is, fold everything. */
+  /** Open everything, or fold everything if it is open. */
   toggleAll() {
     this.#open = new Set(this.#isAllOpen ? [] : containers(this.#fields));
     this.show(this.#fields);
@@ -96,7 +98,7 @@ export class Tree {
       nameCell(field, opens),
       cell(1, shownValue(field), "tree-value"),
       cell(2, typeOf(field), "tree-type"),
-      cell(3, element("span", { class: "badge", "data-state": field.state }, field.state)),
+      cell(3, element("span", { class: "badge", "data-state": field.state }, text(`state.${field.state}`))),
       cell(4, meaning(field), "tree-meaning"),
     );
     if (opens) row.querySelector(".tree-name").addEventListener("click", () => this.#toggle(row, field));
@@ -150,6 +152,11 @@ export class Tree {
   }
 }
 
+/** @param {string} column */
+function heading(column) {
+  return text(`field.${column}`);
+}
+
 function level(row) {
   return Number(row.getAttribute("aria-level"));
 }
@@ -174,7 +181,7 @@ function* containers(fields) {
 }
 
 function cell(column, content, className = "") {
-  return element("td", { role: "gridcell", class: className, "data-head": HEADS[column] }, content ?? "");
+  return element("td", { role: "gridcell", class: className, "data-head": heading(COLUMNS[column]) }, content ?? "");
 }
 
 /** @param {Field} field @param {boolean} opens */
@@ -185,33 +192,40 @@ function nameCell({ name, path }, opens) {
 
 /** @param {Field} field */
 function typeOf({ type, count }) {
-  return count === undefined ? type : `${type} · ${number(count)}`;
+  const name = textOr(`type.${type}`, type);
+  return count === undefined ? name : text("field.count", { type: name, count });
 }
 
 /** @param {Field} field */
-function meaning({ meaning: text, note }) {
-  return element("span", {}, text, note && element("span", { class: "tree-note" }, note));
+function meaning({ meaning: sent, documented_as: documentedAs, notes }) {
+  const remarks = notes.map(({ code, values }) => text(`note.${code}`, values));
+  return element(
+    "span",
+    {},
+    documentedAs && textOr(`meaning.${documentedAs}`, sent),
+    remarks.length > 0 && element("span", { class: "tree-note" }, remarks.join("; ")),
+  );
 }
 
 /** @param {Field} field */
 function shownValue(field) {
-  if (field.state === "missing") return element("span", { class: "quiet" }, "not sent");
+  if (field.state === "missing") return element("span", { class: "quiet" }, text("field.not_sent"));
   if (field.items) return element("span", { class: "preview" }, preview(field));
   const { value } = field;
   if (value === MASK) return masked();
   if (typeof value !== "string") return element("code", { class: "code-word" }, String(value));
   if (field.type === "date" && !Number.isNaN(Date.parse(value))) return dateValue(value);
-  if (value === "") return element("span", { class: "quiet" }, "empty text");
-  return value.length > LONG ? longText(value) : element("span", { class: "text" }, value);
+  if (value === "") return element("span", { class: "quiet" }, text("field.empty"));
+  return value.length > FOLDED_CHARACTERS ? longText(value) : element("span", { class: "text" }, value);
 }
 
-/** Dots for the eye, a word for the ear. */
+/** Dots to see, a word for screen readers. */
 function masked() {
   const dots = element("span", { class: "masked", "aria-hidden": "true" }, MASK);
-  return element("span", {}, dots, element("span", { class: "visually-hidden" }, "hidden"));
+  return element("span", {}, dots, element("span", { class: "visually-hidden" }, text("field.hidden")));
 }
 
-/** @param {string} value what was sent, and what it is on the reader's clock */
+/** @param {string} value as it was sent; the reader's local time is below it */
 function dateValue(value) {
   const local = element("span", { class: "tree-note quiet" }, date(value));
   return element("span", {}, element("span", { class: "text" }, value), local);
@@ -219,27 +233,26 @@ function dateValue(value) {
 
 /** @param {string} value */
 function longText(value) {
-  const start = element("summary", {}, `${value.slice(0, LONG)}…`);
+  const start = element("summary", {}, `${value.slice(0, FOLDED_CHARACTERS)}…`);
   return element("details", { class: "long" }, start, element("span", { class: "text" }, value));
 }
 
 /** @param {number} more @param {number} level */
 function moreRow(more, level) {
-  const text = `${counted(more, "more element")} ${more === 1 ? "is" : "are"} not shown`;
   return element(
     "tr",
     { role: "row", tabindex: "-1", "aria-level": level },
-    element("td", { role: "gridcell", colspan: HEADS.length, class: "tree-name quiet" }, text),
+    element("td", { role: "gridcell", colspan: COLUMNS.length, class: "tree-name quiet" }, plural("field.more", more)),
   );
 }
 
 /**
- * What is inside a folded field, in one line.
+ * The content of a folded field, on one line.
  * @param {Field} field
  */
 function preview(field) {
-  const text = inside(field, 2);
-  return text.length > PREVIEW ? `${text.slice(0, PREVIEW)}…` : text;
+  const line = inside(field, 2);
+  return line.length > PREVIEW_CHARACTERS ? `${line.slice(0, PREVIEW_CHARACTERS)}…` : line;
 }
 
 /** @param {Field} field @param {number} depth levels that are written out */
@@ -247,7 +260,7 @@ function inside({ items, count, more = 0 }, depth) {
   const list = count !== undefined;
   const [before, after] = list ? "[]" : "{}";
   const sent = items.filter(({ state }) => state !== "missing");
-  const parts = sent.slice(0, depth > 0 ? 6 : 0).map((item) => (list ? "" : `${item.name}: `) + brief(item, depth));
+  const parts = sent.slice(0, depth > 0 ? PREVIEW_ITEMS : 0).map((item) => (list ? "" : `${item.name}: `) + brief(item, depth));
   if (sent.length + more > parts.length) parts.push("…");
   return before + parts.join(", ") + after;
 }

@@ -1,22 +1,23 @@
-/** Part 4: workflows for the chosen session, as source. */
+/** Step 4: workflows for the selected session, as source. */
 
-import { attempt, listWorkflows, Turns } from "./api.js";
-import { problemCallout } from "./callout.js";
+import { LatestRequest, listWorkflows, runRequest } from "./api.js";
+import { failureCallout } from "./callout.js";
 import { copyOnClick } from "./clipboard.js";
 import { showCode } from "./code.js";
-import { byId, fill } from "./element.js";
+import { byId, element, fill } from "./element.js";
 import { Tabs } from "./tabs.js";
+import { text } from "./texts.js";
 
-const REMEMBERED = "learning360.language";
+const STORAGE_KEY = "learning360.dialect";
 
-export class WorkflowOffer {
-  #turns = new Turns();
+export class WorkflowPicker {
+  #request = new LatestRequest();
   /** @type {import("./api.js").Workflow[]} */
   #workflows = [];
   #kind = "";
-  #language = readLanguage();
+  #dialect = readDialect();
   #kinds = new Tabs(byId("workflow-tabs"), (kind) => this.#showWorkflow(kind));
-  #languages = new Tabs(byId("language-tabs"), (language) => this.#chooseLanguage(language));
+  #dialects = new Tabs(byId("dialect-tabs"), (dialect) => this.#selectDialect(dialect));
 
   constructor() {
     copyOnClick(byId("copy"), () => byId("snippet").textContent);
@@ -25,33 +26,50 @@ export class WorkflowOffer {
   /**
    * Offer the workflows for another session.
    * @param {string} connection
-   * @param {string} session ID; empty: none is chosen
-   * @param {string} name of the session, where it is known
+   * @param {string} session ID; empty if none is selected
+   * @param {string} name of the session, if it is known
    */
   async open(connection, session, name) {
     const trouble = byId("workflows-trouble");
-    const signal = this.#turns.next();
+    const signal = this.#request.begin();
     fill(trouble);
-    byId("workflows-hint").hidden = session !== "";
-    byId("workflows").hidden = true;
+    this.#hide(session ? "" : text("request.choose_session"));
     if (!session) return;
-    await attempt(
+    await runRequest(
       async () => this.#show((await listWorkflows(connection, session, name, signal)).workflows),
-      (problem) => fill(trouble, problemCallout(problem, () => this.open(connection, session, name))),
+      (failure) => fill(trouble, failureCallout(failure, { retry: () => this.open(connection, session, name) })),
     );
   }
 
+  /** The test request failed: offer no workflow. */
+  close() {
+    this.#request.cancel();
+    fill(byId("workflows-trouble"));
+    this.#hide(text("workflow.after_failure"));
+  }
+
+  /** Whether workflows are offered. */
+  get isOpen() {
+    return !byId("workflows").hidden;
+  }
+
   /**
-   * Show the workflows of a kind, if a session is chosen.
+   * Show the workflows of a kind, if a session is selected.
    * @param {string} kind
    * @returns {boolean} whether it could be shown
    */
   goTo(kind) {
-    if (byId("workflows").hidden || !this.#find(kind)) return false;
+    if (!this.isOpen || !this.#find(kind)) return false;
     this.#kinds.select(kind);
     this.#showWorkflow(kind);
     byId("workflow-tabs").querySelector("[aria-selected=true]").focus();
     return true;
+  }
+
+  /** @param {string} hint shown in place of the workflows */
+  #hide(hint) {
+    byId("workflows").hidden = true;
+    fill(byId("workflows-hint"), hint);
   }
 
   #find(kind) {
@@ -63,51 +81,51 @@ export class WorkflowOffer {
     this.#workflows = workflows;
     if (workflows.length === 0) return;
     const { kind } = this.#find(this.#kind) ?? workflows[0];
-    const tabs = workflows.map(({ kind: id, title }) => ({ id, label: title, panel: "workflow" }));
+    const tabs = workflows.map(({ kind: id }) => ({ id, label: text(`workflow.${id}.title`), panel: "workflow" }));
     this.#kinds.show(tabs, kind);
     this.#showWorkflow(kind);
     byId("workflows").hidden = false;
   }
 
   #showWorkflow(kind) {
-    const { text, snippets } = this.#find(kind);
+    const { snippets } = this.#find(kind);
     this.#kind = kind;
-    byId("workflow-text").textContent = text;
-    const snippet = snippets.find(({ language }) => language === this.#language) ?? snippets[0];
-    const tabs = snippets.map(({ language: id, label }) => ({ id, label, panel: "language" }));
-    this.#languages.show(tabs, snippet.language);
+    byId("workflow-text").textContent = text(`workflow.${kind}.text`);
+    const snippet = snippets.find(({ dialect }) => dialect === this.#dialect) ?? snippets[0];
+    const tabs = snippets.map(({ dialect: id, label }) => ({ id, label, panel: "dialect" }));
+    this.#dialects.show(tabs, snippet.dialect);
     showSnippet(snippet);
   }
 
-  #chooseLanguage(language) {
-    this.#language = language;
-    keepLanguage(language);
-    showSnippet(this.#find(this.#kind).snippets.find((snippet) => snippet.language === language));
+  #selectDialect(dialect) {
+    this.#dialect = dialect;
+    storeDialect(dialect);
+    showSnippet(this.#find(this.#kind).snippets.find((snippet) => snippet.dialect === dialect));
   }
 }
 
 /** @param {import("./api.js").Snippet} snippet */
-function showSnippet({ language, file, text, note }) {
+function showSnippet({ dialect, file, text: source, needs }) {
   byId("snippet-file").textContent = file;
-  showCode(byId("snippet"), text, language === "python" ? "python" : "yaml");
+  showCode(byId("snippet"), source, dialect === "python" ? "python" : "yaml");
   byId("snippet").scrollTo(0, 0);
-  byId("snippet-note").hidden = !note;
-  byId("snippet-note").textContent = note ?? "";
+  byId("snippet-needs").hidden = needs.length === 0;
+  fill(byId("needs"), ...needs.map((need) => element("li", {}, text(`need.${need}`))));
 }
 
-function readLanguage() {
+function readDialect() {
   try {
-    return sessionStorage.getItem(REMEMBERED) ?? "";
+    return sessionStorage.getItem(STORAGE_KEY) ?? "";
   } catch {
-    // Storage may be switched off; then the choice lasts as long as the page.
+    // Storage may be switched off; then the selection lasts as long as the page.
     return "";
   }
 }
 
-/** @param {string} language */
-function keepLanguage(language) {
+/** @param {string} dialect */
+function storeDialect(dialect) {
   try {
-    sessionStorage.setItem(REMEMBERED, language);
+    sessionStorage.setItem(STORAGE_KEY, dialect);
   } catch {
     // As above.
   }

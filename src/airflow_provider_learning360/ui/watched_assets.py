@@ -1,10 +1,10 @@
-"""The watched program sessions of this Airflow: assets of ours, what was seen of them, and which DAGs listen."""
+"""The watched assets of this Airflow: what they watch, what was last seen, and which DAGs they start."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import selectinload
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-_EVER = datetime.min.replace(tzinfo=UTC)
+    from airflow_provider_learning360.ui.responses import WatchedAsset, WatchedAssets
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # From Airflow 3.2 on, there is a watcher between an asset and a trigger.
 _WATCHERS: Any = getattr(AssetModel, "watchers", None)
-TRIGGERS: Any = (
+_LOAD_TRIGGERS: Any = (
     selectinload(_WATCHERS).selectinload(_WATCHERS.property.entity.class_.trigger)
     if _WATCHERS
     else selectinload(AssetModel.triggers)  # type: ignore[arg-type]
 )
 
 
-def watched(user: BaseUser, session: Session) -> dict[str, Any]:
+def list_watched_assets(user: BaseUser, session: Session) -> WatchedAssets:
     """
-    Return the watched assets, and of the DAGs that listen those that the user may read.
+    Return the watched assets, with those of their DAGs that the user may read.
 
     :param user: The user.
     :param session: Database session.
@@ -45,34 +47,36 @@ def watched(user: BaseUser, session: Session) -> dict[str, Any]:
     statement = (
         select(AssetModel)
         .where(AssetModel.uri.like("learning360://%"), or_(AssetModel.triggers.any(), AssetModel.scheduled_dags.any()))
-        .options(TRIGGERS, selectinload(AssetModel.scheduled_dags))
+        .options(_LOAD_TRIGGERS, selectinload(AssetModel.scheduled_dags))
         .order_by(AssetModel.name)
     )
     assets = list(session.scalars(statement))
     readable = get_auth_manager().get_authorized_dag_ids(user=user)
     seen, events = _last_seen(assets, session), _last_events(assets, session)
     return {
-        "kept": AssetStateStoreModel is not None,
-        "watched": [_row(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets],
+        "watermarks_stored": AssetStateStoreModel is not None,
+        "watched": [_describe_asset(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets],
     }
 
 
-def _row(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable: set[str]) -> dict[str, Any]:
-    listening = sorted({one.dag_id for one in asset.scheduled_dags} & readable)
+def _describe_asset(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable: set[str]) -> WatchedAsset:
+    dag_ids = sorted({reference.dag_id for reference in asset.scheduled_dags} & readable)
+    changed_fields, missing = _last_change(event)
     return {
         "name": asset.name,
         "uri": asset.uri,
-        "sessions": _sessions(asset),
+        "sessions": _count_sessions(asset),
         "last_seen": seen,
         "last_event": event.timestamp.isoformat() if event else None,
-        "last_change": _change(event),
-        # Airflow watches for DAGs that are switched on.
+        "last_change": changed_fields,
+        "missing": missing,
+        # Airflow watches only for DAGs that are switched on.
         "active": bool(asset.triggers),
-        "dags": [{"id": dag_id, "url": f"dags/{dag_id}"} for dag_id in listening],
+        "dags": [{"id": dag_id, "url": f"dags/{dag_id}"} for dag_id in dag_ids],
     }
 
 
-def _sessions(asset: AssetModel) -> int | str | None:
+def _count_sessions(asset: AssetModel) -> int | Literal["all"] | None:
     """Return how many sessions the asset watches, or `all`; None as long as Airflow watches none."""
     watched_ids: set[str] = set()
     for trigger in asset.triggers:
@@ -84,28 +88,28 @@ def _sessions(asset: AssetModel) -> int | str | None:
 
 
 def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
-    """Return for each asset the latest `modifiedAt` among its watermarks."""
+    """Return the latest `modifiedAt` among the watermarks of each asset."""
     if AssetStateStoreModel is None or not assets:
         return {}
-    pieces = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
+    shards = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
         AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
         AssetStateStoreModel.key.startswith(SHARD_KEY_PREFIX),
     )
     latest: dict[int, datetime] = {}
-    for asset_id, value in session.execute(pieces):
-        known, _ = read_session_states(_decoded(value))
+    for asset_id, value in session.execute(shards):
+        known, _ = read_session_states(_decode_stored(value))
         moments = [one.watermark.modified_at for one in known.values()]
-        latest[asset_id] = max([*moments, latest.get(asset_id, _EVER)])
-    return {asset_id: format_date(moment) for asset_id, moment in latest.items() if moment > _EVER}
+        latest[asset_id] = max([*moments, latest.get(asset_id, _NEVER)])
+    return {asset_id: format_date(moment) for asset_id, moment in latest.items() if moment > _NEVER}
 
 
-def _decoded(value: Any) -> dict[str, Any]:
-    # What a trigger stores is written as JSON by the Task SDK, and by the database once more.
+def _decode_stored(value: Any) -> dict[str, Any]:
+    # The Task SDK encodes the value of a trigger as JSON, and the database encodes it again.
     try:
         while isinstance(value, str):
             value = json.loads(value)
     except (ValueError, RecursionError):
-        return {}  # others may write there too
+        return {}  # other code may write there too
     return value if isinstance(value, dict) else {}
 
 
@@ -118,14 +122,14 @@ def _last_events(assets: list[AssetModel], session: Session) -> dict[int, AssetE
     return {event.asset_id: event for event in session.scalars(select(AssetEvent).where(AssetEvent.id.in_(newest)))}
 
 
-def _change(event: AssetEvent | None) -> str | None:
-    """Return the names of the fields that changed, and never what they hold."""
+def _last_change(event: AssetEvent | None) -> tuple[str | None, bool]:
+    """Return the names of the changed fields, never their values; and whether a session was missing."""
     payload = (event.extra or {}).get("payload") if event else None
     sessions = payload.get("sessions") if isinstance(payload, dict) else None
     if not isinstance(sessions, list):
-        return None
+        return None, False
     changes = [one.get("changes") for one in sessions if isinstance(one, dict)]
-    # Anybody who may create events can write anything into one.
+    # Users who may create events can write anything into one.
     names = {name for one in changes if isinstance(one, dict) for name in one if name in ProgramSession.field_names()}
-    gone = any(isinstance(one, dict) and one.get("kind") == "missing" for one in sessions)
-    return ", ".join([*sorted(names), *(["missing"] if gone else [])]) or "modifiedAt"
+    missing = any(isinstance(one, dict) and one.get("kind") == "missing" for one in sessions)
+    return ", ".join(sorted(names)) or (None if missing else "modifiedAt"), missing

@@ -1,4 +1,4 @@
-"""What the page tells of watched assets, whatever somebody has put into the database."""
+"""The watched assets on the page, whatever is in the database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.utils.session import create_session
 
-from airflow_provider_learning360.ui import watched
+from airflow_provider_learning360.ui import watched_assets
 
 
 @pytest.mark.parametrize(
-    ("extra", "told"),
+    ("extra", "names"),
     [
         (None, None),
         ({}, None),
@@ -26,16 +26,19 @@ from airflow_provider_learning360.ui import watched
         ({"payload": {"sessions": [{"changes": ["Jane Doe"]}]}}, "modifiedAt"),
         ({"payload": {"sessions": [{"changes": {"jane.doe@example.com": {}, "endDate": {}}}]}}, "endDate"),
         ({"payload": {"sessions": [{"changes": {"tutors": {}}}, {"changes": {"name": {}}}]}}, "name, tutors"),
-        ({"payload": {"sessions": [{"kind": "missing"}]}}, "missing"),
+        ({"payload": {"sessions": [{"kind": "missing"}]}}, None),
+        ({"payload": {"sessions": [{"kind": "missing"}, {"changes": {"name": {}}}]}}, "name"),
     ],
     ids=str,
 )
-def test_an_event_tells_names_of_fields_and_nothing_else(extra: Any, told: str | None) -> None:
-    assert watched._change(AssetEvent(extra=extra)) == told
+def test_last_change_has_names_of_fields_only(extra: Any, names: str | None) -> None:
+    fields, missing = watched_assets._last_change(AssetEvent(extra=extra))
+    assert fields == names
+    assert missing is ("missing" in str(extra))
 
 
-def test_no_event_tells_nothing() -> None:
-    assert watched._change(None) is None
+def test_no_event_means_no_change() -> None:
+    assert watched_assets._last_change(None) == (None, False)
 
 
 KNOWN = {
@@ -60,7 +63,7 @@ KNOWN = {
     ],
     ids=str,
 )
-def test_the_latest_change_that_was_seen(airflow_db: None, stored: list[Any], seen: str | None) -> None:
+def test_last_seen_is_the_latest_watermark(airflow_db: None, stored: list[Any], seen: str | None) -> None:
     with create_session() as session:
         asset = AssetModel(name="seen", uri="learning360://app.360learning.com/programs/sessions?name=seen")
         session.add(asset)
@@ -70,5 +73,5 @@ def test_the_latest_change_that_was_seen(airflow_db: None, stored: list[Any], se
             row = AssetStateStoreModel(asset_id=asset.id, key=key, value=json.dumps(json.dumps(value)))
             session.add(row)
         session.flush()
-        assert watched._last_seen([asset], session).get(asset.id) == seen
+        assert watched_assets._last_seen([asset], session).get(asset.id) == seen
         session.rollback()

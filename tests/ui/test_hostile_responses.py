@@ -1,4 +1,4 @@
-"""Whatever 360Learning answers, and whatever a person types: the page answers, within its bounds."""
+"""The page responds within its limits, whatever 360Learning sends and whatever the reader types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import UnavailableError
 from airflow_provider_learning360.api.settings import LearningSettings
-from airflow_provider_learning360.ui import access, app, connections, session_list, watched
+from airflow_provider_learning360.ui import access, app, connections, session_list, watched_assets
 from airflow_provider_learning360.ui.app import SafeResponse
 from airflow_provider_learning360.ui.session_list import SessionLists
 from airflow_provider_learning360.ui.text import readable_name, readable_text
@@ -39,8 +39,8 @@ VALUES = st.recursive(
 
 @pytest.fixture
 def connection(stored: Callable[..., str], fixed_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A stored connection to the server that gives a fixed answer."""
-    monkeypatch.setattr(app, "lists", SessionLists())
+    """A stored connection to the server with the fixed response."""
+    monkeypatch.setattr(app, "session_lists", SessionLists())
     return stored("hostile", host=fixed_server.url, login="company", password=KEY)
 
 
@@ -52,19 +52,19 @@ def post(client: TestClient, connection: str, action: str, **body: Any) -> Any:
 
 def read_list(client: TestClient, connection: str, text: str = "") -> dict[str, Any]:
     for _ in range(1000):
-        answer = post(client, connection, "sessions", text=text)
-        assert answer.status_code == 200
-        if answer.json()["complete"]:
-            complete: dict[str, Any] = answer.json()
+        response = post(client, connection, "sessions", text=text)
+        assert response.status_code == 200
+        if response.json()["complete"]:
+            complete: dict[str, Any] = response.json()
             return complete
     raise TimeoutError
 
 
 def read_document(client: TestClient, connection: str, *, reveal: bool = True) -> dict[str, Any]:
-    answer = post(client, connection, "request", session_id=ID, reveal=reveal)
-    assert answer.status_code == 200
-    assert len(answer.content) < 3_000_000
-    document: dict[str, Any] = answer.json()
+    response = post(client, connection, "request", session_id=ID, reveal=reveal)
+    assert response.status_code == 200
+    assert len(response.content) < 3_000_000
+    document: dict[str, Any] = response.json()
     return document
 
 
@@ -72,36 +72,37 @@ def steering(text: str) -> list[str]:
     return [one for one in text if one in "\x00\x07\x1b\ufeff\u2028\u202e\u202c\u2066" or "\ud800" <= one <= "\udfff"]
 
 
-# --- what is in an answer ---
+# --- values in a response ---
 
 
 @given(VALUES)
-def test_every_answer_can_be_written(value: Any) -> None:
+def test_safe_response_writes_any_value(value: Any) -> None:
     body = SafeResponse({"value": value}).body
     assert json.loads(body, parse_constant=lambda name: pytest.fail(name)).keys() == {"value"}
 
 
 @pytest.mark.parametrize("value", [HOSTILE, {HOSTILE: [HOSTILE]}, math.nan, -math.inf, 2**70], ids=ascii)
-def test_every_route_answers_whatever_is_in_it(login: Login, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
-    monkeypatch.setattr(app, "watched", lambda *_: {"value": value})
-    answer = login("ada").get(f"{API}/watched")
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"value"}
+def test_route_responds_with_any_value(login: Login, monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+    monkeypatch.setattr(app, "list_watched_assets", lambda *_: {"value": value})
+    response = login("ada").get(f"{API}/watched")
+    assert response.status_code == 200
+    assert response.json().keys() == {"value"}
 
 
-def test_an_error_answers_whatever_is_in_it(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_responds_with_any_text(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise UnavailableError(f"{HOSTILE}\n{'x' * 10_000}")
 
-    monkeypatch.setattr(app, "watched", fail)
-    answer = login("ada").get(f"{API}/watched")
-    assert answer.status_code == 502
-    assert steering(answer.json()["error"]) == []
-    assert len(answer.json()["error"]) < 3000
+    monkeypatch.setattr(app, "list_watched_assets", fail)
+    response = login("ada").get(f"{API}/watched")
+    assert response.status_code == 502
+    detail = response.json()["error"]["detail"]
+    assert steering(detail) == []
+    assert len(detail) < 3000
 
 
 @given(TEXTS, st.integers(0, 30))
-def test_texts_steer_nothing_and_are_cut(text: str, longest: int) -> None:
+def test_texts_have_no_control_characters_and_are_cut(text: str, longest: int) -> None:
     name, several = readable_name(text, longest), readable_text(text, longest)
     assert steering(name) == steering(several) == []
     assert "\n" not in name
@@ -112,7 +113,7 @@ def test_texts_steer_nothing_and_are_cut(text: str, longest: int) -> None:
 # --- the list ---
 
 
-def test_one_bad_entry_is_one_bad_entry(login: Login, connection: str, fixed_server: Any) -> None:
+def test_bad_entry_is_left_out_and_counted(login: Login, connection: str, fixed_server: Any) -> None:
     good = [{"_id": f"{number:024x}", "name": f"Good {number}"} for number in range(3)]
     bad: list[Any] = [
         {"_id": ID, "startDate": 7},
@@ -122,60 +123,58 @@ def test_one_bad_entry_is_one_bad_entry(login: Login, connection: str, fixed_ser
         {},
     ]
     fixed_server.body = json.dumps([*bad, good[0], *bad, *good[1:]]).encode()
-    answer = read_list(login("otto"), connection)
-    assert [one["name"] for one in answer["sessions"]] == ["Good 0", "Good 1", "Good 2"]
-    assert (answer["read"], answer["unreadable"], answer["error"]) == (3, 10, None)
+    response = read_list(login("otto"), connection)
+    assert [one["name"] for one in response["sessions"]] == ["Good 0", "Good 1", "Good 2"]
+    assert (response["read"], response["unreadable"], response["error"]) == (3, 10, None)
 
 
-def test_odd_characters_and_dates_in_the_list_fail_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+def test_list_with_odd_characters_and_dates_is_read(login: Login, connection: str, fixed_server: Any) -> None:
     fixed_server.body = json.dumps([
         {"_id": f"{1:024x}", "name": HOSTILE, "programTemplate": HOSTILE, "userLimit": 2**70},
         {"_id": f"{2:024x}", "name": "open end", "endDate": "9999-12-31T23:59:59.999Z", "startDate": "0001-01-01"},
         {"_id": f"{3:024x}", "name": "late", "startDate": "9999-12-31T23:59:59.999Z", "programDuration": math.nan},
     ]).encode()  # fmt: skip
-    answer = read_list(login("otto"), connection)
-    assert len(answer["sessions"]) == 3
-    assert [one for session in answer["sessions"] for one in steering(json.dumps(session, ensure_ascii=False))] == []
+    response = read_list(login("otto"), connection)
+    assert len(response["sessions"]) == 3
+    assert [one for session in response["sessions"] for one in steering(json.dumps(session, ensure_ascii=False))] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b"[" * 100_000, b'["' + b"x" * 100_000, b"[1" + b"\xff]"])
-def test_what_is_no_list_is_an_error_for_who_asked(
-    login: Login, connection: str, fixed_server: Any, body: bytes
-) -> None:
+def test_response_that_is_not_a_list_is_reported(login: Login, connection: str, fixed_server: Any, body: bytes) -> None:
     fixed_server.body = body
     assert read_list(login("otto"), connection)["error"]
 
 
-def test_what_is_typed_into_the_search_fails_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+def test_search_accepts_any_query(login: Login, connection: str, fixed_server: Any) -> None:
     fixed_server.body = json.dumps([{"_id": ID, "name": "Good"}]).encode()
     client = login("otto")
     for text in ("\x00 \x1b \u202e \u2028", "[", "\\", "%", "good " * 30, "x" * 200):
         assert read_list(client, connection, text)["read"] == 1
     for text in ("x" * 201, "half an emoji \ud83d"):
-        answer = post(client, connection, "sessions", text=text)
-        assert answer.status_code == 422
-        assert answer.json()["error"].startswith("The page sent something")
+        response = post(client, connection, "sessions", text=text)
+        assert response.status_code == 422
+        assert response.json()["error"]["code"] == "unknown_request"
 
 
-def test_so_many_search_and_no_more(
+def test_concurrent_searches_are_limited(
     login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "_SEARCHES", BoundedSemaphore(1))
+    monkeypatch.setattr(access, "_search_slots", BoundedSemaphore(1))
     assert read_list(login("otto"), connection)["read"] == 0
-    with access._SEARCHES:
-        answer = post(login("otto"), connection, "sessions")
-    assert answer.status_code == 503
-    assert answer.json() == {"error": "Too many searches run at the same time. Try again in a moment."}
+    with access._search_slots:
+        response = post(login("otto"), connection, "sessions")
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "too_many_searches"
     assert read_list(login("otto"), connection)["read"] == 0
 
 
-def test_so_many_lists_are_read_and_no_more(
+def test_concurrent_lists_are_limited(
     login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_list, "READERS", 0)
-    answer = post(login("otto"), connection, "sessions")
-    assert answer.status_code == 503
-    assert answer.json() == {"error": "Too many lists of sessions are being read. Try again in a minute."}
+    monkeypatch.setattr(session_list, "MAX_READERS", 0)
+    response = post(login("otto"), connection, "sessions")
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "too_many_lists"
     assert fixed_server.paths == []
 
 
@@ -184,13 +183,13 @@ def test_so_many_lists_are_read_and_no_more(
 
 @pytest.mark.parametrize("depth", [60, 500, 5000, 200_000])
 @pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"k":', b"}")], ids=["list", "object"])
-def test_a_document_that_is_nested_deeply(
+def test_deeply_nested_document_gets_a_response(
     login: Login, connection: str, fixed_server: Any, depth: int, brackets: tuple[bytes, bytes]
 ) -> None:
     inside = brackets[0] * depth + b"1" + brackets[1] * depth
     fixed_server.body = b'{"_id": "%b", "requirements": {"courses": [%b]}, "color": %b}' % (ID.encode(), inside, inside)
-    answer = read_document(login("otto"), connection)
-    assert answer["ok"] or answer["error"]
+    response = read_document(login("otto"), connection)
+    assert response["ok"] or response["failure"]
 
 
 @pytest.mark.parametrize(
@@ -206,32 +205,34 @@ def test_a_document_that_is_nested_deeply(
     ],
     ids=lambda fields: " ".join(fields)[:12],
 )
-def test_a_document_that_is_large(login: Login, connection: str, fixed_server: Any, fields: dict[str, Any]) -> None:
+def test_large_document_gets_a_response(
+    login: Login, connection: str, fixed_server: Any, fields: dict[str, Any]
+) -> None:
     fixed_server.body = json.dumps({"_id": ID, **fields}).encode()
-    answer = read_document(login("otto"), connection)
-    assert answer["ok"] is True
-    assert len(answer["title"]) < 2100
+    response = read_document(login("otto"), connection)
+    assert response["ok"] is True
+    assert len(response["title"]) < 2100
 
 
-def test_what_is_too_large_to_search_for_people_is_hidden(login: Login, connection: str, fixed_server: Any) -> None:
+def test_field_too_large_to_search_is_hidden(login: Login, connection: str, fixed_server: Any) -> None:
     fixed_server.body = json.dumps({"_id": ID, "description": "ann " * 600_000, "groups": ["ann"] * 210_000}).encode()
     hidden = read_document(login("otto"), connection, reveal=False)["document"]
     assert "ann" not in json.dumps(hidden)
     assert "ann" in json.dumps(read_document(login("otto"), connection)["document"])
 
 
-def test_odd_characters_in_a_document_fail_nobody(login: Login, connection: str, fixed_server: Any) -> None:
+def test_document_with_odd_characters_gets_a_response(login: Login, connection: str, fixed_server: Any) -> None:
     odd = {"name": HOSTILE, "description": f"<p>\n{HOSTILE}", "color": {HOSTILE: HOSTILE}, HOSTILE: [HOSTILE]}
     fixed_server.body = json.dumps({"_id": ID, "userLimit": 2**70, "programDuration": math.nan, **odd}).encode()
-    answer = read_document(login("otto"), connection)
-    assert answer["ok"] or answer["error"]
-    assert steering(json.dumps(answer, ensure_ascii=False)) == []
+    response = read_document(login("otto"), connection)
+    assert response["ok"] or response["failure"]
+    assert steering(json.dumps(response, ensure_ascii=False)) == []
 
 
 # --- size and time ---
 
 HAS_BOUNDS = {"max_document_seconds", "max_list_bytes"} <= LearningSettings.model_fields.keys()
-needs_bounds = pytest.mark.skipif(not HAS_BOUNDS, reason="this version has no bounds for an answer")
+needs_bounds = pytest.mark.skipif(not HAS_BOUNDS, reason="this version has no bounds for an response")
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -243,7 +244,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 @needs_bounds
 @pytest.mark.parametrize(("action", "asked"), [("test", {}), ("request", {"session_id": ID})])
-def test_a_document_that_drips_ends(
+def test_slow_document_times_out(
     login: Login,
     connection: str,
     fixed_server: Any,
@@ -251,43 +252,43 @@ def test_a_document_that_drips_ends(
     action: str,
     asked: dict[str, str],
 ) -> None:
-    monkeypatch.setitem(connections.BOUNDS, "max_document_seconds", 1.0)
+    monkeypatch.setitem(connections.LIMITS, "max_document_seconds", 1.0)
     fixed_server.drips = True
     fixed_server.body = b'{"_id": '
-    answer = post(login("otto"), connection, action, **asked)
-    assert answer.status_code == 200
-    assert answer.json()["ok"] is False
+    response = post(login("otto"), connection, action, **asked)
+    assert response.status_code == 200
+    assert response.json()["ok"] is False
 
 
 @needs_bounds
-def test_a_list_that_drips_ends_and_so_does_its_thread(
+def test_slow_list_times_out_and_its_thread_ends(
     login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(connections.BOUNDS, "max_list_seconds", 1.0)
+    monkeypatch.setitem(connections.LIMITS, "max_list_seconds", 1.0)
     fixed_server.drips = True
     fixed_server.body = b'[{"_id": "%b", "name": "Good"}, ' % ID.encode()
     client = login("otto")
     until(lambda: post(client, connection, "sessions").json()["complete"])
     assert post(client, connection, "sessions").json()["error"]
-    assert [one for one in app.lists._reading.values() if one.finished is None] == []
+    assert [one for one in app.session_lists._reading.values() if one.finished is None] == []
 
 
 @needs_bounds
-def test_an_answer_larger_than_the_bound_of_the_page(
+def test_response_larger_than_the_page_limit_is_refused(
     login: Login, connection: str, fixed_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(connections.BOUNDS, "max_document_bytes", 1000)
-    monkeypatch.setitem(connections.BOUNDS, "max_list_bytes", 1000)
+    monkeypatch.setitem(connections.LIMITS, "max_document_bytes", 1000)
+    monkeypatch.setitem(connections.LIMITS, "max_list_bytes", 1000)
     fixed_server.body = b'{"_id": "%b", "name": "%b"}' % (ID.encode(), b"x" * 5000)
-    assert "max_document_bytes" in read_document(login("otto"), connection)["error"]
+    assert "max_document_bytes" in read_document(login("otto"), connection)["failure"]["detail"]
     fixed_server.body = b"[%b]" % fixed_server.body
-    assert "max_list_bytes" in read_list(login("otto"), connection)["error"]
+    assert "max_list_bytes" in read_list(login("otto"), connection)["error"]["detail"]
 
 
 # --- requests ---
 
 
-def test_a_body_that_does_not_say_how_long_it_is(login: Login, connection: str) -> None:
+def test_body_without_length_is_limited(login: Login, connection: str) -> None:
     taken = []
 
     def body() -> Iterator[bytes]:
@@ -296,38 +297,38 @@ def test_a_body_that_does_not_say_how_long_it_is(login: Login, connection: str) 
             yield b" " * 1000
 
     headers = {"Content-Type": "application/json"}
-    answer = login("otto").post(f"{API}/connections/{connection}/request", content=body(), headers=headers)
-    assert answer.status_code == 413
-    assert answer.json() == {"error": "The page never sends that much."}
+    response = login("otto").post(f"{API}/connections/{connection}/request", content=body(), headers=headers)
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "body_too_large"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 9000, b"\xff", b'{"session_id": "\\ud83d"}', b"null", b"NaN"])
-def test_a_body_that_cannot_be_read(login: Login, connection: str, body: bytes) -> None:
+def test_unreadable_body_gets_an_error(login: Login, connection: str, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = login("otto").post(f"{API}/connections/{connection}/request", content=body, headers=headers)
-    assert answer.status_code in (200, 400, 422)
-    assert answer.json()["error"]
+    response = login("otto").post(f"{API}/connections/{connection}/request", content=body, headers=headers)
+    assert response.status_code in (200, 400, 422)
+    assert response.json().get("error") or response.json()["failure"]
 
 
 @pytest.mark.parametrize("conn_id", ["a%00b", "%1b", "%E2%80%AE"])
-def test_an_id_of_a_connection_that_no_database_takes(
+def test_unprintable_connection_id_is_not_looked_up(
     login: Login, monkeypatch: pytest.MonkeyPatch, conn_id: str
 ) -> None:
     monkeypatch.setattr(app, "PageHook", lambda _: pytest.fail("it was looked up"))
-    answer = post(login("otto"), conn_id, "test")
-    assert answer.status_code == 404
-    assert answer.json() == {"error": "There is no connection of type 360Learning with this ID."}
+    response = post(login("otto"), conn_id, "test")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "no_connection"
 
 
 @pytest.mark.parametrize("stored_text", ["", "{", "[1]", "[" * 100_000, '"{"', "7", None, {"x": 1}, [1]])
-def test_what_others_write_into_the_store_of_an_asset(stored_text: Any) -> None:
-    assert isinstance(watched._decoded(stored_text), dict)
+def test_foreign_values_in_the_asset_store_are_ignored(stored_text: Any) -> None:
+    assert isinstance(watched_assets._decode_stored(stored_text), dict)
 
 
-# --- what nobody expected ---
+# --- unexpected errors ---
 
 
-def test_what_nobody_expected_is_logged_once_and_without_values(
+def test_unexpected_error_is_logged_once_without_values(
     login: Login, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
@@ -336,10 +337,10 @@ def test_what_nobody_expected_is_logged_once_and_without_values(
         except KeyError as error:
             raise ValueError(KEY) from error
 
-    monkeypatch.setattr(app, "watched", fail)
-    answer = login("ada").get(f"{API}/watched")
-    assert answer.status_code == 500
-    assert answer.json() == {"error": "Something went wrong; the log of the API server says what."}
+    monkeypatch.setattr(app, "list_watched_assets", fail)
+    response = login("ada").get(f"{API}/watched")
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal"
     assert caplog.text.count("Unexpected ValueError while answering GET") == 1
     assert caplog.text.count("in fail") == 2
     assert "KeyError, at" in caplog.text

@@ -1,0 +1,151 @@
+"""Failures as codes: the page has a sentence for each, in each of its languages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import HTTPException
+
+from airflow_provider_learning360.api.errors import (
+    ContractError,
+    FixArgumentError,
+    FixConnectionError,
+    FixIdError,
+    ForbiddenError,
+    InvalidIdError,
+    LearningError,
+    NotFoundError,
+    RateLimitedError,
+    RedirectError,
+    SettingsError,
+    TimedOutError,
+    TooLargeError,
+    TryAgainError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+from airflow_provider_learning360.ui.text import readable_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_learning360.ui.responses import Action, Failure, FailureCode
+
+ACTIONS: Mapping[FailureCode, Action] = {
+    "argument": "choose_session",
+    "body_too_large": "reload",
+    "connection": "fix_connection",
+    "connection_id_not_allowed": "fix_connection",
+    "contract": "report",
+    "forbidden": "fix_connection",
+    "host_not_allowed": "fix_connection",
+    "http_error": "retry",
+    "internal": "retry",
+    "invalid_id": "choose_session",
+    "list_failed": "retry",
+    "list_incomplete": "retry",
+    "list_too_long": "retry",
+    "no_connection": "fix_connection",
+    "no_file": "reload",
+    "not_found": "fix_connection",
+    "not_json": "reload",
+    "not_logged_in": "log_in",
+    "not_permitted": "ask",
+    "other_site": "reload",
+    "people_not_permitted": "ask",
+    "rate_limited": "retry",
+    "rate_limited_seconds": "retry",
+    "redirect": "fix_connection",
+    "session_not_found": "choose_session",
+    "settings": "fix_connection",
+    "settings_not_allowed": "fix_connection",
+    "temporary": "retry",
+    "timed_out": "retry",
+    "too_large": "report",
+    "too_many_lists": "retry",
+    "too_many_requests": "retry",
+    "too_many_searches": "retry",
+    "unauthorized": "fix_connection",
+    "unavailable": "retry",
+    "unknown_company": "fix_connection",
+    "unknown_request": "reload",
+    "unreachable": "retry",
+}
+_CODES: Mapping[type, FailureCode] = {
+    ContractError: "contract",
+    FixArgumentError: "argument",
+    FixConnectionError: "connection",
+    FixIdError: "invalid_id",
+    ForbiddenError: "forbidden",
+    InvalidIdError: "invalid_id",
+    LearningError: "contract",
+    NotFoundError: "not_found",
+    RateLimitedError: "rate_limited",
+    RedirectError: "redirect",
+    SettingsError: "settings",
+    TimedOutError: "timed_out",
+    TooLargeError: "too_large",
+    TryAgainError: "temporary",
+    UnauthorizedError: "unauthorized",
+    UnavailableError: "unavailable",
+    UnreachableError: "unreachable",
+}
+
+
+class PageError(HTTPException):
+    """
+    The page refuses a request.
+
+    :param status_code: HTTP status of the response.
+    :param code: What failed.
+    """
+
+    def __init__(self, status_code: int, code: FailureCode) -> None:
+        super().__init__(status_code, code)
+        self.failure = build_failure(code)
+
+
+class ConnectionRefusedByPageError(SettingsError):
+    """
+    The page does not use a connection that a DAG may use.
+
+    :param code: Why.
+    :param values: Values for the placeholders of the sentence.
+    """
+
+    def __init__(self, code: FailureCode, **values: str) -> None:
+        super().__init__(f"The page does not use this connection ({code}): {', '.join(values.values())}.")
+        self.failure = build_failure(code, **values)
+
+
+def build_failure(code: FailureCode, *, detail: str | None = None, **values: str | float) -> Failure:
+    """
+    Return a failure.
+
+    :param code: What failed.
+    :param detail: The technical text, in English; default none.
+    :param values: Values for the placeholders of the sentence.
+    """
+    return {
+        "code": code,
+        "action": ACTIONS[code],
+        "values": values,
+        "detail": None if detail is None else readable_text(detail),
+    }
+
+
+def failure_from_error(error: LearningError) -> Failure:
+    """
+    Return the failure for an error of the provider.
+
+    :param error: The error; its text becomes the detail.
+    """
+    if isinstance(error, ConnectionRefusedByPageError):
+        return error.failure
+    code = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    if code == "unauthorized" and error.code == "invalid_request":
+        code = "unknown_company"
+    if code == "rate_limited" and error.retry_after is not None:
+        return build_failure("rate_limited_seconds", detail=str(error), seconds=round(error.retry_after))
+    return build_failure(code, detail=str(error))

@@ -1,0 +1,34 @@
+/**
+ * The selected connection and session in the address: a reload and a shared link show them again.
+ *
+ * @typedef {{connection: string, session: string}} Selection IDs; empty if none is selected
+ */
+
+import { airflow } from "./airflow.js";
+
+/** @returns {Selection} */
+export function readSelection() {
+  // Not every version of Airflow passes its own hash on to the frame.
+  const hash = location.hash || airflow?.location.hash || "";
+  const values = new URLSearchParams(hash.slice(1));
+  return { connection: values.get("connection") ?? "", session: values.get("session") ?? "" };
+}
+
+/** @param {Selection} selection */
+export function writeSelection(selection) {
+  const selected = Object.entries(selection).filter(([, value]) => value);
+  const hash = selected.length ? `#${new URLSearchParams(selected)}` : "";
+  for (const view of [window, airflow]) if (view) replaceHash(view, hash);
+}
+
+/** @param {() => void} onChange called when the reader changed the address */
+export function watchSelection(onChange) {
+  window.addEventListener("hashchange", onChange);
+}
+
+/** @param {Window} view @param {string} hash */
+function replaceHash(view, hash) {
+  const { pathname, search } = view.location;
+  // In full: Airflow has a <base>, to which a bare hash would be relative. The state of its router is kept.
+  view.history.replaceState(view.history.state, "", `${pathname}${search}${hash}`);
+}

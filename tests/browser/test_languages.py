@@ -1,0 +1,141 @@
+"""The page speaks the language of the reader: English or French."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from far_simulator import FarSimulator
+from visitor import Visitor
+
+FRENCH = {"locale": "fr-FR", "timezone_id": "Europe/Paris"}
+# Everything that is no text of the page: data, code, names.
+DATA = (
+    "code, pre, option, time, h1, noscript, a[href*='dags/'], [lang=en], .pick, .text, .long, .number, .preview, "
+    "#session-selected, #dialect-tabs, #watched .name, .request-line, .masked"
+)
+VISIBLE_TEXTS = """
+(data) => {
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { parentElement, data: text } = walker.currentNode;
+    // The server sends the meaning of a field in English.
+    if (parentElement.matches(".tree-meaning > span")) continue;
+    if (text.trim() && !parentElement.closest(data)) texts.push(text);
+  }
+  for (const element of document.querySelectorAll("[aria-label], [placeholder], [title]")) {
+    // The panel of a dialect is labelled with its name.
+    if (element.closest(data) || element.closest("tr") || element.id === "dialect") continue;
+    for (const name of ["aria-label", "placeholder", "title"]) texts.push(element.getAttribute(name) ?? "");
+  }
+  return texts;
+}
+"""
+
+
+def walk_through(page: Page, session_id: str) -> None:
+    """Have every part of the page show something."""
+    page.locator("#test-connection").click()
+    page.locator("#search").fill(session_id)
+    page.locator("#results button").first.click()
+    page.locator("#test-request").click()
+    expect(page.locator("#request-summary")).to_contain_text("200")
+    page.locator("#expand-all").click()
+    page.locator("#workflow-tabs").get_by_role("tab").nth(3).click()
+    page.locator("#dialect-tabs").get_by_role("tab").nth(2).click()
+    expect(page.locator("#watched").get_by_role("link", name="listens")).to_be_visible()
+
+
+@pytest.mark.parametrize("visitor", [FRENCH], indirect=True)
+def test_page_is_french_for_a_french_browser(visitor: Visitor, simulator: FarSimulator) -> None:
+    session_id = simulator.session_ids[0]
+    page = visitor.open()
+    walk_through(page, session_id)
+    expect(page.locator("html")).to_have_attribute("lang", "fr-FR")
+    for place, words in {
+        "#connection-result": "a accepté l’ID de l’entreprise",
+        "#session-title": "Trouver une session",
+        "#search-state": "Sessions trouvées\u00a0: 1 sur 60.",
+        "#tree": "Adresses e-mail (identifiants) des tuteurs",
+        "#people": "Les données personnelles et les champs non documentés sont masqués.",
+        "#workflow-text": "Chaque personne reçoit chaque e-mail une seule fois.",
+        "#needs": "les deux DAG activés",
+        "#watched-title": "Sessions surveillées",
+    }.items():
+        expect(page.locator(place)).to_contain_text(words)
+    expect(page.locator("#results time").first).to_contain_text(re.compile(r"\d+ [a-zéû]+\.? 20\d\d"))
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("visitor", [FRENCH], indirect=True)
+def test_failure_is_french_for_a_french_browser(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.locator("#search").fill("60b8d2956e20ae1a0f8e44ff")
+    page.locator("#use-id").click()
+    page.locator("#test-request").click()
+    trouble = page.locator("#request-trouble")
+    expect(trouble.locator(".callout-title")).to_have_text("360Learning n’a aucune session avec cet ID.")
+    expect(trouble.get_by_role("button")).to_have_text("Choisir une autre session")
+    # What the provider logs stays English, says so to screen readers, and is the last thing in the message.
+    expect(trouble.locator("[lang=en]")).to_contain_text("404")
+    assert trouble.inner_text().splitlines()[0].startswith("360Learning n’a")
+
+
+@pytest.mark.parametrize(
+    ("visitor", "chosen", "language"),
+    [
+        ({"locale": "en-US"}, None, "en-US"),
+        ({"locale": "fr-CA"}, None, "fr-CA"),
+        ({"locale": "de-DE"}, None, "en"),
+        ({"locale": "fr-CA"}, "en", "en"),
+        ({"locale": "en-US"}, "fr", "fr"),
+        ({"locale": "fr-FR"}, "de", "fr-FR"),
+    ],
+    indirect=["visitor"],
+)
+def test_language_is_that_of_airflow_or_the_browser(visitor: Visitor, chosen: str | None, language: str) -> None:
+    """Airflow keeps the language that the reader chose there; without one, the browser's languages count."""
+    if chosen:
+        visitor.context.add_init_script(f"localStorage.setItem('i18nextLng', '{chosen}')")
+    page = visitor.open()
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    title = "Choisir une connexion" if language.startswith("fr") else "Choose a connection"
+    expect(page.locator("#connection-title")).to_have_text(title)
+
+
+def mark_texts(route: Route) -> None:
+    """Send the English dictionary with every text in brackets."""
+    source = route.fetch().text()
+    marked = re.sub(r'^(  "[^"]+": ")(.*)(",?)$', r"\1⟦\2⟧\3", source, flags=re.MULTILINE)
+    route.fulfill(body=marked, content_type="text/javascript")
+
+
+def unmarked(page: Page) -> list[str]:
+    """Words on the page that are no data and come from no dictionary."""
+    texts: list[Any] = page.evaluate(VISIBLE_TEXTS, DATA)
+    rest = [re.sub(r"⟦[^⟦⟧]*⟧", "", re.sub(r"⟦[^⟦⟧]*⟧", "", text)) for text in texts]
+    return [text.strip() for text in rest if re.search(r"[^\W\d]{2}", text)]
+
+
+def test_every_text_comes_from_the_dictionary(visitor: Visitor, simulator: FarSimulator) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, color="red", modules=[{"_id": "1", "type": "quiz"}])
+    page = visitor.page
+    page.route("**/texts.en.js", mark_texts)
+    visitor.open()
+    walk_through(page, session_id)
+    assert "⟦Choose a connection⟧" in page.locator("#connection-title").inner_text()
+    assert unmarked(page) == []
+    page.locator("#search").fill("no session has such a name")
+    expect(page.locator("#results .empty")).to_be_visible()
+    page.locator("#search").fill("60b8d2956e20ae1a0f8e44ff")
+    page.locator("#use-id").click()
+    page.locator("#test-request").click()
+    expect(page.locator("#request-trouble .callout")).to_be_visible()
+    assert unmarked(page) == []
+    page.evaluate("document.querySelector('#people').append('Written in the script')")
+    assert unmarked(page) == ["Written in the script"]

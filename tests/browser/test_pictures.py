@@ -1,0 +1,81 @@
+"""The pictures of the documentation. They are taken here; copy them to docs/images when the page has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect
+
+from far_simulator import FarSimulator
+from visitor import SCREENSHOTS, Visitor
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+MAX_BYTES = 120_000
+STEPS = {
+    "connection": "#connection-title",
+    "session": "#session-title",
+    "request": "#request-title",
+    "workflow": "#workflows-title",
+    "watched": "#watched-title",
+}
+README = {"viewport": {"width": 1180, "height": 1000}}
+STEP = {"viewport": {"width": 900, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 2}
+
+
+def fill_in(page: Page | FrameLocator) -> None:
+    """Take all steps, with sensible choices."""
+    page.locator("#test-connection").click()
+    expect(page.locator("#connection-result .callout")).to_be_visible()
+    page.locator("#search").fill("safety")
+    page.locator("#results").get_by_text("afety").first.click()
+    page.locator("#test-request").click()
+    expect(page.locator("#request-summary")).to_contain_text("200")
+    page.get_by_role("tab", name="Run when it changes").click()
+    page.get_by_role("tab", name="Blueprint YAML").click()
+
+
+def require_in_documentation(name: str) -> None:
+    """The documentation has this picture, and it is small: a palette of 256 colours is enough."""
+    assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES
+
+
+@pytest.mark.parametrize("visitor", [README], indirect=True)
+@pytest.mark.parametrize(
+    ("theme", "name", "top"), [("light", "page", "#session-title"), ("dark", "page-dark", "#workflows-title")]
+)
+def test_pictures_of_the_page(visitor: Visitor, simulator: FarSimulator, theme: str, name: str, top: str) -> None:
+    page = visitor.page
+    page.goto(visitor.base)
+    page.evaluate(f"localStorage.setItem('theme', '{theme}')")
+    page.goto(f"{visitor.base}/plugin/learning360")
+    frame = page.frame_locator("iframe")
+    fill_in(frame)
+    frame.locator(top).evaluate("title => title.closest('section').scrollIntoView()")
+    visitor.shoot(name, whole=False)
+    require_in_documentation(name)
+    assert [one for one in visitor.errors if "learning360" in one] == []
+
+
+@pytest.mark.parametrize("visitor", [PHONE], indirect=True)
+def test_picture_of_the_page_on_a_phone(visitor: Visitor, simulator: FarSimulator) -> None:
+    page = visitor.open()
+    fill_in(page)
+    page.mouse.move(0, 0)
+    page.locator("#session-title").evaluate("title => title.closest('section').scrollIntoView()")
+    visitor.shoot("page-mobile", whole=False)
+    require_in_documentation("page-mobile")
+
+
+@pytest.mark.parametrize("visitor", [STEP], indirect=True)
+def test_pictures_of_the_steps(visitor: Visitor, simulator: FarSimulator) -> None:
+    page = visitor.open()
+    fill_in(page)
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    for number, (name, title) in enumerate(STEPS.items(), 1):
+        picture = f"step-{number}-{name}"
+        step = page.locator("section.step").filter(has=page.locator(title))
+        step.screenshot(path=SCREENSHOTS / f"{picture}.png")
+        require_in_documentation(picture)
