@@ -1,4 +1,4 @@
-"""On a real Airflow: whatever is killed, cleared, planned again or broken, each recipient has each mail once."""
+"""On a real Airflow: each recipient gets each mail once, whatever is killed, cleared, planned again or broken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-# 200 in the run that docs/guarantees.md reports; fewer here, since each takes two starts of a process.
+pytestmark = pytest.mark.slow
+
+# 200 in the run that docs/guarantees.md reports; fewer here, because each takes two starts of a process.
 REMINDERS = int(os.environ.get("LEARNING360_REMINDERS", "12"))
 RECIPIENTS = 5
 SEED = 360
@@ -61,7 +63,7 @@ def after(**lead: float) -> str:
 
 
 def session(number: int, **dates: str) -> dict[str, Any]:
-    """A session with learners that no other one has."""
+    """Return a session with learners of its own."""
     users = [
         {"_id": f"{number * 100 + one:024x}", "mail": f"s{number}.r{one}@example.com"} for one in range(RECIPIENTS)
     ]
@@ -71,23 +73,23 @@ def session(number: int, **dates: str) -> dict[str, Any]:
 
 
 class Reminding:
-    """The DAGs of one policy, and what becomes of its reminders."""
+    """The DAGs of one policy, and the mails that they sent."""
 
     def __init__(self, airflow: Any, smtp: Any, name: str) -> None:
         self.airflow, self.smtp, self.name = airflow, smtp, name
         self.plans = 0
 
     def plan(self) -> None:
-        """Plan, and wait until that is done."""
+        """Plan, and wait for the end."""
         self.airflow.trigger(f"plan_{self.name}")
         self.plans += 1
-        self.airflow.wait_until(lambda: self._ended("plan", self.plans), "the plan has been made", PATIENCE)
+        self.airflow.wait_until(lambda: self._succeeded("plan", self.plans), "the plan ends", PATIENCE)
 
     def until_delivered(self, runs: int) -> None:
-        self.airflow.wait_until(lambda: self._ended("deliver", runs), f"{runs} reminders are delivered", PATIENCE)
+        self.airflow.wait_until(lambda: self._succeeded("deliver", runs), f"{runs} reminders are delivered", PATIENCE)
         assert len(self.airflow.runs(f"deliver_{self.name}")) == runs
 
-    def _ended(self, what: str, runs: int) -> bool:
+    def _succeeded(self, what: str, runs: int) -> bool:
         states = [run.state for run in self.airflow.runs(f"{what}_{self.name}")]
         assert "failed" not in states
         return states.count("success") >= runs
@@ -96,14 +98,14 @@ class Reminding:
         return [mail for mail in self.smtp.mails if mail["recipients"][0].startswith("s")]
 
 
-class Assassin(threading.Thread):
+class Killer(threading.Thread):
     """Kills the task of each delivery once, after a random number of its mails."""
 
     def __init__(self, reminding: Reminding, numbers: range) -> None:
         super().__init__(daemon=True)
         self.reminding = reminding
-        chance = random.Random(SEED)
-        self.left = {number: chance.randint(1, RECIPIENTS - 1) for number in numbers}
+        generator = random.Random(SEED)
+        self.left = {number: generator.randint(1, RECIPIENTS - 1) for number in numbers}
         self.killed: set[int] = set()
         self.done = threading.Event()
 
@@ -145,7 +147,7 @@ def number_of(mail: dict[str, Any]) -> int:
 
 @pytest.fixture
 def reminding(airflow: Any, simulator: Any, smtp: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Make DAGs for sessions, for as long as the test takes."""
+    """Make DAGs for sessions; they are deleted when the test ends."""
     files = []
 
     def make(name: str, sessions: list[dict[str, Any]], delivery_dag_id: str | None = None) -> Reminding:
@@ -165,63 +167,65 @@ def test_each_recipient_has_each_mail_once(airflow: Any, simulator: Any, remindi
     recorded, claimed = range(half), range(half, REMINDERS)
     sessions = [session(number, startDate=after(hours=12)) for number in recorded]
     sessions += [session(number, endDate=after(hours=12)) for number in claimed]
-    it = reminding("once", sessions)
-    assassin = Assassin(it, range(REMINDERS))
-    assassin.start()
-    it.plan()
-    it.until_delivered(REMINDERS)
-    assassin.done.set()
-    assassin.join()
-    assert assassin.killed == set(range(REMINDERS)), "every delivery was killed in the middle"
+    reminders = reminding("once", sessions)
+    killer = Killer(reminders, range(REMINDERS))
+    killer.start()
+    reminders.plan()
+    reminders.until_delivered(REMINDERS)
+    killer.done.set()
+    killer.join()
+    assert killer.killed == set(range(REMINDERS)), "every delivery was killed between two mails"
 
-    sent = Counter(mail["message_id"] for mail in it.mails())
-    numbers = {mail["message_id"]: number_of(mail) for mail in it.mails()}
+    sent = Counter(mail["message_id"] for mail in reminders.mails())
+    numbers = {mail["message_id"]: number_of(mail) for mail in reminders.mails()}
     repeats = Counter(dict.fromkeys(range(REMINDERS), 0))
     for message_id, times in sent.items():
         repeats[numbers[message_id]] += times - 1
     got = Counter(numbers.values())
-    # Recorded after: everybody has it, and a kill repeats one mail at most.
+    # `record_after`: every recipient has it, and a kill repeats one mail at most.
     assert all(got[number] == RECIPIENTS and repeats[number] <= 1 for number in recorded)
-    # Claimed before: nobody has it twice, and a kill loses one mail at most.
+    # `claim_before`: no recipient has it twice, and a kill loses one mail at most.
     assert all(got[number] >= RECIPIENTS - 1 and repeats[number] == 0 for number in claimed)
     print(
-        f"{REMINDERS} reminders x {RECIPIENTS}, {len(assassin.killed)} killed: {len(it.mails())} mails, "
+        f"{REMINDERS} reminders x {RECIPIENTS}, {len(killer.killed)} killed: {len(reminders.mails())} mails, "
         f"{sum(repeats[one] for one in recorded)} repeated (record_after), "
         f"{sum(RECIPIENTS - got[one] for one in claimed)} lost (claim_before)"
     )
 
-    count = len(it.mails())
-    it.plan()  # a second plan
+    count = len(reminders.mails())
+    reminders.plan()  # a second plan
     airflow.command("tasks", "clear", "deliver_once", "--yes")
-    it.until_delivered(REMINDERS)
+    reminders.until_delivered(REMINDERS)
     source = (airflow.dags / "once.py").read_text()
     airflow.put_dag("once.py", "import no_such_module")
     stale = "select 1 from dag where dag_id = 'deliver_once' and is_stale"
-    airflow.wait_until(lambda: airflow.query(stale), "Airflow has given the DAG up", 300)
+    airflow.wait_until(lambda: airflow.query(stale), "the DAG is stale", 300)
     airflow.put_dag("once.py", source)
-    it.plan()
+    reminders.plan()
     airflow.restart("scheduler")
-    it.plan()
-    it.until_delivered(REMINDERS)
-    assert len(it.mails()) == count
+    reminders.plan()
+    reminders.until_delivered(REMINDERS)
+    assert len(reminders.mails()) == count
 
 
-def test_a_session_that_moves_takes_its_reminder_along(airflow: Any, simulator: Any, reminding: Any) -> None:
-    leaving, coming = session(9001, startDate=after(hours=23.5)), session(9002, startDate=after(days=30))
-    it = reminding("moved", [leaving, coming], delivery_dag_id="deliver_moved")
-    # Dates that are known, and not announced as changed; what is due of the first is not delivered before it moves.
+def test_reminders_move_with_a_rescheduled_session(airflow: Any, simulator: Any, reminding: Any) -> None:
+    delayed, advanced = session(9001, startDate=after(hours=23.5)), session(9002, startDate=after(days=30))
+    reminders = reminding("moved", [delayed, advanced], delivery_dag_id="deliver_moved")
+    # The first plan stores the dates. Delivery is paused: the due reminder must not be sent before the session moves.
     airflow.until_parsed("deliver_moved")
     airflow.command("dags", "pause", "deliver_moved", "--yes")
-    it.plan()
-    simulator.edit(leaving["_id"], startDate=after(days=30))
-    simulator.edit(coming["_id"], startDate=after(hours=23.5))
+    reminders.plan()
+    simulator.edit(delayed["_id"], startDate=after(days=30))
+    simulator.edit(advanced["_id"], startDate=after(hours=23.5))
     airflow.command("dags", "unpause", "deliver_moved", "--yes")
-    it.until_delivered(1)
-    it.plan()
-    # One notice for each, and the reminder of the session that came near.
-    it.until_delivered(4)
-    it.plan()
-    it.until_delivered(4)
-    subjects = {number: Counter(m["subject"] for m in it.mails() if number_of(m) == number) for number in (9001, 9002)}
+    reminders.until_delivered(1)
+    reminders.plan()
+    # One notice for each session, and the reminder of the advanced one.
+    reminders.until_delivered(4)
+    reminders.plan()
+    reminders.until_delivered(4)
+    subjects = {
+        number: Counter(m["subject"] for m in reminders.mails() if number_of(m) == number) for number in (9001, 9002)
+    }
     assert list(subjects[9001].values()) == [RECIPIENTS]
     assert sorted(subjects[9002].values()) == [RECIPIENTS, RECIPIENTS]

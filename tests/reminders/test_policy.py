@@ -241,7 +241,9 @@ def test_an_address_that_is_none_is_not_shown(to: Any) -> None:
     assert "audience" in misplaced
 
 
-@pytest.mark.parametrize("source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=repr)
+@pytest.mark.parametrize(
+    "source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=lambda one: type(one).__name__
+)
 def test_a_source_of_another_type_is_refused_with_a_sentence(source: Any) -> None:
     assert f"type {type(source).__name__} is no policy. Give a mapping" in read_error(source)
 
