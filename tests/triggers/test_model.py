@@ -39,7 +39,7 @@ class WatchMachine(RuleBasedStateMachine):
     def begin(self, poll: str, ready: bool) -> None:
         self.world = World(poll)
         if ready:  # the first watermarks are stored
-            self.world.come_to_rest()
+            self.world.run_until_idle()
 
     @rule(one=sessions, field=st.sampled_from(["lang", "lang", "name"]))
     def edit(self, one: str, field: str) -> None:
@@ -49,18 +49,18 @@ class WatchMachine(RuleBasedStateMachine):
     def delete(self, one: str) -> None:
         self.world.delete(one)
 
-    @precondition(lambda self: self.world.kept_aside)
+    @precondition(lambda self: self.world.deleted)
     @rule(index=indexes)
     def restore(self, index: int) -> None:
-        gone = sorted(self.world.kept_aside)
+        gone = sorted(self.world.deleted)
         self.world.restore(gone[index % len(gone)])
 
     @rule(index=indexes, outcome=st.sampled_from(["ok", "ok", "ok", "ok", "refused", "lost"]))
-    def go_on(self, index: int, outcome: str) -> None:
+    def continue_one(self, index: int, outcome: str) -> None:
         self.world.open(index, outcome)
 
     @rule(steps=st.integers(2, 9))
-    def go_on_for_a_while(self, steps: int) -> None:
+    def continue_for_a_while(self, steps: int) -> None:
         for _ in range(steps):
             self.world.open(0)
 
@@ -98,10 +98,10 @@ class WatchMachine(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         try:
-            self.world.check_all_is_told()
+            self.world.check_every_change_is_reported()
             if self.world.is_calm:
-                self.world.check_nothing_is_told_twice()
-            self.world.check_all_is_acted_on_once()
+                self.world.check_no_change_is_reported_twice()
+            self.world.check_every_change_is_acted_on_once()
         finally:
             self.world.close()
 
@@ -132,22 +132,22 @@ def test_every_change_is_reported_and_acted_on_once(runs: int, capsys: pytest.Ca
 def test_failed_watcher_keeps_nothing_of_an_event_that_was_not_stored() -> None:
     with patched():
         world = World("list")
-        world.come_to_rest()
+        world.run_until_idle()
         world.edit(session_id(1), "name")
         world.poll_now()
         world.fail_watcher(PLAIN)
         world.acknowledge(0)  # Airflow says that a watcher failed, and not which
         while any(gate[0] in ("get", "set") for gate in world.process.gates):
             world.open(next(i for i, gate in enumerate(world.process.gates) if gate[0] in ("get", "set")))
-        world.check_all_is_told()
-        world.check_all_is_acted_on_once()
+        world.check_every_change_is_reported()
+        world.check_every_change_is_acted_on_once()
         world.close()
 
 
 def test_modification_repeated_after_its_session_was_deleted_is_acted_on_once() -> None:
     with patched():
         world = World("list")
-        world.come_to_rest()
+        world.run_until_idle()
         world.edit(session_id(1), "name")
         world.poll_now()
         world.delete(session_id(1))
@@ -158,6 +158,6 @@ def test_modification_repeated_after_its_session_was_deleted_is_acted_on_once() 
         assert [entry["kind"] for entry in world.acted] == ["modified", "missing"]
         world.crash()
         world.restore(session_id(1))
-        world.check_all_is_told()
-        world.check_all_is_acted_on_once()
+        world.check_every_change_is_reported()
+        world.check_every_change_is_acted_on_once()
         world.close()
