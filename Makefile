@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 CONSTRAINTS := constraints/airflow-3.3.2.txt
 BIN := .venv/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-# One of the tools that the tests try reports each run to its makers unless it is told not to.
+# A tool that the tests use reports each run to its authors, unless this is set.
 export DO_NOT_TRACK := True
 
 # Two processes share the tests; tests/conftest.py says which tests must stay together.
@@ -63,21 +63,21 @@ lint: .venv/ready ## Check style and types
 airflow: .venv/ready ## Start a local Airflow with the examples, the simulator and a ready connection
 	@$(BIN)/python demo/local_airflow.py
 
-compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
+compat: .venv/ready ## Test the built wheel with the oldest and the newest Airflow
 	@$(BIN)/python tests/compat/run.py
 
-bench: .venv/ready ## Measure what the README claims, beside a peer
+bench: .venv/ready ## Measure the figures of the README, and compare with a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
-soak: .venv/ready ## Lose no change over 50 random kills (about 10 minutes)
+soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
 
-model: .venv/ready ## Try 100,000 random orders of edits, crashes and late answers on the watch (about an hour)
+model: .venv/ready ## Try 100,000 random orders of edits, crashes and late responses on the watchers (about an hour)
 	@LEARNING360_MODEL_RUNS=$(or $(RUNS),100000) LEARNING360_MODEL_SEED=$(or $(SEED),random) \
 		$(BIN)/pytest -q --show-capture=no tests/triggers/test_model.py $(ARGS)
 
-fuzz: .venv/ready ## Try the property tests with other random examples; prints how to repeat a failure
+fuzz: .venv/ready ## Run the property tests with new random examples; prints how to repeat a failure
 	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q $(SIDE_BY_SIDE) -m property $(ARGS)
 
-clean: ## Remove all that was built
+clean: ## Remove everything that was built
 	@rm -rf .venv .compat .airflow dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

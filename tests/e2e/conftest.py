@@ -19,26 +19,26 @@ DAGS = Path(__file__).resolve().parent / "dags"
 WATCHED = {"edited": 1, "shown": 1, "paused": 1, "killed": 1, "crashed": 1, "outage": 1, "burst": 5}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[FarSimulator]:
     """The simulator that the connections of this Airflow lead to."""
     with FarSimulator(sessions=240, learners=3) as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def unused(simulator: FarSimulator) -> Iterator[str]:
     """The sessions that no test has used yet."""
     return iter(simulator.session_ids)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(unused: Iterator[str]) -> dict[str, list[str]]:
     """The sessions that the DAGs watch, by the name of their asset."""
     return {name: list(islice(unused, count)) for name, count in WATCHED.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSmtpServer]:
     """The mail server; slow enough for a task to be killed between two mails."""
     log = tmp_path_factory.mktemp("smtp") / "mails.jsonl"
@@ -46,7 +46,7 @@ def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSmtpServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory,
     simulator: FarSimulator,

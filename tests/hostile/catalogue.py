@@ -97,17 +97,17 @@ class Attack:
 
 
 def json_head(request: Request) -> bytes:
-    """Begin an answer with a body of unknown length."""
+    """Begin a response with a body of unknown length."""
     return head(headers=[("Transfer-Encoding", "chunked")])
 
 
 def half_head(request: Request) -> bytes:
-    """Begin an answer that is still in its headers."""
+    """Begin a response that is still in its headers."""
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 def begun_body(request: Request) -> bytes:
-    """Begin an answer that is in the middle of its body."""
+    """Begin a response that is in the middle of its body."""
     return json_head(request) + chunk(around_long_text(request)[0])
 
 
@@ -122,18 +122,17 @@ def text(value: str) -> Responder:
 
 
 def after(*lines: bytes) -> Responder:
-    """Send these bytes, and a healthy answer behind them."""
+    """Send these bytes, and a healthy response after them."""
     return lambda request: [*lines, whole(healthy_body(request).encode())]
 
 
 def cut(request: Request) -> list[bytes]:
-    """Send an answer up to the middle of its body."""
-    answer = whole(healthy_body(request).encode())
-    return [answer[:-20]]
+    """Send a response up to the middle of its body."""
+    return [whole(healthy_body(request).encode())[:-20]]
 
 
 def reset(request: Request) -> list[bytes | Pause | Reset]:
-    """Send an answer up to the middle of its body, and reset the connection."""
+    """Send a response up to the middle of its body, and reset the connection."""
     return [*cut(request), Pause(0.05), Reset()]
 
 
@@ -143,7 +142,7 @@ def nested(begin: str, end: str) -> Responder:
 
 
 def wait(retry_after: str, status: int = 429) -> Responder:
-    """Ask for a pause."""
+    """Request a pause."""
     return error_response('"slow down"', status, headers=[("Retry-After", retry_after)])
 
 
@@ -211,7 +210,7 @@ NESTING = [
     Attack("deep_arrays", "100,000 arrays in one another", "nesting", nested("[", "]"), rest_is_read=True),
     Attack("deep_objects", "100,000 objects in one another", "nesting", nested('{"a":', "}"), rest_is_read=True),
     Attack("deep_unclosed", "100,000 arrays that never end", "nesting", fields(nested="[" * 100_000)),
-    Attack("deep_root", "100,000 arrays as the whole answer", "nesting", raw_response(whole(b"[" * 100_000 + b"]" * 100_000))),
+    Attack("deep_root", "100,000 arrays as the whole body", "nesting", raw_response(whole(b"[" * 100_000 + b"]" * 100_000))),
     Attack("deep_error", "100,000 arrays as an error", "nesting", raw_response(whole(b'{"error":' * 100_000 + b"1" + b"}" * 100_000, 403)), is_error=True),
     Attack("deep_watched", "900 arrays in a known field", "nesting", fields(customFields='[{"value": ' + "[" * 900 + "]" * 900 + "}]"), rest_is_read=True, watch=("customFields",)),
 ]
@@ -232,9 +231,9 @@ SIZE = [
     Attack("gzip_of_gzip_hidden", "gzip in gzip, one announced", "size", bomb("gzip", 31, 31)),
     Attack("deflate_bomb", "deflate, 1000 bytes out of one", "size", bomb("deflate", 15), bounded_by=SIZES),
     Attack("raw_deflate_bomb", "deflate without its frame", "size", bomb("deflate", -15)),
-    Attack("broken_gzip", "announced as gzip, and is none", "size", with_headers(("Content-Encoding", "gzip"))),
-    Attack("brotli", "`Content-Encoding: br` that nobody asked for", "size", with_headers(("Content-Encoding", "br"))),
-    Attack("zstd", "`Content-Encoding: zstd` that nobody asked for", "size", with_headers(("Content-Encoding", "zstd"))),
+    Attack("broken_gzip", "announced as gzip, but not compressed", "size", with_headers(("Content-Encoding", "gzip"))),
+    Attack("brotli", "`Content-Encoding: br` that was not requested", "size", with_headers(("Content-Encoding", "br"))),
+    Attack("zstd", "`Content-Encoding: zstd` that was not requested", "size", with_headers(("Content-Encoding", "zstd"))),
     Attack("many_encodings", "1,000 encodings of one body", "size", with_headers(("Content-Encoding", ", ".join(["gzip"] * 1000)))),
     Attack("one_byte_over", "one byte over the bound", "size", sized(1), bounded_by=SIZES),
     Attack("at_the_bound", "just what the bound allows", "size", sized(0), routes=DOCUMENTS, must_succeed=True),
@@ -250,7 +249,7 @@ SIZE = [
     Attack("text_content_length", "`Content-Length: many`", "size", lambda request: [head(Content_Length="many") + healthy_body(request).encode()]),
     Attack("huge_content_length", "`Content-Length` of 5,000 digits", "size", lambda request: [head(Content_Length=NINES) + healthy_body(request).encode()]),
     Attack("two_content_lengths", "two lengths that differ", "size", with_headers(("Content-Length", "3"))),
-    Attack("length_and_chunks", "a length, and chunks that are none", "size", with_headers(("Transfer-Encoding", "chunked"))),
+    Attack("length_and_chunks", "a length, and a body without chunks", "size", with_headers(("Transfer-Encoding", "chunked"))),
     Attack("huge_chunk", "a chunk of 2**70 bytes", "size", lambda request: [json_head(request) + b"ffffffffffffffffff\r\n" + healthy_body(request).encode()]),
     Attack("negative_chunk", "a chunk of -5 bytes", "size", lambda request: [json_head(request) + b"-5\r\n" + healthy_body(request).encode()]),
     Attack("text_chunk", "a chunk whose size is a text", "size", lambda request: [json_head(request) + b"many\r\n" + healthy_body(request).encode()]),
@@ -299,7 +298,7 @@ WAIT = [
     Attack("wait_year_1", "`Retry-After` in the year 1", "wait", wait("Mon, 01 Jan 0001 00:00:00 +1400")),
     Attack("wait_503", "`Retry-After` of 10**12 seconds with a 503", "wait", wait("1000000000000", 503)),
     Attack("wait_301", "`Retry-After` of 10**12 seconds with a redirect", "wait", error_response('"moved"', 301, headers=[("Retry-After", "1000000000000"), ("Location", "/elsewhere")])),
-    Attack("102_before", "102 and 103 before a healthy answer", "wait", after(b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"), must_succeed=True),
+    Attack("102_before", "102 and 103 before a healthy response", "wait", after(b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"), must_succeed=True),
 ]
 TOKEN = [
     *(Attack(f"expires_in_{name}", f"`expires_in` {said}", "token", expires(text), routes=("token",), must_succeed=True) for name, said, text in [
@@ -314,7 +313,7 @@ TOKEN = [
         ("object", "that is an object", '{"a": "b"}'), ("surrogate", "with half an emoji", r'"a\ud83d"'), ("emoji", "with an emoji", '"a\U0001f600"'),
         ("latin_1", "beyond ASCII", '"caf\u00e9"'), ("escape", "with ESC", r'"a\u001b[2J"'), ("long", "of 500,000 characters", f'"{"t" * 500_000}"'),
     ]),
-    *(Attack(f"token_answer_{name}", f"the token's answer is {said}", "token", raw_response(whole(text)), routes=("token",)) for name, said, text in [
+    *(Attack(f"token_response_{name}", f"the token response is {said}", "token", raw_response(whole(text)), routes=("token",)) for name, said, text in [
         ("null", "null", b"null"), ("list", "a list", b"[]"), ("text", "a text", b'"token"'), ("number", "a number", b"5"), ("empty", "empty", b""), ("page", "a page", b"<html>token</html>"),
     ]),
 ]
@@ -335,7 +334,7 @@ ITEM = [
     Attack("upper_case_id", "an `_id` in capitals", "item", item(_id=f'"{SESSION_ID.upper()}"'), SESSIONS, rest_is_read=True),
     Attack("duplicate_ids", "the same session 1,000 times", "item", items(*['{"_id": "SESSION_ID", "modifiedAt": "MODIFIED_AT"}'] * 1000), SESSIONS, rest_is_read=True),
     Attack("duplicate_keys", "a field twice in one item", "item", items('{"_id": "SESSION_ID", "name": "a", "name": 5, "modifiedAt": "MODIFIED_AT"}'), SESSIONS, rest_is_read=True),
-    Attack("many_bad_items", "10,000 items that are none", "item", items(*["5"] * 10_000), SESSIONS, rest_is_read=True),
+    Attack("many_bad_items", "10,000 numbers as items", "item", items(*["5"] * 10_000), SESSIONS, rest_is_read=True),
     Attack("item_broken", "JSON that breaks inside of an item", "item", items('{"_id": "SESSION_ID", "name": "a" "b"}'), SESSIONS, rest_is_read=True),
     Attack("item_unquoted", "JavaScript inside of an item", "item", items("{_id: 'x', alert(1)}"), SESSIONS, rest_is_read=True),
     Attack("item_huge", "one item of 1.5 times what a document may have", "item", huge_item(1.5), ("list",)),
@@ -413,14 +412,14 @@ REDIRECT = [
 ]
 CONNECTION = [
     Attack("reset_in_body", "a reset in the middle of the body", "connection", reset),
-    Attack("reset_at_once", "a reset instead of an answer", "connection", lambda request: [Reset()]),
-    Attack("close_at_once", "a close instead of an answer", "connection", raw_response()),
+    Attack("reset_at_once", "a reset instead of a response", "connection", lambda request: [Reset()]),
+    Attack("close_at_once", "a close instead of a response", "connection", raw_response()),
     Attack("close_in_headers", "a close inside of the headers", "connection", lambda request: [half_head(request)]),
     Attack("close_in_body", "a close inside of the body", "connection", cut),
     Attack("close_in_chunk", "a close inside of a chunk", "connection", lambda request: [json_head(request) + b"ffff\r\n{"]),
     Attack("close_in_gzip", "a close inside of a gzip body", "connection", raw_response(head(Content_Encoding="gzip") + b"\x1f\x8b\x08\x00\x00\x00")),
     Attack("close_without_notice", "a connection that is said to be kept, and is closed", "connection", lambda request: [whole(healthy_body(request).encode()).replace(b"Connection: close", b"Connection: keep-alive")], must_succeed=True),
-    Attack("second_answer", "a second answer that nobody asked for", "connection", lambda request: [whole(healthy_body(request).encode()).replace(b"Connection: close", b"Connection: keep-alive"), whole(b'{"message": "late"}', 403)]),
+    Attack("second_response", "a second response that was not requested", "connection", lambda request: [whole(healthy_body(request).encode()).replace(b"Connection: close", b"Connection: keep-alive"), whole(b'{"message": "late"}', 403)]),
 ]
 ECHO = [
     *(Attack(f"echo_{status}", f"the echo in the message of a {status}", "echo", echo_body('{"message": "', '"}', status)) for status in (400, 401, 403, 404, 429, 500)),

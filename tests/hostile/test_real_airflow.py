@@ -111,7 +111,7 @@ class Scene:
         return int(number)
 
     def all_have_attacked(self) -> bool:
-        """Whether every server of an asset has attacked twice; one that asks for a pause, once."""
+        """Whether every server of an asset has attacked twice; once is enough for a pause."""
         counts = self.servers.counts()
         return all(counts[one.name] >= (1 if one.kind == "wait" else 2) for one in ASSETS)
 

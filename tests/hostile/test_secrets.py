@@ -109,7 +109,7 @@ def test_every_encoding_is_found() -> None:
     for form in FORMS.values():
         with pytest.raises(AssertionError):
             assert_clean(f"a line with {form} in it")
-    assert_clean("GET /api/v1/programs/sessions was answered 403")
+    assert_clean("GET /api/v1/programs/sessions: status 403")
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -43,7 +43,7 @@ def test_page_responds_to_logged_in_users(learning360_simulator: Simulator) -> N
     action = "/learning360/api/connections/learning360_default/"
     assert client.post(f"{action}test", json={}).json()["ok"] is True
     session_id = learning360_simulator.session_ids[0]
-    answer = client.post(f"{action}request", json={"session_id": session_id}).json()
-    assert answer["document"]["_id"] == session_id
+    response = client.post(f"{action}request", json={"session_id": session_id}).json()
+    assert response["document"]["_id"] == session_id
     assert client.post(f"{action}sessions", json={"text": ""}).status_code == 200
     assert client.post(f"{action}workflows", json={"session_id": session_id}).status_code == 200
