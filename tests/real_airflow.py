@@ -22,7 +22,7 @@ import requests
 
 from ports import free_port
 
-PATIENCE = 120  # seconds until a condition that does not come true fails a test
+PATIENCE = 300  # seconds until a condition that does not come true fails a test
 GRACE_PERIOD = 20  # seconds until a terminated service is killed
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}

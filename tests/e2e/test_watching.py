@@ -68,11 +68,15 @@ def until_watched(airflow: Any, simulator: Any, asset: str, *session_ids: str) -
 
 def acted_on(airflow: Any, dag_id: str) -> list[list[dict[str, Any]]]:
     """Wait until all runs of a DAG have ended; return what each run acted on."""
-    airflow.wait_until(
-        lambda: all(run.state in ("success", "failed") for run in airflow.runs(dag_id)), f"the runs of {dag_id} end"
-    )
-    assert {run.state for run in airflow.runs(dag_id)} <= {"success"}
-    return [airflow.task_xcom(dag_id, run.run_id, "changed") for run in airflow.runs(dag_id)]
+
+    # One list for all that follows: another run may start at any moment.
+    def ended() -> tuple[list[Any]] | None:
+        runs = airflow.runs(dag_id)
+        return (runs,) if all(run.state in ("success", "failed") for run in runs) else None
+
+    (runs,) = airflow.wait_until(ended, f"the runs of {dag_id} end")
+    assert {run.state for run in runs} <= {"success"}
+    return [airflow.task_xcom(dag_id, run.run_id, "changed") for run in runs]
 
 
 def until_acted_on(airflow: Any, dag_id: str, session_id: str, moment: str) -> list[list[dict[str, Any]]]:

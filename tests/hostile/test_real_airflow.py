@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 DAGS = Path(__file__).resolve().parent / "dags"
 BOUNDS = Bounds(document=1024 * 1024, listing=4 * 1024 * 1024, error=64 * 1024)
-PATIENCE = 200
+PATIENCE = 600  # seconds until a condition that does not come true fails a test
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 # For watched assets: all attacks of the kinds that reach Airflow's own encoders and stores, and a sample of the others.
