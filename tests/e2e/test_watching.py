@@ -69,9 +69,8 @@ def until_watched(airflow: Any, simulator: Any, asset: str, *session_ids: str) -
 def acted_on(airflow: Any, dag_id: str) -> list[list[dict[str, Any]]]:
     """Wait until all runs of a DAG have ended; return what each run acted on."""
 
-    # One list for all that follows: another run may start at any moment.
     def ended() -> tuple[list[Any]] | None:
-        runs = airflow.runs(dag_id)
+        runs = airflow.runs(dag_id)  # read once, because another run may start at any moment
         return (runs,) if all(run.state in ("success", "failed") for run in runs) else None
 
     (runs,) = airflow.wait_until(ended, f"the runs of {dag_id} end")

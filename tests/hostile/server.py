@@ -27,6 +27,7 @@ from hostile.catalogue import CATALOGUE, EVERYWHERE, Attack, attack_named
 from hostile.responses import SESSION_ID, Bounds, Pause, Request, Reset, Route, Step, healthy_body, whole
 
 PATIENCE = 30.0  # seconds after which the server ends an attack
+LONGEST_START = 120.0  # seconds until a process that does not start, respond or end fails a test
 MAX_REQUEST = 2 * 1024 * 1024  # bytes of a request that are read
 TESTS = Path(__file__).resolve().parents[1]
 LIST_PATH = "/api/v1/programs/sessions"
@@ -273,7 +274,7 @@ class FarServers:
 
     def __exit__(self, *_: object) -> None:
         # The process ends when its input ends.
-        self._process.communicate(timeout=PATIENCE)
+        self._process.communicate(timeout=LONGEST_START)
 
     def arm(self) -> None:
         """Start all attacks."""
@@ -296,7 +297,7 @@ class FarServers:
 
     def _read(self) -> Any:
         assert self._process.stdout
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self._process.stdout], [], [], LONGEST_START)
         line = self._process.stdout.readline() if ready else ""
         assert line, "the hostile servers do not respond"
         return json.loads(line)

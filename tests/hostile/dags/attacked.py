@@ -37,7 +37,7 @@ def add_sensor(name: str, watch: list[str]) -> None:
         deferrable=True,
         poke_interval=1,
         max_failures=0,
-        timeout=300,
+        timeout=1800,  # longer than the test waits for it
     )
 
 
