@@ -80,7 +80,9 @@ class Airflow:
         self.dags = home / "dags"
         shutil.copytree(dags, self.dags, ignore=shutil.ignore_patterns("__pycache__"))
         self.port = free_port()
-        self.environment = {**os.environ, **settings(home, self.port, connections), **(extra or {})}
+        # Without those of coverage: measuring whole services would double their time.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        self.environment = {**inherited, **settings(home, self.port, connections), **(extra or {})}
         self.services: dict[str, subprocess.Popen[bytes]] = {}
         self._started: dict[str, datetime] = {}
 

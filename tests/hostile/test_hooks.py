@@ -22,8 +22,6 @@ CALLS = {
     **dict.fromkeys(("time", "wait", "header", "redirect", "connection"), FEW),
     "echo": ("get", "token"),
 }
-# Attacks of these kinds take long, so that `make test` runs them with one call only.
-LONG_KINDS = ("size", "time")
 # Each of these takes as long as its bound, so that a few are enough.
 SLOW_TOKENS = ("slow_body", "slow_header", "slow_100", "hang_after_accept", "hang_in_body")
 # The HTTP libraries accept different bytes; what reads their bodies is the same code.
@@ -46,8 +44,9 @@ def attacked_calls() -> list[Any]:
 
 
 def marks_of(attack: Attack, call: str) -> list[pytest.MarkDecorator]:
+    """Let `make test` run each attack with one call only."""
     first = next(name for name, route in ROUTES.items() if route in attack.routes)
-    return [pytest.mark.slow] if attack.kind in LONG_KINDS and call != first else []
+    return [] if call == first else [pytest.mark.slow]
 
 
 def settings(attack: Attack, call: str) -> dict[str, Any]:
