@@ -4,14 +4,27 @@ UV_VERSION := 0.13.9
 CONSTRAINTS := constraints/airflow-3.3.2.txt
 BIN := .venv/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-# One of the tools that the tests try reports each run to its makers unless it is told not to.
+# A tool that the tests use reports each run to its authors, unless this is set.
 export DO_NOT_TRACK := True
 
-.PHONY: help demo test browser lint airflow compat docs dist bench soak model fuzz clean
+# Two processes share the tests; tests/conftest.py says which tests must stay together.
+SIDE_BY_SIDE := -n 2 --benchmark-disable
+
+# $(call run_tests,target,marks,options of `coverage combine`,coverage gate): run tests, and say how long that took.
+define run_tests
+@echo "==> pytest -m '$(2)'"
+@began=$$(date +%s); \
+$(BIN)/coverage run -m pytest -q $(SIDE_BY_SIDE) -m '$(2)' $(ARGS) \
+&& $(BIN)/coverage combine --quiet $(3) && $(BIN)/coverage report --fail-under=$(4); \
+status=$$?; took=$$(($$(date +%s) - began)); \
+printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
+endef
+
+.PHONY: help demo test test-all test-rest browser lint airflow compat docs dist bench soak model fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 .venv/ready: pyproject.toml $(CONSTRAINTS)
 	@echo "==> building .venv (Airflow 3.3.2 and the tools; about a minute, once)"
@@ -24,12 +37,16 @@ help: ## Show what can be made
 demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand it on
 	@$(BIN)/python demo/demo.py
 
-test: .venv/ready ## Run every test, with the coverage gate
-	@echo "==> pytest"
+test: .venv/ready ## Run the tests of the development loop, with a real Airflow (under 6 minutes on two cores)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(ARGS)
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --fail-under=95
+	$(call run_tests,test,not slow,,95)
+
+test-all: ## Run `test`, then `test-rest`
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-rest
+
+test-rest: .venv/ready ## Run the slow tests: kills, browser, dialects, memory; run `test` before, coverage counts both
+	$(call run_tests,test-rest,slow,--append,95)
 
 browser: ## Install Chromium for the tests of the page (Debian, Ubuntu)
 	@echo "==> Chromium"
@@ -46,7 +63,7 @@ lint: .venv/ready ## Check style and types
 airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (make airflow PORT=8081 for another)
 	@$(BIN)/python demo/local_airflow.py --port $(or $(PORT),8080)
 
-compat: .venv/ready ## Try the built wheel on the oldest and the newest Airflow
+compat: .venv/ready ## Test the built wheel with the oldest and the newest Airflow
 	@$(BIN)/python tests/compat/run.py
 
 docs: .venv/ready ## Build the documentation; a warning is an error
@@ -57,18 +74,18 @@ docs: .venv/ready ## Build the documentation; a warning is an error
 dist: .venv/ready ## Build wheel and sdist, check both, and run the README's DAG from each
 	@$(BIN)/python tests/compat/dist.py
 
-bench: .venv/ready ## Measure what the README claims, beside a peer
+bench: .venv/ready ## Measure the figures of the README, and compare with a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
-soak: .venv/ready ## Lose no change over 50 random kills (about 10 minutes)
+soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
 
-model: .venv/ready ## Try 100,000 random orders of edits, crashes and late answers on the watch (about an hour)
+model: .venv/ready ## Try 100,000 random orders of edits, crashes and late responses on the watchers (about an hour)
 	@LEARNING360_MODEL_RUNS=$(or $(RUNS),100000) LEARNING360_MODEL_SEED=$(or $(SEED),random) \
 		$(BIN)/pytest -q --show-capture=no tests/triggers/test_model.py $(ARGS)
 
-fuzz: .venv/ready ## Try the property tests with other random examples; prints how to repeat a failure
-	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -m property $(ARGS)
+fuzz: .venv/ready ## Run the property tests with new random examples; prints how to repeat a failure
+	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q $(SIDE_BY_SIDE) -m property $(ARGS)
 
-clean: ## Remove all that was built
+clean: ## Remove everything that was built
 	@rm -rf .venv .compat .airflow dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

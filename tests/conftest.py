@@ -1,4 +1,4 @@
-"""One temporary Airflow home for all tests; a database only for those that ask for it."""
+"""A temporary Airflow home for each process that runs tests; a database only for tests that need one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,7 +15,15 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXAMPLES = REPOSITORY / "dags_examples"
 
-# Before anything imports Airflow: it reads its configuration once.
+# One process runs all tests of such a folder or file, because they share an Airflow, or measure one after the other.
+TOGETHER = (
+    "tests/e2e/",
+    "tests/browser/test_page.py",
+    "tests/hostile/test_real_airflow.py",
+    "tests/hostile/test_memory.py",
+)
+
+# Set before Airflow is imported, because Airflow reads its configuration once.
 HOME = tempfile.mkdtemp(prefix="learning360-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ.update(
@@ -26,10 +35,10 @@ os.environ.update(
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=f"{HOME}/logs",
     AIRFLOW__DAG_FACTORY__ENABLE_TELEMETRY="False",
 )
-for name in [one for one in os.environ if one.startswith("AIRFLOW_CONN_")]:
+for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
     del os.environ[name]
 
-# The same examples in every run, so that no build fails by chance; `make fuzz` looks for new ones.
+# The same examples in every run, so that no build fails by chance; `make fuzz` tries new ones.
 settings.register_profile("fixed", derandomize=True)
 settings.register_profile("random", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
@@ -37,7 +46,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
-    """Airflow's own database, on SQLite."""
+    """Create Airflow's own database, on SQLite."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -48,3 +57,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each test to the next free process, and the tests of `TOGETHER` to the same process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
+
+    return Scheduling(config, log)

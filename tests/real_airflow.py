@@ -1,4 +1,4 @@
-"""A whole Airflow in processes of its own: API server, scheduler, DAG processor and triggerer, on SQLite."""
+"""A complete Airflow in its own processes: API server, scheduler, DAG processor and triggerer, on SQLite."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ import requests
 
 from ports import free_port
 
-PATIENCE = 120  # seconds until a condition that does not come true fails a test
-PARTING = 20  # seconds that a service has to end by itself
+PATIENCE = 300  # seconds until a condition that does not come true fails a test
+GRACE_PERIOD = 20  # seconds until a terminated service is killed
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
-# Airflow's own intervals are made for many DAGs on many machines.
+# Airflow's default intervals are made for many DAGs on many machines.
 QUICK = {
     "AIRFLOW__CORE__PARALLELISM": "3",
     "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
-    # An asset is watched from the second time on that a DAG file with it is parsed.
+    # Airflow watches an asset after its DAG file was parsed twice.
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
     "AIRFLOW__LEARNING360__MIN_POLL_INTERVAL": "0.2",
-    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # the DAG processor's
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # of the DAG processor
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
@@ -65,12 +65,12 @@ class Event(NamedTuple):
 
 class Airflow:
     """
-    Airflow's processes, and a look into its database.
+    Airflow's processes, and read access to its database.
 
-    :param home: An empty folder for all that Airflow keeps.
-    :param connections: Connections as Airflow writes them in JSON, by their ID.
-    :param dags: The DAG folder to start with. It is copied, so that DAGs can be added.
-    :param extra: Further environment variables; they win over those that are set here.
+    :param home: An empty folder for all files of Airflow.
+    :param connections: Connections in Airflow's JSON form, by ID.
+    :param dags: The initial DAG folder. It is copied, so that tests can add DAGs.
+    :param extra: More environment variables; they override those that are set here.
     """
 
     def __init__(
@@ -80,7 +80,9 @@ class Airflow:
         self.dags = home / "dags"
         shutil.copytree(dags, self.dags, ignore=shutil.ignore_patterns("__pycache__"))
         self.port = free_port()
-        self.environment = {**os.environ, **settings(home, self.port, connections), **(extra or {})}
+        # Without those of coverage: measuring whole services would double their time.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        self.environment = {**inherited, **settings(home, self.port, connections), **(extra or {})}
         self.services: dict[str, subprocess.Popen[bytes]] = {}
         self._started: dict[str, datetime] = {}
 
@@ -89,7 +91,7 @@ class Airflow:
     def running(
         cls, home: Path, connections: dict[str, dict[str, Any]], dags: Path, extra: dict[str, str] | None = None
     ) -> Iterator[Self]:
-        """Give an Airflow of which every service is at work, and end it with all that it started."""
+        """Run an Airflow with all services while the block runs; then end all of its processes."""
         one = cls(home, connections, dags, extra)
         one.command("db", "migrate")
         try:
@@ -111,13 +113,13 @@ class Airflow:
         """Start a service; `until_alive` waits for it."""
         self._started[service] = datetime.now(UTC)
         with self._log(service).open("ab") as log:
-            # A session of its own: killing it kills what it forked, and nothing else.
+            # Its own process session, so that a kill reaches all of its child processes and no others.
             self.services[service] = subprocess.Popen(
                 self._airflow(service), env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def start_all(self) -> None:
-        """Start every service, and wait until all of them are at work."""
+        """Start all services, and wait until they work."""
         try:
             for service in SERVICES:
                 self.start(service)
@@ -128,8 +130,8 @@ class Airflow:
             raise
 
     def until_alive(self, service: str) -> None:
-        """Wait until the API server answers, or until another service has told the database that it works."""
-        alive = self._answers if service == "api-server" else lambda: self._beats(service)
+        """Wait until the API server responds, or until another service has written a heartbeat."""
+        alive = self._is_healthy if service == "api-server" else lambda: self._has_heartbeat(service)
 
         def alive_or_dead() -> bool:
             if self.services[service].poll() is not None:
@@ -139,88 +141,88 @@ class Airflow:
         self.wait_until(alive_or_dead, f"{service} is alive")
 
     def kill(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a service and what it forked; with a signal other than SIGKILL it may do so by itself, for a while."""
+        """Kill a service and its child processes; other signals than SIGKILL give it time to end by itself."""
         process = self.services.pop(service)
         process.send_signal(how)
-        self._bury(process)
+        self._wait_for_end(process)
 
     def restart(self, service: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a service, start it again, and wait until it is at work."""
+        """Kill a service, start it again, and wait until it works."""
         self.kill(service, how)
         self.start(service)
         self.until_alive(service)
 
     def end(self) -> None:
-        """End every service."""
+        """End all services."""
         for process in self.services.values():
             process.terminate()
         while self.services:
-            self._bury(self.services.popitem()[1])
+            self._wait_for_end(self.services.popitem()[1])
 
     def processes(self, service: str) -> list[int]:
-        """IDs of the processes of a service: its own, and those that it started."""
+        """Return the process IDs of a service and of its child processes."""
         return members(self.services[service].pid)
 
     def task_processes(self) -> list[int]:
-        """IDs of the processes in which our scheduler runs tasks; not of those that supervise them."""
+        """Return the IDs of the processes that run tasks, without their supervisors."""
         title = re.compile(rb"airflow worker -- [0-9a-f]{8}-")
         return [process for process in self.processes("scheduler") if title.match(command_line(process))]
 
     def runner(self) -> int:
-        """ID of the process in which the triggerer runs its triggers, on one event loop."""
+        """Return the ID of the process that runs the triggers."""
         triggerer = self.services["triggerer"].pid
 
-        def fork_that_goes_by_the_same_name() -> list[int]:
-            # The other child, which serves logs, takes a name of its own as soon as it runs.
+        def fork_with_the_same_command_line() -> list[int]:
+            # The other child, which serves logs, changes its command line as soon as it runs.
             own = command_line(triggerer)
             found = [one for one in members(triggerer) if parent(one) == triggerer and command_line(one) == own]
             return found if len(found) == 1 else []
 
-        (runner,) = self.wait_until(fork_that_goes_by_the_same_name, "the triggerer has one runner")
+        (runner,) = self.wait_until(fork_with_the_same_command_line, "the triggerer has one runner")
         return int(runner)
 
     def logs(self) -> str:
-        """Return the ends of what all services said."""
+        """Return the end of each service's log."""
         return "\n".join(
             f"== {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.home.glob("*.log")
         )
 
     def logs_of(self, service: str) -> str:
-        """Return all that a service said, in all its lives; the triggerer's is also what its triggers log."""
+        """Return the whole log of a service, restarts included; triggers log in that of the triggerer."""
         return self._log(service).read_text(errors="replace")
 
-    # --- what is to happen ---
+    # --- actions ---
 
     def put_dag(self, name: str, source: str) -> None:
-        """Write a file into the DAG folder, as one that is there at once and whole."""
+        """Write a file into the DAG folder in one step."""
         half = self.dags / f".{name}.half"
         half.write_text(source)
         half.replace(self.dags / name)
 
     def trigger(self, dag_id: str, session_id: str | None = None) -> str:
-        """Start a run of a DAG, for a session; return the run's ID."""
+        """Start a run of a DAG for a session; return the run ID."""
         run_id = f"{dag_id}_{secrets.token_hex(4)}"
         self.until_parsed(dag_id)
         conf = json.dumps({} if session_id is None else {"session_id": session_id})
         self.command("dags", "trigger", dag_id, "--run-id", run_id, "--conf", conf)
         return run_id
 
-    # --- what there is ---
+    # --- state ---
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Ask the database, read-only."""
+        """Query the database, read-only."""
         uri = f"file:{self.home}/airflow.db?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
             return connection.execute(statement, values).fetchall()
 
     def wait_until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-        """Return what the condition gives as soon as it is true."""
+        """Wait until a condition is true; return its value."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if result := condition():
                 return result
             time.sleep(0.2)
-        raise TimeoutError(f"never happened: {what}")
+        raise TimeoutError(f"did not happen within {patience} s: {what}")
 
     def until_parsed(self, dag_id: str) -> None:
         """Wait until a DAG is known and not paused."""
@@ -228,21 +230,21 @@ class Airflow:
         self.wait_until(lambda: self.query(known, dag_id), f"{dag_id} is known and not paused")
 
     def until_watched(self, asset: str) -> None:
-        """Wait until a triggerer has the watchers of an asset, by its name or URI."""
+        """Wait until a triggerer runs all watchers of an asset, given by name or URI."""
         watched = (
             "select count(*), count(triggerer_id) from asset_watcher"
             " join asset on asset.id = asset_id join trigger on trigger.id = trigger_id"
             " where ? in (asset.name, asset.uri)"
         )
 
-        def all_of_them() -> bool:
+        def all_are_running() -> bool:
             ((watchers, taken),) = self.query(watched, asset)
             return 0 < watchers == taken
 
-        self.wait_until(all_of_them, f"a triggerer watches {asset}")
+        self.wait_until(all_are_running, f"a triggerer watches {asset}")
 
     def runs(self, dag_id: str) -> list[Run]:
-        """Return the runs of a DAG, the oldest first."""
+        """Return the runs of a DAG, oldest first."""
         rows = self.query(
             "select run_id, state, run_type, queued_at, start_date, end_date from dag_run where dag_id = ? order by id",
             dag_id,
@@ -250,7 +252,7 @@ class Airflow:
         return [Run(*row[:3], *map(moment, row[3:])) for row in rows]
 
     def events(self, asset: str) -> list[Event]:
-        """Return the events of an asset, by its name or URI, the oldest first."""
+        """Return the events of an asset, given by name or URI, oldest first."""
         rows = self.query(
             "select asset_event.id, timestamp, asset_event.extra from asset_event join asset on asset.id = asset_id"
             " where ? in (asset.name, asset.uri) order by asset_event.id",
@@ -259,16 +261,16 @@ class Airflow:
         return [Event(number, datetime_of(at), json.loads(extra)) for number, at, extra in rows]
 
     def state(self, run_id: str) -> tuple[str, int]:
-        """State and number of tries of the run's task."""
+        """Return state and try number of the only task of a run."""
         rows = self.query("select state, try_number from task_instance where run_id = ?", run_id)
         return rows[0] if rows else ("none", 0)  # type: ignore[return-value]
 
     def xcom(self, run_id: str, key: str) -> Any:
-        """Return what the run's task pushed."""
+        """Return what the only task of a run pushed."""
         return stored(self.query("select value from xcom where run_id = ? and key = ?", run_id, key))
 
     def task_xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Return what one of the run's tasks pushed."""
+        """Return what a task of a run pushed."""
         which = "dag_id = ? and run_id = ? and task_id = ? and key = ? and map_index = ?"
         return stored(self.query(f"select value from xcom where {which}", dag_id, run_id, task_id, key, map_index))
 
@@ -280,34 +282,34 @@ class Airflow:
     def _log(self, service: str) -> Path:
         return self.home / f"{service}.log"
 
-    def _answers(self) -> bool:
+    def _is_healthy(self) -> bool:
         with requests.Session() as client, contextlib.suppress(requests.RequestException):
             client.trust_env = False
             return client.get(f"http://127.0.0.1:{self.port}/api/v2/monitor/health", timeout=10).ok
         return False
 
-    def _beats(self, service: str) -> bool:
-        """Whether the job of the service's latest start has worked since it noted itself."""
+    def _has_heartbeat(self, service: str) -> bool:
+        """Whether the service has written a heartbeat since its latest start."""
         rows = self.query(
             "select start_date, latest_heartbeat from job where job_type = ? and state = 'running' order by id desc",
             JOBS[service],
         )
-        begun, beaten = map(datetime_of, rows[0]) if rows else (None, None)
-        return begun is not None and self._started[service] < begun < beaten  # type: ignore[operator]
+        start, heartbeat = map(datetime_of, rows[0]) if rows else (None, None)
+        return start is not None and self._started[service] < start < heartbeat  # type: ignore[operator]
 
-    def _bury(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_for_end(self, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(PARTING)
+            process.wait(GRACE_PERIOD)
 
-        def nobody_left() -> bool:
+        def all_have_ended() -> bool:
             left = members(process.pid)
             for one in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)
             return not left
 
-        self.wait_until(nobody_left, f"all processes of session {process.pid} have ended")
-        process.wait(PARTING)
+        self.wait_until(all_have_ended, f"all processes of session {process.pid} have ended")
+        process.wait(GRACE_PERIOD)
 
 
 def settings(home: Path, port: int, connections: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -334,7 +336,7 @@ def settings(home: Path, port: int, connections: dict[str, dict[str, Any]]) -> d
 
 
 def members(session: int) -> list[int]:
-    """IDs of the living processes of one session: a service of ours, and all that it started."""
+    """Return the IDs of the running processes of one process session."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -355,7 +357,7 @@ def rss(process: int) -> float:
 
 
 def command_line(process: int) -> bytes:
-    """Return what a process is called; nothing if it has ended."""
+    """Return the command line of a process; empty if it has ended."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_bytes()
     return b""
@@ -369,12 +371,12 @@ def _status(process: int) -> dict[str, str]:
 
 
 def datetime_of(text: str) -> datetime:
-    """Return a moment as Airflow stores it in SQLite."""
+    """Parse a time as Airflow stores it in SQLite."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def moment(text: str | None) -> datetime | None:
-    """Return a moment that may not have come yet."""
+    """Parse a time; None if there is none yet."""
     return None if text is None else datetime_of(text)
 
 
@@ -383,5 +385,5 @@ def stored(rows: list[tuple[Any, ...]]) -> Any:
     if not rows:
         raise LookupError("no such XCom")
     ((value,),) = rows
-    # SQLite keeps JSON that is a number as a number.
+    # SQLite stores a JSON number as a number, not as text.
     return json.loads(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The part of a triggerer that watchers use: Airflow's shared streams, and a store that tests can read."""
+"""The part of a triggerer that watchers use: Airflow's own shared streams, and an asset state store for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE = 20
 
 
 class Store:
-    """The asset state store of all assets, as Airflow keeps it from process to process."""
+    """The asset state store of all assets; like Airflow's, it outlives the triggerer."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], str] = {}
@@ -36,7 +36,7 @@ class Store:
         return _Accessor(self, asset.name)
 
     def watermarks(self, asset_name: str) -> dict[str, str]:
-        """For each session the `modifiedAt` that is stored, as text."""
+        """Return the stored `modifiedAt` by session ID, as text."""
         found: dict[str, str] = {}
         for (name, _), row in self.rows.items():
             if name == asset_name:
@@ -44,7 +44,7 @@ class Store:
         return found
 
     async def keep(self, asset: Any, watermark: Watermark) -> None:
-        """Store a watermark as an earlier watch did."""
+        """Store a watermark, as if an earlier watcher had stored it."""
         session_id = watermark.session_id
         watch = WatchState([session_id], watermark.watch, acknowledged={session_id: SessionState(watermark)})
         watch.dirty_shards.add(shard_of(session_id))
@@ -66,7 +66,7 @@ class _Accessor:
         self._store.rows[self._name, key] = json.dumps(value)
 
     async def _respond(self) -> None:
-        await asyncio.sleep(0)  # Airflow's response comes through a pipe; other tasks run meanwhile
+        await asyncio.sleep(0)  # Airflow responds through a pipe, so that other tasks run meanwhile
         if self._store.broken:
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={}))
 
@@ -88,7 +88,7 @@ class Triggerer:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, *assets: Any) -> None:
-        """Begin to watch."""
+        """Start the watchers of these assets."""
         for asset in assets:
             (watcher,) = asset.watchers
             _, stored = watcher.trigger.serialize()
@@ -106,20 +106,20 @@ class Triggerer:
                 self.events.append((name, json.loads(json.dumps(event.payload))))
                 if self.confirming:
                     asyncio.get_running_loop().call_soon(self.manager.confirm_persisted, [sequence])
-        except Exception as error:  # noqa: BLE001 - the test decides what it means
+        except Exception as error:  # noqa: BLE001 - kept for the test
             self.failed.append(error)
         finally:
             await self.manager.unsubscribe(number, key)
 
     async def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
-        """Wait until something is true."""
+        """Wait until a condition is true; return its value."""
         async with asyncio.timeout(patience):
             while not (result := condition()):
                 await asyncio.sleep(0.01)
         return result
 
     async def stop(self) -> None:
-        """End as after a `kill -9`: nothing is confirmed or stored any more."""
+        """Stop as after `kill -9`: nothing more is confirmed or stored."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -129,7 +129,7 @@ class Triggerer:
         self._tasks.clear()
 
     def changes(self, session_id: str) -> list[tuple[str, str]]:
-        """From when to when the session changed, event by event."""
+        """Return `from` and `to` of each reported modification of a session."""
         return [
             (one["modifiedAt"]["from"], one["modifiedAt"]["to"])
             for _, payload in self.events
@@ -140,7 +140,7 @@ class Triggerer:
 
 @contextlib.asynccontextmanager
 async def running(store: Store, *assets: Any, confirming: bool = True, **options: Any) -> AsyncIterator[Triggerer]:
-    """Watch assets for as long as a block takes."""
+    """Watch assets while the block runs."""
     one = Triggerer(store, confirming, **options)
     one.start(*assets)
     try:
@@ -150,10 +150,10 @@ async def running(store: Store, *assets: Any, confirming: bool = True, **options
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No debounce, no shortest interval, and no state of another test in this process."""
+    """Remove the waiting times and the shortest interval, and reset what other tests left in this process."""
     monkeypatch.setattr(poller, "JOIN_DEBOUNCE", 0.02)
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")
-    # One event loop a test, and so no streams of the test before.
+    # Each test has its own event loop, so that streams of an earlier test must not be used.
     monkeypatch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
-    # Another simulator may have listened on the same port, and have asked for silence there.
+    # A simulator of another test may have asked for a pause on the same port.
     monkeypatch.setattr(rate_limits, "_LIMITERS", {})

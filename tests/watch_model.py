@@ -1,8 +1,8 @@
 """
-A world in which a watch is tried: 360Learning, a triggerer that dies, a store that fails, and Airflow's database.
+The surroundings of the watchers: 360Learning, a triggerer that crashes, a store that fails, Airflow's database.
 
-Real are trigger, producer, poller, subscriptions, cursor, watch and the operator with its ledger. Every await of theirs
-that leaves the process waits for the world to open its gate, so that anything may happen in between.
+Trigger, producer, poller, subscriptions, cursor, watch and the operator with its ledger are the real ones. Each await
+that leaves their process waits until the model opens a gate. In between, anything may happen.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def minute_of(text: str) -> int:
 
 @contextlib.contextmanager
 def patched() -> Iterator[None]:
-    """No time passes in this world; the poller sleeps until it is woken."""
+    """Let no time pass; the poller sleeps until the model wakes it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(poller, "JOIN_DEBOUNCE", 0.0)
         patch.setattr(time_slice, "TIME_SLICE", float("inf"))
@@ -58,7 +58,7 @@ def patched() -> Iterator[None]:
         patch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
         patch.setattr(ProgramSessionsWatchTrigger, "_cursors", {})
         patch.setattr(task_runner, "SUPERVISOR_COMMS", None, raising=False)
-        # Thousands of runs, and as many lines each.
+        # Thousands of runs would write thousands of lines each.
         for name in ("airflow_provider_learning360", "airflow.task"):
             patch.setattr(logging.getLogger(name), "disabled", True)
         patch.setattr(poller.log, "disabled", True)
@@ -75,23 +75,23 @@ async def _sleep(self: Any, started: float, seconds: float) -> None:
 
 
 class Hook:
-    """360Learning, as the asynchronous hook tells of it."""
+    """The asynchronous hook, with 360Learning behind it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def get_program_session(self, asked: str) -> ProgramSession:
-        return await self.world.gate("answer", lambda outcome: self._one(asked, outcome))
+    async def get_program_session(self, session_id: str) -> ProgramSession:
+        return await self.world.gate("response", lambda outcome: self._one(session_id, outcome))
 
-    def _one(self, asked: str, outcome: str) -> ProgramSession:
+    def _one(self, session_id: str, outcome: str) -> ProgramSession:
         if outcome != "ok":
             raise UnavailableError("in trouble")
-        if asked not in self.world.documents:
+        if session_id not in self.world.documents:
             raise NotFoundError("gone")
-        return ProgramSession.model_validate(self.world.documents[asked])
+        return ProgramSession.model_validate(self.world.documents[session_id])
 
     async def stream_program_sessions(self) -> Any:
-        items = await self.world.gate("answer", self._all)
+        items = await self.world.gate("response", self._all)
         for item in items:
             yield item
 
@@ -111,19 +111,19 @@ class Accessor:
         self.world, self.name = world, name
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        def answer(outcome: str) -> Any:
+        def respond(outcome: str) -> Any:
             self._fail_unless(outcome == "ok")
             return json.loads(self.world.store.get((self.name, key), json.dumps(default)))
 
-        return await self.world.gate("get", answer)
+        return await self.world.gate("get", respond)
 
     async def aset(self, key: str, value: Any) -> None:
-        def answer(outcome: str) -> None:
+        def respond(outcome: str) -> None:
             if outcome != "refused":
                 self.world.write(self.name, key, value)
             self._fail_unless(outcome == "ok")
 
-        await self.world.gate("set", answer)
+        await self.world.gate("set", respond)
 
     def _fail_unless(self, well: bool) -> None:
         if not well:
@@ -131,7 +131,7 @@ class Accessor:
 
 
 class Watcher:
-    """One trigger in the triggerer, and the queue that Airflow's shared stream has for it."""
+    """One trigger in the triggerer, with its queue of Airflow's shared stream."""
 
     def __init__(self, process: Process, name: str) -> None:
         self.process, self.name = process, name
@@ -143,7 +143,7 @@ class Watcher:
         process.run(self._run())
 
     async def _run(self) -> None:
-        # Airflow takes a while to start it.
+        # Airflow does not start it at once.
         await self.process.world.gate("start", lambda _: None)
         with contextlib.suppress(TimeoutError):
             async for event in self.trigger.filter_shared_stream(self._stream()):
@@ -162,7 +162,7 @@ class Watcher:
 
 
 class Entry:
-    """One look that Airflow has fanned out, until all watchers have resolved it."""
+    """The result of one poll that Airflow sent to all watchers, until all of them have resolved it."""
 
     def __init__(self, result: Any, watchers: list[Watcher]) -> None:
         self.result = result
@@ -175,7 +175,7 @@ class Entry:
 
 
 class Process:
-    """One life of the triggerer."""
+    """One process of the triggerer, until it crashes."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -209,16 +209,16 @@ class Process:
         self.world.sent.append(event)
 
     def fail(self, name: str) -> None:
-        """The watcher's time to confirm is over: Airflow fails it everywhere, and starts it anew."""
+        """Let a watcher miss its time to confirm: Airflow fails it everywhere, and starts it again."""
         watcher = self.watchers[name]
         watcher.has_failed = True
         for entry in self.entries:
-            owing = watcher in entry.open
+            unresolved = watcher in entry.open
             entry.open.discard(watcher)
             for event in entry.events:
                 if event["watcher"] is watcher and event["state"] == "sent":
-                    event["state"], owing = "lost", True
-            if owing:
+                    event["state"], unresolved = "lost", True
+            if unresolved:
                 entry.acked, entry.failed = entry.acked - 1, entry.failed + 1
         while not watcher.queue.empty():
             watcher.queue.get_nowait()
@@ -247,7 +247,7 @@ class TaskStore(dict[str, Any]):
 
 
 class World:
-    """All of it, and the book of what has happened."""
+    """The whole model, and the record of what has happened."""
 
     current: World
 
@@ -258,7 +258,7 @@ class World:
         self.minute = 0
         self.fields = ["lang"]
         self.documents: dict[str, dict[str, Any]] = {}
-        self.kept_aside: dict[str, dict[str, Any]] = {}
+        self.deleted: dict[str, dict[str, Any]] = {}
         self.edits: dict[str, list[int]] = {session_id(one): [] for one in NUMBERS}
         self.lang_edits: dict[str, list[int]] = {session_id(one): [] for one in NUMBERS}
         self.deletions = dict.fromkeys(self.edits, 0)
@@ -266,12 +266,12 @@ class World:
         self.first_stored: dict[tuple[str, str], int] = {}
         self.sent: list[dict[str, Any]] = []
         self.events: list[AssetEventResponse] = []
-        self.told: dict[str, list[dict[str, Any]]] = {PLAIN: [], FIELDS: []}
+        self.reported: dict[str, list[dict[str, Any]]] = {PLAIN: [], FIELDS: []}
         self.is_calm = True
         self.ledger: dict[str, str] = {}
-        self.given = 0
+        self.consumed = 0
         self.acted: list[dict[str, Any]] = []
-        self.run_in_trouble: tuple[Any, Any] | None = None
+        self.unfinished_run: tuple[Any, Any] | None = None
         self.writes_until_death = -1
         for number in NUMBERS:
             one = session_id(number)
@@ -282,7 +282,7 @@ class World:
         task_runner.SUPERVISOR_COMMS = self
 
     def arguments(self, name: str) -> dict[str, Any]:
-        """What the DAG file says of an asset."""
+        """Return the arguments of an asset in the DAG file."""
         everything = [session_id(one) for one in NUMBERS]
         common = {"asset_name": name, "learning_conn_id": "x", "poll_interval": 60.0, "poll": self.poll}
         if name == PLAIN:
@@ -294,25 +294,25 @@ class World:
 
     # The loop and its gates
 
-    async def gate(self, kind: str, answer: Callable[[str], Any]) -> Any:
+    async def gate(self, kind: str, respond: Callable[[str], Any]) -> Any:
         future: asyncio.Future[Any] = self.loop.create_future()
-        self.process.gates.append((kind, answer, future))
+        self.process.gates.append((kind, respond, future))
         return await future
 
     def open(self, index: int, outcome: str = "ok") -> None:
         gates = self.process.gates
         if not gates:
             return
-        _, answer, future = gates.pop(index % len(gates))
+        _, respond, future = gates.pop(index % len(gates))
         if not future.done():
             try:
-                future.set_result(answer(outcome))
+                future.set_result(respond(outcome))
             except (AirflowRuntimeError, NotFoundError, UnavailableError) as error:
                 future.set_exception(error)
         self.settle()
 
     def poll_now(self) -> None:
-        """Let the triggerer work until it has polled once more."""
+        """Run the triggerer until it has polled once more."""
         for _ in range(2):
             for _ in range(60):
                 index = next((i for i, gate in enumerate(self.process.gates) if gate[0] != "sleep"), None)
@@ -320,8 +320,8 @@ class World:
                     break
                 self.open(index)
             self.open(0)  # wakes the poller
-        while any(gate[0] == "answer" for gate in self.process.gates):
-            self.open(next(i for i, gate in enumerate(self.process.gates) if gate[0] == "answer"))
+        while any(gate[0] == "response" for gate in self.process.gates):
+            self.open(next(i for i, gate in enumerate(self.process.gates) if gate[0] == "response"))
 
     def settle(self) -> None:
         self.loop.run_until_complete(self._settle())
@@ -331,7 +331,7 @@ class World:
             if not self.loop._ready:  # type: ignore[attr-defined]
                 return
             await asyncio.sleep(0)
-        raise AssertionError("the triggerer runs in a circle")
+        raise AssertionError("the triggerer never becomes idle")
 
     def close(self) -> None:
         self.process.die()
@@ -349,17 +349,17 @@ class World:
 
     def delete(self, one: str) -> None:
         if one in self.documents:
-            self.kept_aside[one] = self.documents.pop(one)
+            self.deleted[one] = self.documents.pop(one)
             self.deletions[one] += 1
 
     def restore(self, one: str) -> None:
-        if one in self.kept_aside:
-            self.documents[one] = self.kept_aside.pop(one)
+        if one in self.deleted:
+            self.documents[one] = self.deleted.pop(one)
 
     # What happens in Airflow
 
     def store_event(self, index: int) -> None:
-        """The supervisor stores an event; those of one watcher in the order in which they were sent."""
+        """Let the supervisor store an event; those of one watcher in the order in which they were sent."""
         first: dict[Any, dict[str, Any]] = {}
         for event in self.sent:
             if event["state"] == "sent":
@@ -368,7 +368,7 @@ class World:
             return
         event = list(first.values())[index % len(first)]
         event["state"] = "stored"
-        self.told[event["asset"]] += event["payload"]["sessions"]
+        self.reported[event["asset"]] += event["payload"]["sessions"]
         if event["asset"] == PLAIN:
             self.events.append(
                 AssetEventResponse(
@@ -381,7 +381,7 @@ class World:
             )
 
     def acknowledge(self, index: int) -> None:
-        """Airflow says that the events of a look are stored: of any look, late and out of order."""
+        """Let Airflow confirm that the events of any poll are stored, late and out of order."""
         resolved = [one for one in self.process.entries if one.is_resolved()]
         if resolved:
             self.process.acknowledge(resolved[index % len(resolved)])
@@ -409,19 +409,21 @@ class World:
             self.check_stored(name, one, known)
 
     def check_stored(self, name: str, one: str, known: dict[str, Any]) -> None:
-        """Whatever is stored, Airflow has been told of."""
+        """Require that everything in a stored watermark was reported to Airflow."""
         until = minute_of(known["modified_at"])
-        assert self.untold(name, one, until) == [], "a change was stored as seen before its event was"
+        assert self.unreported(name, one, until) == [], "a watermark was stored before the event of its change"
         if name == PLAIN:
-            times = [entry["times"] for entry in self.told[name] if (entry["_id"], entry["kind"]) == (one, "missing")]
-            assert known["times_gone"] <= max(times, default=0), "a disappearance was stored before its event was"
+            times = [
+                entry["times"] for entry in self.reported[name] if (entry["_id"], entry["kind"]) == (one, "missing")
+            ]
+            assert known["times_gone"] <= max(times, default=0), "a disappearance was stored before its event"
 
-    def untold(self, name: str, one: str, until: int) -> list[int]:
-        """The edits since the first stored watermark that are in no event."""
+    def unreported(self, name: str, one: str, until: int) -> list[int]:
+        """Return the edits since the first stored watermark that are in no event."""
         edits = (self.edits if name == PLAIN else self.lang_edits)[one]
         ranges = [
             (minute_of(entry["modifiedAt"]["from"]), minute_of(entry["modifiedAt"]["to"]))
-            for entry in self.told[name]
+            for entry in self.reported[name]
             if entry["_id"] == one and entry["kind"] == "modified"
         ]
         first = self.first_stored.get((name, one), until)
@@ -430,28 +432,28 @@ class World:
     # What a DAG does
 
     def run_dag(self, dies_after: int, only_last: bool) -> None:
-        """A run that new events have started, or the retry of one that died; one at a time."""
-        if self.run_in_trouble is None:
-            # What Airflow gives to no run is read by the next; before the first run, nothing counts as left behind.
-            own = self.events[self.given :][-1:] if only_last and self.ledger else self.events[self.given :]
+        """Run the DAG for new events, or retry the run that was killed."""
+        if self.unfinished_run is None:
+            # The next run reads the events that Airflow gave to no run; before the first run, there are none.
+            own = self.events[self.consumed :][-1:] if only_last and self.ledger else self.events[self.consumed :]
             if not own:
                 return
-            self.given = len(self.events)
+            self.consumed = len(self.events)
             operator = ChangedProgramSessionsOperator(task_id="changed", kind="any")
             triggering = {Asset(name=PLAIN, uri="learning360://x/programs/sessions"): own}
-            self.run_in_trouble = operator, {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
-        operator, context = self.run_in_trouble
+            self.unfinished_run = operator, {"triggering_asset_events": triggering, "task_state_store": TaskStore()}
+        operator, context = self.unfinished_run
         self.writes_until_death = dies_after
         try:
             self.acted += operator.execute(context)
-            self.run_in_trouble = None
+            self.unfinished_run = None
         except KeyboardInterrupt:
             pass
         finally:
             self.writes_until_death = -1
 
     def send(self, message: Any) -> Any:
-        """What a task asks of Airflow."""
+        """Respond to a request of the task, as Airflow does."""
         match message:
             case comms.GetAssetByName():
                 return comms.AssetResult(name=PLAIN, uri=PLAIN, group="asset")
@@ -469,8 +471,8 @@ class World:
 
     # The end
 
-    def come_to_rest(self) -> None:
-        """Everything answers, for long enough."""
+    def run_until_idle(self) -> None:
+        """Let everything respond, store and confirm until nothing is left to do."""
         for _ in range(6):
             while any(kind != "sleep" for kind, _, _ in self.process.gates):
                 self.open(next(i for i, (kind, _, _) in enumerate(self.process.gates) if kind != "sleep"))
@@ -480,16 +482,16 @@ class World:
                 self.acknowledge(0)
             self.open(0)
 
-    def check_all_is_told(self) -> None:
-        self.come_to_rest()
-        for one in self.kept_aside:
+    def check_every_change_is_reported(self) -> None:
+        self.run_until_idle()
+        for one in self.deleted:
             if (PLAIN, one) in self.first_stored:
-                assert [entry["kind"] for entry in self.told[PLAIN] if entry["_id"] == one][-1:] == ["missing"]
-        for one in list(self.kept_aside):
+                assert [entry["kind"] for entry in self.reported[PLAIN] if entry["_id"] == one][-1:] == ["missing"]
+        for one in list(self.deleted):
             self.restore(one)
-        self.come_to_rest()
+        self.run_until_idle()
         for name, one in self.first_stored:
-            assert self.untold(name, one, self.minute) == [], "an edit is in no event"
+            assert self.unreported(name, one, self.minute) == [], "an edit is in no event"
         assert not self.process.entries
         for one in self.arguments(PLAIN)["session_ids"]:
             rows = [json.loads(row) for (name, _), row in self.store.items() if name == PLAIN]
@@ -498,8 +500,8 @@ class World:
                 "not stored"
             )
 
-    def check_nothing_is_told_twice(self) -> None:
-        for name, entries in self.told.items():
+    def check_no_change_is_reported_twice(self) -> None:
+        for name, entries in self.reported.items():
             for one in self.edits:
                 moved = [
                     entry["modifiedAt"] for entry in entries if entry["_id"] == one and entry["kind"] == "modified"
@@ -508,15 +510,15 @@ class World:
                 times = [entry["times"] for entry in entries if entry["_id"] == one and entry["kind"] == "missing"]
                 assert times == list(range(1, len(times) + 1)), name
 
-    def check_all_is_acted_on_once(self) -> None:
-        while self.run_in_trouble is not None or self.given < len(self.events):
+    def check_every_change_is_acted_on_once(self) -> None:
+        while self.unfinished_run is not None or self.consumed < len(self.events):
             self.run_dag(-1, only_last=False)
-        told = {(one["_id"], one["modifiedAt"]["to"]) for one in self.told[PLAIN] if one["kind"] == "modified"}
+        reported = {(one["_id"], one["modifiedAt"]["to"]) for one in self.reported[PLAIN] if one["kind"] == "modified"}
         acted = [(one["_id"], one["modifiedAt"]["to"]) for one in self.acted if one["kind"] == "modified"]
-        assert set(acted) == told
+        assert set(acted) == reported
         assert len(acted) == len(set(acted)), "a change was acted on twice"
         for one, deletions in self.deletions.items():
             gone = [entry["times"] for entry in self.acted if entry["_id"] == one and entry["kind"] == "missing"]
             assert len(gone) <= deletions, "a disappearance was acted on twice"
-            if any((entry["_id"], entry["kind"]) == (one, "missing") for entry in self.told[PLAIN]):
+            if any((entry["_id"], entry["kind"]) == (one, "missing") for entry in self.reported[PLAIN]):
                 assert gone

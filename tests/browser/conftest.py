@@ -1,4 +1,4 @@
-"""A real browser, a real API server, and a simulator in a process of its own."""
+"""A real browser and a real API server, which talks to a simulator in another process."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from real_airflow import Airflow
 from visitor import Visitor
 
 DAGS = Path(__file__).resolve().parent / "dags"
-SKIPPED = pytest.StashKey[int]()
-# The machine may be busy: slow is not failed.
+NO_BROWSER = "no browser on this machine"
+# Long, because a busy machine must not fail a test.
 expect.set_options(timeout=30_000)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    if chromium() is None:
-        config.stash[SKIPPED] = len(here)
-        for item in here:
-            item.add_marker(pytest.mark.skip(reason="no browser on this machine"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder as slow, and skip them on a machine without a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("slow")
+            if chromium() is None:
+                item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if count := config.stash.get(SKIPPED, 0):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # Counted in the reports: with several processes, only they reach the process that writes the summary.
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(NO_BROWSER in str(one.longrepr) for one in skipped):
         terminalreporter.write_line(
             f"Skipped: {count} tests in a browser. `make browser` installs Chromium; or set CHROMIUM to one."
         )
@@ -44,12 +47,12 @@ def simulator() -> Iterator[FarSimulator]:
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: FarSimulator) -> Iterator[Airflow]:
-    """An API server, with the DAGs beside this file in its database."""
+    """An API server, and a database with the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     extra = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
     one = Airflow(home, {"academy": simulator.connection, "learning360_default": simulator.connection}, DAGS, extra)
     one.command("db", "migrate")
-    # Airflow watches an asset from the second parsing of its DAG on.
+    # Airflow watches an asset after its DAG was parsed twice.
     one.command("dags", "reserialize")
     one.command("dags", "reserialize")
     try:
@@ -62,7 +65,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: FarSimulator) -
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser."""
+    """A browser without a window."""
     with opened_browser() as one:
         yield one
 

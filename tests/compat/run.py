@@ -1,7 +1,7 @@
 """
-Try the built wheel on the oldest and the newest Airflow, and one in between, each in an environment of its own.
+Test the built wheel with the oldest and the newest Airflow, and one in between, each in its own environment.
 
-`python tests/compat/run.py [VERSION ...]`; an environment is kept in `.compat/` for as long as its wheel is the same.
+`python tests/compat/run.py [VERSION ...]`; an environment in `.compat/` is used again while the wheel stays the same.
 """
 
 from __future__ import annotations
@@ -24,25 +24,24 @@ EXAMPLES = REPOSITORY / "dags_examples"
 UV = Path(sys.executable).parent / "uv"
 
 RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": date(2026, 9, 17)}
-# Assets are watched there without shared streams, as neither on the oldest nor on the newest; and the page has the
-# oldest Airflow that shows it.
+# Airflow 3.1 watches assets without shared streams, and is the oldest Airflow that can show the page.
 ONLY = {"3.1.8": ["promises/test_watching.py", "promises/test_page.py"]}
-# Examples for tools that a DAG author installs besides.
+# Examples that need other tools.
 TOOLS = ("blueprint*", "dag_factory", "native_yaml")
-# Long enough for what was released together with an Airflow, short enough for nothing that breaks it.
+# Long enough for packages released with that Airflow, short enough to exclude later ones that break it.
 GRACE = timedelta(days=10)
-PATIENCE = 120  # seconds for one step, many times what it takes
+PATIENCE = 120  # seconds for one step, far longer than needed
 
-# Not the repository's own settings: a stranger's project has none of them.
+# The tests must pass without the settings of this repository.
 PYTEST_INI = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error:::airflow_provider_learning360\n"
 
 
 class Failed(Exception):
-    """A step did not work; its output has been shown."""
+    """A step failed; its output was printed."""
 
 
 def step(label: str, command: Sequence[object], **options: object) -> None:
-    """Run a command and say in one line how it went; show its output only if it failed."""
+    """Run a command and print its result in one line; print its output only if it failed."""
     started = time.monotonic()
     print(f"{label:<44} ", end="", flush=True)
     try:
@@ -68,7 +67,7 @@ def step(label: str, command: Sequence[object], **options: object) -> None:
 
 
 def build() -> Path:
-    """Build the wheel from the sources, and from nothing that an earlier build left behind."""
+    """Build the wheel in an empty folder."""
     folder = HOME / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     step("wheel: built from src/", [UV, "build", "--quiet", "--wheel", "--out-dir", folder], cwd=REPOSITORY)
@@ -80,7 +79,7 @@ def install(version: str, wheel: Path) -> Path:
     """Return the Python of an environment with this Airflow and this wheel."""
     home = HOME / version
     python = home / "bin" / "python"
-    # What makes the environment, so that a change of any of it makes a new one.
+    # A change of any of these needs a new environment.
     recipe = f"{sys.version} {version} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
     made = home / "recipe"
     if made.exists() and made.read_text() == recipe and python.exists():
@@ -89,7 +88,7 @@ def install(version: str, wheel: Path) -> Path:
     pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
     airflow = f"apache-airflow=={version}"
     step(f"Airflow {version}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, home])
-    # First as it was when it was released: it does not run with everything that came later.
+    # First with the packages of its release date: it does not run with all later versions.
     until = (RELEASED[version] + GRACE).isoformat()
     step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
     providers = ["apache-airflow-providers-http", "apache-airflow-providers-common-compat"]
@@ -99,7 +98,7 @@ def install(version: str, wheel: Path) -> Path:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the variables for an Airflow in a fresh home, with nothing of this one's."""
+    """Return the variables for an Airflow in an empty home, without those of this process."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -115,7 +114,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run_promises(version: str, python: Path) -> None:
-    """Run the promises away from the repository, where only the installed wheel can be imported."""
+    """Run the promises outside the repository, where only the installed wheel can be imported."""
     with tempfile.TemporaryDirectory(prefix="learning360-compat-") as folder:
         home = Path(folder).resolve()
         (home / "pytest.ini").write_text(PYTEST_INI)
@@ -135,7 +134,7 @@ def run_promises(version: str, python: Path) -> None:
 
 
 def main(versions: Sequence[str]) -> int:
-    """Try the wheel on each version; return 1 if anything failed on any."""
+    """Test the wheel with each version; return 1 if a test failed."""
     started = time.monotonic()
     unknown = [version for version in versions if version not in RELEASED]
     if unknown:

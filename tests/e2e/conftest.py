@@ -1,4 +1,4 @@
-"""One Airflow and one simulator for all tests here, each in processes of its own."""
+"""One Airflow and one simulator for all tests in this folder, each in its own processes."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from real_airflow import Airflow
 from smtp_server import Behaviour, FarSmtpServer
 
 DAGS = Path(__file__).resolve().parent / "dags"
-# How many sessions each use needs that watches sessions from the time a DAG is parsed.
-WATCHED = {"edited": 1, "killed": 1, "outage": 1, "burst": 5, "counted": 200}
+# Assets that are watched from the start, and how many sessions each of them watches.
+WATCHED = {"edited": 1, "shown": 1, "paused": 1, "killed": 1, "crashed": 1, "outage": 1, "burst": 5}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[FarSimulator]:
-    """What the Airflow talks to."""
+    """The simulator that the connections of this Airflow lead to."""
     with FarSimulator(sessions=240, learners=3) as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def unused(simulator: FarSimulator) -> Iterator[str]:
-    """The sessions that no test has touched yet."""
+    """The sessions that no test has used yet."""
     return iter(simulator.session_ids)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(unused: Iterator[str]) -> dict[str, list[str]]:
-    """The sessions that the DAGs watch, by what they are used for."""
-    return {use: list(islice(unused, count)) for use, count in WATCHED.items()}
+    """The sessions that the DAGs watch, by the name of their asset."""
+    return {name: list(islice(unused, count)) for name, count in WATCHED.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSmtpServer]:
-    """Where the Airflow sends mails; slow enough for a task to be killed between two of them."""
+    """The mail server; slow enough for a task to be killed between two mails."""
     log = tmp_path_factory.mktemp("smtp") / "mails.jsonl"
     with FarSmtpServer(log, Behaviour(delay=0.3)) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory,
     simulator: FarSimulator,
     smtp: FarSmtpServer,
     watched: dict[str, list[str]],
 ) -> Iterator[Airflow]:
-    """A running Airflow with the DAGs beside this file."""
+    """A running Airflow with the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     connections = {
         "learning360_default": {**simulator.connection, "extra": {"requests_per_second": 100}},
         "smtp_default": {**smtp.connection, "extra": {**smtp.connection["extra"], "from_email": "academy@example.com"}},
-        # Under another name of the host: what this one is told to wait does not hold the others.
+        # Another name of the host, so that a pause of this connection does not hold the others.
         "outage": {**simulator.connection, "host": simulator.url.replace("127.0.0.1", "localhost")},
     }
     extra = {
         "WATCHED_SESSIONS": json.dumps(watched),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # How soon Airflow clears away what a DAG file that is broken or gone has left behind.
+        # How soon Airflow deletes what belongs to a DAG file that is broken or deleted.
         "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "2",
     }
     with Airflow.running(home, connections, DAGS, extra) as airflow:
@@ -74,7 +74,7 @@ def airflow(
 
 @pytest.fixture
 def session_id(unused: Iterator[str]) -> str:
-    """A session that no other test touches."""
+    """A session that no other test uses."""
     return next(unused)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # docs/guarantees.md reports a run with 200. Here are fewer, since each needs two starts of a process.
 REMINDERS = int(os.environ.get("LEARNING360_REMINDERS", "12"))
 RECIPIENTS = 5

@@ -1,20 +1,24 @@
-"""On a real Airflow: the watermark survives reschedule, the death of a task, and the death of the triggerer."""
+"""On a real Airflow: a waiting task keeps its watermark through reschedule, and when task or triggerer is killed."""
 
 from __future__ import annotations
 
 import os
 import signal
 
+import pytest
+
 from far_simulator import FarSimulator
 from real_airflow import Airflow
 
 
-def looks(simulator: FarSimulator, session_id: str) -> int:
-    return sum(session_id in seen["path"] for seen in simulator.requests)
+def count_polls(simulator: FarSimulator, session_id: str) -> int:
+    return sum(session_id in request["path"] for request in simulator.requests)
 
 
-def finish(airflow: Airflow, simulator: FarSimulator, run_id: str, session_id: str, before: str) -> None:
-    """The change was found, and counted from the very first look."""
+def assert_change_was_found(
+    airflow: Airflow, simulator: FarSimulator, run_id: str, session_id: str, before: str
+) -> None:
+    """Wait for the end of a run; require that it found the change, counted from its very first poll."""
     airflow.wait_until(lambda: airflow.state(run_id)[0] in ("success", "failed"), f"{run_id} ends")
     assert airflow.state(run_id)[0] == "success"
     after = simulator.session(session_id)["modifiedAt"]
@@ -26,32 +30,38 @@ def finish(airflow: Airflow, simulator: FarSimulator, run_id: str, session_id: s
     )
 
 
-def test_reschedule_keeps_the_watermark(airflow: Airflow, simulator: FarSimulator, session_id: str) -> None:
+# Reschedule polls from two processes; a deferred task polls once itself, and twice in its trigger.
+@pytest.mark.parametrize(("mode", "polls"), [("reschedule", 2), ("deferred", 3)])
+def test_waiting_task_finds_a_change(
+    mode: str, polls: int, airflow: Airflow, simulator: FarSimulator, session_id: str
+) -> None:
     before = simulator.session(session_id)["modifiedAt"]
-    run_id = airflow.trigger("wait_reschedule", session_id)
-    airflow.wait_until(lambda: looks(simulator, session_id) >= 2, "two looks, from two processes")
+    run_id = airflow.trigger(f"wait_{mode}", session_id)
+    airflow.wait_until(lambda: count_polls(simulator, session_id) >= polls, f"{polls} polls")
     simulator.edit(session_id, name="Moved")
-    finish(airflow, simulator, run_id, session_id, before)
+    assert_change_was_found(airflow, simulator, run_id, session_id, before)
 
 
+@pytest.mark.slow
 def test_killed_task_keeps_the_watermark(airflow: Airflow, simulator: FarSimulator, session_id: str) -> None:
     before = simulator.session(session_id)["modifiedAt"]
     run_id = airflow.trigger("wait_poke", session_id)
-    airflow.wait_until(lambda: looks(simulator, session_id) >= 2, "two looks")
+    airflow.wait_until(lambda: count_polls(simulator, session_id) >= 2, "two polls")
     for process in airflow.wait_until(airflow.task_processes, "the task has a process"):
         os.kill(process, signal.SIGKILL)
-    simulator.edit(session_id, name="Moved while nobody looked")
-    finish(airflow, simulator, run_id, session_id, before)
+    simulator.edit(session_id, name="Moved while the task was dead")
+    assert_change_was_found(airflow, simulator, run_id, session_id, before)
     assert airflow.state(run_id)[1] == 2
 
 
+@pytest.mark.slow
 def test_killed_triggerer_keeps_the_watermark(airflow: Airflow, simulator: FarSimulator, session_id: str) -> None:
     before = simulator.session(session_id)["modifiedAt"]
     run_id = airflow.trigger("wait_deferred", session_id)
-    airflow.wait_until(lambda: looks(simulator, session_id) >= 3, "a look by the task and two by the trigger")
+    airflow.wait_until(lambda: count_polls(simulator, session_id) >= 3, "a poll by the task and two by the trigger")
     assert airflow.state(run_id)[0] == "deferred"
     airflow.kill("triggerer")
-    simulator.edit(session_id, name="Moved while nobody looked")
+    simulator.edit(session_id, name="Moved while the triggerer was dead")
     airflow.start("triggerer")
-    finish(airflow, simulator, run_id, session_id, before)
+    assert_change_was_found(airflow, simulator, run_id, session_id, before)
     assert airflow.state(run_id)[1] == 1

@@ -1,4 +1,4 @@
-"""All ways to ask 360Learning through both hooks, and what must be true of every outcome."""
+"""All calls of both hooks, and what must be true of every outcome."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from airflow.sdk.execution_time.comms import _new_encoder
 
 from airflow_provider_learning360.api.errors import LearningError, SettingsError
-from hostile.answers import SESSION_ID, Bounds, Route
 from hostile.catalogue import Attack
+from hostile.responses import SESSION_ID, Bounds, Route
 from hostile.server import HostileServer
 
 ROUTES: dict[str, Route] = {
@@ -29,9 +29,9 @@ ROUTES: dict[str, Route] = {
 HOOKS = ("sync", "async")
 LONGEST_ERROR = 2000  # characters
 BOUNDS = Bounds(document=1024 * 1024, listing=4 * 1024 * 1024, error=64 * 1024)
-# Patience of a server: how long a client that has no bound of its own holds up a test.
+# Seconds that a test waits for a client which has no bound of its own.
 PATIENCE = 10.0
-# One attempt, and no time for a second; where time is not the point, as much of it as a busy machine needs.
+# Only attacks on time get little time; the others get enough for a busy machine.
 ENOUGH_TIME = {"timeout": 10.0, "max_document_seconds": 30.0, "max_list_seconds": 30.0}
 LITTLE_TIME = {"timeout": 0.2, "max_document_seconds": 0.3, "max_list_seconds": 0.3}
 
@@ -40,7 +40,7 @@ def bounded(attack: Attack) -> dict[str, Any]:
     """Return the settings of a connection for an attack."""
     attempts, budget = (2, 0.1) if attack.kind == "wait" else (1, 0.1)
     if attack.kind == "connection" and attack.must_succeed:
-        attempts, budget = 3, 30.0  # the close may arrive while the next request is on its way
+        attempts, budget = 3, 30.0  # the server may close while the next request is being sent
     return {
         "retry_attempts": attempts,
         "retry_budget": budget,
@@ -94,7 +94,7 @@ class SyncCalls:
                 return [self.hook.get_program_session(SESSION_ID).document()]
 
     def count_streamed(self) -> int:
-        """Read the stream, and keep nothing of it."""
+        """Read the stream and keep nothing."""
         return sum(1 for _ in self.hook.stream_program_sessions())
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class AsyncCalls:
                 return [(await self.hook.get_program_session(SESSION_ID)).document()]
 
     def count_streamed(self) -> int:
-        """Read the stream, and keep nothing of it."""
+        """Read the stream and keep nothing."""
 
         async def count() -> int:
             return len([None async for _ in self.hook.stream_program_sessions()])
@@ -147,8 +147,8 @@ Calls = SyncCalls | AsyncCalls
 
 
 @contextmanager
-def calls_of(hook: str, conn_id: str) -> Iterator[Calls]:
-    """Give a hook, `sync` or `async`, as long as the block runs."""
+def open_calls(hook: str, conn_id: str) -> Iterator[Calls]:
+    """Open a hook, `sync` or `async`, while the block runs."""
     calls = (SyncCalls if hook == "sync" else AsyncCalls)(conn_id)
     try:
         yield calls
@@ -156,41 +156,41 @@ def calls_of(hook: str, conn_id: str) -> Iterator[Calls]:
         calls.close()
 
 
-def outcome_of(calls: Calls, name: str, server: HostileServer) -> Outcome:
-    """Carry out a call; check the outcome, and that the client did not wait for the server's patience to end."""
+def run_call(calls: Calls, name: str, server: HostileServer) -> Outcome:
+    """Carry out a call; check its outcome, and that the client did not need the server to end the response."""
     try:
         outcome = Outcome(documents=calls.call(name))
     except SettingsError:
-        raise  # the hook asked nobody, so that nothing would be shown
+        raise  # the hook sent no request, so that the test would show nothing
     except LearningError as error:
         outcome = Outcome(error=error)
-    assert not server.outlasted
-    assert_fit(outcome)
+    assert not server.ended_by_server
+    assert_usable(outcome)
     return outcome
 
 
-def assert_fit(outcome: Outcome) -> None:
-    """Every process and store of Airflow takes what came out."""
+def assert_usable(outcome: Outcome) -> None:
+    """Require that every process and store of Airflow accepts an outcome."""
     if outcome.error is not None:
-        assert_fit_error(outcome.error)
+        assert_error_crosses_processes(outcome.error)
     for document in outcome.documents or []:
-        assert_fit_value(document)
+        assert_storable(document)
 
 
-def assert_fit_error(error: LearningError) -> None:
-    """An error has one clear line or two, and crosses every boundary of Airflow."""
+def assert_error_crosses_processes(error: LearningError) -> None:
+    """Require one or two printable lines, and that the error survives pickle, msgpack and JSON."""
     text = str(error)
     assert 0 < len(text) <= LONGEST_ERROR
     assert text.count("\n") <= 1
     assert_printable(text.replace("\n", " "))
-    assert_fit_value(error.to_dict())
+    assert_storable(error.to_dict())
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.to_dict()) == (type(error), error.to_dict())
     assert LearningError.from_dict(json.loads(json.dumps(error.to_dict()))).to_dict() == error.to_dict()
 
 
-def assert_fit_value(value: Any) -> None:
-    """A value can be sent as msgpack, and stored as JSON by PostgreSQL."""
+def assert_storable(value: Any) -> None:
+    """Require that a value can be sent as msgpack, and stored as JSON by PostgreSQL."""
     _new_encoder().encode(value)
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     text.encode()
@@ -198,12 +198,12 @@ def assert_fit_value(value: Any) -> None:
 
 
 def assert_printable(text: str) -> None:
-    """Nothing in a text steers a terminal."""
-    assert [hex(ord(one)) for one in text if steers(one)] == []
+    """Require that a text contains no character that controls a terminal."""
+    assert [hex(ord(one)) for one in text if is_control(one)] == []
 
 
-def steers(character: str) -> bool:
-    """Whether a character steers a terminal or the direction of writing."""
+def is_control(character: str) -> bool:
+    """Whether a character controls a terminal or the direction of writing."""
     kind = unicodedata.category(character)
     return kind in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in (
         "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",

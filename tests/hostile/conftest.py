@@ -1,4 +1,4 @@
-"""Hostile servers that end with their test, and connections to them."""
+"""Hostile servers for the duration of a test, and connections to them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from hostile.calls import BOUNDS, PATIENCE, Calls, calls_of
+from hostile.calls import BOUNDS, PATIENCE, Calls, open_calls
 from hostile.server import HostileServer
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another server may have listened on the same port, and have asked for silence there."""
+def _no_pauses_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget pauses: a server of another test may have asked for one on the same port."""
     from airflow_provider_learning360.hooks import rate_limits
 
     monkeypatch.setattr(rate_limits, "_LIMITERS", {})
@@ -23,7 +23,7 @@ def _no_pauses_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., HostileServer]]:
-    """Start a hostile server; the end of the test ends it."""
+    """Start a hostile server; it stops when the test ends."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: Any, **named: Any) -> HostileServer:
@@ -46,7 +46,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 @pytest.fixture
-def hooked(connect: Callable[..., str]) -> Iterator[Callable[..., Calls]]:
+def open_hook(connect: Callable[..., str]) -> Iterator[Callable[..., Calls]]:
     """Open a hook, `sync` or `async`, to a server; keyword arguments are settings of the extra."""
     with contextlib.ExitStack() as stack:
-        yield lambda hook, server, **options: stack.enter_context(calls_of(hook, connect(server, **options)))
+        yield lambda hook, server, **options: stack.enter_context(open_calls(hook, connect(server, **options)))

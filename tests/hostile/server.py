@@ -1,7 +1,7 @@
 """
-The hostile server: it answers the routes of 360Learning with an attack of the catalogue, or as a healthy platform.
+A hostile server: it responds to requests of the 360Learning API with an attack, or as a healthy platform.
 
-It runs in the test's process (`HostileServer`), or as a process of its own with one port an attack (`FarServers`).
+It runs in the test's process (`HostileServer`), or in another process with one port for each attack (`FarServers`).
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from hostile.answers import SESSION_ID, Asked, Bounds, Pause, Reset, Route, Step, normal, whole
 from hostile.catalogue import CATALOGUE, EVERYWHERE, Attack, attack_named
+from hostile.responses import SESSION_ID, Bounds, Pause, Request, Reset, Route, Step, healthy_body, whole
 
-PATIENCE = 30.0  # seconds after which an attack ends by itself
+PATIENCE = 30.0  # seconds after which the server ends an attack
+LONGEST_START = 120.0  # seconds until a process that does not start, respond or end fails a test
 MAX_REQUEST = 2 * 1024 * 1024  # bytes of a request that are read
 TESTS = Path(__file__).resolve().parents[1]
 LIST_PATH = "/api/v1/programs/sessions"
 TOKEN_PATH = "/api/v2/oauth2/token"
-CALM = "calm"  # name of the server in `FarServers` that attacks nobody
+CALM = "calm"  # name of the server in `FarServers` that does not attack
 
 
 @dataclass
-class Answered:
+class Served:
     """
-    One request, and how its answer ended.
+    One request, and how its response ended.
 
-    :param route: What was asked for.
-    :param headers: Headers of the request, with names in small letters.
-    :param sent: Bytes of the answer that were sent.
+    :param route: What was requested.
+    :param headers: Headers of the request, with lower-case names.
+    :param sent: Bytes of the response that were sent.
     :param ended: `whole`; `client left`; `patience over`: the client would have waited for ever.
     """
 
@@ -53,14 +54,14 @@ class Answered:
 
 class HostileServer:
     """
-    One port of loopback. Use it as a context manager.
+    A server on one port of loopback. Use it as a context manager.
 
-    :param attack: The attack; default none: each session ID that is an attack's gets that attack.
-    :param routes: Routes that are attacked; default all. The others answer as a healthy platform does.
-    :param bounds: Bounds of the client, which size the attacks.
+    :param attack: The attack; by default, the session ID in the path selects it.
+    :param routes: Routes that are attacked; default all. The other responses are those of a healthy platform.
+    :param bounds: Bounds of the client; the size of an attack depends on them.
     :param echo: Text that the `echo` attacks send back.
-    :param armed: Whether to attack from the beginning.
-    :param patience: Seconds after which an attack ends by itself.
+    :param armed: Whether to attack from the start.
+    :param patience: Seconds after which the server ends an attack.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class HostileServer:
     ) -> None:
         self.attack, self.routes, self.bounds = attack, routes, bounds or Bounds()
         self.echo, self.armed, self.patience = echo, armed, patience
-        self.answered: list[Answered] = []
+        self.served: list[Served] = []
         self.modified_at = datetime(2026, 10, 5, 9, tzinfo=UTC)
         self.name = "Introduction to Accounting"
         self._ids = {one.session_id: one for one in CATALOGUE}
@@ -108,7 +109,7 @@ class HostileServer:
         return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def arm(self) -> None:
-        """Attack from now on. The session counts as modified, so that all who watch it have news."""
+        """Attack from now on. The session is modified, so that every watcher finds a change."""
         self.edit()
         self.armed = True
 
@@ -119,13 +120,13 @@ class HostileServer:
         return self._modified_at()
 
     def count(self, route: Route) -> int:
-        """Return how many requests a route got."""
-        return sum(one.route == route for one in self.answered)
+        """Return the number of requests of a route."""
+        return sum(one.route == route for one in self.served)
 
     @property
-    def outlasted(self) -> list[Answered]:
-        """Answers of which the client did not see the end before the server's patience was over."""
-        return [one for one in self.answered if one.ended == "patience over"]
+    def ended_by_server(self) -> list[Served]:
+        """Responses that the server had to end because the client was still waiting."""
+        return [one for one in self.served if one.ended == "patience over"]
 
     # --- details ---
 
@@ -152,35 +153,35 @@ class HostileServer:
         client.settimeout(self.patience)
         with contextlib.suppress(OSError):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if (request := read_request(client)) is not None:
-                path, headers = request
-                asked = self._asked(path)
-                answered = Answered(asked.route, headers)
-                self.answered.append(answered)
-                self._send(client, self._answer(asked), answered)
+            if (read := read_request(client)) is not None:
+                path, headers = read
+                request = self._request(path)
+                served = Served(request.route, headers)
+                self.served.append(served)
+                self._send(client, self._respond(request), served)
         with self._lock:
             self._open.discard(client)
         client.close()
 
-    def _asked(self, path: str) -> Asked:
+    def _request(self, path: str) -> Request:
         route, session_id = route_of(path)
-        return Asked(route, session_id, self._modified_at(), self.bounds, self.echo, path)
+        return Request(route, session_id, self._modified_at(), self.bounds, self.echo, path)
 
-    def _answer(self, asked: Asked) -> Iterable[Step]:
-        attack = self.attack or self._ids.get(asked.session_id)
-        if attack and self.armed and asked.route in self.routes and asked.route in attack.routes:
-            return attack.answer(asked)
-        # While nobody is attacked, tokens are renewed all the time: so that an attack on them is met.
-        expires_in = {} if self.armed or asked.route != "token" else {"expires_in": "1"}
-        named = {"name": json.dumps(self.name)} if asked.route in ("session", "list") else {}
-        return [whole(normal(asked, {**expires_in, **named}).encode())]
+    def _respond(self, request: Request) -> Iterable[Step]:
+        attack = self.attack or self._ids.get(request.session_id)
+        if attack and self.armed and request.route in self.routes and request.route in attack.routes:
+            return attack.respond(request)
+        # Before the attack, tokens expire at once, so that the client requests another one during the attack.
+        expires_in = {} if self.armed or request.route != "token" else {"expires_in": "1"}
+        named = {"name": json.dumps(self.name)} if request.route in ("session", "list") else {}
+        return [whole(healthy_body(request, {**expires_in, **named}).encode())]
 
-    def _send(self, client: socket.socket, steps: Iterable[Step], answered: Answered) -> None:
+    def _send(self, client: socket.socket, steps: Iterable[Step], served: Served) -> None:
         deadline = time.monotonic() + self.patience
         try:
             for step in steps:
                 if time.monotonic() > deadline:
-                    answered.ended = "patience over"
+                    served.ended = "patience over"
                     return
                 match step:
                     case Pause(seconds):
@@ -190,17 +191,17 @@ class HostileServer:
                         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     case _:
                         client.sendall(step)
-                        answered.sent += len(step)
+                        served.sent += len(step)
         except TimeoutError:
-            answered.ended = "patience over"
+            served.ended = "patience over"
         except OSError:
-            answered.ended = "client left"
+            served.ended = "client left"
         else:
-            answered.ended = "whole"
+            served.ended = "whole"
 
 
 def route_of(path: str) -> tuple[Route, str]:
-    """Return what a path asks for, and the session in it; a path that is not known asks for a session."""
+    """Return the route of a path, and the session ID in it; an unknown path is the route of a session."""
     path = path.partition("?")[0].rstrip("/")
     if path == TOKEN_PATH:
         return "token", SESSION_ID
@@ -212,7 +213,7 @@ def route_of(path: str) -> tuple[Route, str]:
 
 
 def read_request(client: socket.socket) -> tuple[str, dict[str, str]] | None:
-    """Return path and headers of a request; None if none comes."""
+    """Return path and headers of a request; None if the client sends none."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = client.recv(65536)
@@ -229,38 +230,40 @@ def read_request(client: socket.socket) -> tuple[str, dict[str, str]] | None:
 
 
 def has_left(client: socket.socket, seconds: float) -> bool:
-    """Wait; return whether the client has closed its end."""
+    """Wait; return whether the client has closed the connection."""
     ready, _, _ = select.select([client], [], [], seconds)
     if not ready:
         return False
     if client.recv(65536, socket.MSG_PEEK):
-        time.sleep(seconds)  # it sends something that nobody reads
+        time.sleep(seconds)  # the client sends something that this server does not read
         return False
     return True
 
 
-# --- as a process of its own ---
+# --- in another process ---
 
 
 class FarServers:
     """
-    Hostile servers in a process of their own, one port an attack, and `calm` without one. Use it as a context manager.
+    Hostile servers in another process: one for each attack, and `calm`, which does not attack.
+
+    Use it as a context manager.
 
     :param attacks: Names of the attacks.
-    :param at_once: Names of those that attack before `arm`.
+    :param armed: Names of the attacks that start at once; the others start with `arm`.
     :param bounds: Bounds of the client.
     """
 
-    def __init__(self, attacks: Iterable[str], at_once: Iterable[str] = (), bounds: Bounds | None = None) -> None:
-        self._attacks, self._at_once, self._bounds = list(attacks), list(at_once), bounds or Bounds()
+    def __init__(self, attacks: Iterable[str], armed: Iterable[str] = (), bounds: Bounds | None = None) -> None:
+        self._attacks, self._armed, self._bounds = list(attacks), list(armed), bounds or Bounds()
         self.urls: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         sizes = f"{self._bounds.document},{self._bounds.listing},{self._bounds.error}"
-        command = [sys.executable, "-m", "hostile.server", "--bounds", sizes]
-        command += ["--at-once", *self._at_once, "--attacks", *self._attacks]
+        program = [sys.executable, "-m", "hostile.server", "--bounds", sizes]
+        program += ["--armed", *self._armed, "--attacks", *self._attacks]
         self._process = subprocess.Popen(
-            command,
+            program,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -270,68 +273,68 @@ class FarServers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The end of its input ends it.
-        self._process.communicate(timeout=PATIENCE)
+        # The process ends when its input ends.
+        self._process.communicate(timeout=LONGEST_START)
 
     def arm(self) -> None:
-        """Let all attacks begin."""
-        self._ask({"do": "arm"})
+        """Start all attacks."""
+        self._execute({"do": "arm"})
 
     def edit(self, server: str = CALM, name: str | None = None) -> str:
         """Modify the session of one server; return its new `modifiedAt`."""
-        return str(self._ask({"do": "edit", "server": server, "name": name}))
+        return str(self._execute({"do": "edit", "server": server, "name": name}))
 
     def counts(self) -> dict[str, int]:
-        """Return how many requests each server has got since it was armed, or else since its start."""
-        counts: dict[str, int] = self._ask({"do": "counts"})
+        """Return the number of requests of each server since `arm`, or since its start."""
+        counts: dict[str, int] = self._execute({"do": "counts"})
         return counts
 
-    def _ask(self, order: dict[str, Any]) -> Any:
+    def _execute(self, command: dict[str, Any]) -> Any:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return self._read()
 
     def _read(self) -> Any:
         assert self._process.stdout
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self._process.stdout], [], [], LONGEST_START)
         line = self._process.stdout.readline() if ready else ""
-        assert line, "the hostile servers do not answer"
+        assert line, "the hostile servers do not respond"
         return json.loads(line)
 
 
 def main() -> None:
-    """Serve until the input ends; each line of it is an order, and each gets a line as its answer."""
+    """Serve until the input ends; each input line is a command, and gets one output line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--attacks", nargs="*", default=[], metavar="NAME")
-    parser.add_argument("--at-once", nargs="*", default=[], metavar="NAME")
+    parser.add_argument("--armed", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--bounds", type=lambda text: Bounds(*map(int, text.split(","))), default=Bounds())
-    given = parser.parse_args()
+    options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        servers = {CALM: stack.enter_context(HostileServer(replace(CATALOGUE[0], routes=()), bounds=given.bounds))}
-        for name in given.attacks:
-            server = HostileServer(attack_named(name), bounds=given.bounds, armed=name in given.at_once)
+        servers = {CALM: stack.enter_context(HostileServer(replace(CATALOGUE[0], routes=()), bounds=options.bounds))}
+        for name in options.attacks:
+            server = HostileServer(attack_named(name), bounds=options.bounds, armed=name in options.armed)
             servers[name] = stack.enter_context(server)
-        for answer in answers(servers):
-            print(json.dumps(answer), flush=True)
+        for result in execute_commands(servers):
+            print(json.dumps(result), flush=True)
 
 
-def answers(servers: dict[str, HostileServer]) -> Iterator[Any]:
-    """Carry out the orders that come in."""
+def execute_commands(servers: dict[str, HostileServer]) -> Iterator[Any]:
+    """Execute the commands of the input; yield the addresses first, then one result for each command."""
     before = dict.fromkeys(servers, 0)
     yield {name: server.url for name, server in servers.items()}
     for line in sys.stdin:
-        order = json.loads(line)
-        if order["do"] == "arm":
-            before = {name: len(server.answered) for name, server in servers.items()}
+        command = json.loads(line)
+        if command["do"] == "arm":
+            before = {name: len(server.served) for name, server in servers.items()}
             for name, server in servers.items():
                 if name != CALM:
                     server.arm()
             yield "armed"
-        elif order["do"] == "edit":
-            yield servers[order["server"]].edit(order["name"])
+        elif command["do"] == "edit":
+            yield servers[command["server"]].edit(command["name"])
         else:
-            yield {name: len(server.answered) - before[name] for name, server in servers.items()}
+            yield {name: len(server.served) - before[name] for name, server in servers.items()}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whatever is answered: a process grows by twice the bound and 50 MB at most, and by 50 MB at most where it streams."""
+"""Whatever the server sends, a process grows by at most twice the bound plus 50 MB; a stream by at most 50 MB."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import pytest
 
 from hostile.calls import ROUTES
 from hostile.catalogue import CATALOGUE, Attack
-from hostile.measured import ACTORS, BOUNDS
+from hostile.measure_memory import ACTORS, BOUNDS
+
+pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).resolve().parents[1]
-PATIENCE = 280
+PATIENCE = 900  # seconds for all attacks of one actor and call
 SLACK = 50.0  # MB
 AT_ONCE = max(2, os.cpu_count() or 1)
 
-# What takes memory, if nothing bounds it.
+# Attacks that take memory if nothing bounds them.
 CORE = (
     "endless_text", "endless_items", "endless_403", "gzip_bomb", "at_the_bound",
     "many_small_arrays", "many_small_numbers", "deep_objects", "flood_of_100", "header_without_end", "item_huge",
@@ -28,12 +30,12 @@ CORE = (
 )  # fmt: skip
 BEGINS = ("endless_", "gzip_", "deflate_", "raw_deflate_", "flood_of_", "many_", "deep_")
 MORE = ("one_byte_over", "status_without_end", "header_name_without_end", "duplicate_ids")
-# Every actor with the calls that it makes.
+# The calls of each actor.
 HOOK_CALLS = ("get", "list", "stream", "token")
 CALLS = {"sync": HOOK_CALLS, "async": HOOK_CALLS, "trigger": ("get",), "poller": ("get", "stream")}
 
 
-# Those that meet every large attack; the others meet the core, which saves minutes.
+# These meet every large attack. The others meet CORE only, which saves minutes.
 THOROUGH = {("sync", "get"), ("async", "stream")}
 
 
@@ -44,16 +46,16 @@ def attacks_on(actor: str, call: str) -> list[Attack]:
     return [one for one in on_route if one.name in CORE]
 
 
-def bar(call: str, attack: Attack) -> float:
-    """The growth in MB that is allowed."""
+def allowed_growth(call: str, attack: Attack) -> float:
+    """Return the growth in MB that is allowed."""
     if call == "stream":
         return SLACK
     bounds = {"get": BOUNDS.document, "list": BOUNDS.listing, "token": BOUNDS.error}
     return 2 * (BOUNDS.error if attack.is_error else bounds[call]) / 1e6 + SLACK
 
 
-class Measuring:
-    """Measures in processes of their own, a few at once, each as soon as its turn has come."""
+class MemoryMeter:
+    """Measures each actor and call in its own process, AT_ONCE of them at the same time."""
 
     def __init__(self) -> None:
         self._waiting = [(actor, call) for actor, calls in CALLS.items() for call in calls]
@@ -69,7 +71,7 @@ class Measuring:
         return self._measured[actor, call]
 
     def end(self) -> None:
-        """End what still runs."""
+        """End the processes that still run."""
         for process in self._running.values():
             process.kill()
             process.communicate()
@@ -77,7 +79,7 @@ class Measuring:
     def _start(self, actor: str, call: str) -> None:
         names = [one.name for one in attacks_on(actor, call)]
         self._running[actor, call] = subprocess.Popen(
-            [sys.executable, "-m", "hostile.measured", actor, call, *names],
+            [sys.executable, "-m", "hostile.measure_memory", actor, call, *names],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -86,28 +88,28 @@ class Measuring:
 
     def _collect(self, key: tuple[str, str]) -> None:
         process = self._running[key]
-        said, trouble = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=PATIENCE)
         del self._running[key]
-        lines = [json.loads(line) for line in said.splitlines() if line.startswith("[")]
+        lines = [json.loads(line) for line in output.splitlines() if line.startswith("[")]
         self._measured[key] = {name: grown for name, grown in lines if isinstance(grown, float)}
-        assert process.returncode == 0, trouble[-3000:]
+        assert process.returncode == 0, errors[-3000:]
 
 
 @pytest.fixture(scope="module")
-def measuring() -> Iterator[Measuring]:
-    one = Measuring()
-    yield one
-    one.end()
+def meter() -> Iterator[MemoryMeter]:
+    meter = MemoryMeter()
+    yield meter
+    meter.end()
 
 
 @pytest.mark.parametrize(("actor", "call"), [(actor, call) for actor, calls in CALLS.items() for call in calls])
-def test_memory_is_bounded(actor: str, call: str, measuring: Measuring) -> None:
-    grown = measuring.growth(actor, call)
+def test_memory_is_bounded(actor: str, call: str, meter: MemoryMeter) -> None:
+    grown = meter.growth(actor, call)
     assert set(grown) == {one.name for one in attacks_on(actor, call)}
     over = {
-        one.name: f"{grown[one.name]:.0f} MB of {bar(call, one):.0f} MB"
+        one.name: f"{grown[one.name]:.0f} MB of {allowed_growth(call, one):.0f} MB"
         for one in attacks_on(actor, call)
-        if grown[one.name] > bar(call, one)
+        if grown[one.name] > allowed_growth(call, one)
     }
     assert over == {}
 

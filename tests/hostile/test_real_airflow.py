@@ -1,4 +1,4 @@
-"""On a real Airflow: no answer ends a process of it, and what stands beside an attack works as if nothing happened."""
+"""On a real Airflow: no response of the server ends one of its processes, or disturbs a task that is not attacked."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from hostile.answers import SESSION_ID, Bounds
 from hostile.catalogue import CATALOGUE, Attack, attack_named
+from hostile.responses import SESSION_ID, Bounds
 from hostile.server import CALM, FarServers
 from real_airflow import Airflow
 
+pytestmark = pytest.mark.slow
+
 DAGS = Path(__file__).resolve().parent / "dags"
 BOUNDS = Bounds(document=1024 * 1024, listing=4 * 1024 * 1024, error=64 * 1024)
-PATIENCE = 200
+PATIENCE = 600  # seconds until a condition that does not come true fails a test
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
-# Watched by assets: all of the kinds that reach Airflow's own encoders and stores, and a sample of each other kind.
+# For watched assets: all attacks of the kinds that reach Airflow's own encoders and stores, and a sample of the others.
 WHOLE_KINDS = ("text", "number", "nesting")
 SAMPLE = (
     "endless_text", "endless_403", "gzip_bomb", "one_byte_over", "brotli",
@@ -33,7 +35,7 @@ SAMPLE = (
     "reset_in_body", "close_at_once", "close_without_notice",
 )  # fmt: skip
 ASSETS = [one for one in CATALOGUE if one.kind in WHOLE_KINDS or one.name in SAMPLE]
-# Waited for by deferred sensors, each of which costs two processes of workers.
+# For deferred sensors, each of which costs two worker processes.
 SENSORS = [
     attack_named(name)
     for name in (
@@ -42,10 +44,10 @@ SENSORS = [
         "wait_1e300", "token_crlf", "modified_beyond_9999", "status_garbage", "reset_in_body",
     )
 ]  # fmt: skip
-# Read by tasks that are not deferred, with retries.
+# For tasks that are not deferred, with retries.
 TASKS = [attack_named(name) for name in ("surrogate_in_name", "surrogate_in_403", "integer_2_70", "wait_1e12")]
-# Every look at these finds that a watched field has changed.
-TOLD = [one for one in ASSETS if one.kind in ("text", "number") and one.watch and one.rest_is_read]
+# Every poll of these finds that a watched field has changed.
+REPORTED = [one for one in ASSETS if one.kind in ("text", "number") and one.watch and one.rest_is_read]
 
 
 def connection(url: str, attack: Attack | None = None) -> dict[str, Any]:
@@ -63,13 +65,17 @@ def connection(url: str, attack: Attack | None = None) -> dict[str, Any]:
 
 
 class Scene:
-    """An Airflow that meets all attacks at once; what is remembered was seen before, or while it met them."""
+    """
+    An Airflow on which all attacks run at once.
+
+    `processes_before` and `edited` keep what was observed before and after the attacks.
+    """
 
     def __init__(self, airflow: Airflow, servers: FarServers) -> None:
         self.airflow, self.servers = airflow, servers
 
-    def play(self) -> None:
-        """Wait until everybody waits and watches; attack; wait until everybody has met the attack."""
+    def attack(self) -> None:
+        """Wait until all sensors wait and all assets are watched; attack; wait until every server has attacked."""
         airflow = self.airflow
         waiting = len(SENSORS) + 1
 
@@ -79,14 +85,14 @@ class Scene:
 
         airflow.wait_until(all_wait, "all sensors wait", PATIENCE)
         airflow.wait_until(lambda: self.watching() == 2 * len(ASSETS) + 1, "all assets are watched", PATIENCE)
-        self.before = self.processes()
+        self.processes_before = self.processes()
         self.servers.arm()
-        airflow.wait_until(self.all_are_met, "every attack is met", PATIENCE)
+        airflow.wait_until(self.all_have_attacked, "every server has attacked", PATIENCE)
         airflow.wait_until(lambda: self.count(ENDED, "attacked") == len(SENSORS), "the sensors end", PATIENCE)
         self.edited = self.servers.edit(CALM)
 
     def processes(self) -> dict[str, Any]:
-        """Return the ID of each process of Airflow that matters."""
+        """Return the ID of each service, and of the triggerer's runner."""
         services = {name: process.pid for name, process in self.airflow.services.items() if process.poll() is None}
         return {**services, "runner": self.airflow.runner()}
 
@@ -104,8 +110,8 @@ class Scene:
         )
         return int(number)
 
-    def all_are_met(self) -> bool:
-        """Whether every server that is watched has attacked twice; who was asked to wait does not come back soon."""
+    def all_have_attacked(self) -> bool:
+        """Whether every server of an asset has attacked twice; once is enough for a pause."""
         counts = self.servers.counts()
         return all(counts[one.name] >= (1 if one.kind == "wait" else 2) for one in ASSETS)
 
@@ -113,40 +119,40 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     attacks = {one.name: one for one in (*ASSETS, *SENSORS)}
-    at_once = {f"task_{one.name}": one for one in TASKS}
+    for_tasks = {f"task_{one.name}": one for one in TASKS}
     given = {
         "session_id": SESSION_ID,
         "sensors": {one.name: list(one.watch) for one in SENSORS},
         "assets": {one.name: list(one.watch) for one in ASSETS},
-        "tasks": list(at_once),
+        "tasks": list(for_tasks),
     }
     with (
         FarServers(attacks, bounds=BOUNDS) as servers,
-        FarServers([one.name for one in TASKS], [one.name for one in TASKS], BOUNDS) as hostile_at_once,
+        FarServers([one.name for one in TASKS], armed=[one.name for one in TASKS], bounds=BOUNDS) as servers_for_tasks,
     ):
         connections = {
             "hostile_calm": connection(servers.urls[CALM]),
             **{f"hostile_{name}": connection(servers.urls[name], one) for name, one in attacks.items()},
-            **{f"hostile_{name}": connection(hostile_at_once.urls[one.name], one) for name, one in at_once.items()},
+            **{f"hostile_{name}": connection(servers_for_tasks.urls[one.name], one) for name, one in for_tasks.items()},
         }
         extra = {
             "HOSTILE_ATTACKS": json.dumps(given),
             "AIRFLOW__CORE__PARALLELISM": "4",
-            # So many tasks at once keep the API server of a small machine busy.
+            # Many tasks at once keep the API server of a small machine busy.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         }
         with Airflow.running(tmp_path_factory.mktemp("airflow"), connections, DAGS, extra) as airflow:
-            played = Scene(airflow, servers)
+            scene = Scene(airflow, servers)
             try:
-                played.play()
+                scene.attack()
             except Exception as error:
                 error.add_note(airflow.logs())
                 raise
-            yield played
+            yield scene
 
 
-def test_no_process_ends(scene: Scene) -> None:
-    assert scene.processes() == scene.before
+def test_processes_survive_all_attacks(scene: Scene) -> None:
+    assert scene.processes() == scene.processes_before
     for service in ("triggerer", "scheduler", "api-server"):
         log = scene.airflow.logs_of(service)
         for word in (
@@ -159,51 +165,51 @@ def test_no_process_ends(scene: Scene) -> None:
             assert word not in log, f"{word} in the log of {service}"
 
 
-def test_unrelated_sensor_works(scene: Scene) -> None:
+def test_unrelated_sensor_succeeds(scene: Scene) -> None:
     airflow = scene.airflow
     airflow.wait_until(lambda: scene.count("success", "unrelated") == 1, "the unrelated sensor succeeds")
     (run,) = airflow.runs("unrelated")
     assert airflow.task_xcom("unrelated", run.run_id, "calm")["modifiedAt"] == scene.edited
 
 
-def test_unrelated_asset_works(scene: Scene) -> None:
+def test_unrelated_asset_starts_its_dag(scene: Scene) -> None:
     airflow = scene.airflow
 
-    def acted() -> list[Any]:
+    def ended_runs() -> list[Any]:
         return [run for run in airflow.runs("unrelated_asset") if run.state in ("success", "failed")]
 
-    airflow.wait_until(acted, "the DAG of the unrelated asset runs")
-    assert {run.state for run in acted()} == {"success"}
+    airflow.wait_until(ended_runs, "the DAG of the unrelated asset runs")
+    assert {run.state for run in ended_runs()} == {"success"}
     seen = [
         change["modifiedAt"]["to"]
-        for run in acted()
+        for run in ended_runs()
         for change in airflow.task_xcom("unrelated_asset", run.run_id, "changed")
     ]
     assert scene.edited in seen
 
 
-def test_attack_costs_its_own_task(scene: Scene) -> None:
+def test_attack_affects_its_own_task_only(scene: Scene) -> None:
     states = dict(scene.airflow.query("select task_id, state from task_instance where dag_id = 'attacked'"))
     assert set(states) == {one.name for one in SENSORS}
     assert set(states.values()) <= {"success", "failed"}
 
 
 @pytest.mark.parametrize("poll", ["single", "list"])
-@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in TOLD])
-def test_odd_value_of_a_watched_field_is_told_once(attack: Attack, poll: str, scene: Scene) -> None:
+@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in REPORTED])
+def test_odd_value_of_a_watched_field_is_reported_once(attack: Attack, poll: str, scene: Scene) -> None:
     events = scene.airflow.wait_until(lambda: scene.airflow.events(f"{poll} {attack.name}"), "an event")
     assert len(events) == 1, events
 
 
-def test_long_wait_is_capped_at_task_level(scene: Scene) -> None:
+def test_retry_delay_of_a_task_is_limited(scene: Scene) -> None:
     airflow = scene.airflow
     state = "select state, end_date from task_instance where task_id = 'get_task_wait_1e12'"
     airflow.wait_until(lambda: airflow.query(state)[0][0] == "up_for_retry", "the task waits for its retry")
-    # The scheduler goes over the run again and again, and must not stumble.
+    # The scheduler evaluates the run again and again, and must not fail.
     assert "OverflowError" not in airflow.logs_of("scheduler")
 
 
-def test_odd_documents_reach_xcom(scene: Scene) -> None:
+def test_odd_documents_are_stored_as_xcom(scene: Scene) -> None:
     names = [f"{kind}_task_{name}" for kind in ("get", "list") for name in ("surrogate_in_name", "integer_2_70")]
     query = "select task_id, state from task_instance where dag_id = 'attacked_at_once'"
     scene.airflow.wait_until(

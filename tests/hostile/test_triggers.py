@@ -1,4 +1,4 @@
-"""Whatever is answered: a sensor's trigger ends in an event that Airflow can store, and a watch goes on afterwards."""
+"""Whatever the server sends, a sensor's trigger ends in an event that Airflow can store, and a watcher continues."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
-from hostile.answers import SESSION_ID
-from hostile.calls import assert_fit_error, assert_fit_value, bounded
+from hostile.calls import assert_error_crosses_processes, assert_storable, bounded
 from hostile.catalogue import CATALOGUE, Attack
+from hostile.responses import SESSION_ID
 from small_triggerer import Store, hurry, running
 
 PATIENCE = 60
 LONG_AGO = Watermark(SESSION_ID, datetime(2020, 1, 1, tzinfo=UTC))
-# Each look at the others takes the time of the bound, and shows nothing new.
+# Each of these takes as long as its bound; the other attacks on time show nothing new.
 SLOW = ("slow_body", "slow_100", "flood_of_headers", "hang_after_accept", "hang_in_body")
-# Kinds that meet a poller in the same way, whatever it asks for.
+# Kinds that have the same effect on a poller, whatever it requests.
 SAME_IN_A_LIST = ("token", "header", "redirect", "connection")
-# A session that was modified at the end of time is never modified later.
-LAST_WORD = ("modified_year_9999",)
+# A session that was modified at the end of time cannot be modified later.
+NEVER_LATER = ("modified_year_9999",)
 
 
 def attacks(route: str, *without: str) -> list[Any]:
@@ -35,8 +35,13 @@ def attacks(route: str, *without: str) -> list[Any]:
         if (route in one.routes or "token" in one.routes)
         and one.kind not in ("echo", *without)
         and (one.kind != "time" or one.name in SLOW)
-        and one.name not in LAST_WORD
+        and one.name not in NEVER_LATER
     ]
+
+
+def marks_of(poll: str, attack: Attack) -> list[pytest.MarkDecorator]:
+    """A list as large as its bound takes seconds to read."""
+    return [pytest.mark.slow] if (poll, attack.kind) == ("list", "size") else []
 
 
 def settings(attack: Attack) -> dict[str, Any]:
@@ -54,25 +59,25 @@ def test_event_of_a_trigger_can_be_stored(attack: Attack, serve: Any, connect: C
         async with asyncio.timeout(PATIENCE):
             return await anext(trigger.run())
 
-    # A session without news is waited for, which is right too.
+    # The trigger keeps waiting while nothing has changed, which is right too.
     deadline = datetime.now(UTC).timestamp() + (0.2 if attack.kind in ("date", "item") else PATIENCE)
     trigger.deadline = datetime.fromtimestamp(deadline, UTC).isoformat()
     payload = asyncio.run(first_event()).payload
-    assert_fit_value(payload)
+    assert_storable(payload)
     assert payload["kind"] in ("poll", "error", "timeout")
     if payload["kind"] == "error":
-        assert_fit_error(LearningError.from_dict(payload["error"]))
+        assert_error_crosses_processes(LearningError.from_dict(payload["error"]))
 
 
 @pytest.mark.parametrize(
     ("poll", "attack"),
     [
-        pytest.param(poll, one.values[0], id=f"{poll}-{one.id}")
+        pytest.param(poll, one.values[0], id=f"{poll}-{one.id}", marks=marks_of(poll, one.values[0]))
         for poll, route, without in (("single", "session", ()), ("list", "list", SAME_IN_A_LIST))
         for one in attacks(route, "wait", *without)
     ],
 )
-def test_watch_goes_on_after_an_attack(
+def test_watcher_continues_after_an_attack(
     poll: Any, attack: Attack, serve: Any, connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch)
@@ -87,22 +92,22 @@ def test_watch_goes_on_after_an_attack(
     )
     store = Store()
 
-    async def play() -> None:
+    async def attack_and_edit() -> None:
         async with running(store, asset) as triggerer:
             await triggerer.until(lambda: store.watermarks("watched"), PATIENCE)
             server.arm()
-            seen = len(server.answered)
-            await triggerer.until(lambda: len(server.answered) >= seen + 2, PATIENCE)
+            seen = len(server.served)
+            await triggerer.until(lambda: len(server.served) >= seen + 2, PATIENCE)
             server.armed = False
             modified_at = server.edit("After the attack")
-            await triggerer.until(lambda: modified_at in told(triggerer.events), PATIENCE)
+            await triggerer.until(lambda: modified_at in reported(triggerer.events), PATIENCE)
             assert triggerer.failed == []
             for _, payload in triggerer.events:
-                assert_fit_value(payload)
+                assert_storable(payload)
 
-    asyncio.run(play())
+    asyncio.run(attack_and_edit())
 
 
-def told(events: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Return the times of modification that the events name."""
+def reported(events: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Return the times of modification that the events report."""
     return [one["modifiedAt"]["to"] for _, payload in events for one in payload["sessions"] if "modifiedAt" in one]

@@ -272,7 +272,9 @@ def test_invalid_address_is_not_shown(to: Any) -> None:
     assert "audience" in misplaced
 
 
-@pytest.mark.parametrize("source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=repr)
+@pytest.mark.parametrize(
+    "source", [None, 5, 1.5, True, b"name: p", [], [FULL], object()], ids=lambda one: type(one).__name__
+)
 def test_source_of_another_type_is_a_typed_error(source: Any) -> None:
     assert f"type {type(source).__name__} is not a policy. Give a mapping" in read_error(source)
 

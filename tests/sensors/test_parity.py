@@ -259,7 +259,8 @@ def sensed(mode: str, arguments: dict[str, Any], expected: Any) -> Any:
     """How a sensor ended."""
     drive, mode_arguments = SENSOR_MODES[mode]
     arguments = {"poke_interval": 0.02, "timeout": 0.6, **arguments, **mode_arguments}
-    if expected != "timeout" and "soft_fail" not in arguments:
+    # A timeline that ends in another way must not depend on how fast the machine is.
+    if expected != "timeout" and not (expected == "skip" and "soft_fail" in arguments):
         arguments["timeout"] = 60
     context = {"ti": FakeTaskInstance(), "task_state_store": FakeStore()}
 

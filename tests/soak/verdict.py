@@ -1,4 +1,4 @@
-"""What became of the edits: which of them no event, or no run, tells of."""
+"""Compare the edits with what events and runs report of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Edit(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A change as an event or a run tells it: the session was modified after `since`, at last at `until`."""
+    """A change as an event or a run reports it: modified after `since`, most recently at `until`."""
 
     session_id: str
     since: datetime
@@ -26,28 +26,28 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Account:
+class Report:
     """
-    What was told of some edits, each telling (an event, or a run) with its spans, in order.
+    What the events of an asset, or the runs of a DAG, report of some edits.
 
-    :param edits: Edits of the sessions that were watched, all made after the watch began.
-    :param told: What was told.
+    :param edits: Edits of the watched sessions, all after the first watermarks.
+    :param reported: The spans of each event, or of each run, in order.
     """
 
     edits: Sequence[Edit]
-    told: Sequence[Sequence[Span]]
+    reported: Sequence[Sequence[Span]]
 
     @property
     def lost(self) -> list[Edit]:
-        """Edits that nothing tells of."""
-        return [edit for edit in self.edits if not self._is_told(edit)]
+        """Edits that no span contains."""
+        return [edit for edit in self.edits if not self._is_reported(edit)]
 
     @property
     def repeating(self) -> int:
-        """How many tellings repeat something: the same session, until the same moment."""
+        """Number of events or runs that repeat a span: the same session, until the same moment."""
         seen: set[tuple[str, datetime]] = set()
         count = 0
-        for spans in self.told:
+        for spans in self.reported:
             marks = {(span.session_id, span.until) for span in spans}
             count += bool(marks & seen)
             seen |= marks
@@ -55,35 +55,35 @@ class Account:
 
     @property
     def overlapping(self) -> int:
-        """How many tellings begin before an earlier one of the same session ended: they repeat it, or go beyond it."""
+        """Number of events or runs with a span that begins before an earlier one of the same session ended."""
         until: dict[str, datetime] = {}
         count = 0
-        for spans in self.told:
+        for spans in self.reported:
             count += any(span.session_id in until and span.since < until[span.session_id] for span in spans)
             until |= {span.session_id: max(span.until, until.get(span.session_id, span.until)) for span in spans}
         return count
 
     @property
     def repeated(self) -> int:
-        """How many changes were told once more: the same session, until the same moment."""
-        marks = Counter((span.session_id, span.until) for spans in self.told for span in spans)
+        """Number of repeated spans: the same session, until the same moment."""
+        marks = Counter((span.session_id, span.until) for spans in self.reported for span in spans)
         return sum(count - 1 for count in marks.values())
 
-    def latest_is_told(self) -> bool:
-        """Whether the last edit of each session was told."""
+    def latest_is_reported(self) -> bool:
+        """Whether the last edit of each session was reported."""
         latest = {edit.session_id: edit for edit in sorted(self.edits, key=lambda edit: edit.moment)}
-        return all(self._is_told(edit) for edit in latest.values())
+        return all(self._is_reported(edit) for edit in latest.values())
 
-    def _is_told(self, edit: Edit) -> bool:
+    def _is_reported(self, edit: Edit) -> bool:
         return any(
             span.session_id == edit.session_id and span.since < edit.moment <= span.until
-            for spans in self.told
+            for spans in self.reported
             for span in spans
         )
 
 
 def spans_of(entries: Iterable[Mapping[str, Any]]) -> list[Span]:
-    """Return what an event's payload, or a task's result, tells of modified sessions."""
+    """Return the spans of the modified sessions in an event's payload, or in a task's result."""
     return [
         Span(one["_id"], moment_of(one["modifiedAt"]["from"]), moment_of(one["modifiedAt"]["to"]))
         for one in entries
@@ -92,5 +92,5 @@ def spans_of(entries: Iterable[Mapping[str, Any]]) -> list[Span]:
 
 
 def moment_of(text: str) -> datetime:
-    """Return a moment as the vendor writes it."""
+    """Parse a time as 360Learning writes it."""
     return datetime.fromisoformat(text)

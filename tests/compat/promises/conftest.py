@@ -1,4 +1,4 @@
-"""A database in the fresh Airflow home that the runner made, and a way to run DAGs of its DAG folder."""
+"""Create the database of the empty Airflow home, and make its DAG folder importable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands, in a process of their own."""
+"""The commands, in another process."""
 
 from __future__ import annotations
 

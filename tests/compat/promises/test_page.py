@@ -1,4 +1,4 @@
-"""The page inside Airflow 3, as each version mounts it; Airflow 2 loads the plugin and has no place for it."""
+"""The page inside Airflow 3, as each version mounts it. Airflow 2 loads the plugin but cannot show the page."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_airflow_loads_the_plugin() -> None:
     assert "learning360" in [one["name"] for one in plugins_manager.get_plugin_info()]
 
 
-@pytest.mark.skipif(OLD, reason="Airflow 2 has no place for it")
-def test_the_page_answers_who_is_logged_in(learning360_simulator: Simulator) -> None:
+@pytest.mark.skipif(OLD, reason="Airflow 2 cannot show the page")
+def test_page_responds_to_logged_in_users(learning360_simulator: Simulator) -> None:
     from fastapi.testclient import TestClient
 
     from airflow.api_fastapi.app import create_app, get_auth_manager
@@ -43,7 +43,7 @@ def test_the_page_answers_who_is_logged_in(learning360_simulator: Simulator) -> 
     action = "/learning360/api/connections/learning360_default/"
     assert client.post(f"{action}test", json={}).json()["ok"] is True
     session_id = learning360_simulator.session_ids[0]
-    answer = client.post(f"{action}request", json={"session_id": session_id}).json()
-    assert answer["document"]["_id"] == session_id
+    response = client.post(f"{action}request", json={"session_id": session_id}).json()
+    assert response["document"]["_id"] == session_id
     assert client.post(f"{action}sessions", json={"text": ""}).status_code == 200
     assert client.post(f"{action}workflows", json={"session_id": session_id}).status_code == 200

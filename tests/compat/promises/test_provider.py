@@ -23,7 +23,7 @@ AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 PREFIX = "extra__learning360__"
 
 
-def test_the_package_is_that_of_the_wheel() -> None:
+def test_package_is_imported_from_the_wheel() -> None:
     assert Path(airflow_provider_learning360.__file__).is_relative_to(sys.prefix)
 
 
@@ -50,7 +50,7 @@ def test_form_names_company_id_and_api_key() -> None:
     behaviour: Any = ProvidersManager().field_behaviours["learning360"]
     served = {name.replace("_", "-"): value for name, value in behaviour.items()}
 
-    # Airflow puts a prefix before the placeholders of extras, of which there are none.
+    # Airflow adds a prefix to the placeholders of extras; this provider has none.
     assert served == CONNECTION_TYPE["ui-field-behaviour"]
 
 
@@ -64,7 +64,7 @@ def test_connection_gives_the_hook() -> None:
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
 def test_hook_reads(auth: str, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = learning360_simulator
-    # An older form knows text only.
+    # An older form sends text only.
     extra = {"auth": auth, "timeout": "5.5", "retry_attempts": "2", "verify": "true", "trust_env": "false"}
     connection = {
         "conn_type": "learning360",

@@ -14,9 +14,9 @@ AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 MOVED = {"startDate": "2027-03-01T09:00:00.000Z"}
 
 
-def move_after(simulator: Any, session_id: str, looks: int) -> None:
-    """Let somebody move the session after it was read so often."""
-    when = {"path": f"/{session_id}/", "after_requests": looks}
+def move_after(simulator: Any, session_id: str, requests: int) -> None:
+    """Move the session after so many requests."""
+    when = {"path": f"/{session_id}/", "after_requests": requests}
     simulator.play({"when": when, "do": {"edit": {"session": session_id, "fields": MOVED}}})
 
 
@@ -31,7 +31,7 @@ def test_fetch_then_wait(where: str, learning360_simulator: Any) -> None:
 
     session_id = learning360_simulator.session_ids[0]
     before = learning360_simulator.session(session_id)
-    move_after(learning360_simulator, session_id, looks=4)
+    move_after(learning360_simulator, session_id, requests=4)
 
     run = getattr(fetch_then_wait, where).test(run_conf={"session_id": session_id})
 
@@ -48,7 +48,7 @@ def test_example_wait_then_act(learning360_simulator: Any) -> None:
     session_id = next(
         one for one in learning360_simulator.session_ids if len(learning360_simulator.session(one)["tutors"]) > 1
     )
-    move_after(learning360_simulator, session_id, looks=3)
+    move_after(learning360_simulator, session_id, requests=3)
     dag = wait_then_act()
     dag.get_task("wait_for_change").poke_interval = 0.1
 
@@ -73,13 +73,13 @@ def test_wrong_key_fails_at_once(learning360_simulator: Any, monkeypatch: pytest
 
 
 def rescheduling(since: str | None = None, deferrable: bool = False) -> ProgramSessionModifiedSensor:
-    """Return a sensor in mode `reschedule`."""
+    """Build a sensor in mode `reschedule`."""
     return ProgramSessionModifiedSensor(
         task_id="wait", session_id="0" * 24, mode="reschedule", since=since, deferrable=deferrable
     )
 
 
-def test_reschedule_needs_a_memory_or_since() -> None:
+def test_reschedule_needs_a_state_store_or_since() -> None:
     assert rescheduling(since="2026-01-01T00:00:00Z").mode == "reschedule"
     assert rescheduling(deferrable=True).deferrable
     if AIRFLOW >= (3, 3):

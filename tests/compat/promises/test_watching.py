@@ -1,4 +1,4 @@
-"""Watched assets, from Airflow 3.0 on; below, the rest of the provider works and says what is missing."""
+"""Watched assets, from Airflow 3.0 on. Older versions can use the rest of the provider, and say what is missing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
 URI = f"learning360://app.360learning.com/programs/sessions/{SESSION_ID}"
 
 
-def test_operator_of_changes_can_be_built() -> None:
+def test_changes_operator_can_be_built() -> None:
     assert ChangedProgramSessionsOperator(task_id="changed").kind == "modified"
 
 
-def test_shortest_interval_is_known_to_airflow() -> None:
+def test_airflow_knows_the_shortest_interval() -> None:
     ProvidersManager().initialize_providers_configuration()  # as Airflow's commands do
 
     assert conf.getfloat("learning360", "min_poll_interval") == 10
@@ -41,11 +41,11 @@ else:
     def test_asset_uri_has_one_form() -> None:
         from airflow.sdk import Asset
 
-        spelt_otherwise = f"learning360://App.360Learning.com//programs/sessions/{SESSION_ID.upper()}/"
-        assert Asset(spelt_otherwise).uri == URI
+        unusual = f"learning360://App.360Learning.com//programs/sessions/{SESSION_ID.upper()}/"
+        assert Asset(unusual).uri == URI
         assert import_module(ASSETS).program_session_asset(SESSION_ID.upper()).uri == URI
 
-    def test_watched_asset_can_be_built_and_its_trigger_made_anew() -> None:
+    def test_trigger_of_a_watched_asset_survives_serialization() -> None:
         asset = import_module(ASSETS).watched_program_session(SESSION_ID)
         (watcher,) = asset.watchers
         classpath, arguments = watcher.trigger.serialize()
@@ -60,7 +60,7 @@ else:
         with pytest.raises(ValueError, match="min_poll_interval"):
             import_module(ASSETS).watched_program_session(SESSION_ID, poll_interval=9)
 
-    def test_watcher_tells_of_an_edit(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_watcher_reports_an_edit(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.1")
         simulator = learning360_simulator
         session_id = simulator.session_ids[0]
@@ -69,7 +69,7 @@ else:
         (watcher,) = asset.watchers
 
         async def first_event() -> Any:
-            # Airflow's own way below 3.3, where triggers share nothing; above, it works too.
+            # Airflow below 3.3 runs each trigger alone; newer versions can do so as well.
             events = watcher.trigger.run()
             waiting = asyncio.ensure_future(anext(events))
             await asyncio.to_thread(simulator.wait_for, lambda one: len(one.requests) >= 2)

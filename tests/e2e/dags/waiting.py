@@ -1,4 +1,4 @@
-"""One DAG for each way of waiting; none is told since when."""
+"""One DAG for each way of waiting. No task is given `since`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from airflow.sdk import DAG
 
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 
-WAYS: dict[str, dict[str, Any]] = {
+MODES: dict[str, dict[str, Any]] = {
     "poke": {"poke_interval": 1},
     "reschedule": {"mode": "reschedule", "poke_interval": 3},
     "deferred": {"deferrable": True, "poke_interval": 1},
 }
 
-for name, way in WAYS.items():
+for name, arguments in MODES.items():
     with DAG(f"wait_{name}", schedule=None, catchup=False, is_paused_upon_creation=False) as dag:
         ProgramSessionModifiedSensor(
             task_id="wait",
@@ -23,6 +23,6 @@ for name, way in WAYS.items():
             timeout=600,
             retries=3,
             retry_delay=timedelta(seconds=1),
-            **way,
+            **arguments,
         )
     globals()[f"wait_{name}"] = dag

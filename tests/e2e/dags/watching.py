@@ -1,4 +1,4 @@
-"""DAGs that start because a session was modified. Which sessions, the tests say in the environment."""
+"""DAGs that start when a session was modified. The environment says which sessions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetAny
+from airflow.sdk import DAG, Asset
 
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
@@ -20,21 +20,14 @@ def react(dag_id: str, schedule: Any) -> None:
     globals()[dag_id] = dag
 
 
-def single(use: str, **arguments: Any) -> Asset:
-    return watched_program_session(SESSIONS[use][0], name=use, poll="single", **arguments)
+def single(name: str, **arguments: Any) -> Asset:
+    return watched_program_session(SESSIONS[name][0], name=name, poll="single", **arguments)
 
 
-# Each with an interval of its own, and so with a poller of its own.
-react("edited", [single("edited", poll_interval=1.0, watch=["startDate", "name", "tutors"])])
-react("killed", [single("killed", poll_interval=1.1)])
+# Assets with different intervals have different pollers.
+for asset in ("edited", "shown", "paused"):
+    react(asset, [single(asset, poll_interval=1.0, watch=["startDate", "name", "tutors"])])
+for asset in ("killed", "crashed"):
+    react(asset, [single(asset, poll_interval=1.1)])
 react("outage", [single("outage", poll_interval=1.2, learning_conn_id="outage")])
 react("burst", [watched_program_sessions("burst", SESSIONS["burst"], poll="single", poll_interval=0.5)])
-react(
-    "counted",
-    AssetAny(
-        *(
-            watched_program_session(one, name=f"counted {one}", poll="list", poll_interval=2)
-            for one in SESSIONS["counted"]
-        )
-    ),
-)

@@ -1,4 +1,4 @@
-"""Tasks and assets that meet attacks, and others beside them that do not. Which attacks, the test says."""
+"""Tasks and assets that are attacked, and others that are not. The environment says which attacks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ONCE: dict[str, Any] = {
 }
 
 
-def waits(name: str, watch: list[str]) -> None:
+def add_sensor(name: str, watch: list[str]) -> None:
     ProgramSessionModifiedSensor(
         task_id=name,
         session_id=SESSION_ID,
@@ -37,11 +37,11 @@ def waits(name: str, watch: list[str]) -> None:
         deferrable=True,
         poke_interval=1,
         max_failures=0,
-        timeout=300,
+        timeout=1800,  # longer than the test waits for it
     )
 
 
-def watched(name: str, watch: list[str], poll: Any) -> Asset:
+def watched_asset(name: str, watch: list[str], poll: Any) -> Asset:
     return watched_program_session(
         SESSION_ID,
         name=f"{poll} {name}",
@@ -54,7 +54,7 @@ def watched(name: str, watch: list[str], poll: Any) -> Asset:
 
 with DAG("attacked", **ONCE):
     for attack, fields in GIVEN["sensors"].items():
-        waits(attack, fields)
+        add_sensor(attack, fields)
 
 with DAG("attacked_at_once", **ONCE):
     for attack in GIVEN["tasks"]:
@@ -67,13 +67,13 @@ with DAG("attacked_at_once", **ONCE):
         ListProgramSessionsOperator(task_id=f"list_{attack}", fields=["_id", "name", "userLimit"], **arguments)
 
 attacked_assets = [
-    watched(attack, fields, poll) for attack, fields in GIVEN["assets"].items() for poll in ("single", "list")
+    watched_asset(attack, fields, poll) for attack, fields in GIVEN["assets"].items() for poll in ("single", "list")
 ]
 with DAG("attacked_assets", schedule=AssetAny(*attacked_assets), is_paused_upon_creation=False):
     EmptyOperator(task_id="nothing")
 
 with DAG("unrelated", **ONCE):
-    waits("calm", [])
+    add_sensor("calm", [])
 
-with DAG("unrelated_asset", schedule=[watched("calm", [], "single")], is_paused_upon_creation=False):
+with DAG("unrelated_asset", schedule=[watched_asset("calm", [], "single")], is_paused_upon_creation=False):
     ChangedProgramSessionsOperator(task_id="changed", retries=3, retry_delay=1)

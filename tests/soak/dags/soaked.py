@@ -1,4 +1,4 @@
-"""Two DAGs that act on changed sessions: one asset for many sessions, and many assets for one session each."""
+"""Two DAGs that act on changed sessions: one has an asset for many sessions, one has an asset for each session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow.sdk import DAG, AssetAny
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 
-# Names of the assets, and which sessions each of them watches.
+# Session IDs by asset name.
 MANY: dict[str, list[str]] = json.loads(os.environ["SOAK_MANY"])
 ONE: dict[str, str] = json.loads(os.environ["SOAK_ONE"])
 
@@ -22,7 +22,7 @@ def react(dag_id: str, schedule: Any) -> None:
     globals()[dag_id] = dag
 
 
-# Each kind with an interval of its own, and so with a poller of its own.
+# Different intervals, so that each DAG has its own poller.
 react(
     "many",
     [watched_program_sessions(name, sessions, poll="list", poll_interval=1.0) for name, sessions in MANY.items()],

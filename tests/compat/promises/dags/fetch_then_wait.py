@@ -11,7 +11,7 @@ from airflow_provider_learning360.sensors.program_session import ProgramSessionM
 
 
 def fetch_then_wait(deferrable: bool) -> DAG:
-    """Return the DAG; its wait starts at the first look, so that it needs no `since`."""
+    """Return the DAG; its wait starts at the first poll, so that it needs no `since`."""
     name = "in_triggerer" if deferrable else "on_worker"
     with DAG(f"fetch_then_wait_{name}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         fetched = GetProgramSessionOperator(

@@ -1,8 +1,8 @@
 """
-Measure how much memory each attack takes from a client: `python -m hostile.measured ACTOR CALL ATTACK...`.
+Measure how much memory each attack takes from a client: `python -m hostile.measure_memory ACTOR CALL ATTACK...`.
 
-Each attack meets a fork of its own, which has read a healthy answer before, so that no attack profits from what another
-one has left behind. Prints one JSON line an attack: its name, and the growth in MB.
+Each attack gets its own fork, which has read a healthy response before. So no attack can use memory that another one
+left behind. Prints one JSON line for each attack: its name, and the growth in MB.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from hostile.answers import SESSION_ID, Bounds
 from hostile.calls import ROUTES, AsyncCalls, Calls, SyncCalls
 from hostile.catalogue import CATALOGUE, Attack, attack_named
+from hostile.responses import SESSION_ID, Bounds
 from hostile.server import HostileServer
 
 MIB = 1024 * 1024
 BOUNDS = Bounds(document=16 * MIB, listing=32 * MIB, error=MIB, times=8)
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds; far longer than needed, because a busy machine must not fail a test
 IMPORTED = (
     "aiohttp",
     "airflow.providers.http.hooks.http",
@@ -68,22 +68,22 @@ def run_hook(calls: Calls, call: str) -> None:
         try:
             calls.count_streamed() if call == "stream" else calls.call(call)
         except SettingsError as error:
-            raise RuntimeError("the hook asked nobody") from error
+            raise RuntimeError("the hook sent no request") from error
     calls.close()
 
 
 def run_sync(server: HostileServer, call: str) -> None:
-    """Ask through the sync hook."""
+    """Carry out a call of the sync hook."""
     run_hook(SyncCalls("hostile"), call)
 
 
 def run_async(server: HostileServer, call: str) -> None:
-    """Ask through the async hook."""
+    """Carry out a call of the async hook."""
     run_hook(AsyncCalls("hostile"), call)
 
 
 def run_trigger(server: HostileServer, call: str) -> None:
-    """Wait in a trigger until it says that something happened: an error, or a session to look at."""
+    """Run a trigger until its first event: an error, or a session to poll."""
     from airflow_provider_learning360.api.changes import Watermark
     from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
@@ -97,7 +97,7 @@ def run_trigger(server: HostileServer, call: str) -> None:
 
 
 def run_poller(server: HostileServer, call: str) -> None:
-    """Watch in a poller until it has looked once."""
+    """Run a poller until it has polled once during the attack."""
     import pytest
 
     from airflow_provider_learning360.assets.program_session import watched_program_sessions
@@ -112,11 +112,11 @@ def run_poller(server: HostileServer, call: str) -> None:
         poll="list" if ROUTES[call] == "list" else "single",
     )
 
-    async def until_looked() -> None:
+    async def until_polled() -> None:
         async with running(Store(), asset) as triggerer:
             await triggerer.until(lambda: server.count(ROUTES[call]) > 1, PATIENCE)
 
-    asyncio.run(until_looked())
+    asyncio.run(until_polled())
 
 
 ACTORS: dict[str, Callable[[HostileServer, str], None]] = {
@@ -127,8 +127,8 @@ ACTORS: dict[str, Callable[[HostileServer, str], None]] = {
 }
 
 
-def meet(actor: str, call: str, attack: Attack, *, armed: bool = True) -> None:
-    """Let an actor meet an attack."""
+def attack_actor(actor: str, call: str, attack: Attack, *, armed: bool = True) -> None:
+    """Attack an actor."""
     with HostileServer(attack, {ROUTES[call]}, BOUNDS, armed=armed, patience=PATIENCE) as server:
         connect(server, attack, call)
         ACTORS[actor](server, call)
@@ -136,11 +136,11 @@ def meet(actor: str, call: str, attack: Attack, *, armed: bool = True) -> None:
 
 
 def growth(actor: str, call: str, name: str) -> float:
-    """Return by how many MB a process grows at most while an actor meets an attack."""
-    meet(actor, call, CATALOGUE[0], armed=False)  # opens and imports what stays
+    """Return the peak growth of a process in MB while an actor is attacked."""
+    attack_actor(actor, call, CATALOGUE[0], armed=False)  # allocates what stays: connections and imports
     gc.collect()
     before = resident()
-    meet(actor, call, attack_named(name))
+    attack_actor(actor, call, attack_named(name))
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6
 
 
@@ -153,7 +153,7 @@ def resident() -> int:
 def main() -> None:
     """Measure."""
     actor, call, *names = sys.argv[1:]
-    for module in IMPORTED:  # once for all forks; nothing is used here, since threads do not survive a fork
+    for module in IMPORTED:  # once for all forks; only imported, because threads do not survive a fork
         import_module(module)
     fork = multiprocessing.get_context("fork")
     for name in names:
