@@ -226,8 +226,10 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
         with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
-            self._deadline = datetime.fromisoformat(event["deadline"])
-            return self._poll_or_defer(context, self._deadline, error)
+            deadline = event["deadline"]
+            end = datetime.fromisoformat(deadline) if deadline else _after(datetime.now(tz=UTC), self.timeout)
+            self._deadline = end
+            return self._poll_or_defer(context, end, error)
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """

@@ -12,10 +12,12 @@ from airflow_provider_learning360.api.waiting import DateWait, seconds_until
 from airflow_provider_learning360.argument_checks import duration_parts
 from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.polling import SessionPollingSensor
-from airflow_provider_learning360.waiting_log import date_text, due_text
+from airflow_provider_learning360.waiting_log import date_text, due_text, label, shown_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.sensors.memory import TaskMemory
@@ -146,6 +148,17 @@ class SessionDateSensor(SessionPollingSensor):
         :param memory: Not used: the date is read again at each poll.
         """
         self._in_process["due"] = wait.due
+
+    def on_found(self, context: Context, session: ProgramSession, found: datetime, memory: TaskMemory) -> None:
+        """
+        Log that the time has come.
+
+        :param context: Airflow's task context.
+        :param session: The session as it is now.
+        :param found: The time.
+        :param memory: What the task remembers.
+        """
+        self.log.info("%s: the time has come (%s, %s).", label(session), self.describe_wait(), shown_time(found))
 
     def seconds_until_due(self) -> float:
         """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""

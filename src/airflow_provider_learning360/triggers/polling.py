@@ -41,7 +41,7 @@ class PollEvent(TypedDict):
     """
 
     kind: Literal["poll", "timeout", "error"]
-    deadline: Any
+    deadline: str | None
     error: NotRequired[dict[str, Any]]
     last_read: NotRequired[str]
     watermark: NotRequired[StoredWatermark | None]

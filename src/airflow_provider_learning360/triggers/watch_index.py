@@ -58,11 +58,19 @@ class WatchIndex:
         return bool(self._of_everything)
 
     def watches(self, session_id: str) -> bool:
-        """Whether any watcher watches this session."""
+        """
+        Whether any watcher watches a session.
+
+        :param session_id: ID of the session.
+        """
         return self.has_everything or session_id in self._by_id
 
     def is_there(self, session_id: str) -> bool:
-        """Whether the session existed at the last poll of it, or has not been polled."""
+        """
+        Whether a session existed when it was last polled, or has not been polled yet.
+
+        :param session_id: ID of the session.
+        """
         return any(watch.is_there(session_id) for watch in self._watches_of(session_id))
 
     def observe(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
