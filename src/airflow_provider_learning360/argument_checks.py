@@ -190,7 +190,6 @@ def _checks() -> dict[str, Check]:
     return {
         "session_id": _check_session_id,
         "sessions": _check_sessions,
-        "template_id": format_id,
         "learning_conn_id": _check_conn_id,
         "contract": lambda value, name: require_choice(name, value, ContractPolicy),
         "max_failures": lambda value, name: _check_count(value, name, 0),

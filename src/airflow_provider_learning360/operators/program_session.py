@@ -16,9 +16,10 @@ from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.mapped_label import name_mapped_task
 from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from airflow.providers.common.compat.sdk import Context
@@ -154,6 +155,18 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         self.contract = contract
         self.check_own_arguments()
         DocumentOptions(fields=fields, contract=contract).check()
+
+    @classmethod
+    def check_arguments(cls, given: Mapping[str, Any]) -> None:
+        """
+        Refuse arguments that cannot work in any run.
+
+        :param given: The arguments that are known when the DAG is parsed.
+        :raises FixArgumentError: An argument is not valid.
+        """
+        super().check_arguments(given)
+        if not is_template(given.get("template_id")):
+            format_id(given.get("template_id"), "template_id")
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """

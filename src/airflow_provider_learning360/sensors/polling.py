@@ -62,8 +62,8 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     `exponential_backoff` mean the same in every mode. Durations are seconds, a `timedelta`, or a mapping such as
     `{"minutes": 5}`.
 
-    A subclass says what it waits for (`build_wait`, `build_trigger`, `describe_wait`), and may add to what happens at a
-    poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
+    A subclass says what it waits for (`build_wait`, `build_trigger`, `describe_wait`).
+    It may add to what happens at a poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
@@ -212,7 +212,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         Go on after the trigger ended.
 
         :param context: Airflow's task context.
-        :param event: How it ended: `look` (poll again, on the worker), `timeout` or `error`; and the deadline.
+        :param event: How the wait ended, and its deadline.
         :returns: The document of the session.
         :raises AirflowSensorTimeout: The time is over.
         """

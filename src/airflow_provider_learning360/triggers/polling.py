@@ -53,8 +53,9 @@ class SessionPollingTrigger(BaseTrigger):
 
     Its arguments and its event hold no secret and no personal data: the worker reads the document.
 
-    A subclass says what is waited for (`build_wait`, `describe_wait`), and may say when the wait is over (`is_over`),
-    what the worker has to know (`event_payload`), and what the log says (`session_state`).
+    A subclass says what is waited for (`build_wait`, `describe_wait`).
+    It may say when the wait is over (`is_over`), what the worker has to know (`event_payload`), and what the log says
+    (`session_state`).
 
     :param session_id: ID of the session, 24 hexadecimal characters.
     :param learning_conn_id: ID of the Airflow connection.
