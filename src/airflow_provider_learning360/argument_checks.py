@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, get_args
 
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
-from airflow_provider_learning360.api.session_ids import find_session_id, format_id
+from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.rendering import is_reference, is_template
 
 Check = Callable[[Any, str], object]

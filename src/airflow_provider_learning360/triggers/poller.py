@@ -23,11 +23,11 @@ from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.outage import Outage
-from airflow_provider_learning360.triggers.watch_index import WatchIndex
 from airflow_provider_learning360.triggers.subscriptions import PollResult, Subscriptions
 from airflow_provider_learning360.triggers.time_slice import TimeSlice
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
 from airflow_provider_learning360.triggers.unreadable import UnreadableSessions
+from airflow_provider_learning360.triggers.watch_index import WatchIndex
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
