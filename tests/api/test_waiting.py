@@ -89,9 +89,9 @@ def test_missing_session_can_be_waited_for() -> None:
     wait = ModificationWait(None, on_missing="wait", max_failures=0)
     for _ in range(100):
         assert wait.evaluate(GONE) is None
-        assert wait.trouble is GONE
+        assert wait.error is GONE
     wait.evaluate(session_at(0))
-    assert wait.trouble is None
+    assert wait.error is None
     assert wait.evaluate(session_at(1)) is not None
 
 
@@ -132,11 +132,11 @@ def test_retry_after_is_kept_until_the_next_poll() -> None:
     wait = ModificationWait(Watermark(ID, T0))
     limit_sockets = RateLimitedError("later", retry_after=30.0)
     wait.evaluate(limit_sockets)
-    assert (wait.retry_after, wait.trouble) == (30.0, limit_sockets)
+    assert (wait.retry_after, wait.error) == (30.0, limit_sockets)
     wait.evaluate(DOWN)
-    assert (wait.retry_after, wait.trouble) == (0.0, DOWN)
+    assert (wait.retry_after, wait.error) == (0.0, DOWN)
     wait.evaluate(session_at(0))
-    assert (wait.retry_after, wait.trouble) == (0.0, None)
+    assert (wait.retry_after, wait.error) == (0.0, None)
 
 
 def test_session_without_modified_at_cannot_be_waited_for() -> None:
@@ -148,6 +148,6 @@ def test_session_without_modified_at_cannot_be_waited_for() -> None:
 def test_retry_after_is_limited_and_both_values_are_known(asked: float, longest: float | None, waits: float) -> None:
     wait = ModificationWait(Watermark(ID, T0), **({} if longest is None else {"longest_wait": longest}))
     wait.evaluate(RateLimitedError("later", retry_after=asked))
-    assert (wait.asked, wait.retry_after) == (asked, waits)
+    assert (wait.requested_wait, wait.retry_after) == (asked, waits)
     wait.evaluate(session_at(0))
-    assert (wait.asked, wait.retry_after) == (0.0, 0.0)
+    assert (wait.requested_wait, wait.retry_after) == (0.0, 0.0)

@@ -210,7 +210,11 @@ def test_ca_bundle_of_the_connection_is_used(hook_to: Callable[..., Any], tls: Q
 
 @pytest.mark.parametrize("word", [False, "false"])
 def test_verify_false_accepts_any_certificate(
-    hook_to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, certificate: Path, word: Any
+    hook_to: Callable[..., Any],
+    tls: QuietServer,
+    monkeypatch: pytest.MonkeyPatch,
+    certificate: Path,
+    word: Any,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.MonkeyPatch.context() as quiet:
@@ -229,7 +233,12 @@ def test_client_certificate_is_sent(hook_to: Callable[..., Any], tls: QuietServe
 @pytest.mark.parametrize("name", ["verify", "cert"])
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "not a PEM file"])
 def test_unusable_file_is_a_settings_error(
-    hook_to: Callable[..., Any], tls: QuietServer, tmp_path: Path, waits: list[float], name: str, there: bool
+    hook_to: Callable[..., Any],
+    tls: QuietServer,
+    tmp_path: Path,
+    waits: list[float],
+    name: str,
+    there: bool,
 ) -> None:
     file = tmp_path / "file.pem"
     if there:
@@ -317,7 +326,11 @@ def test_unusable_proxy_of_the_environment_is_an_error(
 
 @pytest.mark.parametrize("variable", BUNDLES)
 def test_ca_bundle_of_the_environment_is_used(
-    hook_to: Callable[..., Any], tls: QuietServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    hook_to: Callable[..., Any],
+    tls: QuietServer,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
 ) -> None:
     monkeypatch.setenv(variable, str(certificate))
     assert hook_to(url_of(tls))("list_program_sessions") == []
@@ -361,7 +374,11 @@ def test_ca_bundle_of_the_environment_does_not_override_settings(
 
 @pytest.mark.parametrize("variable", BUNDLES)
 def test_missing_ca_bundle_of_the_environment_is_an_error(
-    hook_to: Callable[..., Any], tls: QuietServer, monkeypatch: pytest.MonkeyPatch, waits: list[float], variable: str
+    hook_to: Callable[..., Any],
+    tls: QuietServer,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
+    variable: str,
 ) -> None:
     monkeypatch.setenv(variable, "/nowhere.pem")
     with pytest.raises(SettingsError, match=f"{variable} is '/nowhere.pem', but the file does not exist"):

@@ -11,17 +11,17 @@ from airflow.providers.common.compat.sdk import BaseOperator as EmptyTask
 
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError, RateLimitedError, UnavailableError
 from airflow_provider_learning360.operators.program_session import GetProgramSessionOperator
-from airflow_provider_learning360.policies.retry import LearningRetryPolicy, failing_fast
+from airflow_provider_learning360.policies.retry import LearningRetryPolicy, fail_fast
 
 
 def test_lasting_error_becomes_airflows_own_below_3_3() -> None:
-    with pytest.raises(AirflowFailException, match="NotFoundError: gone"), failing_fast(convert=True):
+    with pytest.raises(AirflowFailException, match="NotFoundError: gone"), fail_fast(convert=True):
         raise NotFoundError("gone")
 
 
 @pytest.mark.parametrize(("error", "convert"), [(NotFoundError("gone"), False), (UnavailableError("down"), True)])
 def test_error_is_unchanged_with_retry_policies(error: LearningError, convert: bool) -> None:
-    with pytest.raises(type(error)) as caught, failing_fast(convert=convert):
+    with pytest.raises(type(error)) as caught, fail_fast(convert=convert):
         raise error
     assert caught.value is error
 

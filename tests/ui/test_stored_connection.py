@@ -146,7 +146,9 @@ def test_path_is_refused_without_being_opened(
         return stat(one, *args, **kwargs)
 
     monkeypatch.setattr(os, "stat", recording)
-    monkeypatch.setattr("airflow_provider_learning360.hooks.learning.tls", lambda _: touched.append("tls"))
+    monkeypatch.setattr(
+        "airflow_provider_learning360.hooks.learning.build_connection_ssl_context", lambda _: touched.append("tls")
+    )
     url = f"/learning360/api/connections/{connection}/{action}"
     asking = Thread(target=lambda: responses.append(client.post(url, json=BODIES[action])), daemon=True)
     asking.start()

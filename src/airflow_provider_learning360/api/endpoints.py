@@ -24,7 +24,7 @@ _LIST = "a list of program sessions"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 DEFAULT_TOKEN_LIFETIME = 3600.0  # seconds; what 360Learning documents
 # Seconds. A shorter lifetime would cause a token call for every request; no token is used longer than the longest.
-SHORTEST_TOKEN_LIFETIME, LONGEST_TOKEN_LIFETIME = 60.0, 86_400.0
+MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60.0, 86_400.0
 
 
 def build_session_path(session_id: str, *parts: str) -> str:
@@ -170,12 +170,12 @@ def _parse_token(response: Response) -> Token:
 def _build_token(value: str, expires_in: Any) -> Token:
     """Return the token with a plausible lifetime, whatever `expires_in` says."""
     given = _lifetime_of(expires_in)
-    if SHORTEST_TOKEN_LIFETIME <= given <= LONGEST_TOKEN_LIFETIME:
+    if MIN_TOKEN_LIFETIME <= given <= MAX_TOKEN_LIFETIME:
         return Token(value, given)
     if not given > 0:  # also if it is NaN
         lifetime, shown = DEFAULT_TOKEN_LIFETIME, "no usable lifetime"
     else:
-        lifetime = min(max(given, SHORTEST_TOKEN_LIFETIME), LONGEST_TOKEN_LIFETIME)
+        lifetime = min(max(given, MIN_TOKEN_LIFETIME), MAX_TOKEN_LIFETIME)
         shown = f"a lifetime of {given:g} s"
     return Token(
         value,

@@ -386,7 +386,7 @@ def parse_object(model: type[D], what: str) -> Callable[[Response], D]:
         return model.from_json(value, was_sanitized=decoder.has_changed)
 
     def parse(response: Response) -> D:
-        return checked_answer(what, response, lambda: read(response.body))
+        return parse_response(what, response, lambda: read(response.body))
 
     return parse
 
@@ -424,10 +424,10 @@ def parse_learners(response: Response) -> list[Learner]:
             raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
         return _keep_readable(learners, TypeAdapter(Learner), f"{response.request} has")
 
-    return checked_answer("a list of learners", response, read)
+    return parse_response("a list of learners", response, read)
 
 
-def checked_answer(what: str, response: Response, parse: Callable[[], R]) -> R:
+def parse_response(what: str, response: Response, parse: Callable[[], R]) -> R:
     """
     Run a parser; where it fails, say what is wrong with the response, without showing anything of it.
 

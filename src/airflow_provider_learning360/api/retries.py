@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.errors import LearningError
 
-FIRST_WAIT = 1.0  # seconds before the first retry
-LONGEST_WAIT = 30.0  # seconds at which the backoff stops doubling
+MIN_BACKOFF = 1.0  # seconds before the first retry
+MAX_BACKOFF = 30.0  # seconds at which the backoff stops doubling
 MAX_RETRY_AFTERS = 20  # values of one `Retry-After` header that are read
 
 # Seconds; a longer `Retry-After` is cut to these.
@@ -74,8 +74,8 @@ def compute_wait(
 def _backoff(error: LearningError, attempt: int, jitter: Callable[[], float]) -> float:
     if error.retry_after is not None:
         # Never earlier than asked; a little later, so that refused clients do not all return at once.
-        return error.retry_after + jitter() * min(1.0, FIRST_WAIT)
-    grown: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt - 1, 30))
+        return error.retry_after + jitter() * min(1.0, MIN_BACKOFF)
+    grown: float = min(MAX_BACKOFF, MIN_BACKOFF * 2.0 ** min(attempt - 1, 30))
     return grown * (0.5 + jitter() / 2)
 
 
@@ -151,7 +151,7 @@ def compute_watch_wait(
     """
     if error is None:
         return interval * (1 + jitter() / 20)
-    longest = max(interval, LONGEST_WAIT if error.retryable else MAX_ERROR_WAIT)
+    longest = max(interval, MAX_BACKOFF if error.retryable else MAX_ERROR_WAIT)
     grown = min(longest, interval * 2.0 ** min(failures - 1, 30)) * (1 + jitter() / 4)
-    asked = 0.0 if error.retry_after is None else min(error.retry_after, longest_wait) + jitter() * FIRST_WAIT
+    asked = 0.0 if error.retry_after is None else min(error.retry_after, longest_wait) + jitter() * MIN_BACKOFF
     return max(grown, asked)

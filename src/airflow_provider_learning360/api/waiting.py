@@ -42,8 +42,8 @@ class Wait(ABC, Generic[Found]):
         self.failures = failures
         self.longest_wait = longest_wait
         self.retry_after = 0.0
-        self.asked = 0.0
-        self.trouble: LearningError | None = None
+        self.requested_wait = 0.0
+        self.error: LearningError | None = None
 
     @abstractmethod
     def find(self, session: ProgramSession) -> Found | None:
@@ -58,26 +58,26 @@ class Wait(ABC, Generic[Found]):
         """
         Evaluate one poll.
 
-        Afterwards, `asked` is the number of seconds that the server asked to wait, `retry_after` the same limited to
-        `longest_wait`, and `trouble` the error of the poll, or None.
+        Afterwards, `requested_wait` is the number of seconds that the server asked to wait, `retry_after` the same
+        limited to `longest_wait`, and `error` the error of the poll, or None.
 
         :param outcome: The session, or the error of the poll.
         :returns: The result of the wait, or None to poll again.
         :raises LearningError: Another poll would not help, or too many failed.
         """
-        self.asked, self.retry_after, self.trouble = 0.0, 0.0, None
+        self.requested_wait, self.retry_after, self.error = 0.0, 0.0, None
         if not isinstance(outcome, LearningError):
             self.failures = 0
             return self.find(outcome)
-        self.trouble = outcome
+        self.error = outcome
         if isinstance(outcome, NotFoundError) and self.on_missing == "wait":
             self.failures = 0
             return None
         if not outcome.retryable:
             raise outcome
         self.failures += 1
-        self.asked = outcome.retry_after or 0.0
-        self.retry_after = min(self.asked, self.longest_wait)
+        self.requested_wait = outcome.retry_after or 0.0
+        self.retry_after = min(self.requested_wait, self.longest_wait)
         if self.failures > self.max_failures:
             raise outcome.with_note(f"Failed polls in a row: {self.failures} (max_failures is {self.max_failures}).")
         return None

@@ -24,7 +24,7 @@ OnGone = Literal["ignore", "event"]
 PollKind = Literal["auto", "single", "list"]
 
 
-class StoredKnown(StoredWatermark):
+class StoredSessionState(StoredWatermark):
     """What is stored of one session: its watermark, whether it is gone, and how often it was found missing."""
 
     gone: bool
@@ -86,7 +86,7 @@ class SessionState:
     gone: bool = False
     times_gone: int = 0
 
-    def to_dict(self) -> StoredKnown:
+    def to_dict(self) -> StoredSessionState:
         """
         Return the state as JSON.
 
@@ -162,7 +162,7 @@ class WatchState:
         self.batch = ChangeBatch()
         self._unconfirmed: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
         # The `modifiedAt` of the last poll as it was sent: the same text cannot be a change.
-        self._looked_at: dict[str, Any] = {}
+        self._last_sent: dict[str, Any] = {}
         self._never_seen: set[str] = set()
         for session_id, known in (acknowledged or {}).items():
             if self.wants(session_id):
@@ -194,7 +194,7 @@ class WatchState:
         :param sent: Its `modifiedAt` as the API sent it.
         """
         known = self.observed.get(session_id)
-        return known is None or known.gone or self._looked_at.get(session_id) != sent
+        return known is None or known.gone or self._last_sent.get(session_id) != sent
 
     def observe(self, session: ProgramSession, sent: Any) -> bool:
         """
@@ -212,7 +212,7 @@ class WatchState:
             return False  # the next poll finds it again
         else:
             self._compare(session, known)
-        self._looked_at[session.id] = sent
+        self._last_sent[session.id] = sent
         return known is None
 
     def observe_missing(self, session_id: str) -> bool:
@@ -256,7 +256,7 @@ class WatchState:
         for session_id in {entry["_id"] for entry in found.sessions}:
             self._settle(session_id)
 
-    def shard(self, name: str) -> dict[str, StoredKnown]:
+    def shard(self, name: str) -> dict[str, StoredSessionState]:
         """
         Return a shard as it is stored.
 

@@ -22,7 +22,7 @@ from airflow_provider_learning360.dag_yaml.forms import (
     to_arguments,
     to_validator,
 )
-from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
+from airflow_provider_learning360.dag_yaml.mistakes import MAX_NAME_LENGTH, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders.addresses import UnmailableError
@@ -74,7 +74,7 @@ class PlanRemindersForm(
 
     delivery_dag_id: str = Field(
         pattern=NAME,
-        max_length=LONGEST_NAME,
+        max_length=MAX_NAME_LENGTH,
         description="ID of the DAG that delivers: one with a step learning360_deliver_reminders.",
         examples=["deliver_reminder"],
     )

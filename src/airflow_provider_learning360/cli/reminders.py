@@ -19,7 +19,7 @@ from airflow_provider_learning360.reminders.policy import ReminderPolicy
 if TYPE_CHECKING:
     from argparse import Namespace
 
-LONGEST_HORIZON = 3660  # days
+MAX_HORIZON = 3660  # days
 
 
 def reminder_schema(_: Namespace) -> None:
@@ -66,8 +66,8 @@ def _plan(args: Namespace, policy: ReminderPolicy, now: datetime, until: datetim
 
 def _window(args: Namespace, policy: ReminderPolicy) -> tuple[datetime, datetime]:
     """Return the time of the plan, and until when to look ahead."""
-    if not 0 <= args.horizon <= LONGEST_HORIZON:
-        raise FixArgumentError(f"--horizon: {args.horizon} is not a number of days from 0 to {LONGEST_HORIZON}.")
+    if not 0 <= args.horizon <= MAX_HORIZON:
+        raise FixArgumentError(f"--horizon: {args.horizon} is not a number of days from 0 to {MAX_HORIZON}.")
     try:
         now = datetime.fromisoformat(args.at) if args.at else datetime.now(tz=UTC)
         # A time without a zone is meant as the policy's times are.

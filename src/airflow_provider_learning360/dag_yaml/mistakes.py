@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from blueprint import DAGConfig
 
 NAME = r"^[\w.-]+$"  # of a DAG and of a task
-LONGEST_NAME = 250
+MAX_NAME_LENGTH = 250
 
 _WORD_WITH_AT = re.compile(r"\S*(?:@|%40)\S*")
 _PRESET = re.compile(r"['\"]?@[a-z]+\W*")
@@ -85,10 +85,10 @@ def check_names(config: DAGConfig) -> None:
     :raises ValueError: The ID of the DAG, or the name of a step, is not valid.
     """
     for place, name in [("dag_id", config.dag_id), *(("step", step) for step in config.steps)]:
-        if re.fullmatch(NAME, name) is None or len(name) > LONGEST_NAME:
+        if re.fullmatch(NAME, name) is None or len(name) > MAX_NAME_LENGTH:
             raise ValueError(
-                f"{place} {redact(repr(name))} is not a name: write up to {LONGEST_NAME} letters, digits, dots, dashes "
-                "and underscores, without blanks"
+                f"{place} {redact(repr(name))} is not a name: write up to {MAX_NAME_LENGTH} letters, digits, dots, "
+                "dashes and underscores, without blanks"
             )
 
 

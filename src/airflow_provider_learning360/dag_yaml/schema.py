@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import PydanticUndefined
 
-from airflow_provider_learning360.dag_yaml.mistakes import LONGEST_NAME, NAME
+from airflow_provider_learning360.dag_yaml.mistakes import MAX_NAME_LENGTH, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "learning360_"
-_NAME = {"type": "string", "pattern": NAME, "maxLength": LONGEST_NAME}
+_NAME = {"type": "string", "pattern": NAME, "maxLength": MAX_NAME_LENGTH}
 DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors know best
 
 

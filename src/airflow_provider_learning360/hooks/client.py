@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.error_mapping import error_from_timeout, error_from_transport
-from airflow_provider_learning360.hooks.tls import tls
+from airflow_provider_learning360.hooks.tls import build_connection_ssl_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -25,7 +25,7 @@ KEEP_ALIVE = 15.0  # seconds for which an idle connection is kept
 
 
 @dataclass
-class Flight:
+class AsyncAttempt:
     """
     The time limits of one request, from sending it to the last byte of its response.
 
@@ -66,11 +66,11 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     import aiohttp
 
     # Reading certificates takes tens of milliseconds.
-    context = await asyncio.to_thread(tls, settings)
+    context = await asyncio.to_thread(build_connection_ssl_context, settings)
     client = aiohttp.ClientSession(
         headers=headers,
         # No `sock_read`: aiohttp may return a connection to its pool with that timer running, and the timer then ends
-        # the next request. `Flight` keeps the time instead.
+        # the next request. `AsyncAttempt` keeps the time instead.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout),
         # Servers and firewalls drop idle connections, often without closing them. A later poll opens a new one.
         connector=aiohttp.TCPConnector(ssl=context, keepalive_timeout=KEEP_ALIVE),
@@ -89,7 +89,7 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
 
 
 def _build_tracing() -> aiohttp.TraceConfig:
-    """Return the callbacks of aiohttp that tell a `Flight` how far its request is."""
+    """Return the callbacks of aiohttp that tell an `AsyncAttempt` how far its request is."""
     import aiohttp
 
     tracing = aiohttp.TraceConfig()
@@ -98,9 +98,9 @@ def _build_tracing() -> aiohttp.TraceConfig:
         context.trace_request_ctx.is_reused = True
 
     async def start_timer(_: Any, context: Any, __: Any) -> None:
-        flight: Flight = context.trace_request_ctx
-        if flight.timer is not None:
-            flight.timer.reschedule(flight.next_deadline())
+        attempt: AsyncAttempt = context.trace_request_ctx
+        if attempt.timer is not None:
+            attempt.timer.reschedule(attempt.next_deadline())
 
     tracing.on_connection_reuseconn.append(note_reuse)
     tracing.on_request_headers_sent.append(start_timer)
@@ -108,7 +108,7 @@ def _build_tracing() -> aiohttp.TraceConfig:
 
 
 async def read_content_async(
-    request: Request, native: aiohttp.ClientResponse, reader: BodyReader, limits: Limits, flight: Flight
+    request: Request, native: aiohttp.ClientResponse, reader: BodyReader, limits: Limits, attempt: AsyncAttempt
 ) -> AsyncGenerator[bytes, None]:
     """
     Yield the body of a response, decompressed, within its limits.
@@ -121,7 +121,7 @@ async def read_content_async(
     :raises LearningError: The body broke off, or a limit was passed.
     """
     try:
-        while chunk := await _read_chunk(request, native, limits, flight):
+        while chunk := await _read_chunk(request, native, limits, attempt):
             for content in reader.feed(chunk):
                 yield content
                 # Bytes that have arrived are read without waiting. Without this pause no other coroutine would run.
@@ -135,22 +135,22 @@ async def read_content_async(
         native.close()
 
 
-async def _read_chunk(request: Request, native: aiohttp.ClientResponse, limits: Limits, flight: Flight) -> bytes:
+async def _read_chunk(request: Request, native: aiohttp.ClientResponse, limits: Limits, attempt: AsyncAttempt) -> bytes:
     """Return the next bytes of a response, still compressed; none at its end."""
     try:
-        async with asyncio.timeout_at(flight.next_deadline()):
+        async with asyncio.timeout_at(attempt.next_deadline()):
             chunk: bytes = await native.content.read(CHUNK_SIZE)
     except Exception as error:
-        if not is_transport_trouble(error):
+        if not is_transport_error(error):
             raise
         cause: Exception = error
     else:
         return chunk
     # Outside the handler: the transport's exception holds the URL and must not be chained.
-    raise error_from_aiohttp(request, cause, limits, flight)
+    raise error_from_aiohttp(request, cause, limits, attempt)
 
 
-def is_transport_trouble(error: Exception) -> bool:
+def is_transport_error(error: Exception) -> bool:
     """
     Whether an exception comes from the transport, and not from a bug of this provider.
 
@@ -173,7 +173,7 @@ def is_disconnect(error: Exception) -> bool:
     return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
 
 
-def error_from_aiohttp(request: Request, error: Exception, limits: Limits, flight: Flight) -> LearningError:
+def error_from_aiohttp(request: Request, error: Exception, limits: Limits, attempt: AsyncAttempt) -> LearningError:
     """
     Map an exception of `aiohttp` to an error; nothing of the exception's text is used.
 
@@ -183,6 +183,6 @@ def error_from_aiohttp(request: Request, error: Exception, limits: Limits, fligh
     :param flight: The time limits of the request.
     :returns: The error, by what to do next.
     """
-    if flight.is_over:
+    if attempt.is_over:
         return error_from_timeout(request, limits)
     return error_from_transport(request, error, timed_out=isinstance(error, TimeoutError), connection=limits.connection)

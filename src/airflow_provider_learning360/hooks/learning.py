@@ -55,7 +55,7 @@ from airflow_provider_learning360.hooks.lookup import check_conn_id, require_mis
 from airflow_provider_learning360.hooks.one_origin_session import OneOriginSession
 from airflow_provider_learning360.hooks.proxies import find_proxy
 from airflow_provider_learning360.hooks.request_options import check_headers, check_options
-from airflow_provider_learning360.hooks.tls import find_ca_bundle, tls
+from airflow_provider_learning360.hooks.tls import build_connection_ssl_context, find_ca_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -301,7 +301,7 @@ class LearningHook(ConnectionType, HttpHook):
         # Checked here, once: `requests` would report a wrong file or proxy as a broken network.
         find_proxy(self.settings)
         if find_ca_bundle(self.settings) not in (True, False) or self.settings.cert:
-            tls(self.settings)
+            build_connection_ssl_context(self.settings)
         return self.get_conn()
 
     def _carry_out(

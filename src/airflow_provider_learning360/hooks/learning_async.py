@@ -29,10 +29,10 @@ from airflow_provider_learning360.api.messages import Call, Limits, Request, Res
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.hooks.client import (
     CHUNK_SIZE,
-    Flight,
+    AsyncAttempt,
     error_from_aiohttp,
     is_disconnect,
-    is_transport_trouble,
+    is_transport_error,
     open_client,
     read_content_async,
 )
@@ -262,36 +262,36 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         settings, _, _ = await self._open()
         deadline = asyncio.get_running_loop().time() + limits.max_seconds
         while True:
-            flight = Flight(deadline, settings.timeout)
+            attempt = AsyncAttempt(deadline, settings.timeout)
             try:
-                return await self._send_once(request, limits, flight, streamed=streamed)
+                return await self._send_once(request, limits, attempt, streamed=streamed)
             except LearningError as error:
                 return error
             except Exception as error:
-                if not is_transport_trouble(error):
+                if not is_transport_error(error):
                     raise
                 cause: Exception = error
             # The server closed a pooled connection while it was idle: send once more, on a new one.
-            if not (flight.is_reused and request.may_repeat and is_disconnect(cause)):
+            if not (attempt.is_reused and request.may_repeat and is_disconnect(cause)):
                 # Outside the handler: the transport's exception holds the URL and must not be chained.
-                return error_from_aiohttp(request, cause, limits, flight)
+                return error_from_aiohttp(request, cause, limits, attempt)
 
-    async def _send_once(self, request: Request, limits: Limits, flight: Flight, *, streamed: bool) -> Response:
+    async def _send_once(self, request: Request, limits: Limits, attempt: AsyncAttempt, *, streamed: bool) -> Response:
         """Send a request and return its response, with its body unless that is streamed."""
-        native = await self._request(request, flight)
+        native = await self._request(request, attempt)
         response, reader = _begin_response(request, native, limits)
-        content = read_content_async(request, native, reader, limits, flight)
+        content = read_content_async(request, native, reader, limits, attempt)
         if streamed and response.is_success:
             return replace(response, content=content)
         return replace(response, body=b"".join([chunk async for chunk in content]), is_cut=reader.is_cut)
 
-    async def _request(self, request: Request, flight: Flight) -> aiohttp.ClientResponse:
+    async def _request(self, request: Request, attempt: AsyncAttempt) -> aiohttp.ClientResponse:
         """Send a request and return the response as soon as its headers have arrived."""
         from yarl import URL
 
         settings, _, client = await self._open()
         query = f"?{urlencode(request.query)}" if request.query else ""
-        async with asyncio.timeout_at(flight.deadline) as flight.timer:
+        async with asyncio.timeout_at(attempt.deadline) as attempt.timer:
             return await client.request(
                 request.method,
                 URL(f"{settings.host}{request.path}{query}", encoded=True),
@@ -301,7 +301,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
                 proxy=find_proxy(settings),
                 # Limits what is held in memory if the caller reads slowly.
                 read_bufsize=CHUNK_SIZE,
-                trace_request_ctx=flight,
+                trace_request_ctx=attempt,
             )
 
     async def _authorize(self, refused: Token | None) -> bool:

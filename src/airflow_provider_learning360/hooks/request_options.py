@@ -13,7 +13,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.settings import character_name
 from airflow_provider_learning360.hooks.tls import build_ssl_context
 
-LONGEST_TIMEOUT = 1e9  # seconds; a socket takes hardly more
+MAX_TIMEOUT = 1e9  # seconds; a socket takes hardly more
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -66,7 +66,7 @@ def _is_timeout(value: Any) -> bool:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_TIMEOUT
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_TIMEOUT
 
 
 def _is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:

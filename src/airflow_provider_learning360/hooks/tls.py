@@ -23,7 +23,7 @@ T = TypeVar("T")
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def tls(settings: LearningSettings) -> ssl.SSLContext:
+def build_connection_ssl_context(settings: LearningSettings) -> ssl.SSLContext:
     """
     Build the SSL context from `verify` and `cert` of a connection. Reads files.
 

@@ -15,7 +15,7 @@ from airflow_provider_learning360.api.session_ids import find_session_id, format
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.mapped_label import name_mapped_task
-from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The document.
         """
-        with failing_fast():
+        with fail_fast():
             session = self.hook.get_program_session(find_session_id(self.session_id))
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
@@ -177,7 +177,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         """
         from airflow_provider_learning360.api.models import require_field_names
 
-        with failing_fast():
+        with fail_fast():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
             windows, template_id = self._windows(), format_id(self.template_id, "template_id")
             sessions = self.hook.list_program_sessions(contract=self.contract)

@@ -32,7 +32,7 @@ from airflow_provider_learning360.api.errors import (
 )
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.learning_operator import LearningOperator
-from airflow_provider_learning360.policies.retry import failing_fast, with_retry_policy
+from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
 from airflow_provider_learning360.reminders import INSTALL_COMMAND
 from airflow_provider_learning360.rendering import is_template
 
@@ -103,7 +103,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         from airflow_provider_learning360.reminders.announced_dates import AnnouncedDatesStore
         from airflow_provider_learning360.reminders.planner import plan
 
-        with failing_fast():
+        with fail_fast():
             policy = check_policy(self.policy)
             store = AnnouncedDatesStore(policy, self.learning_conn_id)
             announced, now = store.load(), datetime.now(tz=UTC)
@@ -272,7 +272,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         from airflow_provider_learning360.reminders.reminder import DueReminder
         from airflow_provider_learning360.reminders.transport import SmtpTransport
 
-        with failing_fast():
+        with fail_fast():
             policy = check_policy(self.policy)
             planned = DueReminder.from_conf(self.reminder or self._read_conf(context))
             ledger = TaskDeliveryLedger(context.get("task_state_store"))

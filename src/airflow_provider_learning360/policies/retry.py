@@ -60,7 +60,7 @@ class LearningRetryPolicy(RetryPolicy):
             return RetryDecision.fail(f"{type(exception).__name__}: a retry would not help")
         if exception.retry_after is not None:
             limit = max_task_wait()
-            delay = timedelta(seconds=at_most(exception.retry_after, limit))
+            delay = timedelta(seconds=cap_wait(exception.retry_after, limit))
             own = getattr((context or {}).get("task"), "retry_delay", None)
             if own is not None and own >= delay:
                 return RetryDecision.default()  # the task already waits longer than asked
@@ -89,7 +89,7 @@ class LearningRetryPolicy(RetryPolicy):
         return cls()
 
 
-def at_most(asked: float, limit: float) -> float:
+def cap_wait(asked: float, limit: float) -> float:
     """
     Limit the seconds that a server asked to wait.
 
@@ -115,7 +115,7 @@ def with_retry_policy(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def failing_fast(convert: bool = not HAS_RETRY_POLICIES) -> Iterator[None]:
+def fail_fast(convert: bool = not HAS_RETRY_POLICIES) -> Iterator[None]:
     """
     Let a task fail at once after an error that a retry would not fix, also on Airflow below 3.3.
 

@@ -27,8 +27,8 @@ from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.mapped_label import name_mapped_task, send_label
 from airflow_provider_learning360.policies.retry import (
     HAS_RETRY_POLICIES,
-    at_most,
-    failing_fast,
+    cap_wait,
+    fail_fast,
     with_retry_policy,
 )
 from airflow_provider_learning360.sensors.memory import TaskMemory
@@ -51,7 +51,7 @@ LAST_POLL_SECONDS = 5.0
 # Airflow doubles its interval with each poll, and no float holds what that gives after 1,000 of them.
 MAX_POLLS_COUNTED = 64
 # Python writes no deferral that ends after the year 9999.
-LONGEST_DEFERRAL = timedelta(days=36500)
+MAX_DEFERRAL = timedelta(days=36500)
 
 
 class SessionPollingSensor(LearningOperator, BaseSensorOperator):
@@ -200,7 +200,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :param context: Airflow's task context.
         :returns: The document of the session.
         """
-        with failing_fast():
+        with fail_fast():
             started = self._started(context)
             self._deadline = None if started is None else _after(started, self.timeout)
             if not self.deferrable:
@@ -224,7 +224,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         if event["kind"] == "timeout":
             raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:g} s. {self._waited_for()}")
         # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
-        with failing_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
+        with fail_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
             deadline = event["deadline"]
             end = datetime.fromisoformat(deadline) if deadline else _after(datetime.now(tz=UTC), self.timeout)
@@ -250,7 +250,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
-        self._not_before = time.monotonic() + self._capped_wait(wait.asked)
+        self._not_before = time.monotonic() + self._capped_wait(wait.requested_wait)
         if isinstance(outcome, LearningError):
             self._waiting_log.note_error(outcome, wait, failures_before)
             return False
@@ -311,7 +311,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             self.log.warning(
                 "360Learning asked to wait %g s. The wait is %g s, by [learning360] %s.", asked, limit, option
             )
-        return at_most(asked, limit)
+        return cap_wait(asked, limit)
 
     def _poll_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
         """Poll, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
@@ -352,7 +352,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
                 first_wait=first_wait,
             ),
             method_name="execute_complete",
-            timeout=min(max(remaining, timedelta(0)) + DEFERRAL_MARGIN, LONGEST_DEFERRAL),
+            timeout=min(max(remaining, timedelta(0)) + DEFERRAL_MARGIN, MAX_DEFERRAL),
         )
 
     def _read_session(self) -> ProgramSession | LearningError:

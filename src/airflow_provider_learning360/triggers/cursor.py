@@ -22,7 +22,7 @@ from airflow_provider_learning360.triggers.tracebacks import format_frames
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from airflow_provider_learning360.api.watch_state import StoredKnown
+    from airflow_provider_learning360.api.watch_state import StoredSessionState
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +91,10 @@ class Cursor:
                 if saved is None:
                     watch.dirty_shards.add(shard)
 
-    async def _read(self, shard: str) -> dict[str, StoredKnown]:
+    async def _read(self, shard: str) -> dict[str, StoredSessionState]:
         # The lock: an earlier watcher of this asset may be writing.
         async with _lock():
-            stored: dict[str, StoredKnown] = await self._store.aget(_key(shard), {})
+            stored: dict[str, StoredSessionState] = await self._store.aget(_key(shard), {})
             return stored
 
     async def _write(self, shard: str, watch: WatchState) -> bool:

@@ -97,7 +97,7 @@ class Poller:
             while True:
                 started = time.monotonic()
                 hook = hook or await self._new_hook()
-                error = await self._look_in_time(hook)
+                error = await self._poll_in_time(hook)
                 self._outage.note_poll(error)
                 seconds = self._wait_after(error)
                 self._outage.log_news(seconds)
@@ -128,7 +128,7 @@ class Poller:
             return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
         return isinstance(error, FixConnectionError)
 
-    async def _look_in_time(self, hook: LearningAsyncHook) -> LearningError | None:
+    async def _poll_in_time(self, hook: LearningAsyncHook) -> LearningError | None:
         """Poll, and log if that takes very long."""
         hanging = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
         try:
@@ -156,7 +156,7 @@ class Poller:
         self.subscriptions.joined.clear()  # this poll includes all who have joined until now
         index = await WatchIndex.of(self.subscriptions)
         try:
-            error = await self._look_at_all(hook, index)
+            error = await self._poll_all(hook, index)
         except LearningError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - raising it would end all watchers, which Airflow restarts at once
@@ -170,7 +170,7 @@ class Poller:
             self._unreadable = before  # nothing of this poll was logged
         return error
 
-    async def _look_at_all(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
+    async def _poll_all(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
         is_list_cheaper = index.has_everything or (len(index.ids) > SINGLE_POLL_LIMIT and not self._list_is_bare)
         if self.poll_kind == "list" or (self.poll_kind == "auto" and is_list_cheaper):
             return await self._poll_list(hook, index)
@@ -189,7 +189,7 @@ class Poller:
         if bare:
             # If no session has a date, the platform sends none, and the list need not be read again.
             self._list_is_bare = not self._answered
-            error = await self._look_at_bare(hook, index, bare) or error
+            error = await self._poll_bare(hook, index, bare) or error
         return error
 
     async def _read_list(self, hook: LearningAsyncHook, index: WatchIndex) -> tuple[set[str], set[str]]:
@@ -216,7 +216,7 @@ class Poller:
                     self._answered += 1
         return bare, unseen
 
-    async def _look_at_bare(self, hook: LearningAsyncHook, index: WatchIndex, bare: set[str]) -> LearningError | None:
+    async def _poll_bare(self, hook: LearningAsyncHook, index: WatchIndex, bare: set[str]) -> LearningError | None:
         """Poll one by one those of which the list does not say when they were modified, as on older platforms."""
         if self.poll_kind == "list":
             return ContractError(

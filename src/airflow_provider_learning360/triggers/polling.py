@@ -186,7 +186,7 @@ class SessionPollingTrigger(BaseTrigger):
     async def _poll_until_over(self, hook: LearningAsyncHook, waiting_log: WaitingLog) -> dict[str, Any]:
         wait = self.build_wait()
         wait.longest_wait = max_triggerer_wait()
-        wait.asked, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
+        wait.requested_wait, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
         for number in count(1):
             self._log_capped_wait(wait)
             if not await self._sleep(number, wait, waiting_log):
@@ -256,10 +256,10 @@ class SessionPollingTrigger(BaseTrigger):
         return None if self.deadline is None else datetime.fromisoformat(self.deadline)
 
     def _log_capped_wait(self, wait: Wait[Any]) -> None:
-        if wait.asked > wait.retry_after:
+        if wait.requested_wait > wait.retry_after:
             self.log.warning(
                 "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "
                 "([learning360] max_triggerer_wait).",
-                wait.asked,
+                wait.requested_wait,
                 wait.retry_after,
             )
