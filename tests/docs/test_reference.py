@@ -89,7 +89,7 @@ def test_no_page_is_loaded_from_elsewhere(site: Path) -> None:
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", page) == []
 
 
-@pytest.mark.parametrize("module", public_names())
+@pytest.mark.parametrize("module", sorted(public_names()))
 def test_a_module_and_the_page_list_the_same_names(module: str) -> None:
     names, written = listed(module), public_names()[module]
     if module.endswith(".errors"):
@@ -108,7 +108,7 @@ def with_documented_arguments() -> dict[str, Callable[..., Any]]:
     }
 
 
-@pytest.mark.parametrize("name", with_documented_arguments())
+@pytest.mark.parametrize("name", sorted(with_documented_arguments()))
 def test_every_argument_is_documented(name: str) -> None:
     one = with_documented_arguments()[name]
     parameters = inspect.signature(one).parameters.values()

@@ -23,7 +23,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError
 from airflow_provider_learning360.ui.workflow import WORKFLOWS, build_workflows
 from test_examples import results
-from test_yaml_examples import known, make_changes
+from test_yaml_examples import make_changes
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 ONLY_DIGITS = "123456789012345678901234"  # which YAML takes for a number, unless it is quoted
@@ -199,7 +199,7 @@ def test_snippet_runs_for_a_session_without_an_end(
         {"when": {"path": session_id, "after_requests": 3}, "do": {"edit": {"session": session_id, "fields": moved}}}
     )
     monkeypatch.setattr(ChangedProgramSessionsOperator, "execute", lambda *_, **__: make_changes(session_id))
-    dags = known(*build(snippet(kind, dialect, session_id, learning_conn_id="learning360_default"), home).values())
+    dags = store_dags(*build(snippet(kind, dialect, session_id, learning_conn_id="learning360_default"), home).values())
     for task in readers_of(dags):
         if kind == "wait" and task.task_id == "wait_for_change":
             task.poke_interval = 0.1
