@@ -23,7 +23,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError
 from airflow_provider_learning360.ui.workflow import WORKFLOWS, build_workflows
 from test_examples import results
-from test_yaml_examples import make_changes
+from test_yaml_examples import make_changes, store_dags
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 ONLY_DIGITS = "123456789012345678901234"  # which YAML takes for a number, unless it is quoted
