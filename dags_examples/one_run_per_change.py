@@ -5,7 +5,7 @@ Two DAGs. When sessions change in 360Learning, Airflow starts `dispatch_changes`
 changed session. So each session has a run of its own, which you can check, retry and clear by itself.
 
 **Try it:** switch both DAGs on, wait a minute, and edit a session. Within a minute, both DAGs run.
-Triggered by hand, `dispatch_changes` has no changes to hand on, and skips; `react_to_one_session` reads the example session.
+Triggered by hand, `dispatch_changes` has no changes to pass on, and skips; `react_to_one_session` reads the example session.
 
 How it works: the runs are partitions of the asset `changed_program_session`. The partition key is the ID of the session.
 Needs Airflow 3.3.

@@ -6,7 +6,7 @@ Like `deliver_reminder`, but a person approves each reminder first. The training
 **Try it:** trigger it, and open *Required Actions* in Airflow. Choose *Approve* or *Reject*. If nobody does within half an hour,
 Airflow approves. Triggered by hand, the DAG has no reminder to send: after the approval, `send` skips.
 
-To use it, write its name into `plan_reminders`, in both places where `deliver_reminder` stands. Do so before the first reminder:
+To use it, write its name into `plan_reminders`, in both places, instead of `deliver_reminder`. Do so before the first reminder:
 each of the two DAGs would deliver a reminder once.
 
 Needs Airflow 3.3, and a connection `smtp_default` of type `smtp` with `from_email` in its extra. Any other notifier works as well,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -43,7 +44,6 @@ myst_heading_anchors = 4
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 maximum_signature_line_length = 80
 add_module_names = False
 python_use_unqualified_type_names = True
@@ -72,13 +72,20 @@ def rewrite_docstring(_app: Sphinx, what: str, _name: str, subject: Any, _option
     """Write `code` as Sphinx wants it, and add what annotations and attributes say."""
     lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
     function = subject.__init__ if what == "class" else subject
-    annotations = getattr(function, "__annotations__", {})
-    show_values(annotations, lines)
+    show_values(annotations_of(function), lines)
     if what == "class":
         lines[:] = [line.replace(":returns:", ":Pushes to XCom:") for line in lines]
         name_templated(getattr(subject, "template_fields", ()), lines)
     elif what in ("function", "method"):
-        name_result(annotations.get("return"), lines)
+        name_result(annotations_of(function).get("return"), lines)
+
+
+def annotations_of(function: Any) -> dict[str, Any]:
+    """Return the annotations of a function, with those that its signature takes from the class above."""
+    if not inspect.isfunction(function):
+        return {}
+    parameters = inspect.signature(function).parameters.values()
+    return {**{one.name: one.annotation for one in parameters}, **function.__annotations__}
 
 
 def show_values(annotations: dict[str, Any], lines: list[str]) -> None:

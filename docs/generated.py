@@ -115,9 +115,8 @@ def literal_types() -> dict[str, str]:
     """Return the values that arguments take, by the name of their type."""
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.waiting import OnMissing
-    from airflow_provider_learning360.api.watch_state import OnGone
+    from airflow_provider_learning360.api.watch_state import OnGone, PollKind
     from airflow_provider_learning360.operators.changes import Kind
-    from airflow_provider_learning360.triggers.poller import PollKind
 
     types = {
         "ContractPolicy": ContractPolicy,

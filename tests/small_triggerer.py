@@ -43,7 +43,7 @@ class Store:
                 found |= {one: known["modified_at"][:23] + "Z" for one, known in json.loads(row).items()}
         return found
 
-    async def keep(self, asset: Any, watermark: Watermark) -> None:
+    async def store_watermark(self, asset: Any, watermark: Watermark) -> None:
         """Store a watermark, as if an earlier watcher had stored it."""
         session_id = watermark.session_id
         watch = WatchState([session_id], watermark.watch, acknowledged={session_id: SessionState(watermark)})
@@ -76,12 +76,12 @@ class Triggerer:
     Runs watch triggers as Airflow's triggerer does.
 
     :param store: The asset state store.
-    :param confirming: Whether Airflow stores the events, and says so.
+    :param acknowledging: Whether Airflow stores the events, and acknowledges them.
     """
 
-    def __init__(self, store: Store, confirming: bool = True, **options: Any) -> None:
+    def __init__(self, store: Store, acknowledging: bool = True, **options: Any) -> None:
         self.store = store
-        self.confirming = confirming
+        self.acknowledging = acknowledging
         self.manager = SharedStreamManager(**options)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.failed: list[BaseException] = []
@@ -104,7 +104,7 @@ class Triggerer:
             async for event in trigger.filter_shared_stream(raw):
                 sequence = self.manager.bind_pending_event(trigger_id=number, key=key)
                 self.events.append((name, json.loads(json.dumps(event.payload))))
-                if self.confirming:
+                if self.acknowledging:
                     asyncio.get_running_loop().call_soon(self.manager.confirm_persisted, [sequence])
         except Exception as error:  # noqa: BLE001 - kept for the test
             self.failed.append(error)
@@ -119,7 +119,7 @@ class Triggerer:
         return result
 
     async def stop(self) -> None:
-        """Stop as after `kill -9`: nothing more is confirmed or stored."""
+        """Stop as after `kill -9`: nothing more is acknowledged or stored."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -139,9 +139,9 @@ class Triggerer:
 
 
 @contextlib.asynccontextmanager
-async def running(store: Store, *assets: Any, confirming: bool = True, **options: Any) -> AsyncIterator[Triggerer]:
+async def running(store: Store, *assets: Any, acknowledging: bool = True, **options: Any) -> AsyncIterator[Triggerer]:
     """Watch assets while the block runs."""
-    one = Triggerer(store, confirming, **options)
+    one = Triggerer(store, acknowledging, **options)
     one.start(*assets)
     try:
         yield one
@@ -149,7 +149,7 @@ async def running(store: Store, *assets: Any, confirming: bool = True, **options
         await one.stop()
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def remove_waiting_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the waiting times and the shortest interval, and reset what other tests left in this process."""
     monkeypatch.setattr(poller, "JOIN_DEBOUNCE", 0.02)
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")

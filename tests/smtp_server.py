@@ -1,7 +1,7 @@
 """
 A real SMTP server on loopback that keeps what it accepts, and misbehaves where a test wants it to.
 
-In a thread: `with SmtpServer() as server`. In a process of its own: `with FarSmtpServer(log) as server`, or by hand
+In a thread: `with SmtpServer() as server`. In a process of its own: `with SmtpServerProcess(log) as server`, or by hand
 `python tests/smtp_server.py --port N --log FILE`, which appends one JSON line for each accepted mail.
 """
 
@@ -207,7 +207,7 @@ class SmtpServer:
             self.mails.append(mail)
 
 
-class FarSmtpServer:
+class SmtpServerProcess:
     """
     The server in a process of its own. Use it as a context manager.
 

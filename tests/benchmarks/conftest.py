@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from far_simulator import FarSimulator
+from simulator_process import SimulatorProcess
 
 
 class Figure(NamedTuple):
@@ -56,14 +56,14 @@ def measuring(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def far_simulator(
+def simulator_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., AbstractContextManager[tuple[str, str]]]:
     """Start a simulator in a process of its own; return its URL, and the ID of a session with many learners."""
 
     @contextmanager
     def start(learners: int, scenario: dict[str, object] | None = None, sessions: int = 1) -> Iterator[tuple[str, str]]:
-        with FarSimulator(sessions, learners) as simulator:
+        with SimulatorProcess(sessions, learners) as simulator:
             if scenario:
                 simulator.play(scenario)
             monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(simulator.connection))

@@ -19,8 +19,8 @@ def timed(call: Callable[[], Any]) -> tuple[float, float, Any]:
     return time.perf_counter() - clock, time.process_time() - cpu, result
 
 
-def test_fetching(benchmark: Any, measuring: bool, figure: Callable[..., None], far_simulator: Any) -> None:
-    with far_simulator(learners=20_000 if measuring else 50) as (url, session_id), requests.Session() as plain:
+def test_fetching(benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any) -> None:
+    with simulator_process(learners=20_000 if measuring else 50) as (url, session_id), requests.Session() as plain:
         hook = LearningHook()
         address = f"{url}/api/v1/programs/sessions/{session_id}/"
         keys = {"X-company-id": "demo-company", "X-apiKey": "demo-key"}

@@ -23,7 +23,7 @@ from airflow_provider_learning360.reminders.mail import build_mail
 from airflow_provider_learning360.reminders.mail_templates import build_values, render
 from airflow_provider_learning360.reminders.transport import SmtpTransport
 from real_airflow import rss
-from smtp_server import FarSmtpServer
+from smtp_server import SmtpServerProcess
 
 SENDER = "Académie <academy@example.com>"
 SESSION = ProgramSession.model_validate(
@@ -66,7 +66,7 @@ def test_mailing(
 ) -> None:
     count, peers = (10_000, 500) if measuring else (20, 2)
     memory: list[float] = []
-    with FarSmtpServer(tmp_path / "mails") as server:
+    with SmtpServerProcess(tmp_path / "mails") as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
         send = partial(deliver, "reminder", transport=SmtpTransport(), delivery="at_least_once", batch_size=count)
         send(watched(20, []), ledger=Entries())  # what is imported and compiled once

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Response
 
 from chromium import browser, chromium
-from far_simulator import FarSimulator
 from real_airflow import Airflow
+from simulator_process import SimulatorProcess
 
 DAGS = Path(__file__).resolve().parents[1] / "browser" / "dags"
 START_UP = """
@@ -52,7 +52,7 @@ def test_page_opening_and_search_time(
         pytest.skip("tests/browser opens the page; here it is timed")
     if chromium() is None:
         pytest.skip("no browser on this machine")
-    with FarSimulator(sessions=10_000, learners=60) as simulator:
+    with SimulatorProcess(sessions=10_000, learners=60) as simulator:
         airflow = Airflow(tmp_path / "home", {"learning360_default": simulator.connection}, DAGS)
         airflow.command("db", "migrate")
         try:

@@ -59,12 +59,12 @@ async def read(way: Callable[[LearningAsyncHook], Awaitable[int]]) -> tuple[int,
         return await watched(way(hook))
 
 
-def test_streaming(benchmark: Any, measuring: bool, figure: Callable[..., None], far_simulator: Any) -> None:
+def test_streaming(benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any) -> None:
     sessions = 10_000 if measuring else 100
     looks: list[tuple[int, float, int]] = []
     peer = ("", "")
 
-    with far_simulator(learners=96, sessions=sessions):
+    with simulator_process(learners=96, sessions=sessions):
         benchmark.pedantic(lambda: looks.append(asyncio.run(read(streamed))), rounds=5 if measuring else 1)
         if measuring:
             _, stall, extra = asyncio.run(read(listed))

@@ -128,7 +128,7 @@ async def longest_gap(stop: asyncio.Event) -> float:
     return longest
 
 
-def test_event_loop(benchmark: Any, measuring: bool, figure: Callable[..., None], far_simulator: Any) -> None:
+def test_event_loop(benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any) -> None:
     learners = 43_000 if measuring else 1_000
     slow = {"do": {"delay": 2 if measuring else 0.05}}
     sizes: list[int] = []
@@ -144,7 +144,7 @@ def test_event_loop(benchmark: Any, measuring: bool, figure: Callable[..., None]
         assert len(session.users or ()) == learners
         return gap
 
-    with far_simulator(learners, slow) as (_, session_id):
+    with simulator_process(learners, slow) as (_, session_id):
         gaps: list[float] = []
         benchmark.pedantic(lambda: gaps.append(asyncio.run(look(session_id))), rounds=5 if measuring else 1)
 

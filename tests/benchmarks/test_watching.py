@@ -24,9 +24,9 @@ from airflow.providers.http.triggers.http import HttpEventTrigger
 from airflow_provider_learning360.api.watch_state import shard_of
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
 from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
-from far_simulator import FarSimulator
 from real_airflow import Airflow, rss
-from small_triggerer import Store, hurry, running
+from simulator_process import SimulatorProcess
+from small_triggerer import Store, remove_waiting_times, running
 
 LIST = "/api/v1/programs/sessions"
 INTERVAL = 2.0  # seconds between polls of the list
@@ -54,7 +54,7 @@ with DAG("watching", schedule=AssetAny(*assets), catchup=False, is_paused_upon_c
 
 
 @contextlib.contextmanager
-def idle_airflow(folder: Path, simulator: FarSimulator) -> Iterator[Airflow]:
+def idle_airflow(folder: Path, simulator: SimulatorProcess) -> Iterator[Airflow]:
     """An Airflow without DAGs."""
     extra = {
         "WATCHED_SESSIONS": json.dumps(simulator.session_ids),
@@ -74,7 +74,7 @@ def idle_airflow(folder: Path, simulator: FarSimulator) -> Iterator[Airflow]:
             raise
 
 
-def watch_all(airflow: Airflow, simulator: FarSimulator) -> None:
+def watch_all(airflow: Airflow, simulator: SimulatorProcess) -> None:
     """Watch all sessions, an asset each; wait until a watermark of every one is stored."""
     stored = "select count(distinct asset_id) from asset_state_store where key like 'learning360_watermarks_%'"
     airflow.put_dag("watching.py", DAG)
@@ -97,7 +97,7 @@ def until(condition: Callable[[], Any]) -> float:
     return time.monotonic()
 
 
-def seconds_to_a_run(airflow: Airflow, simulator: FarSimulator, number: int) -> float:
+def seconds_to_a_run(airflow: Airflow, simulator: SimulatorProcess, number: int) -> float:
     """Edit a session; return the seconds until its DAG run exists."""
     before, _ = runs(airflow)
     until(lambda: runs(airflow) == (before, before))
@@ -116,7 +116,7 @@ def test_time_to_a_run_and_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     delays: list[float] = []
-    with FarSimulator(sessions=200, learners=3) as simulator, idle_airflow(tmp_path, simulator) as airflow:
+    with SimulatorProcess(sessions=200, learners=3) as simulator, idle_airflow(tmp_path, simulator) as airflow:
         watch_all(airflow, simulator)
         benchmark.pedantic(
             lambda: delays.append(seconds_to_a_run(airflow, simulator, len(delays))), rounds=EDITS, iterations=1
@@ -161,7 +161,7 @@ def requests_of_peers(simulator: Any, folder: Path, monkeypatch: pytest.MonkeyPa
 
 @takes_minutes
 def test_memory_of_the_triggerer(benchmark: Any, figure: Callable[..., None], tmp_path: Path) -> None:
-    with FarSimulator(sessions=1_000, learners=3) as simulator, idle_airflow(tmp_path, simulator) as airflow:
+    with SimulatorProcess(sessions=1_000, learners=3) as simulator, idle_airflow(tmp_path, simulator) as airflow:
         runner = airflow.runner()
         before = rss(runner)
         benchmark.pedantic(lambda: watch_all(airflow, simulator), rounds=1)
@@ -211,7 +211,7 @@ async def warm() -> None:
     gc.collect()
 
 
-async def stalls(simulator: FarSimulator) -> tuple[float, float, float]:
+async def stalls(simulator: SimulatorProcess) -> tuple[float, float, float]:
     """Watch all sessions; return the longest stall of: first poll, poll with a change, start from watermarks."""
     first, *_, last = simulator.session_ids
     shards = len({shard_of(one) for one in simulator.session_ids})
@@ -237,10 +237,10 @@ def test_event_loop(
     found: list[tuple[float, float, float]] = []
 
     def once() -> None:
-        hurry(monkeypatch)
+        remove_waiting_times(monkeypatch)
         found.append(asyncio.run(stalls(simulator)))
 
-    with FarSimulator(sessions=10_000 if measuring else 100, learners=96) as simulator:
+    with SimulatorProcess(sessions=10_000 if measuring else 100, learners=96) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(simulator.connection))
         benchmark.pedantic(once, rounds=5 if measuring else 1)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from browser_page import BrowserPage
 from chromium import browser as opened_browser
 from chromium import chromium
-from far_simulator import FarSimulator
 from real_airflow import Airflow
-from visitor import Visitor
+from simulator_process import SimulatorProcess
 
 DAGS = Path(__file__).resolve().parent / "dags"
 NO_BROWSER = "no browser on this machine"
@@ -39,14 +39,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Iterator[FarSimulator]:
+def simulator() -> Iterator[SimulatorProcess]:
     """The simulator that the connection leads to."""
-    with FarSimulator(sessions=60, learners=120) as simulator:
+    with SimulatorProcess(sessions=60, learners=120) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: FarSimulator) -> Iterator[Airflow]:
+def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess) -> Iterator[Airflow]:
     """An API server, and a database with the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     extra = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
@@ -71,11 +71,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, airflow: Airflow, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """A visitor with a window of its own; `parametrize("visitor", [{...}], indirect=True)` configures the window."""
+def browser_page(browser: Browser, airflow: Airflow, request: pytest.FixtureRequest) -> Iterator[BrowserPage]:
+    """The page in a window of its own; `parametrize("browser_page", [{...}], indirect=True)` configures the window."""
     options = {"viewport": {"width": 1280, "height": 900}, "permissions": ["clipboard-read", "clipboard-write"]}
     context = browser.new_context(**{**options, **getattr(request, "param", {})})
-    one = Visitor(context, f"http://127.0.0.1:{airflow.port}")
+    one = BrowserPage(context, f"http://127.0.0.1:{airflow.port}")
     yield one
     context.close()
     assert one.other_sites == []

@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from far_simulator import FarSimulator
-from visitor import Visitor
+from browser_page import BrowserPage
+from simulator_process import SimulatorProcess
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # Each value of each setting is used twice, and each pair of width and colours once.
@@ -20,7 +20,7 @@ WINDOWS: list[dict[str, Any]] = [
     {"viewport": NARROW, "color_scheme": "dark", "locale": "en-US"},
 ]
 every_window = pytest.mark.parametrize(
-    "visitor",
+    "browser_page",
     WINDOWS,
     indirect=True,
     ids=lambda one: f"{one['viewport']['width']}-{one['color_scheme']}-{one['locale']}",
@@ -37,11 +37,11 @@ def require_no_barrier(page: Page, view: str) -> None:
 
 
 @every_window
-def test_every_view_is_accessible(visitor: Visitor, simulator: FarSimulator) -> None:
-    page = visitor.page
+def test_every_view_is_accessible(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
+    page = browser_page.page
     page.route("**/api/connections", lambda route: route.fulfill(json=NO_CONNECTION))
     page.route("**/api/watched", lambda route: route.fulfill(json={"watched": [], "watermarks_stored": True}))
-    visitor.open()
+    browser_page.open()
     require_no_barrier(page, "start, without a connection")
     page.unroute("**/api/connections")
     page.unroute("**/api/watched")
@@ -76,8 +76,8 @@ def test_every_view_is_accessible(visitor: Visitor, simulator: FarSimulator) -> 
     require_no_barrier(page, "failed request")
 
 
-def test_a_barrier_is_found(visitor: Visitor) -> None:
-    page = visitor.open()
+def test_a_barrier_is_found(browser_page: BrowserPage) -> None:
+    page = browser_page.open()
     page.evaluate("document.querySelector('label').remove()")
     with pytest.raises(AssertionError, match="select-name"):
         require_no_barrier(page, "page without a label")

@@ -18,8 +18,8 @@ import requests
 import yaml
 from playwright.sync_api import Browser, expect
 
+from browser_page import BrowserPage
 from ports import free_port
-from visitor import Visitor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What `make airflow` needs; the rest is in the environment that it runs in.
@@ -87,8 +87,8 @@ def test_five_steps_of_the_readme_lead_to_a_green_run(
     client.trust_env = False
     until(lambda: client.get(f"{address}/api/v2/monitor/health", timeout=10).ok, "Airflow answers")
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    visitor = Visitor(context, address)
-    page = visitor.page
+    browser_page = BrowserPage(context, address)
+    page = browser_page.page
 
     page.goto(address)
     for entry in re.findall(r"\*(.+?)\*", steps[0])[-1].split(" > "):
@@ -127,4 +127,4 @@ def test_five_steps_of_the_readme_lead_to_a_green_run(
 
     assert until(ended, "the run ends") == "success"
     context.close()
-    assert visitor.other_sites == []
+    assert browser_page.other_sites == []

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from far_simulator import FarSimulator
-from visitor import Visitor
+from browser_page import BrowserPage
+from simulator_process import SimulatorProcess
 
 FRENCH = {"locale": "fr-FR", "timezone_id": "Europe/Paris"}
 # Everything that is no text of the page: data, code, names.
@@ -50,10 +50,10 @@ def walk_through(page: Page, session_id: str) -> None:
     expect(page.locator("#watched").get_by_role("link", name="listens")).to_be_visible()
 
 
-@pytest.mark.parametrize("visitor", [FRENCH], indirect=True)
-def test_page_is_french_for_a_french_browser(visitor: Visitor, simulator: FarSimulator) -> None:
+@pytest.mark.parametrize("browser_page", [FRENCH], indirect=True)
+def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
     session_id = simulator.session_ids[0]
-    page = visitor.open()
+    page = browser_page.open()
     walk_through(page, session_id)
     expect(page.locator("html")).to_have_attribute("lang", "fr-FR")
     for place, words in {
@@ -68,12 +68,12 @@ def test_page_is_french_for_a_french_browser(visitor: Visitor, simulator: FarSim
     }.items():
         expect(page.locator(place)).to_contain_text(words)
     expect(page.locator("#results time").first).to_contain_text(re.compile(r"\d+ [a-zéû]+\.? 20\d\d"))
-    assert visitor.errors == []
+    assert browser_page.errors == []
 
 
-@pytest.mark.parametrize("visitor", [FRENCH], indirect=True)
-def test_failure_is_french_for_a_french_browser(visitor: Visitor) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [FRENCH], indirect=True)
+def test_failure_is_french_for_a_french_browser(browser_page: BrowserPage) -> None:
+    page = browser_page.open()
     page.locator("#search").fill("60b8d2956e20ae1a0f8e44ff")
     page.locator("#use-id").click()
     page.locator("#test-request").click()
@@ -86,7 +86,7 @@ def test_failure_is_french_for_a_french_browser(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("visitor", "chosen", "language"),
+    ("browser_page", "chosen", "language"),
     [
         ({"locale": "en-US"}, None, "en-US"),
         ({"locale": "fr-CA"}, None, "fr-CA"),
@@ -95,13 +95,15 @@ def test_failure_is_french_for_a_french_browser(visitor: Visitor) -> None:
         ({"locale": "en-US"}, "fr", "fr"),
         ({"locale": "fr-FR"}, "de", "fr-FR"),
     ],
-    indirect=["visitor"],
+    indirect=["browser_page"],
 )
-def test_language_is_that_of_airflow_or_the_browser(visitor: Visitor, chosen: str | None, language: str) -> None:
+def test_language_is_that_of_airflow_or_the_browser(
+    browser_page: BrowserPage, chosen: str | None, language: str
+) -> None:
     """Airflow keeps the language that the reader chose there; without one, the browser's languages count."""
     if chosen:
-        visitor.context.add_init_script(f"localStorage.setItem('i18nextLng', '{chosen}')")
-    page = visitor.open()
+        browser_page.context.add_init_script(f"localStorage.setItem('i18nextLng', '{chosen}')")
+    page = browser_page.open()
     expect(page.locator("html")).to_have_attribute("lang", language)
     title = "Choisir une connexion" if language.startswith("fr") else "Choose a connection"
     expect(page.locator("#connection-title")).to_have_text(title)
@@ -121,12 +123,12 @@ def unmarked(page: Page) -> list[str]:
     return [text.strip() for text in rest if re.search(r"[^\W\d]{2}", text)]
 
 
-def test_every_text_comes_from_the_dictionary(visitor: Visitor, simulator: FarSimulator) -> None:
+def test_every_text_comes_from_the_dictionary(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, color="red", modules=[{"_id": "1", "type": "quiz"}])
-    page = visitor.page
+    page = browser_page.page
     page.route("**/texts.en.js", mark_texts)
-    visitor.open()
+    browser_page.open()
     walk_through(page, session_id)
     assert "⟦Choose a connection⟧" in page.locator("#connection-title").inner_text()
     assert unmarked(page) == []

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from far_simulator import FarSimulator
-from visitor import Visitor
+from browser_page import BrowserPage
+from simulator_process import SimulatorProcess
 
 NASTY = '<img src=x onerror="document.title=1"> "Sécurité" & <script>alert(1)</script>'
 DARK = {"color_scheme": "dark"}
@@ -19,7 +19,7 @@ SMALL_PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
-def session_id(simulator: FarSimulator) -> str:
+def session_id(simulator: SimulatorProcess) -> str:
     """A session whose name contains markup."""
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, name=NASTY, color="#ff8800")
@@ -39,7 +39,7 @@ def request(page: Page, session_id: str) -> None:
     expect(page.locator("#request-summary")).to_contain_text("200")
 
 
-def people_of(simulator: FarSimulator, session_id: str) -> list[str]:
+def people_of(simulator: SimulatorProcess, session_id: str) -> list[str]:
     session: dict[str, Any] = simulator.session(session_id)
     return [session["users"][0]["mail"], session["tutors"][0]]
 
@@ -49,9 +49,9 @@ def shown(place: Page | Locator) -> str:
 
 
 def test_reader_gets_from_a_connection_to_a_workflow(
-    visitor: Visitor, simulator: FarSimulator, session_id: str
+    browser_page: BrowserPage, simulator: SimulatorProcess, session_id: str
 ) -> None:
-    page = visitor.open()
+    page = browser_page.open()
     expect(page.locator("#connection")).to_have_value("learning360_default")
     page.locator("#test-connection").click()
     expect(page.locator("#connection-result")).to_contain_text("accepted")
@@ -59,7 +59,7 @@ def test_reader_gets_from_a_connection_to_a_workflow(
     tree = page.locator("#tree")
     for words in ("startDate", "When the session starts", "color", "unknown"):
         expect(tree).to_contain_text(words, ignore_case=True)
-    visitor.shoot("page-light")
+    browser_page.shoot("page-light")
     snippet = page.locator("#snippet")
     for workflow in page.locator("#workflow-tabs").get_by_role("tab").all():
         workflow.click()
@@ -69,22 +69,24 @@ def test_reader_gets_from_a_connection_to_a_workflow(
             page.locator("#copy").click()
             expect(page.locator("#copy")).to_contain_text("Copied")
             assert page.evaluate("navigator.clipboard.readText()").strip() == snippet.text_content().strip()
-    assert visitor.errors == []
+    assert browser_page.errors == []
 
 
-def test_names_with_markup_stay_text(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_names_with_markup_stay_text(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     page.on("dialog", lambda dialog: pytest.fail(f"a script of a name ran: {dialog.message}"))
     request(page, session_id)
     for place in ("#results", "#session-selected", "#tree"):
         expect(page.locator(place)).to_contain_text("<script>alert(1)</script>")
     assert page.locator("main img, main script").count() == 0
     assert page.title() != "1"
-    assert visitor.errors == []
+    assert browser_page.errors == []
 
 
-def test_people_are_masked_until_revealed(visitor: Visitor, simulator: FarSimulator, session_id: str) -> None:
-    page = visitor.open()
+def test_people_are_masked_until_revealed(
+    browser_page: BrowserPage, simulator: SimulatorProcess, session_id: str
+) -> None:
+    page = browser_page.open()
     request(page, session_id)
     page.locator("#expand-all").click()
     people = people_of(simulator, session_id)
@@ -94,12 +96,12 @@ def test_people_are_masked_until_revealed(visitor: Visitor, simulator: FarSimula
     page.get_by_role("tab", name="JSON").click()
     expect(page.locator("#json")).to_contain_text(people[1])
     assert json.loads(page.locator("#json").text_content())["_id"] == session_id
-    assert visitor.errors == []
+    assert browser_page.errors == []
 
 
-def test_page_works_inside_airflow(visitor: Visitor, session_id: str) -> None:
-    page = visitor.page
-    page.goto(visitor.base)
+def test_page_works_inside_airflow(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.page
+    page.goto(browser_page.base)
     page.get_by_role("button", name="Browse").or_(page.get_by_role("link", name="Browse")).first.click()
     page.get_by_text("360Learning", exact=True).first.click()
     frame = page.frame_locator("iframe")
@@ -108,19 +110,19 @@ def test_page_works_inside_airflow(visitor: Visitor, session_id: str) -> None:
     frame.locator("#results").get_by_text("Sécurité").first.click()
     frame.locator("#test-request").click()
     expect(frame.locator("#request-summary")).to_contain_text("200")
-    visitor.shoot("page-in-airflow", whole=False)
+    browser_page.shoot("page-in-airflow", whole=False)
     # Links to Airflow's own pages leave the frame, although its sandbox forbids that.
     frame.locator("#watched").get_by_role("link", name="listens").click()
     page.wait_for_url("**/dags/listens**")
-    assert [one for one in visitor.errors if "learning360" in one] == []
+    assert [one for one in browser_page.errors if "learning360" in one] == []
 
 
-@pytest.mark.parametrize("visitor", [DARK], indirect=True)
-def test_theme_follows_airflow(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [DARK], indirect=True)
+def test_theme_follows_airflow(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     request(page, session_id)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    visitor.shoot("page-dark")
+    browser_page.shoot("page-dark")
     page.evaluate("localStorage.setItem('theme', 'light')")
     page.reload()
     page.wait_for_selector("html[data-ready=true]")
@@ -135,24 +137,24 @@ def brightness(colour: str) -> float:
     return sum(parts) / 3
 
 
-@pytest.mark.parametrize("visitor", [SMALL_PHONE, PHONE], indirect=True)
-def test_page_fits_on_a_phone(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [SMALL_PHONE, PHONE], indirect=True)
+def test_page_fits_on_a_phone(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     request(page, session_id)
     page.locator("#expand-all").click()
-    visitor.shoot("page-phone")
+    browser_page.shoot("page-phone")
     width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width[0] <= width[1]
 
 
-@pytest.mark.parametrize("visitor", [PHONE], indirect=True)
-def test_session_name_has_the_width_of_a_phone(visitor: Visitor) -> None:
+@pytest.mark.parametrize("browser_page", [PHONE], indirect=True)
+def test_session_name_has_the_width_of_a_phone(browser_page: BrowserPage) -> None:
     name = "Workplace safety for the night shift, autumn intake 2026, all sites in France and Belgium, second group"
     dates = {"start": "2026-03-01T09:00:00.000Z", "end": None, "modified": "2026-03-01T09:00:00.000Z"}
     session = {"id": "60b8d2956e20ae1a0f8e44f1", "name": name, "template": "5f2b7c3a9d1e4c0012ab34cd", **dates}
     counts = {"matches": 1, "read": 1, "unreadable": 0, "complete": True, "age": 1.0, "error": None}
-    visitor.page.route("**/sessions", lambda route: route.fulfill(json={"sessions": [session], **counts}))
-    page = visitor.open()
+    browser_page.page.route("**/sessions", lambda route: route.fulfill(json={"sessions": [session], **counts}))
+    page = browser_page.open()
     button = page.locator("#results button")
     expect(button).to_have_text(name)
     assert button.evaluate("one => one.parentElement.clientWidth / one.closest('#results').clientWidth") > 0.85
@@ -161,8 +163,8 @@ def test_session_name_has_the_width_of_a_phone(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("width", [740, 870, 1050, 1100, 1280])
-def test_session_name_is_readable_on_every_screen(visitor: Visitor, width: int) -> None:
-    page = visitor.open()
+def test_session_name_is_readable_on_every_screen(browser_page: BrowserPage, width: int) -> None:
+    page = browser_page.open()
     page.set_viewport_size({"width": width, "height": 900})
     page.locator("#search").fill("safety")
     expect(page.locator("#results")).to_contain_text("autumn")
@@ -185,9 +187,9 @@ FONT_SIZES = """
 """
 
 
-@pytest.mark.parametrize("visitor", [{}, PHONE], indirect=True)
-def test_no_text_is_smaller_than_12_pixels(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [{}, PHONE], indirect=True)
+def test_no_text_is_smaller_than_12_pixels(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     page.locator("#test-connection").click()
     request(page, session_id)
     page.locator("#expand-all").click()
@@ -196,8 +198,8 @@ def test_no_text_is_smaller_than_12_pixels(visitor: Visitor, session_id: str) ->
     assert "Choose a connection: 11.9" in page.evaluate(FONT_SIZES)
 
 
-def test_page_works_with_the_keyboard(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_page_works_with_the_keyboard(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     press_until(page, "#search")
     page.keyboard.type(session_id)
     expect(page.locator("#results")).to_contain_text("Sécurité")
@@ -225,14 +227,14 @@ def press_until(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} is never reached")
 
 
-def test_reload_restores_the_session(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_reload_restores_the_session(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     request(page, session_id)
     assert session_id in page.url
     page.reload()
     page.wait_for_selector("html[data-ready=true]")
     expect(page.locator("#session-selected")).to_contain_text(session_id)
-    assert visitor.errors == []
+    assert browser_page.errors == []
 
 
 @pytest.mark.parametrize(
@@ -246,9 +248,9 @@ def test_reload_restores_the_session(visitor: Visitor, session_id: str) -> None:
     ],
 )
 def test_failed_request_says_what_to_do(
-    visitor: Visitor, simulator: FarSimulator, session_id: str, do: dict[str, Any], advice: str
+    browser_page: BrowserPage, simulator: SimulatorProcess, session_id: str, do: dict[str, Any], advice: str
 ) -> None:
-    page = visitor.open()
+    page = browser_page.open()
     choose(page, session_id)
     simulator.play({"when": {"path": session_id}, "do": do})
     try:
@@ -264,8 +266,8 @@ def test_failed_request_says_what_to_do(
     expect(page.locator("#request-summary")).to_contain_text("200")
 
 
-def test_unknown_session_is_reported(visitor: Visitor) -> None:
-    page = visitor.open()
+def test_unknown_session_is_reported(browser_page: BrowserPage) -> None:
+    page = browser_page.open()
     page.locator("#search").fill("no session has such a name")
     expect(page.locator("#search-state")).to_contain_text("No ", ignore_case=True)
     page.locator("#search").fill("f" * 24)
@@ -277,9 +279,9 @@ def test_unknown_session_is_reported(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_failed_request_withdraws_the_workflows(
-    visitor: Visitor, simulator: FarSimulator, session_id: str, is_answered: bool
+    browser_page: BrowserPage, simulator: SimulatorProcess, session_id: str, is_answered: bool
 ) -> None:
-    page = visitor.open()
+    page = browser_page.open()
     choose(page, session_id)
     expect(page.locator("#workflows")).to_be_visible()
     if is_answered:
@@ -300,21 +302,21 @@ def test_failed_request_withdraws_the_workflows(
 
 @pytest.mark.parametrize(("fragment", "selected"), [("", "learning360_default"), ("#connection=academy", "academy")])
 def test_default_connection_is_preselected_unless_the_address_has_another(
-    visitor: Visitor, fragment: str, selected: str
+    browser_page: BrowserPage, fragment: str, selected: str
 ) -> None:
-    expect(visitor.open(fragment).locator("#connection")).to_have_value(selected)
+    expect(browser_page.open(fragment).locator("#connection")).to_have_value(selected)
 
 
-def test_expired_login_is_reported(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_expired_login_is_reported(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     page.route("**/api/connections/*/request", lambda route: route.fulfill(status=401, json={"error": FAILURE}))
     choose(page, session_id)
     page.locator("#test-request").click()
     expect(page.locator("#request-trouble")).to_contain_text("login has ended")
 
 
-def test_unreachable_airflow_can_be_retried(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_unreachable_airflow_can_be_retried(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     choose(page, session_id)
     page.route("**/api/connections/*/request", lambda route: route.abort())
     page.locator("#test-request").click()
@@ -324,15 +326,15 @@ def test_unreachable_airflow_can_be_retried(visitor: Visitor, session_id: str) -
     expect(page.locator("#request-summary")).to_contain_text("200")
 
 
-def test_watched_assets_are_listed(visitor: Visitor) -> None:
-    page = visitor.open()
+def test_watched_assets_are_listed(browser_page: BrowserPage) -> None:
+    page = browser_page.open()
     watched = page.locator("#watched")
     expect(watched).to_contain_text("learning360://app.360learning.com/programs/sessions/60b8d2956e20ae1a0f8e44f1")
     expect(watched.get_by_role("link", name="listens")).to_have_attribute("href", "../dags/listens")
 
 
-def test_tree_opens_without_moving_the_page(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_tree_opens_without_moving_the_page(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     request(page, session_id)
     height, rows = page.evaluate("document.documentElement.scrollHeight"), page.locator("#tree [role=row]").count()
     page.locator("#expand-all").click()
@@ -343,26 +345,26 @@ def test_tree_opens_without_moving_the_page(visitor: Visitor, session_id: str) -
     assert page.locator("#tree [role=row]").count() == rows
 
 
-def test_enter_before_the_results_selects_the_first_one(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_enter_before_the_results_selects_the_first_one(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     page.locator("#search").focus()
     page.keyboard.type("safety")
     page.keyboard.press("Enter")
     expect(page.locator("#results button").first).to_be_focused()
 
 
-def test_long_odd_name_still_gives_workflows(visitor: Visitor, simulator: FarSimulator) -> None:
+def test_long_odd_name_still_gives_workflows(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
     odd = simulator.session_ids[2]
     simulator.edit(odd, name="x" * 59 + "😀" * 100)
-    page = visitor.open(f"#connection=learning360_default&session={odd}")
+    page = browser_page.open(f"#connection=learning360_default&session={odd}")
     page.locator("#search").fill(odd)
     page.locator("#results button").first.click()
     expect(page.locator("#snippet")).to_contain_text(odd)
     expect(page.locator("#workflows-trouble")).to_be_empty()
 
 
-def test_busy_page_is_reported(visitor: Visitor, session_id: str) -> None:
-    page = visitor.open()
+def test_busy_page_is_reported(browser_page: BrowserPage, session_id: str) -> None:
+    page = browser_page.open()
     choose(page, session_id)
     failure = {**FAILURE, "code": "too_many_requests", "action": "retry"}
     busy = {"status": 503, "json": {"error": failure}}

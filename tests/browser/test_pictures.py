@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from far_simulator import FarSimulator
-from visitor import SCREENSHOTS, Visitor
+from browser_page import SCREENSHOTS, BrowserPage
+from simulator_process import SimulatorProcess
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 MAX_BYTES = 120_000
@@ -41,36 +41,38 @@ def require_in_documentation(name: str) -> None:
     assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES
 
 
-@pytest.mark.parametrize("visitor", [README], indirect=True)
+@pytest.mark.parametrize("browser_page", [README], indirect=True)
 @pytest.mark.parametrize(
     ("theme", "name", "top"), [("light", "page", "#session-title"), ("dark", "page-dark", "#workflows-title")]
 )
-def test_pictures_of_the_page(visitor: Visitor, simulator: FarSimulator, theme: str, name: str, top: str) -> None:
-    page = visitor.page
-    page.goto(visitor.base)
+def test_pictures_of_the_page(
+    browser_page: BrowserPage, simulator: SimulatorProcess, theme: str, name: str, top: str
+) -> None:
+    page = browser_page.page
+    page.goto(browser_page.base)
     page.evaluate(f"localStorage.setItem('theme', '{theme}')")
-    page.goto(f"{visitor.base}/plugin/learning360")
+    page.goto(f"{browser_page.base}/plugin/learning360")
     frame = page.frame_locator("iframe")
     fill_in(frame)
     frame.locator(top).evaluate("title => title.closest('section').scrollIntoView()")
-    visitor.shoot(name, whole=False)
+    browser_page.shoot(name, whole=False)
     require_in_documentation(name)
-    assert [one for one in visitor.errors if "learning360" in one] == []
+    assert [one for one in browser_page.errors if "learning360" in one] == []
 
 
-@pytest.mark.parametrize("visitor", [PHONE], indirect=True)
-def test_picture_of_the_page_on_a_phone(visitor: Visitor, simulator: FarSimulator) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [PHONE], indirect=True)
+def test_picture_of_the_page_on_a_phone(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
+    page = browser_page.open()
     fill_in(page)
     page.mouse.move(0, 0)
     page.locator("#session-title").evaluate("title => title.closest('section').scrollIntoView()")
-    visitor.shoot("page-mobile", whole=False)
+    browser_page.shoot("page-mobile", whole=False)
     require_in_documentation("page-mobile")
 
 
-@pytest.mark.parametrize("visitor", [STEP], indirect=True)
-def test_pictures_of_the_steps(visitor: Visitor, simulator: FarSimulator) -> None:
-    page = visitor.open()
+@pytest.mark.parametrize("browser_page", [STEP], indirect=True)
+def test_pictures_of_the_steps(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
+    page = browser_page.open()
     fill_in(page)
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")

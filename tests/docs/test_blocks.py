@@ -10,6 +10,7 @@ import runpy
 import shlex
 import shutil
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def test_text(page: Page, block: str) -> None:
         return  # compared in tests/reminders/test_page.py
     if block.startswith("["):
         assert_is_a_change(block)
+    elif block.startswith("Waiting for"):
+        assert_is_logged(block)
     else:
         assert any(sign in block for sign in DRAWN), "neither a drawing nor compared"
 
@@ -160,6 +163,21 @@ def assert_is_a_change(block: str) -> None:
     documented = ChangedProgramSessionsOperator.__doc__ or ""
     assert change["_id"] == ID
     assert [key for key in change if f"`{key}`" not in documented] == []
+
+
+def assert_is_logged(block: str) -> None:
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.waiting_log import WaitingLog, change_text, modified_text
+
+    document = session_document(
+        _id="680d7f3838c77bfba618bf6b", name="Workplace safety, Lyon", modifiedAt="2026-05-08T08:31:00.000Z"
+    )
+    session = ProgramSession.model_validate(document)
+    lines: list[str] = []
+    log = WaitingLog(session.id, lambda text, *values: lines.append(text % values), pytest.fail)
+    log.note_wait(session, change_text(["startDate", "endDate"]), modified_text(session))
+    log.note_next_poll(60, datetime(2026, 6, 1, 9, tzinfo=UTC))
+    assert lines == block.splitlines()
 
 
 def own_commands(pages: dict[str, Page]) -> list[list[str]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from far_simulator import FarSimulator
 from real_airflow import Airflow
-from smtp_server import Behaviour, FarSmtpServer
+from simulator_process import SimulatorProcess
+from smtp_server import Behaviour, SmtpServerProcess
 
 DAGS = Path(__file__).resolve().parent / "dags"
 # Assets that are watched from the start, and how many sessions each of them watches.
@@ -20,14 +20,14 @@ WATCHED = {"edited": 1, "shown": 1, "paused": 1, "killed": 1, "crashed": 1, "out
 
 
 @pytest.fixture(scope="package")
-def simulator() -> Iterator[FarSimulator]:
+def simulator() -> Iterator[SimulatorProcess]:
     """The simulator that the connections of this Airflow lead to."""
-    with FarSimulator(sessions=240, learners=3) as simulator:
+    with SimulatorProcess(sessions=240, learners=3) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="package")
-def unused(simulator: FarSimulator) -> Iterator[str]:
+def unused(simulator: SimulatorProcess) -> Iterator[str]:
     """The sessions that no test has used yet."""
     return iter(simulator.session_ids)
 
@@ -39,18 +39,18 @@ def watched(unused: Iterator[str]) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="package")
-def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarSmtpServer]:
+def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmtpServerProcess]:
     """The mail server; slow enough for a task to be killed between two mails."""
     log = tmp_path_factory.mktemp("smtp") / "mails.jsonl"
-    with FarSmtpServer(log, Behaviour(delay=0.3)) as server:
+    with SmtpServerProcess(log, Behaviour(delay=0.3)) as server:
         yield server
 
 
 @pytest.fixture(scope="package")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory,
-    simulator: FarSimulator,
-    smtp: FarSmtpServer,
+    simulator: SimulatorProcess,
+    smtp: SmtpServerProcess,
     watched: dict[str, list[str]],
 ) -> Iterator[Airflow]:
     """A running Airflow with the DAGs of this folder."""

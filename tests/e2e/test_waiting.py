@@ -7,16 +7,16 @@ import signal
 
 import pytest
 
-from far_simulator import FarSimulator
 from real_airflow import Airflow
+from simulator_process import SimulatorProcess
 
 
-def count_polls(simulator: FarSimulator, session_id: str) -> int:
+def count_polls(simulator: SimulatorProcess, session_id: str) -> int:
     return sum(session_id in request["path"] for request in simulator.requests)
 
 
 def assert_change_was_found(
-    airflow: Airflow, simulator: FarSimulator, run_id: str, session_id: str, before: str
+    airflow: Airflow, simulator: SimulatorProcess, run_id: str, session_id: str, before: str
 ) -> None:
     """Wait for the end of a run; require that it found the change, counted from its very first poll."""
     airflow.wait_until(lambda: airflow.state(run_id)[0] in ("success", "failed"), f"{run_id} ends")
@@ -33,7 +33,7 @@ def assert_change_was_found(
 # Reschedule polls from two processes; a deferred task polls once itself, and twice in its trigger.
 @pytest.mark.parametrize(("mode", "polls"), [("reschedule", 2), ("deferred", 3)])
 def test_waiting_task_finds_a_change(
-    mode: str, polls: int, airflow: Airflow, simulator: FarSimulator, session_id: str
+    mode: str, polls: int, airflow: Airflow, simulator: SimulatorProcess, session_id: str
 ) -> None:
     before = simulator.session(session_id)["modifiedAt"]
     run_id = airflow.trigger(f"wait_{mode}", session_id)
@@ -43,7 +43,7 @@ def test_waiting_task_finds_a_change(
 
 
 @pytest.mark.slow
-def test_killed_task_keeps_the_watermark(airflow: Airflow, simulator: FarSimulator, session_id: str) -> None:
+def test_killed_task_keeps_the_watermark(airflow: Airflow, simulator: SimulatorProcess, session_id: str) -> None:
     before = simulator.session(session_id)["modifiedAt"]
     run_id = airflow.trigger("wait_poke", session_id)
     airflow.wait_until(lambda: count_polls(simulator, session_id) >= 2, "two polls")
@@ -55,7 +55,7 @@ def test_killed_task_keeps_the_watermark(airflow: Airflow, simulator: FarSimulat
 
 
 @pytest.mark.slow
-def test_killed_triggerer_keeps_the_watermark(airflow: Airflow, simulator: FarSimulator, session_id: str) -> None:
+def test_killed_triggerer_keeps_the_watermark(airflow: Airflow, simulator: SimulatorProcess, session_id: str) -> None:
     before = simulator.session(session_id)["modifiedAt"]
     run_id = airflow.trigger("wait_deferred", session_id)
     airflow.wait_until(lambda: count_polls(simulator, session_id) >= 3, "a poll by the task and two by the trigger")

@@ -28,7 +28,7 @@ from airflow_provider_learning360.api.list_entries import StreamedObjects
 from airflow_provider_learning360.hooks import client, learning_async
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
-from far_simulator import FarSimulator
+from simulator_process import SimulatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -502,7 +502,7 @@ def best_of_some(conn_id: str, count: int) -> float:
 @pytest.fixture(scope="module")
 def far_host() -> Iterator[str]:
     """A simulator in a process of its own, so that it does not block this loop; 2,000 sessions of 16 MB."""
-    with FarSimulator(sessions=2000, learners=96) as simulator:
+    with SimulatorProcess(sessions=2000, learners=96) as simulator:
         yield simulator.url
 
 

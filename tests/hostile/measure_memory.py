@@ -101,9 +101,9 @@ def run_poller(server: HostileServer, call: str) -> None:
     import pytest
 
     from airflow_provider_learning360.assets.program_session import watched_program_sessions
-    from small_triggerer import Store, hurry, running
+    from small_triggerer import Store, remove_waiting_times, running
 
-    hurry(pytest.MonkeyPatch())
+    remove_waiting_times(pytest.MonkeyPatch())
     asset = watched_program_sessions(
         "watched",
         [SESSION_ID],

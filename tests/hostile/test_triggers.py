@@ -16,7 +16,7 @@ from airflow_provider_learning360.triggers.program_session import ProgramSession
 from hostile.calls import assert_error_crosses_processes, assert_storable, bounded
 from hostile.catalogue import CATALOGUE, Attack
 from hostile.responses import SESSION_ID
-from small_triggerer import Store, hurry, running
+from small_triggerer import Store, remove_waiting_times, running
 
 PATIENCE = 60
 LONG_AGO = Watermark(SESSION_ID, datetime(2020, 1, 1, tzinfo=UTC))
@@ -80,7 +80,7 @@ def test_event_of_a_trigger_can_be_stored(attack: Attack, serve: Any, connect: C
 def test_watcher_continues_after_an_attack(
     poll: Any, attack: Attack, serve: Any, connect: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hurry(monkeypatch)
+    remove_waiting_times(monkeypatch)
     server = serve(attack, armed=False)
     asset = watched_program_sessions(
         "watched",

@@ -37,7 +37,7 @@ from airflow_provider_learning360.reminders.mail_templates import MailText
 from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 from airflow_provider_learning360.reminders.transport import SmtpTransport
 from ports import free_port
-from smtp_server import LOGIN, PASSWORD, FarSmtpServer, SmtpServer
+from smtp_server import LOGIN, PASSWORD, SmtpServer, SmtpServerProcess
 
 TEXT = MailText("Reminder", "It starts soon.\n.\n", "<p>It starts soon.</p>\n")
 SENDER = "Academy <academy@example.com>"
@@ -455,7 +455,7 @@ def test_few_of_ten_thousand_mails_are_in_memory_at_a_time() -> None:
 
 def test_server_in_another_process_gets_each_mail_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     store = Store()
-    with FarSmtpServer(tmp_path / "mails") as server:
+    with SmtpServerProcess(tmp_path / "mails") as server:
         use(monkeypatch, server.connection)
         assert run(store, who=3) == DeliveryResult(sent=3)
         server.stop()

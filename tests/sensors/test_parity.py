@@ -26,7 +26,7 @@ from airflow_provider_learning360.assets.program_session import watched_program_
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
-from small_triggerer import Store, hurry, running
+from small_triggerer import Store, remove_waiting_times, running
 
 NEW_START = "2031-05-05T08:00:00.000Z"
 QUICK = {"retry_attempts": 1, "timeout": 5, "requests_per_second": 1000}
@@ -210,7 +210,7 @@ def cases() -> list[tuple[str, str]]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
+    remove_waiting_times(monkeypatch)
 
 
 @pytest.mark.parametrize(("name", "mode"), cases())
@@ -297,7 +297,7 @@ async def watched(session_id: str, arguments: dict[str, Any], over: Callable[[],
     store, since = Store(), arguments.pop("since", None)
     asset = watched_program_session(poll_interval=0.02, **arguments)
     if since:
-        await store.keep(asset, watermark_since(since, session_id, arguments.get("watch") or ()))
+        await store.store_watermark(asset, watermark_since(since, session_id, arguments.get("watch") or ()))
     async with running(store, asset) as triggerer:
         await triggerer.until(over)
         assert triggerer.failed == []

@@ -34,8 +34,8 @@ sys.path.insert(0, str(HERE.parent))  # for modules that the tests share
 
 from verdict import Edit, Report, Span, moment_of, spans_of  # noqa: E402
 
-from far_simulator import FarSimulator  # noqa: E402
 from real_airflow import Airflow, command_line, stored  # noqa: E402
+from simulator_process import SimulatorProcess  # noqa: E402
 
 INTERVAL = 1.0  # poll interval of the DAGs in seconds
 LONGEST_GAP = 3.0  # seconds until a kill
@@ -65,7 +65,7 @@ class Stopped(Exception):
 class Editor(threading.Thread):
     """Edits random sessions at random moments, and records every edit."""
 
-    def __init__(self, simulator: FarSimulator, session_ids: list[str], random: Random) -> None:
+    def __init__(self, simulator: SimulatorProcess, session_ids: list[str], random: Random) -> None:
         super().__init__(daemon=True)
         self.edits: list[Edit] = []
         self._simulator, self._session_ids, self._random = simulator, session_ids, random
@@ -110,7 +110,7 @@ class Soak:
     """
 
     airflow: Airflow
-    simulator: FarSimulator
+    simulator: SimulatorProcess
     assets: dict[str, list[str]]
     dags: dict[str, list[str]]
     random: Random
@@ -408,7 +408,7 @@ def main() -> int:
     began = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="learning360-soak-"))
     log("starting", f"{chosen.kills} kills, seed {chosen.seed}, home {home}")
-    with FarSimulator(sessions=chosen.sessions + 4, learners=3, seed=chosen.seed) as simulator:
+    with SimulatorProcess(sessions=chosen.sessions + 4, learners=3, seed=chosen.seed) as simulator:
         ids = simulator.session_ids[: chosen.sessions]
         one = {f"one {number}": session_id for number, session_id in enumerate(ids[: max(1, len(ids) // 2)], start=1)}
         extra = {**EXTRA, "SOAK_MANY": json.dumps({"many": ids}), "SOAK_ONE": json.dumps(one)}

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from small_triggerer import Store, Triggerer, hurry, running
+from small_triggerer import Store, Triggerer, remove_waiting_times, running
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def store() -> Store:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests wait for conditions, not for time to pass."""
-    hurry(monkeypatch)
+    remove_waiting_times(monkeypatch)
 
 
 @pytest.fixture

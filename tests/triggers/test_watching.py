@@ -74,7 +74,7 @@ def test_watermark_moves_only_when_airflow_has_stored_the_event(
 
     async def scenario() -> None:
         before = simulator.session(session_id)["modifiedAt"]
-        async with triggerer(asset, confirming=False) as dying:
+        async with triggerer(asset, acknowledging=False) as dying:
             await dying.until(lambda: store.watermarks(asset.name))
             after = simulator.edit(session_id, name="Moved")["modifiedAt"]
             await dying.until(lambda: dying.events)
@@ -95,12 +95,12 @@ def test_unacknowledged_event_is_sent_again(learning360_simulator: Any, triggere
     asset = watched_program_session(session_id, **QUICK)
 
     async def scenario() -> None:
-        async with triggerer(asset, confirming=False, ack_timeout=0.1) as one:
+        async with triggerer(asset, acknowledging=False, ack_timeout=0.1) as one:
             await one.until(lambda: store.watermarks(asset.name))
             before = simulator.session(session_id)["modifiedAt"]
             first = simulator.edit(session_id, name="Moved")["modifiedAt"]
             await one.until(lambda: one.failed)  # the triggerer restarts it from the stored watermark
-            one.confirming = True
+            one.acknowledging = True
             one.start(asset)
             await one.until(lambda: store.watermarks(asset.name) == {session_id: first})
             assert one.changes(session_id) == [(before, first)] * 2

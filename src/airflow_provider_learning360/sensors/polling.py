@@ -141,12 +141,12 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         """
 
     @abstractmethod
-    def build_trigger(self, wait: Wait[Any], **looking: Any) -> SessionPollingTrigger:
+    def build_trigger(self, wait: Wait[Any], **polling_arguments: Any) -> SessionPollingTrigger:
         """
         Return the trigger that goes on with the wait in the triggerer.
 
         :param wait: The wait after the last poll.
-        :param looking: The arguments that all polling triggers take; pass them on.
+        :param polling_arguments: The arguments that all polling triggers take; pass them on.
         """
 
     @abstractmethod

@@ -111,17 +111,17 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
             watermark = watermark_since(self.since, session_id, watch)
         return ModificationWait(watermark, watch=watch, **self.wait_options(memory))
 
-    def build_trigger(self, wait: Any, **looking: Any) -> ProgramSessionModifiedTrigger:
+    def build_trigger(self, wait: Any, **polling_arguments: Any) -> ProgramSessionModifiedTrigger:
         """
         Return the trigger that goes on with the wait.
 
         :param wait: The wait after the last poll.
-        :param looking: The arguments that all polling triggers take.
+        :param polling_arguments: The arguments that all polling triggers take.
         """
         from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
         watermark = wait.watermark.to_dict() if wait.watermark else None
-        return ProgramSessionModifiedTrigger(watermark=watermark, watch=list(wait.watch), **looking)
+        return ProgramSessionModifiedTrigger(watermark=watermark, watch=list(wait.watch), **polling_arguments)
 
     def describe_wait(self) -> str:
         """Return which fields are to change."""

@@ -108,12 +108,12 @@ class SessionDateSensor(SessionPollingSensor):
         wait.due = self._in_process.get("due")
         return wait
 
-    def build_trigger(self, wait: Any, **looking: Any) -> SessionDateTrigger:
+    def build_trigger(self, wait: Any, **polling_arguments: Any) -> SessionDateTrigger:
         """
         Return the trigger that goes on with the wait.
 
         :param wait: The wait after the last poll.
-        :param looking: The arguments that all polling triggers take.
+        :param polling_arguments: The arguments that all polling triggers take.
         """
         from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 
@@ -123,7 +123,7 @@ class SessionDateSensor(SessionPollingSensor):
             after=_parts(self.after, "after"),
             time_zone=self.time_zone,
             due=wait.due.isoformat() if wait.due else None,
-            **looking,
+            **polling_arguments,
         )
 
     def describe_wait(self) -> str:

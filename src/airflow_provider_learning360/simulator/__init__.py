@@ -11,7 +11,22 @@ From a shell, ``python -m airflow_provider_learning360.simulator``; from Python:
 
 A scenario is one object, ``{"when": {...}, "do": {...}}``. ``do`` holds one of these:
 
-=============================================================  ===============================================
+=============================================================  ======================================================
+``{"edit": {"session": ID, "fields": {...}}}``                 edits a session; once, unless ``times`` says more
+``{"delete": ID}``                                             deletes a session
+``{"expire_tokens": true}``                                    makes tokens invalid; once, unless ``times`` says more
+``{"status": 429, "headers": {}, "body": ...}``                responds with it; default body: that of 360Learning
+``{"redirect": URL, "status": 302}``                           redirects the client
+``{"html": true}``                                             responds 200 with the page of a login form
+``{"empty": true}``                                            responds 200 without a body
+``{"drop": true}``                                             closes the connection without a response
+``{"delay": SECONDS}``                                         responds later
+``{"drift": {"add": {}, "remove": [], "module_type": TEXT}}``  changes the sessions in a response
+``{"list": true}``                                             wraps the response in an array
+``{"body_cut": true}``                                         sends half of the JSON as a valid HTTP response
+``{"truncate": true}``                                         announces the whole body, sends half of it, closes
+=============================================================  ======================================================
+
 Without ``when``, a scenario applies to every request to the API, from now on. The keys of ``when`` narrow that:
 
 ==================  =============================================================================

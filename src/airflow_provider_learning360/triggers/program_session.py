@@ -24,7 +24,7 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
     :param learning_conn_id: ID of the Airflow connection.
     :param watermark: What was last known of the session, as `Watermark.to_dict` writes it; None if nothing.
     :param watch: Fields to watch: the wait ends when at least one of them changed. Default: any modification.
-    :param looking: The other arguments of `SessionPollingTrigger`.
+    :param polling_arguments: The other arguments of `SessionPollingTrigger`.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -37,9 +37,9 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
         learning_conn_id: str,
         watermark: StoredWatermark | None,
         watch: list[str] | None = None,
-        **looking: Any,
+        **polling_arguments: Any,
     ) -> None:
-        super().__init__(session_id, learning_conn_id, **looking)
+        super().__init__(session_id, learning_conn_id, **polling_arguments)
         self.watermark = watermark
         self.watch = watch
 

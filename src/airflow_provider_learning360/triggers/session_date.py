@@ -26,7 +26,7 @@ class SessionDateTrigger(SessionPollingTrigger):
     :param after: How long after it; default none.
     :param time_zone: IANA name of the zone whose wall clock counts the days; default UTC.
     :param due: ISO time that the last poll found; None if the date was not set.
-    :param looking: The other arguments of `SessionPollingTrigger`.
+    :param polling_arguments: The other arguments of `SessionPollingTrigger`.
 
     Source: Airflow's `BaseTrigger`.
     """
@@ -40,9 +40,9 @@ class SessionDateTrigger(SessionPollingTrigger):
         after: dict[str, Any] | None = None,
         time_zone: str = "UTC",
         due: str | None = None,
-        **looking: Any,
+        **polling_arguments: Any,
     ) -> None:
-        super().__init__(**looking)
+        super().__init__(**polling_arguments)
         self.anchor = anchor
         self.before = before
         self.after = after

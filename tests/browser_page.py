@@ -1,4 +1,4 @@
-"""A reader of the page in a browser."""
+"""The page in a browser."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-# For whoever wants to see what the tests saw; not committed.
+# For developers who want to see what a test saw; not committed.
 SCREENSHOTS = Path(__file__).resolve().parent.parent / ".screenshots"
 
 
-class Visitor:
+class BrowserPage:
     """
-    A reader of the page, with the errors of the browser.
+    The page in a browser window, with the errors of the browser.
 
     :param context: The window of the browser.
     :param base: Address of Airflow.

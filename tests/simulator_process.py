@@ -1,4 +1,4 @@
-"""The simulator in a process of its own, which can be killed and started again with the same data."""
+"""The simulator in a process of its own. A test can kill it, and start it again with the same data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ports import free_port
 PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
 
 
-class FarSimulator:
+class SimulatorProcess:
     """
     The simulator in another process. Use it as a context manager.
 
