@@ -58,6 +58,7 @@ def documented(site: Path) -> set[str]:
     return {line.split()[0] for line in lines if re.match(r"\S+ py:", line)}
 
 
+@pytest.mark.slow  # builds the site
 def test_every_public_name_is_on_the_site(documented: set[str]) -> None:
     objects = public_objects()
     places = [objects[name] for name in documented & set(objects)]
@@ -71,6 +72,7 @@ def test_every_public_name_is_on_the_site(documented: set[str]) -> None:
     assert missing == set()
 
 
+@pytest.mark.slow  # builds the site
 def test_generated_texts_are_on_the_site(site: Path) -> None:
     for page, words in {
         "settings": "max_document_bytes",
@@ -84,6 +86,7 @@ def test_generated_texts_are_on_the_site(site: Path) -> None:
         assert "generated:" not in html
 
 
+@pytest.mark.slow  # builds the site
 def test_no_page_is_loaded_from_elsewhere(site: Path) -> None:
     page = (site / "index.html").read_text("utf-8")
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", page) == []

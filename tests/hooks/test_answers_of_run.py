@@ -18,7 +18,8 @@ SESSION = {"_id": "60b8d2956e20ae1a0f8e44f1", "name": "Safety"}
 
 
 def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+    # `close`, because this server closes each connection: a client must not send on one that is just being closed.
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
@@ -105,9 +106,7 @@ def test_invalid_header_is_an_argument_error(
 
 
 def test_redirects_share_the_time_limit_of_their_attempt(hook_to: Callable[..., Any], raw_server: Any) -> None:
-    # `close`, because this server closes each connection: the client must not send on one that is just being closed.
-    redirects = (answer(b"", "302 Found", Location=f"/{number}", Connection="close") for number in range(5))
-    play(raw_server, *redirects, delay=0.2)
+    play(raw_server, *(answer(b"", "302 Found", Location=f"/{number}") for number in range(5)), delay=0.2)
     with pytest.raises(TimedOutError, match="max_document_seconds of connection 'here'"):
         hook_to(raw_server.url, retry_attempts=1, max_document_seconds=0.3)("get_program_session", SESSION["_id"])
 
