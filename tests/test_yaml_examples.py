@@ -202,6 +202,7 @@ def test_dag_factory_takes_every_key_of_the_dag(stem: str) -> None:
         assert set(document) <= known
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_dag_factory", "airflow_db")
 def test_dag_factory_fetch(learning360_simulator: Simulator) -> None:
     dag = dag_factory("fetch_session")["dag_factory_fetch_session"]
@@ -210,6 +211,7 @@ def test_dag_factory_fetch(learning360_simulator: Simulator) -> None:
         dag.test(run_conf={"session_id": "no ID"})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_dag_factory", "airflow_db")
 @pytest.mark.learning360_simulator(sessions=2)
 def test_dag_factory_reaction(learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +231,7 @@ def test_dag_factory_reaction(learning360_simulator: Simulator, monkeypatch: pyt
     assert results(run, "tell") == texts
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_dag_factory", "airflow_db")
 @pytest.mark.learning360_simulator(sessions=3)
 def test_dag_factory_reminders(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
@@ -344,11 +347,13 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
 Native = Callable[[str], dict[str, Any]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 def test_native_fetch(learning360_simulator: Simulator, native: Native) -> None:
     fetch_and_show(native("fetch_session")["native_fetch_session"], learning360_simulator)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("fields", [{}, WITHOUT_END], ids=["with an end", "without"])
 def test_native_wait(fields: dict[str, Any], learning360_simulator: Simulator, native: Native) -> None:
@@ -370,6 +375,7 @@ def test_native_wait(fields: dict[str, Any], learning360_simulator: Simulator, n
         assert not {"users", "tutors", "author"} & set(document)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.learning360_simulator(sessions=2)
 def test_native_reminders(learning360_simulator: Simulator, smtp: SmtpServer, native: Native) -> None:
@@ -404,6 +410,7 @@ def test_blueprint_files_are_those_of_the_schema_that_they_name(path: Path) -> N
         jsonschema.validate(yaml.safe_load(text.replace("    blueprint:", "    typo: 1\n    blueprint:", 1)), schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", BLUEPRINTS)
 def test_blueprint_lint_finds_nothing(folder: str) -> None:
     tool = [sys.executable, "-m", "blueprint.cli", "lint", "--template-dir", "."]
@@ -450,6 +457,7 @@ def test_blueprint_reaction(learning360_simulator: Simulator, monkeypatch: pytes
     assert read == list(learning360_simulator.session_ids)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.learning360_simulator(sessions=3)
 def test_blueprint_reminders(learning360_simulator: Simulator, smtp: SmtpServer) -> None:

@@ -41,6 +41,7 @@ def dags(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_dag_processor_keeps_good_dags_and_lists_each_broken_file(dags: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     database = f"sqlite:///{home}/airflow.db"

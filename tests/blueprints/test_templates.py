@@ -270,6 +270,7 @@ def test_trigger_form_refuses_invalid_ids(build: Callable[[str], Any], given: st
         dag.params["session__session_id"] = given
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 @pytest.mark.parametrize("step", ["session", "read-it"])
 def test_trigger_form_chooses_the_session(
@@ -506,6 +507,7 @@ def test_blueprint_cli_lints_and_describes(tmp_path: Path) -> None:
         assert "Parameters" in described.output
 
 
+@pytest.mark.slow
 def test_only_templates_need_airflow_blueprint() -> None:
     program = """
 import importlib, pkgutil, sys

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 LONGEST = 180  # lines
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUTPUT = re.compile(r"(?<=```text\n)360Learning provider.*?(?=```\n)", re.DOTALL)
@@ -68,6 +70,7 @@ def run_demo() -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_prints_what_the_page_shows(pages: dict[str, Any]) -> None:
     shown = demo_output(pages["docs/start/demo.md"])
     # Sorted: the simulator's lines come from a thread of its own.

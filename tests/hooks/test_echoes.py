@@ -183,7 +183,13 @@ def test_replaced_token_is_shown_nowhere(
 
 
 @pytest.mark.parametrize("auth", MODES)
-@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
+@pytest.mark.parametrize(
+    "level",
+    [
+        logging.DEBUG,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (logging.INFO, logging.WARNING, logging.ERROR)),
+    ],
+)
 def test_no_logger_shows_a_key_whatever_the_server_sends(
     hook_to: Callable[..., Any],
     raw_server: Any,

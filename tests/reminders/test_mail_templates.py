@@ -274,6 +274,7 @@ SHARED_FILE = st.sampled_from(
 COMPLETE = {"en/own.txt": "Words.", "en/own.subject.txt": "Words."}
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(OWN_FILE | SHARED_FILE, CONTENTS, max_size=6), st.sampled_from([{}, COMPLETE]))
 @example({"layout.html": "{% if %}"}, COMPLETE)

@@ -145,6 +145,7 @@ def test_dates_count_from_the_clock():
     assert datetime.fromisoformat(first["modifiedAt"]) < now
 
 
+@pytest.mark.slow
 def test_large_companies_can_be_made():
     assert len(Simulator(sessions=10_000).session_ids) == 10_000
     simulator = Simulator(sessions=1, learners=20_000)

@@ -402,6 +402,7 @@ def test_search_limits_the_words_of_a_query() -> None:
     assert Text.looked == MAX_QUERY_WORDS
 
 
+@pytest.mark.slow
 def test_long_list_is_searched() -> None:
     one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(100_000)))
     assert one.error is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
@@ -137,12 +137,13 @@ class DateWait(Wait[datetime]):
         return self.due if self.due is not None and self.due <= self._now() else None
 
 
-def seconds_until(due: datetime | None) -> float:
+def seconds_until(due: datetime | None, now: datetime) -> float:
     """
-    Return the seconds until a time comes; endless if there is none, or if it is over.
+    Return the seconds until a time comes; infinite if there is none, or if it is over.
 
-    :param due: The time, with its zone.
+    :param due: The time, with its zone; None if it is not known.
+    :param now: The present time, with its zone.
     """
-    left = 0.0 if due is None else (due - datetime.now(tz=UTC)).total_seconds()
+    left = 0.0 if due is None else (due - now).total_seconds()
     # Once it is over, the session could not be read at that moment: back to the usual interval.
     return left if left > 0 else float("inf")

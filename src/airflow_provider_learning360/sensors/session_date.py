@@ -162,7 +162,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def seconds_until_due(self) -> float:
         """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""
-        return seconds_until(self._in_process.get("due"))
+        return seconds_until(self._in_process.get("due"), datetime.now(tz=UTC))
 
 
 def _parts(length: Any, argument: str) -> dict[str, Any] | None:

@@ -82,4 +82,4 @@ class SessionDateTrigger(SessionPollingTrigger):
 
         :param wait: The wait.
         """
-        return seconds_until(wait.due if isinstance(wait, DateWait) else None)
+        return seconds_until(wait.due if isinstance(wait, DateWait) else None, datetime.now(tz=UTC))
