@@ -498,7 +498,7 @@ class World:
         if self.has_failed_watcher:
             # Airflow does not say which one failed. The next poll that finds something acknowledges the others.
             self.edit(self.arguments(PLAIN)["session_ids"][0], "name")
-            self.come_to_rest()
+            self.run_until_idle()
         for one in self.arguments(PLAIN)["session_ids"]:
             rows = [json.loads(row) for (name, _), row in self.store.items() if name == PLAIN]
             acknowledged = [row[one]["modified_at"] for row in rows if one in row]
