@@ -141,7 +141,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """
-        Remember when the time comes.
+        Store the time that the sensor waits for.
 
         :param session: The session as it is now.
         :param wait: The wait after the poll.
@@ -151,7 +151,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def on_found(self, context: Context, session: ProgramSession, found: datetime, memory: TaskMemory) -> None:
         """
-        Log that the time has come.
+        Log that the time has been reached.
 
         :param context: Airflow's task context.
         :param session: The session as it is now.
@@ -161,7 +161,7 @@ class SessionDateSensor(SessionPollingSensor):
         self.log.info("%s: the time has come (%s, %s).", label(session), self.describe_wait(), shown_time(found))
 
     def seconds_until_due(self) -> float:
-        """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""
+        """Return the seconds until the time that the last poll found; infinite without one, or if it has passed."""
         return seconds_until(self._in_process.get("due"))
 
 
