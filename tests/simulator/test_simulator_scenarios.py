@@ -225,7 +225,7 @@ def test_equal_scenarios_count_twice(simulator, client, path):
 def test_old_name_of_stop_scenarios_still_works(simulator, client, path):
     simulator.play({"do": {"status": 503}})
     with pytest.warns(DeprecationWarning, match="use stop_scenarios"):
-        simulator.stop_scenarios()
+        simulator.calm()
     assert client.get(path).status_code == 200
 
 
