@@ -2,7 +2,7 @@
 Program sessions and their parts, as 360Learning sends them.
 
 The models are shallow: a session is a pydantic model, and its parts are validated into plain dictionaries. So
-`document()` rebuilds one level only, whatever the number of learners, and nothing that the API sent is lost.
+`document()` rebuilds one level only, for any number of learners. Nothing that the API sent is lost.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class EventLedger:
     def _choose_from(
         self, events: list[Any], limit: int, aside: Collection[str]
     ) -> tuple[list[ChangeEntry], list[Any]]:
-        """Return the first changes that are not recorded, and the events of which all changes are returned."""
+        """Return the first changes that are not recorded, and the events whose changes are all returned."""
         entries: list[ChangeEntry] = []
         complete = []
         for event in events:

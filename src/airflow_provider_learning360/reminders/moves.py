@@ -125,7 +125,7 @@ def find_move(
     Return whether the dates of a session changed, and what to store of them.
 
     :param session: The session as it is now.
-    :param known: What was stored; None for a new session, of which nothing is announced.
+    :param known: What was stored; None for a new session, for which nothing is announced.
     :param settle: How long the session must stay unmodified before a change is announced.
     :param calendar: When something may be announced.
     :param now: The time.

@@ -241,7 +241,7 @@ class Simulator:
     def wait_for(self, predicate: Callable[[Simulator], object], timeout: float = 10.0) -> None:
         """Wait until a condition is true; it is checked after each request.
 
-        :param predicate: the condition: gets the simulator, and returns whether to go on.
+        :param predicate: the condition: gets the simulator, and returns whether it is met.
         :param timeout: seconds to wait at most.
         :raises TimeoutError: it did not become true.
         """

@@ -54,7 +54,7 @@ FORBIDDEN_RENEWAL = 3600.0
 @dataclass
 class Poller:
     """
-    Poll program sessions for ever, for all subscriptions at once.
+    Poll program sessions until cancelled, for all subscriptions at once.
 
     Errors of requests are not raised: the poller polls less often, logs the outage once, and continues. An unreadable
     session is left out and logged once. It does not slow down the others.

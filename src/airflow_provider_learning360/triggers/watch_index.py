@@ -86,7 +86,7 @@ class WatchIndex:
         from airflow_provider_learning360.api.list_entries import parse_entry
 
         try:
-            # The ID as it is compared everywhere, whatever letters the API writes it in.
+            # The ID in lower case, as IDs are compared everywhere.
             session = parse_entry({**item, "_id": session_id})
         except LearningError as error:
             return error
