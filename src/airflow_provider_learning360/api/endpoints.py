@@ -160,7 +160,7 @@ def _parse_token(response: Response) -> Token:
         pass
     raise ContractError(
         f"{response.request} returned {response.status}, but no OAuth2 token. "
-        "Check the host of the connection, or report a change of the API.",
+        "Check the host of the connection. If it is right, the API may have changed: please report it.",
         method=response.request.method,
         path=response.request.path,
         status=response.status,

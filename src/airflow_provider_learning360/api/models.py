@@ -471,7 +471,7 @@ def build_contract_error(what: str, response: Response, problem: str) -> Contrac
     request = response.request
     return ContractError(
         f"{request} returned {response.status}, but not {what}: {problem}. "
-        "Check the host of the connection, or report a change of the API.",
+        "Check the host of the connection. If it is right, the API may have changed: please report it.",
         method=request.method,
         path=request.path,
         status=response.status,

@@ -272,7 +272,7 @@ class Poller:
         if session.id.lower() != session_id:
             return ContractError(
                 f"360Learning sent another session in place of program session {session_id}. "
-                "Report a change of the API."
+                "The API may have changed: please report it."
             )
         self._read_at[session_id] = datetime.now(tz=UTC)
         return index.observe_session(session_id, session)
