@@ -139,7 +139,7 @@ class DateWait(Wait[datetime]):
 
 def seconds_until(due: datetime | None) -> float:
     """
-    Return the seconds until a time comes; infinite if there is none, or if it has passed.
+    Return the seconds until a time comes; endless if there is none, or if it is over.
 
     :param due: The time, with its zone.
     """

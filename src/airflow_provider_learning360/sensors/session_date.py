@@ -161,7 +161,7 @@ class SessionDateSensor(SessionPollingSensor):
         self.log.info("%s: the time has come (%s, %s).", label(session), self.describe_wait(), shown_time(found))
 
     def seconds_until_due(self) -> float:
-        """Return the seconds until the time that the last poll found; infinite without one, or if it has passed."""
+        """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""
         return seconds_until(self._in_process.get("due"))
 
 
