@@ -25,7 +25,7 @@ class SimulatorProcess:
     :param sessions: How many program sessions there are.
     :param learners: How many learners each of them has.
     :param seed: The same seed and day give the same data.
-    :param today: The day that the sessions lie around.
+    :param today: The day around which the sessions start and end.
     """
 
     company_id = "demo-company"

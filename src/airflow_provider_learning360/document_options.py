@@ -55,7 +55,7 @@ class DocumentOptions:
         if self.contract not in ("ignore", "warn", "strict"):
             raise FixArgumentError(f"contract: {self.contract!r} is not one of ignore, warn, strict.")
 
-    def of(self, session: ProgramSession, log: Log) -> dict[str, Any]:
+    def build_document(self, session: ProgramSession, log: Log) -> dict[str, Any]:
         """
         Build the document to push.
 

@@ -1,4 +1,4 @@
-"""What a waiting task writes to its log: what it waits for, outages, and a session that is gone."""
+"""What a waiting task logs: what it waits for, outages, and a session that no longer exists."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WaitingLog:
 
     def note_session(self, session: ProgramSession, failures_before: int) -> None:
         """
-        Take in that a poll read the session; write that an outage is over.
+        Note that a poll read the session, and log the end of an outage.
 
         :param session: The session.
         :param failures_before: Failed polls in a row before this one.
@@ -47,24 +47,24 @@ class WaitingLog:
         if failures_before:
             self._info("%s was read again after %s.", label(session), failed_polls(failures_before))
         if self._is_missing:
-            self._info("%s is there again.", label(session))
+            self._info("%s exists again.", label(session))
         self._is_missing = False
 
-    def note_wait(self, session: ProgramSession, describe_wait: str, details: str) -> None:
+    def note_wait(self, session: ProgramSession, waiting_for: str, details: str) -> None:
         """
-        Take in that the wait goes on.
+        Note that the wait continues.
 
         :param session: The session.
         :param waiting_for: What is waited for, such as "startDate or endDate to change".
         :param details: A sentence about the session as it is now.
         """
-        line = f"Waiting for {label(session)}: {describe_wait}. {details}"
+        line = f"Waiting for {label(session)}: {waiting_for}. {details}"
         if line != self._waiting:
             self._waiting, self._pending = line, (self._info, line)
 
     def note_error(self, error: LearningError, wait: Wait[Any], failures_before: int) -> None:
         """
-        Take in that a poll failed and that the wait goes on.
+        Note that a poll failed, and that the wait continues.
 
         :param error: What failed.
         :param wait: The wait after the poll.
@@ -83,7 +83,7 @@ class WaitingLog:
 
     def note_next_poll(self, seconds: float, deadline: datetime | None) -> None:
         """
-        Take in when the next poll is, and write the line that waits for it, if there is one.
+        Note when the next poll is, and log the pending line, if there is one.
 
         :param seconds: Seconds until the next poll.
         :param deadline: When the wait ends, or None if that is not known.
@@ -111,14 +111,14 @@ def label(session: ProgramSession) -> str:
 
 def gone_text(session_id: str, last_read: datetime | None) -> str:
     """
-    Return the sentence about a session that is gone.
+    Return the sentence about a session that no longer exists.
 
     :param session_id: ID of the session.
-    :param last_read: When it was last read, or None if it was never.
+    :param last_read: When it was last read, or None if it never was.
     """
     if last_read is None:
         return f"Program session {session_id} does not exist, or you have no access to it."
-    return f"Program session {session_id} was there at {shown_time(last_read)}, and is gone."
+    return f"Program session {session_id} was last read at {shown_time(last_read)}, and does not exist any more."
 
 
 def change_text(watch: Iterable[str]) -> str:

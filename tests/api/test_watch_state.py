@@ -56,9 +56,9 @@ def test_first_observation_is_not_a_change() -> None:
 def test_same_modified_at_is_not_compared() -> None:
     watch = WatchState(None)
     sent = format_date(START)
-    assert watch.is_news(session_id(1), sent)
+    assert watch.may_have_changed(session_id(1), sent)
     watch.observe(session(1, 0), sent)
-    assert not watch.is_news(session_id(1), sent)
+    assert not watch.may_have_changed(session_id(1), sent)
 
 
 def test_unwatched_edit_is_not_a_change_and_keeps_the_watermark() -> None:
@@ -96,7 +96,7 @@ def test_changes_beyond_one_event_come_with_the_next() -> None:
     sizes = []
     for _ in range(3):
         for number in range(count):
-            if watch.is_news(session_id(number), "later"):
+            if watch.may_have_changed(session_id(number), "later"):
                 watch.observe(session(number, 1), "later")
         found = watch.take_pending()
         sizes.append(len(found.sessions) if found else 0)
@@ -171,7 +171,7 @@ def test_queue_stays_short_while_nothing_is_acknowledged() -> None:
     for _ in range(100):
         watch.observe_missing(session_id(1))
         seen(watch, session(1, 1))
-    assert len(watch._unconfirmed[session_id(1)]) == 2
+    assert len(watch._unacknowledged[session_id(1)]) == 2
 
 
 def test_unknown_id_is_reported_once() -> None:

@@ -244,7 +244,7 @@ def test_reload_restores_the_session(browser_page: BrowserPage, session_id: str)
         ({"status": 404}, "Check the ID"),
         ({"status": 429}, "Wait a minute"),
         ({"status": 503}, "Try again"),
-        ({"html": True}, "report a change"),
+        ({"html": True}, "the API may have changed"),
     ],
 )
 def test_failed_request_says_what_to_do(

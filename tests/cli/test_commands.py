@@ -213,8 +213,8 @@ def test_wrong_usage_prints_usage(run_command: RunCommand, arguments: list[str])
     ("options", "words"),
     [
         (["--raw"], "Add --show-people"),
-        (["--raw", "--show-people", "--field", "name"], "--raw prints the whole answer"),
-        (["--contract", "warn", "--raw", "--show-people"], "--contract does nothing"),
+        (["--raw", "--show-people", "--field", "name"], "--raw prints the whole response"),
+        (["--contract", "warn", "--raw", "--show-people"], "--contract has no effect"),
         (["--raw", "--show-people", "-o", "json"], "--output formats the whole session, and --raw"),
         (["--field", "name", "-o", "table"], "--output formats the whole session, and --field"),
     ],

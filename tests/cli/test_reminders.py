@@ -155,7 +155,7 @@ def test_rule_without_recipients_is_skipped(planned: Plan, learning360_simulator
     done = session_statistics(learners(3, names=True), finished=3)
     path = f"/api/v1/programs/sessions/{ID}/stats"
     learning360_simulator.play({"when": {"path": path}, "do": {"status": 200, "body": done}})
-    assert "ending: no, nobody is left who has not finished" in planned("--session", ID)[1]
+    assert "ending: no, all learners have finished" in planned("--session", ID)[1]
 
 
 def test_repeated_reminders_are_numbered(planned: Plan) -> None:

@@ -1,5 +1,5 @@
 """
-docs/architecture.md names every room, module and arrow between rooms; and no two files import each other in a circle.
+docs/architecture.md names every package, module and arrow between packages; no two files import each other in a circle.
 
 `python tests/docs/test_architecture.py` writes the arrows and the tables of modules anew.
 """
@@ -24,7 +24,7 @@ PAGE = REPOSITORY / "docs" / "architecture.md"
 DRAWING = re.compile(r"(?<=```text\n)(?:\w+ +-> .*\n)+")
 MODULES = re.compile(r"(?<=<!-- modules: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 LONGEST_GLOSSARY = 20
-FEW = 2  # modules of a room that need no table
+FEW = 2  # modules of a package that need no table
 
 
 def modules() -> dict[str, Path]:
@@ -58,28 +58,30 @@ def import_graph() -> dict[str, set[str]]:
     return {name: set(imported_modules(path, known)) - {name} for name, path in known.items()}
 
 
-def room_of(module: str) -> str | None:
+def package_of(module: str) -> str | None:
     """The folder of a module below the package, or the module itself; nothing for the package and the demo."""
     parts = module.split(".")
     return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else None
 
 
 def arrows() -> dict[str, list[str]]:
-    """Which rooms each room imports."""
+    """Which packages each package imports."""
     found: dict[str, set[str]] = defaultdict(set)
     for module, targets in import_graph().items():
-        room = room_of(module)
-        if room is not None:
-            found[room] |= {target for one in targets if (target := room_of(one)) not in (None, room)}
-    return {room: sorted(targets) for room, targets in found.items()}
+        package = package_of(module)
+        if package is not None:
+            found[package] |= {target for one in targets if (target := package_of(one)) not in (None, package)}
+    return {package: sorted(targets) for package, targets in found.items()}
 
 
 def drawn_arrows() -> dict[str, list[str]]:
     """The same, as the page draws it."""
     drawing = DRAWING.search(PAGE.read_text("utf-8"))
-    assert drawing, "docs/architecture.md has no drawing of rooms"
+    assert drawing, "docs/architecture.md has no drawing of packages"
     lines = [line.partition("->") for line in drawing[0].splitlines()]
-    return {room.strip(): [] if "nothing" in targets else targets.split(", ") for room, _, targets in stripped(lines)}
+    return {
+        package.strip(): [] if "nothing" in targets else targets.split(", ") for package, _, targets in stripped(lines)
+    }
 
 
 def stripped(lines: list[tuple[str, str, str]]) -> list[tuple[str, ...]]:
@@ -114,12 +116,12 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return sorted(found)
 
 
-def test_the_drawing_has_every_room_and_every_arrow() -> None:
+def test_the_drawing_has_every_package_and_every_arrow() -> None:
     assert drawn_arrows() == arrows(), "run: python tests/docs/test_architecture.py"
 
 
 def test_no_arrow_runs_in_a_circle() -> None:
-    graph = {room: set(targets) for room, targets in arrows().items()}
+    graph = {package: set(targets) for package, targets in arrows().items()}
     assert circles(graph) == []
 
 
@@ -137,16 +139,16 @@ def test_the_glossary_is_short() -> None:
     assert 10 <= len(terms) <= LONGEST_GLOSSARY
 
 
-def test_each_room_has_a_line_of_its_own() -> None:
-    section = PAGE.read_text("utf-8").split("## Rooms")[1].split("\n## ")[0]
+def test_each_package_has_a_line_of_its_own() -> None:
+    section = PAGE.read_text("utf-8").split("## Packages")[1].split("\n## ")[0]
     described = set(re.findall(r"^\| `(\w+)(?:/|\.py)` \|", section, re.MULTILINE))
     assert described == set(arrows())
 
 
-def module_table(room: str) -> str:
-    """The modules of a room, each with the first sentence of its docstring."""
+def module_table(package: str) -> str:
+    """The modules of a package, each with the first sentence of its docstring."""
     rows = ["| module | what it does |", "| --- | --- |"]
-    for path in sorted((SOURCES / room).glob("*.py")):
+    for path in sorted((SOURCES / package).glob("*.py")):
         if path.name != "__init__.py":
             docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
             purpose = " ".join(docstring.split("\n\n")[0].split()).replace("|", "\\|")
@@ -154,11 +156,11 @@ def module_table(room: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-@pytest.mark.parametrize("room", sorted({one.name for one in SOURCES.iterdir() if (one / "__init__.py").exists()}))
-def test_a_room_has_a_table_of_its_modules(room: str) -> None:
+@pytest.mark.parametrize("package", sorted({one.name for one in SOURCES.iterdir() if (one / "__init__.py").exists()}))
+def test_package_has_a_table_of_its_modules(package: str) -> None:
     tables = {match[1]: match[3] for match in MODULES.finditer(PAGE.read_text("utf-8"))}
-    if len([one for one in (SOURCES / room).glob("*.py") if one.name != "__init__.py"]) > FEW or room in tables:
-        assert tables.get(room) == module_table(room), "run: python tests/docs/test_architecture.py"
+    if len([one for one in (SOURCES / package).glob("*.py") if one.name != "__init__.py"]) > FEW or package in tables:
+        assert tables.get(package) == module_table(package), "run: python tests/docs/test_architecture.py"
 
 
 def test_modules_that_the_text_names_exist() -> None:
@@ -168,21 +170,21 @@ def test_modules_that_the_text_names_exist() -> None:
 
 
 def floors(graph: dict[str, list[str]]) -> list[str]:
-    """The rooms, those first that nobody imports."""
+    """The packages, those first that nobody imports."""
     height: dict[str, int] = {}
 
-    def height_of(room: str) -> int:
-        if room not in height:
-            height[room] = 1 + max(map(height_of, graph[room]), default=0)
-        return height[room]
+    def height_of(package: str) -> int:
+        if package not in height:
+            height[package] = 1 + max(map(height_of, graph[package]), default=0)
+        return height[package]
 
-    return sorted(graph, key=lambda room: (-height_of(room), room))
+    return sorted(graph, key=lambda package: (-height_of(package), package))
 
 
 def write_page() -> Any:
     graph = arrows()
     width = max(map(len, graph))
-    lines = [f"{room:<{width}} -> {', '.join(graph[room]) or 'nothing'}\n" for room in floors(graph)]
+    lines = [f"{package:<{width}} -> {', '.join(graph[package]) or 'nothing'}\n" for package in floors(graph)]
     text = DRAWING.sub(lambda _: "".join(lines), PAGE.read_text("utf-8"))
     PAGE.write_text(MODULES.sub(lambda match: match[1] + match[2] + module_table(match[1]), text), "utf-8")
 

@@ -1,4 +1,4 @@
-"""What the pages point to exists: files, headings, tests, rooms."""
+"""What the pages point to exists: files, headings, tests, packages."""
 
 from __future__ import annotations
 

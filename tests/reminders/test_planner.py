@@ -532,7 +532,11 @@ REPEATED_START = {"anchor": "startDate", "after": {}, "every": {"days": 1}, "at_
         ({"startDate": "0001-01-01T00:00:00Z"}, START, "its startDate is not set"),
         ({"startDate": "9999-12-31T23:59:59.999Z"}, START, "its startDate is not set"),
         ({"_id": "x/../y", "startDate": START}, START - DAY, "its ID is not an ID of 360Learning"),
-        ({"_id": ID.upper(), "startDate": START}, START - DAY, "its ID is not as 360Learning writes it"),
+        (
+            {"_id": ID.upper(), "startDate": START},
+            START - DAY,
+            "its ID is not in lower case, as 360Learning writes IDs",
+        ),
     ],
 )
 def test_skipped_reminder_says_why(fields: dict[str, Any], now: datetime, reason: str) -> None:
@@ -563,7 +567,7 @@ def test_reminder_is_skipped_if_everybody_has_finished(users: list[Any], is_due:
     policy = build_policy(*rules, when_several_are_due="all")
     found = plan([session(startDate=START)], policy, START - DAY, statistics=statistics)
     assert due(found) == (["rule0", "rule1"] if is_due else ["rule1"])
-    assert is_due or reasons(found) == {"rule0": "nobody is left who has not finished"}
+    assert is_due or reasons(found) == {"rule0": "all learners have finished"}
     assert due(plan([session(startDate=START)], policy, START - DAY)) == ["rule0", "rule1"]
 
 
@@ -763,7 +767,7 @@ def test_change_without_modified_at_never_settles() -> None:
     planner = Planner(build_policy(MOVED))
     planner.sweep(T0, **A)
     assert planner.sweep(T0 + DAY, **B) == []
-    assert "without modifiedAt" in planner.found.skipped[0].reason
+    assert "has no modifiedAt" in planner.found.skipped[0].reason
 
 
 def test_announced_dates_of_other_sessions_are_kept() -> None:

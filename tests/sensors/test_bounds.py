@@ -165,7 +165,7 @@ def test_poll_after_a_deferral_is_limited_to_the_deadline() -> None:
 def test_poll_has_no_limit_where_the_start_of_the_wait_is_unknown() -> None:
     hook = Hook(None)
     made = sensor(hook, mode="reschedule", timeout=1000)
-    assert made._started({"ti": OldTaskInstance()}) is None
+    assert made._find_start({"ti": OldTaskInstance()}) is None
     hook.get_program_session = _unavailable  # type: ignore[method-assign]
     with pytest.raises(UnavailableError):  # a single poll: `poke` is public
         sensor(hook, max_failures=0).poke({"ti": OldTaskInstance()})

@@ -220,20 +220,25 @@ def test_deleted_session_was_there_and_is_gone(wait: Any, learning360_simulator:
         wait()
     now = datetime.now(tz=UTC)
     minutes = "|".join(f"{now - timedelta(minutes=one):%Y-%m-%d %H:%M}" for one in (0, 1))
-    assert re.search(rf"Program session {session_id} was there at ({minutes}) UTC, and is gone\.$", str(caught.value))
+    assert re.search(
+        rf"Program session {session_id} was last read at ({minutes}) UTC, and does not exist any more\.$",
+        str(caught.value),
+    )
 
 
 def test_session_that_never_was_there_is_not_called_gone(wait: Any, learning360_simulator: Simulator) -> None:
     learning360_simulator.delete(learning360_simulator.session_ids[0])
     with pytest.raises(NotFoundError) as caught:
         wait()
-    assert "is gone" not in str(caught.value)
+    assert "does not exist any more" not in str(caught.value)
 
 
-def test_skipped_task_says_that_the_session_is_gone(wait: Any, learning360_simulator: Simulator) -> None:
+def test_skipped_task_says_that_the_session_no_longer_exists(wait: Any, learning360_simulator: Simulator) -> None:
     (session_id,) = learning360_simulator.session_ids
     learning360_simulator.play({"when": {"after_requests": 2}, "do": {"delete": session_id}})
-    with pytest.raises(AirflowSkipException, match=r"was there at .* and is gone\. .*on_missing is 'skip'"):
+    with pytest.raises(
+        AirflowSkipException, match=r"was last read at .* does not exist any more\. .*on_missing is 'skip'"
+    ):
         wait(on_missing="skip")
 
 
@@ -258,9 +263,12 @@ def test_session_that_comes_back_is_waited_for(lines: list[str], learning360_sim
 
     sensor.poke = poke_and_restore  # type: ignore[method-assign]
     assert sensor.execute(new_context())  # type: ignore[arg-type]
-    gone = rf"^Program session {session_id} was there at .* UTC, and is gone\. Waiting for it .*on_missing.* {NEXT}$"
+    gone = (
+        rf"^Program session {session_id} was last read at .* UTC, and does not exist any more\. "
+        rf"Waiting for it .*on_missing.* {NEXT}$"
+    )
     assert len(matching(lines, gone)) == 1
-    assert len(matching(lines, "is there again")) == 1
+    assert len(matching(lines, "exists again")) == 1
 
 
 def test_date_that_moves_is_a_new_waiting_line(wait: Any, lines: list[str], learning360_simulator: Simulator) -> None:

@@ -244,7 +244,7 @@ def test_truncated_list_reports_no_session_as_missing(
             assert one.events == []
 
     asyncio.run(scenario())
-    assert not any("is gone" in record.getMessage() for record in caplog.records)
+    assert not any("does not exist any more" in record.getMessage() for record in caplog.records)
 
 
 def test_no_request_is_sent_before_retry_after_is_over(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
@@ -311,8 +311,10 @@ def test_disappearance_is_reported_once(
             assert one.changes(first) == [(document["modifiedAt"], after)] * 2
 
     asyncio.run(scenario())
-    (line,) = [record.getMessage() for record in caplog.records if "is gone" in record.getMessage()]
-    assert re.fullmatch(rf"1 program session \({first}\): was there at [-\d]+ [\d:]+ UTC, and is gone\.", line)
+    (line,) = [record.getMessage() for record in caplog.records if "does not exist any more" in record.getMessage()]
+    assert re.fullmatch(
+        rf"1 program session \({first}\): was last read at [-\d]+ [\d:]+ UTC, and does not exist any more\.", line
+    )
 
 
 def test_second_disappearance_is_reported_again(learning360_simulator: Any, triggerer: Any) -> None:

@@ -163,7 +163,7 @@ def watermark_since(since: Any, session_id: str, watch: Sequence[str]) -> Waterm
     moment = parse_datetime(since, "since")
     if watch:
         raise FixArgumentError(
-            "since: a time does not tell the earlier values of the watched fields. Give an earlier document of the "
+            "since: a time does not contain the earlier values of the watched fields. Give an earlier document of the "
             "session (since=get_session.output), or leave out since: the wait then starts with the first poll."
         )
     return Watermark(session_id, moment)

@@ -23,7 +23,7 @@ QUERY_COMPANY, QUERY_KEY = "company", "apiKey"
 TOKEN_LEAD = 120.0  # seconds before its end at which a token is renewed
 REPEATED_CREDENTIAL = (
     "was redirected to an address that repeats a credential. The address is not followed, and not shown. "
-    "Check the host of the connection, or report a change of the API."
+    "Check the host of the connection. If it is right, the API may have changed: please report it."
 )
 _KEYS_IN_QUERY = re.compile(rf"(?<=[?&])(?:{QUERY_COMPANY}|{QUERY_KEY})=[^&#]*")
 _SAFE_IN_PATH = "%/:@!$&'()*+,;=~"

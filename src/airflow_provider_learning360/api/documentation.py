@@ -32,22 +32,22 @@ class FieldDoc:
 # In the order of the models. A path leads to an inner field: `users[].mail`, `requirements.courses`.
 DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "_id": FieldDoc("text", "ID of the session, the one field that is always sent."),
-    "name": FieldDoc("text", "Name of the session; blanks and line ends around it are common."),
-    "author": FieldDoc("text", "Mail of the author: a login, and not always a real address.", people=True),
+    "name": FieldDoc("text", "Name of the session; often with spaces or line breaks around it."),
+    "author": FieldDoc("text", "Mail address of the author: a login, not always a real address.", people=True),
     "description": FieldDoc("text", "Description of the session as HTML; it can be long, or an empty text."),
     "startDate": FieldDoc("date", "When the session starts, in UTC."),
-    "endDate": FieldDoc("date", "When the session ends, in UTC; null, or an empty text, where no end is set."),
-    "modifiedAt": FieldDoc("date", "When the session was last modified, in UTC; what counts is not documented."),
+    "endDate": FieldDoc("date", "When the session ends, in UTC; null or an empty text if no end is set."),
+    "modifiedAt": FieldDoc("date", "When the session was last modified, in UTC; which edits count is not documented."),
     "lang": FieldDoc("text", "Language of the session as a code, such as en."),
     "hasUserLimit": FieldDoc("true/false", "Whether the number of learners is limited."),
-    "userLimit": FieldDoc("number", "The most learners that the session takes; sent only where there is a limit."),
-    "programDuration": FieldDoc("number", "How long the program takes, in hours; null where that is not set."),
-    "programDurationType": FieldDoc("text", "Unit of the duration: hour; absent where no duration is set."),
-    "programTemplate": FieldDoc("text", "ID of the program template that the session runs."),
-    "automatedReminders": FieldDoc("true/false", "Whether 360Learning sends learners reminders of its own."),
-    "sessionCustom": FieldDoc("text", "Free text about the session; an empty text where there is none."),
-    "templateCustom": FieldDoc("text", "Free text about the program template; an empty text where there is none."),
-    "tutors": FieldDoc("list of texts", "Mails (logins) of the tutors; the author need not be one.", people=True),
+    "userLimit": FieldDoc("number", "Maximum number of learners; sent only if there is a limit."),
+    "programDuration": FieldDoc("number", "Duration of the program, in hours; null if it is not set."),
+    "programDurationType": FieldDoc("text", "Unit of the duration: hour; absent if no duration is set."),
+    "programTemplate": FieldDoc("text", "ID of the program template of the session."),
+    "automatedReminders": FieldDoc("true/false", "Whether 360Learning itself sends reminders to learners."),
+    "sessionCustom": FieldDoc("text", "Free text about the session; may be empty."),
+    "templateCustom": FieldDoc("text", "Free text about the program template; may be empty."),
+    "tutors": FieldDoc("list of texts", "Mails (logins) of the tutors; the author may be absent.", people=True),
     "modules": FieldDoc("list of objects", "The modules that make up the session."),
     "modules[]._id": FieldDoc("text", "ID of the module."),
     "modules[].type": FieldDoc("text", "Kind of the module: course, webinar or classroom."),
@@ -56,18 +56,18 @@ DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "customFields[]._id": FieldDoc("text", "ID of the custom field; sent under this name or as customFieldId."),
     "customFields[].customFieldId": FieldDoc("text", "ID of the custom field; sent under this name or as _id."),
     "customFields[].name": FieldDoc("text", "Name of the custom field; it may be missing."),
-    "customFields[].value": FieldDoc("any", "Value of the custom field: anything, people included.", people=True),
-    "requirements": FieldDoc("object", "What a learner must have done before; how it looks inside is not documented."),
-    "requirements.courses": FieldDoc("list", "The courses to have done before, most likely as IDs."),
-    "requirements.programs": FieldDoc("list", "The programs to have done before, most likely as IDs."),
-    "requirements.paths": FieldDoc("list", "The paths to have done before, most likely as IDs."),
-    "users": FieldDoc("list of objects", "The learners; maybe without those that come with a group.", people=True),
+    "customFields[].value": FieldDoc("any", "Value of the custom field: anything, also about people.", people=True),
+    "requirements": FieldDoc("object", "What learners must complete first; the structure is not documented."),
+    "requirements.courses": FieldDoc("list", "The courses to complete first, probably as IDs."),
+    "requirements.programs": FieldDoc("list", "The programs to complete first, probably as IDs."),
+    "requirements.paths": FieldDoc("list", "The paths to complete first, probably as IDs."),
+    "users": FieldDoc("list of objects", "The learners; perhaps without those of a group.", people=True),
     "users[]._id": FieldDoc("text", "ID of the learner.", people=True),
-    "users[].mail": FieldDoc("text", "Mail of the learner: a login, and not always a real address.", people=True),
-    "users[].firstName": FieldDoc("text", "First name of the learner; a session mostly comes without it.", people=True),
-    "users[].lastName": FieldDoc("text", "Last name of the learner; a session mostly comes without it.", people=True),
-    "skills": FieldDoc("list of texts", "IDs of the session's skills; known from the changelog only."),
-    "validateRegistrations": FieldDoc("true/false", "Not documented; maybe whether registrations need approval."),
+    "users[].mail": FieldDoc("text", "Mail address of the learner: a login, not always a real address.", people=True),
+    "users[].firstName": FieldDoc("text", "First name of the learner; usually not in a session.", people=True),
+    "users[].lastName": FieldDoc("text", "Last name of the learner; usually not in a session.", people=True),
+    "skills": FieldDoc("list of texts", "IDs of the session's skills; known only from 360Learning's changelog."),
+    "validateRegistrations": FieldDoc("true/false", "Not documented; perhaps whether registrations need approval."),
 })  # fmt: skip
 
 # Paths that have documented fields of their own: `""` is the session, `users[]` a learner.
@@ -83,7 +83,7 @@ def is_about_people(path: str, value: Any) -> bool:
     Whether a field is about people, or may be: by its documentation, or by its value.
 
     A field that is not documented may be. Any other field is about people if it contains a mail address, or an object
-    with a field that names people. A name in a free text cannot be told from other words.
+    with a field that names people. A name in a free text cannot be distinguished from other words.
 
     :param path: The field, as in `DOCUMENTATION`.
     :param value: Its value.

@@ -23,7 +23,7 @@ _LIST = "a list of program sessions"
 # Characters that a header can carry, without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 DEFAULT_TOKEN_LIFETIME = 3600.0  # seconds; what 360Learning documents
-# Seconds. A shorter lifetime would cause a token call for every request; no token is used longer than the longest.
+# Seconds. A shorter lifetime would cause a token call for every request. A longer one is cut.
 MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60.0, 86_400.0
 
 
@@ -160,7 +160,7 @@ def _parse_token(response: Response) -> Token:
         pass
     raise ContractError(
         f"{response.request} returned {response.status}, but no OAuth2 token. "
-        "Check the host of the connection, or report a change of the API.",
+        "Check the host of the connection. If it is right, the API may have changed: please report it.",
         method=response.request.method,
         path=response.request.path,
         status=response.status,

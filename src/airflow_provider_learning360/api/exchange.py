@@ -1,8 +1,8 @@
 """
 One call from request to result, without a socket.
 
-`exchange` is a generator of steps. A transport carries out each step and sends its result back in. Transports do
-nothing else, so that the one on `requests` and the one on `aiohttp` cannot differ in what they decide.
+`exchange` is a generator of steps. A transport carries out each step and sends the result back. Transports decide
+nothing. So the one with `requests` and the one with `aiohttp` behave the same.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sleep:
     Step: wait before a retry; the result is None.
 
     :param seconds: How long to wait.
-    :param reason: What the log says meanwhile.
+    :param reason: The text for the log.
     """
 
     seconds: float
@@ -71,11 +71,11 @@ class Read(Generic[T]):
     """
     Step: parse the response; the result is what the call's parser returns, or a `LearningError`.
 
-    An asynchronous transport carries it out in a thread if the body is large, also that of an error.
+    An asynchronous transport parses a large body in a thread, also the body of an error.
 
     :param call: The call.
     :param response: The response.
-    :param party: The context of the call.
+    :param context: The context of the call.
     """
 
     call: Call[T]
@@ -140,9 +140,9 @@ def exchange(call: Call[T], context: CallContext) -> Steps[T]:
     Carry out one call: sign, send, follow redirects, renew a token, retry, parse the response.
 
     :param call: The call.
-    :param party: The context of the call.
+    :param context: The context of the call.
     :returns: A generator of steps that returns the call's result.
-    :raises LearningError: By what the caller should do next.
+    :raises LearningError: The class of the error says what to do next.
     """
     started = context.monotonic()
     attempt = 0
@@ -193,7 +193,7 @@ def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Respon
 
 
 def _limits(call: Call[Any], context: CallContext, until: float) -> Limits:
-    """Return the limits of a request: it has less time after a redirect, and near the deadline of the call."""
+    """Return the limits of a request: less time is left after a redirect, and near the deadline of the call."""
     limits = context.limits[call.kind]
     left, left_of_call = until - context.monotonic(), _seconds_left(context)
     if left_of_call < left:

@@ -49,7 +49,9 @@ def parse_entry(item: dict[str, Any]) -> ProgramSession:
             return ProgramSession.model_validate(item)
         except ValidationError as error:
             problem = problem_of_fields(error)
-    raise ContractError(f"{_LIST} has an entry that is not a program session: {problem}. Report a change of the API.")
+    raise ContractError(
+        f"{_LIST} has an entry that is not a program session: {problem}. The API may have changed: please report it."
+    )
 
 
 def problem_of_id(item: dict[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 Program sessions and their parts, as 360Learning sends them.
 
 The models are shallow: a session is a pydantic model, and its parts are validated into plain dictionaries. So
-`document()` rebuilds one level only, whatever the number of learners, and nothing that the API sent is lost.
+`document()` rebuilds one level only, for any number of learners. Nothing that the API sent is lost.
 """
 
 from __future__ import annotations
@@ -471,7 +471,7 @@ def build_contract_error(what: str, response: Response, problem: str) -> Contrac
     request = response.request
     return ContractError(
         f"{request} returned {response.status}, but not {what}: {problem}. "
-        "Check the host of the connection, or report a change of the API.",
+        "Check the host of the connection. If it is right, the API may have changed: please report it.",
         method=request.method,
         path=request.path,
         status=response.status,

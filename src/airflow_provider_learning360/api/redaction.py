@@ -45,7 +45,7 @@ class EncodedForms(NamedTuple):
 
 def hide_secrets(text: str, secrets: Iterable[str]) -> str:
     """
-    Replace each secret by `***`, in whatever encoding.
+    Replace each secret by `***`, in every known encoding.
 
     :param text: The text.
     :param secrets: The secrets, not encoded.

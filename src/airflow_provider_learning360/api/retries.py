@@ -65,7 +65,7 @@ def compute_wait(
         )
     if elapsed + wait > budget.total:
         raise error.with_note(
-            f"Gave up after {attempt} attempts: a wait of {wait:.1f} s would pass the "
+            f"Gave up after {attempt} attempts: a wait of {wait:.1f} s would exceed the "
             f"retry_budget of the connection ({budget.total:g} s)."
         )
     return wait

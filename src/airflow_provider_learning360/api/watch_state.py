@@ -53,11 +53,11 @@ class EventPayload(TypedDict):
     sessions: list[ChangeEntry]
 
 
-# Sessions in one event, which is one row of Airflow's database; the others follow with the next poll.
+# Most sessions in one event, which is one row of Airflow's database. The next poll reports the others.
 MAX_CHANGES_PER_EVENT = 500
-# Watermarks are stored in so many shards: the value of 10,000 sessions would be too large for one, and one change
+# Number of shards for the watermarks of an asset. 10,000 sessions would be too large for one stored value. A change
 # writes one small shard.
-SHARD_KEY_PREFIX = "learning360_watermarks_"  # prefix of the keys of the shards
+SHARD_KEY_PREFIX = "learning360_watermarks_"
 SHARDS = 64
 
 
@@ -101,12 +101,12 @@ class SessionState:
 
         :param data: The state as JSON.
         :returns: The state.
-        :raises ValueError: It is something else.
+        :raises ValueError: The data is not such a state.
         """
         try:
             return cls(Watermark.from_dict(data), bool(data["gone"]), int(data["times_gone"]))
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no watermark: {error}") from None
+            raise ValueError(f"the stored state is not readable: {error}") from None
 
 
 @dataclass(eq=False)
@@ -115,7 +115,7 @@ class ChangeBatch:
     The changes of one event of a watcher.
 
     :param sessions: One entry for each session that was modified or has disappeared; default none.
-    :param confirmed: Whether the event is in Airflow's database; default False.
+    :param is_stored: Whether the event is in Airflow's database; default False.
     """
 
     sessions: list[ChangeEntry] = field(default_factory=list)
@@ -143,7 +143,7 @@ class WatchState:
     :param watch: Names of the fields to watch: a change is reported if at least one of them differs. Default any
         modification.
     :param on_missing: What happens when a session disappears: `ignore` (default) or `event`.
-    :param kept: The stored states, by ID of the session; default none.
+    :param acknowledged: The stored states, by ID of the session; default none.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class WatchState:
         self.acknowledged: dict[str, dict[str, SessionState]] = {}  # by shard: shards are written one at a time
         self.dirty_shards: set[str] = set()
         self.batch = ChangeBatch()
-        self._unconfirmed: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
+        self._unacknowledged: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
         # The `modifiedAt` of the last poll as it was sent: the same text cannot be a change.
         self._last_sent: dict[str, Any] = {}
-        self._never_seen: set[str] = set()
+        self._never_observed: set[str] = set()
         for session_id, known in (acknowledged or {}).items():
             if self.wants(session_id):
                 self.observed[session_id] = known
@@ -184,9 +184,9 @@ class WatchState:
         :param session_id: ID of the session.
         """
         known = self.observed.get(session_id)
-        return session_id not in self._never_seen if known is None else not known.gone
+        return session_id not in self._never_observed if known is None else not known.gone
 
-    def is_news(self, session_id: str, sent: Any) -> bool:
+    def may_have_changed(self, session_id: str, sent: Any) -> bool:
         """
         Whether comparing the session may find a change.
 
@@ -207,7 +207,7 @@ class WatchState:
         """
         known = self.observed.get(session.id)
         if known is None:
-            self._keep(SessionState(Watermark.of(session, self.watch)))
+            self._queue_without_event(SessionState(Watermark.of(session, self.watch)))
         elif len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
             return False  # the next poll finds it again
         else:
@@ -220,13 +220,13 @@ class WatchState:
         Observe that a session does not exist.
 
         :param session_id: ID of the session.
-        :returns: Whether that was not known yet.
+        :returns: Whether this is new to the watcher.
         """
         known = self.observed.get(session_id)
         if known is None:
-            is_news = session_id not in self._never_seen
-            self._never_seen.add(session_id)
-            return is_news
+            is_new = session_id not in self._never_observed
+            self._never_observed.add(session_id)
+            return is_new
         if known.gone or len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
             return False
         gone = replace(known, gone=True, times_gone=known.times_gone + 1)
@@ -234,7 +234,7 @@ class WatchState:
             # Counted, so that a second disappearance differs from a repeated event of the first.
             self._report({"_id": session_id, "kind": "missing", "times": gone.times_gone}, gone)
         else:
-            self._keep(gone)
+            self._queue_without_event(gone)
         return True
 
     def take_pending(self) -> ChangeBatch | None:
@@ -254,7 +254,7 @@ class WatchState:
         """
         found.is_stored = True
         for session_id in {entry["_id"] for entry in found.sessions}:
-            self._settle(session_id)
+            self._move_acknowledged(session_id)
 
     def shard(self, name: str) -> dict[str, StoredSessionState]:
         """
@@ -268,41 +268,42 @@ class WatchState:
     def _compare(self, session: ProgramSession, known: SessionState) -> None:
         mark = known.watermark
         if mark.watch != self.watch:
-            # Stored when other fields were watched. Fields that were not watched then count as changed, so that no
-            # change is lost; unless the session was not modified since.
+            # This watermark was stored when other fields were watched. If the session was modified since, the newly
+            # watched fields count as changed. So no change is lost.
             mark = replace(mark, watch=self.watch)
             fresh = Watermark.of(session, self.watch)
             if fresh.modified_at == mark.modified_at:
                 mark = fresh
-                self._keep(replace(known, watermark=mark))
+                self._queue_without_event(replace(known, watermark=mark))
         change = find_change(session, mark)
         if change is not None:
             self._report(
                 build_change_entry(change), replace(known, watermark=Watermark.of(session, self.watch), gone=False)
             )
         elif known.gone:
-            self._keep(replace(known, watermark=mark, gone=False))
+            self._queue_without_event(replace(known, watermark=mark, gone=False))
 
     def _report(self, entry: ChangeEntry, known: SessionState) -> None:
         self.batch.sessions.append(entry)
         self._queue(known, self.batch)
 
-    def _keep(self, known: SessionState) -> None:
-        """Keep a state that is part of no event."""
+    def _queue_without_event(self, known: SessionState) -> None:
+        """Queue a state that belongs to no event."""
         self._queue(known, None)
 
     def _queue(self, known: SessionState, found: ChangeBatch | None) -> None:
         session_id = known.watermark.session_id
         self.observed[session_id] = known
-        states = self._unconfirmed.setdefault(session_id, deque())
+        states = self._unacknowledged.setdefault(session_id, deque())
         if states and found is None and states[-1][0] is None:
-            states.pop()  # keeps the queue short if a session comes and goes while Airflow acknowledges nothing
+            # Keeps the queue short if a session disappears and reappears while Airflow acknowledges nothing.
+            states.pop()
         states.append((found, known))
-        self._settle(session_id)
+        self._move_acknowledged(session_id)
 
-    def _settle(self, session_id: str) -> None:
+    def _move_acknowledged(self, session_id: str) -> None:
         """Move states of a session to `acknowledged`, up to the first whose event is not acknowledged."""
-        states = self._unconfirmed.get(session_id)
+        states = self._unacknowledged.get(session_id)
         while states:
             found, known = states[0]
             if found is not None and not found.is_stored:
@@ -310,7 +311,7 @@ class WatchState:
             states.popleft()
             self._shard_of(session_id)[session_id] = known
             self.dirty_shards.add(shard_of(session_id))
-        self._unconfirmed.pop(session_id, None)
+        self._unacknowledged.pop(session_id, None)
 
     def _shard_of(self, session_id: str) -> dict[str, SessionState]:
         return self.acknowledged.setdefault(shard_of(session_id), {})
@@ -318,18 +319,20 @@ class WatchState:
 
 def build_change_entry(change: Change) -> ChangeEntry:
     """
-    Build the entry of an event for a change: names of fields, and their values unless these are people or long.
+    Build the entry of an event for a change: the changed fields, with values unless these are long or name people.
 
     :param change: The change.
     :returns: The entry.
     """
     fields = change.to_dict()
     moved = fields.pop("modifiedAt")
-    shown: dict[str, FieldChange] = {name: {} if _withheld(name, values) else values for name, values in fields.items()}
+    shown: dict[str, FieldChange] = {
+        name: {} if _is_withheld(name, values) else values for name, values in fields.items()
+    }
     return {"_id": change.session_id, "kind": "modified", "modifiedAt": moved, "changes": shown}
 
 
-def _withheld(name: str, values: Mapping[str, Any]) -> bool:
+def _is_withheld(name: str, values: Mapping[str, Any]) -> bool:
     # Mail addresses can be guessed from a fingerprint of a few, so fingerprints stay in the watermark.
     return name in PEOPLE_FIELDS or any(isinstance(value, dict) and "sha256" in value for value in values.values())
 

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 class AskBeforeSendingForm(Form, title="learning360_ask_before_sending"):
-    """The question, and what happens if nobody answers."""
+    """The question, and the decision if nobody responds."""
 
     subject: str = Field(
         APPROVAL_SUBJECT,
         min_length=1,
-        description="The question; default one that names the rule and the session of the reminder.",
+        description="The question; the default names the rule and the session of the reminder.",
         examples=["Send the reminder?"],
     )
     body: str = Field(
         APPROVAL_BODY,
-        description="Details for the decision, in Markdown; default since when the reminder is due.",
+        description="Details for the decision, in Markdown; the default says since when the reminder is due.",
         examples=["Check the session first."],
     )
     defaults: Literal["Approve", "Reject"] = Field(
-        "Approve", description="The answer if nobody answers in time.", examples=["Reject"]
+        "Approve", description="The decision if nobody responds in time.", examples=["Reject"]
     )
     response_timeout: Length = Field(
-        Period(minutes=30), description="How long to wait for an answer.", examples=[{"minutes": 30}]
+        Period(minutes=30), description="How long to wait for a response.", examples=[{"minutes": 30}]
     )
 
     def check(self) -> None:

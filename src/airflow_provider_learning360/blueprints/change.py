@@ -53,7 +53,7 @@ class WaitForChangeForm(Form, title="learning360_wait_for_change", json_schema_e
         examples=["session"],
     )
     since: Moment = Field(None, description="A change after this time counts; default the first poll of this step.")
-    watch: FieldNames = Field(None, description="Fields to watch, of which at least one must change; default any.")
+    watch: FieldNames = Field(None, description="Fields to watch: at least one of them must change; default any.")
     poke_interval: Length = Field(
         Period(minutes=1), description="Time between two polls.", examples=[{"minutes": 5}, {"hours": 1}]
     )

@@ -1,4 +1,4 @@
-"""The commands of `airflow learning360`. Airflow loads this module on each of its own commands, so it stays light."""
+"""The commands of `airflow learning360`. Airflow loads this module with each of its commands, so it imports little."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters
 CONN_ID = Arg(
     ("--learning-conn-id",), help=f"ID of the Airflow connection (default: {DEFAULT_CONN_ID})", default=DEFAULT_CONN_ID
 )
-RAW = Arg(("--raw",), help="print the answer as it came, unchecked; needs --show-people", action="store_true")
+RAW = Arg(("--raw",), help="print the response unchanged and unchecked; needs --show-people", action="store_true")
 FIELD = Arg(("--field",), help="print only this field, such as startDate")
 CONTRACT = Arg(
     ("--contract",),
-    help="if the answer differs from the documentation: ignore, warn or strict (default: warn)",
+    help="what to do if the response differs from the documentation: ignore, warn or strict (default: warn)",
     choices=("ignore", "warn", "strict"),
 )
 SHOW_PEOPLE = Arg(
@@ -31,29 +31,31 @@ SESSION_OUTPUT = Arg(
     choices=("table", "json", "yaml", "plain"),
 )
 LIST = (
-    Arg(("--name",), help="pattern of the name with * and ?, in any case, such as 'Onboarding*' (default: any)"),
+    Arg(("--name",), help="name pattern with * and ?, case-insensitive, such as 'Onboarding*' (default: any)"),
     Arg(("--starts-after",), help="earliest start, such as 2026-03-01 (default: any)"),
     ARG_OUTPUT,
 )
 SIMULATOR = (
     Arg(("--host",), help="loopback address to listen on (default: 127.0.0.1)", default="127.0.0.1"),
     Arg(("--port",), help="TCP port; 0 for any free one (default: 8360)", type=int, default=8360),
-    Arg(("--sessions",), help="program sessions (default: 12)", type=int, default=12),
-    Arg(("--learners",), help="learners in each session (default: 20)", type=int, default=20),
-    Arg(("--seed",), help="the same seed gives the same data (default: 360)", type=int, default=360),
+    Arg(("--sessions",), help="number of program sessions (default: 12)", type=int, default=12),
+    Arg(("--learners",), help="number of learners in each session (default: 20)", type=int, default=20),
+    Arg(
+        ("--seed",), help="random seed: the same seed and day give the same data (default: 360)", type=int, default=360
+    ),
     Arg(
         ("--today",),
-        help="day that the sessions lie around, such as 2026-06-01 (default: today)",
+        help="day around which the sessions start and end, such as 2026-06-01 (default: today)",
         type=date.fromisoformat,
     ),
     Arg(("--company-id",), help="company ID to accept (default: demo-company)", default="demo-company"),
     Arg(("--api-key",), help="API key to accept (default: demo-key)", default="demo-key"),
-    Arg(("--token-life",), help="seconds that a token lives (default: 3600)", type=float, default=3600.0),
-    Arg(("--scenario",), help="JSON file with scenarios to play from the start"),
+    Arg(("--token-life",), help="lifetime of an OAuth2 token in seconds (default: 3600)", type=float, default=3600.0),
+    Arg(("--scenario",), help="JSON file with scenarios that are active from the start"),
 )
 PLAN = (
     Arg(("policy",), help="file with the reminder policy, in YAML or JSON"),
-    Arg(("--at",), help="time of the plan, such as 2026-03-01T08:00 on the policy's wall clock (default: now)"),
+    Arg(("--at",), help="time to plan for, such as 2026-03-01T08:00, in the policy's time zone (default: now)"),
     Arg(("--horizon",), help="days to look ahead (default: 7)", type=int, default=7),
     Arg(("--session",), help="IDs of program sessions (default: all of the company)", nargs="+", metavar="ID"),
     Arg(
@@ -77,11 +79,11 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
     return [
         GroupCommand(
             name="learning360",
-            help="Try requests to 360Learning before anything is scheduled",
+            help="Test requests to 360Learning before you schedule DAGs",
             subcommands=(
                 ActionCommand(
                     name="get-session",
-                    help="Read one program session and print it; people are masked",
+                    help="Read one program session and print it; data about people is masked",
                     func=lazy_load_command(f"{_HERE}.program_session.get_session"),
                     args=(SESSION_ID, CONN_ID, RAW, FIELD, CONTRACT, SHOW_PEOPLE, SESSION_OUTPUT),
                 ),
@@ -93,7 +95,7 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="check",
-                    help="Check credentials, latency, and what the key may read",
+                    help="Check the credentials, the latency, and what the API key may read",
                     func=lazy_load_command(f"{_HERE}.connection.check"),
                     args=(CONN_ID,),
                 ),

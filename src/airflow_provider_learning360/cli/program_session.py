@@ -98,14 +98,14 @@ def _date(moment: datetime | None) -> str | None:
 def _require_consistent(args: Namespace) -> None:
     """Refuse options that contradict each other."""
     if args.raw and args.field is not None:
-        refuse_usage("--raw prints the whole answer, --field one field of it. Give one of them.")
+        refuse_usage("--raw prints the whole response, --field one field of it. Give one of them.")
     if args.raw and args.contract is not None:
-        refuse_usage("--raw prints the answer unchecked, so that --contract does nothing. Give one of them.")
+        refuse_usage("--raw prints the response unchecked, so --contract has no effect. Give one of them.")
     if args.output is not None and (args.raw or args.field is not None):
         other = "--raw" if args.raw else "--field"
         refuse_usage(f"--output formats the whole session, and {other} prints something else. Give one of them.")
     if args.raw and not args.show_people:
-        refuse_usage("--raw prints the answer with the names and addresses of people. Add --show-people.")
+        refuse_usage("--raw prints the response with the names and addresses of people. Add --show-people.")
 
 
 def _print_session(session: ProgramSession, args: Namespace) -> None:

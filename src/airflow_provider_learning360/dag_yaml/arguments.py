@@ -1,4 +1,4 @@
-"""Arguments of a DAG in YAML, beside its steps: a class that DAG authors import into their folder of DAGs."""
+"""Arguments of a DAG in YAML besides its steps: a class that DAG authors import in their DAGs folder."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ BLUEPRINT_MISSING = f"DAGs in YAML need airflow-blueprint, which is not installe
 
 def require_blueprint() -> None:
     """
-    Refuse to go on without airflow-blueprint.
+    Raise an error if airflow-blueprint is not installed.
 
     :raises ImportError: It is not installed. The text says how to install it.
     """

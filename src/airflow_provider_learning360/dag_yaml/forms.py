@@ -213,7 +213,7 @@ CONN_ID: Any = Field(
 FIELDS: Any = Field(None, description="Names of the fields to keep; default all that the API sent.")
 EXCLUDE: Any = Field(None, description="Names of the fields to leave out, such as users; default none.")
 CONTRACT: Any = Field(
-    "warn", description="What to do if the answer differs from the documentation.", examples=["warn", "strict"]
+    "warn", description="What to do if the response differs from the documentation.", examples=["warn", "strict"]
 )
 
 

@@ -27,7 +27,7 @@ except ImportError:  # Airflow 2
 PATTERN = "*.dag.yaml"
 
 
-class DagFileError(SerializationError):  # Airflow wraps every other error that it meets while it serializes a DAG
+class DagFileError(SerializationError):  # Airflow wraps all other errors during serialization
     """A YAML file cannot become a DAG. The message names the file, the line if known, the step and the field."""
 
 
@@ -38,7 +38,7 @@ class BrokenDag(DAG):
     An exception in the loader would stop all DAGs of the loader, and an import error under the loader's own path would
     make Airflow 3.3 deactivate them. So the error is raised where Airflow handles one DAG.
 
-    :param dag_id: An ID that no DAG has.
+    :param dag_id: An unused DAG ID.
     :param path: Path of the YAML file.
     :param error: What is wrong with the file.
 
@@ -58,7 +58,7 @@ class BrokenDag(DAG):
         """Ignore the path of the Python file, which Airflow sets."""
 
     def validate(self) -> None:
-        """Raise the error where nothing serializes DAGs: on Airflow 2, on the command line and in tests."""
+        """Raise the error where DAGs are not serialized: on Airflow 2, on the command line and in tests."""
         if not _is_supervised():
             raise self._error
 
@@ -69,7 +69,7 @@ class BrokenDag(DAG):
 
 def build_airflow_dags(module: MutableMapping[str, Any]) -> None:
     """
-    Build a DAG of each `*.dag.yaml` in the folder of a Python file and below, for Airflow to find in that file.
+    Build a DAG from each `*.dag.yaml` in the folder of a Python file and below, as globals of that file.
 
     A file that cannot become a DAG stops its own DAG only. Airflow lists its error under the path of the YAML file.
 
@@ -100,14 +100,14 @@ def build_airflow_dags(module: MutableMapping[str, Any]) -> None:
 
 
 def _is_supervised() -> bool:
-    """Whether this is a process in which Airflow 3 parses one file: for the DAG processor, or to run a task."""
+    """Whether this process is supervised by Airflow 3: a DAG processor that parses a file, or a task runner."""
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
 
 
 def _require_new_id(dag_id: str, path: Path, files: dict[str, Path]) -> None:
     first = files.setdefault(dag_id, path)
     if first != path:
-        raise DagFileError(f"{path.name}: dag_id: {dag_id!r} is already the DAG of {first.name}; write another ID")
+        raise DagFileError(f"{path.name}: dag_id: {dag_id!r} is already the DAG of {first.name}; choose another ID")
 
 
 def _build_dag(registry: Any, path: Path, folder: Path) -> Any:
@@ -116,7 +116,7 @@ def _build_dag(registry: Any, path: Path, folder: Path) -> Any:
     from blueprint.vars import resolve
 
     document, text = dict[str, Any](), ""
-    # As `Builder.build_from_yaml` does it, which does not return what it read.
+    # Like `Builder.build_from_yaml`, which does not return the document that it read.
     try:
         _check_files(path, folder)
         document, text = render_yaml_template(path, context={"profile": None})
@@ -126,9 +126,9 @@ def _build_dag(registry: Any, path: Path, folder: Path) -> Any:
         check_names(config)
         with _no_registration():
             return Builder(bp_registry=registry).build(config, source_path=path)
-    except Exception as error:  # noqa: BLE001 - of YAML, Jinja, pydantic, blueprint, Airflow, and of anybody's template
+    except Exception as error:  # noqa: BLE001 - from YAML, Jinja, pydantic, blueprint, Airflow, or any template
         reason = describe_mistake(error, document)
-    # Outside of the handler: the error may hold more of the file than a list of errors should show.
+    # Outside the handler: the chained error may contain more of the file than a list of errors should show.
     raise DagFileError(f"{path.relative_to(folder)}{_line_of(reason, path, text)}: {reason}")
 
 

@@ -1,7 +1,7 @@
 """
 `LearningAsyncHook`: the connection to 360Learning for coroutines, over `aiohttp`.
 
-It decides only how bytes are fetched; all else is in `api/`. It never imports `requests`: a triggerer does not need it.
+It only fetches bytes; all decisions are in `api/`. It never imports `requests`, which a triggerer does not need.
 """
 
 from __future__ import annotations
@@ -61,18 +61,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bytes; parsing a larger body takes long enough to delay other triggers, so that it runs in a thread.
+# Bytes. Parsing a larger body would delay other triggers, so it runs in a thread.
 LARGE_BODY = 64 * 1024
 
 
 class LearningAsyncHook(ConnectionType, BaseHook):
     """
-    Talk to 360Learning from coroutines, with one `aiohttp` client for the life of the hook.
+    Send requests to 360Learning from coroutines, with one `aiohttp` client for each hook.
 
     Nothing in it blocks the event loop.
 
     Use it as `async with LearningAsyncHook() as hook`, or call `close` at the end. It has the calls of `LearningHook`;
-    their signatures are repeated, since no type in Python says "`T`, or a coroutine that returns `T`".
+    their signatures are repeated, because Python cannot express "`T`, or a coroutine that returns `T`".
 
     :param learning_conn_id: ID of the connection; default `learning360_default`.
     :param budget: Retry budget of each call; default that of the connection.
@@ -318,7 +318,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
 
 
 def _begin_response(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:
-    """Return a response of which the headers have arrived, and the reader of its body."""
+    """Return the response as soon as its headers have arrived, and a reader for its body."""
     headers = join_headers(native.headers.items())
     response = Response(request, native.status, headers, native=native, limits=limits)
     try:

@@ -83,7 +83,7 @@ def _ask_again(conn_id: str) -> str:
         return NOT_FOUND
     try:
         return _code_of_response(send(message))
-    except Exception as error:  # noqa: BLE001 - whatever it is, Airflow did not respond
+    except Exception as error:  # noqa: BLE001 - any error means that Airflow did not respond
         return _code(error)
 
 

@@ -19,7 +19,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 def check_options(options: Mapping[str, Any]) -> None:
     """
-    Check `timeout`, `verify`, `cert` and `proxies`: `requests` would raise whatever a wrong type leads to.
+    Check `timeout`, `verify`, `cert` and `proxies`: with a wrong type, `requests` raises unclear errors.
 
     :param options: The options of the request; others are not checked.
     :raises FixArgumentError: An option has a wrong type, or a file is missing, or not a PEM file.

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.watch_state import ChangeEntry
 
-# How late an event may appear in the database, counted from its own time, if several triggerers write at once.
-LATE = timedelta(minutes=5)
-# Number of events that are remembered by ID and by time, since a run may be queued while later events are read.
-RECENT = 1000
+# How long after its timestamp an event may appear in the database, if several triggerers write at once.
+MAX_EVENT_DELAY = timedelta(minutes=5)
+# Number of events that are stored by ID and by time: a run may be queued while later events are read.
+MAX_RECENT_EVENTS = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +68,7 @@ class EventLedger:
         self.asset_name = asset_name
         self._key = f"learning360_read_{hashlib.sha256(reader.encode()).hexdigest()[:16]}"
         asset = Asset.ref(name=asset_name)
-        # Not from the run's context, which has both for declared inlets only: authors need not repeat the schedule.
+        # The run's context has them for declared inlets only. This way, authors need not repeat the schedule as inlets.
         self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
         self._inlets, self._asset = InletEventsAccessors, asset
         self._last_keys: dict[str, dict[str, str]] = {}
@@ -86,8 +86,8 @@ class EventLedger:
         position: Position | None = self._store.get(self._key)
         since = _time(position["since"]) if position else _first_time(own)
         if since is None:
-            return {"entries": []}  # there is no earlier run, so no event can have been left behind
-        floor = max(since, _time(position["until"]) - LATE) if position else since
+            return {"entries": []}  # no earlier run, so no event was left behind
+        floor = max(since, _time(position["until"]) - MAX_EVENT_DELAY) if position else since
         events = self._unread_events(position, floor, own)
         aside = position.get("aside", []) if position else []
         entries, complete = self._choose_from(events, limit, aside)
@@ -104,7 +104,7 @@ class EventLedger:
 
     def choose_own(self, own: list[Any], limit: int) -> Choice:
         """
-        Choose changes of the run's own events, for the case that Airflow cannot list the others.
+        Choose changes of the run's own events; used if Airflow cannot list the others.
 
         The position stays, so that a later run reads all events after it. These changes are recorded one by one, so
         that it does not return them again. While this run was queued, an earlier run may have read its events.
@@ -132,7 +132,7 @@ class EventLedger:
 
     def record(self, choice: Choice) -> None:
         """
-        Record that changes have been chosen; does nothing the second time.
+        Record the chosen changes. A second call with the same choice does nothing.
 
         :param choice: What `choose_unread` or `choose_own` returned.
         """
@@ -191,7 +191,7 @@ class EventLedger:
     def _choose_from(
         self, events: list[Any], limit: int, aside: Collection[str]
     ) -> tuple[list[ChangeEntry], list[Any]]:
-        """Return the first changes that are not recorded, and the events of which all changes are returned."""
+        """Return the first changes that are not recorded, and the events whose changes are all returned."""
         entries: list[ChangeEntry] = []
         complete = []
         for event in events:
@@ -280,9 +280,9 @@ def _append_recent(position: Position | None, events: list[Any]) -> RecentEvents
     ids = position["recent"] if position else []
     times = position.get("recent_times", []) if position else []
     return {
-        "recent": [*ids, *(event.id for event in events)][-RECENT:],
+        "recent": [*ids, *(event.id for event in events)][-MAX_RECENT_EVENTS:],
         # By time as well: Airflow does not tell a run the IDs of its own events.
-        "recent_times": [*times, *(_microseconds(event.timestamp) for event in events)][-RECENT:],
+        "recent_times": [*times, *(_microseconds(event.timestamp) for event in events)][-MAX_RECENT_EVENTS:],
     }
 
 
@@ -301,7 +301,7 @@ def _modified_name(session_id: str) -> str:
 
 
 def _later(known: str | None, key: str) -> str:
-    """Return the change to remember: an earlier one that was left behind must not replace a later one."""
+    """Return the later of two changes of a session. An event that arrives late must not replace a newer one."""
     both_times = known is not None and not known.startswith("missing") and not key.startswith("missing")
     return max(known or "", key) if both_times else key
 

@@ -72,10 +72,10 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
         self.contract = contract
         self.max_xcom_bytes = max_xcom_bytes
         self.check_own_arguments()
-        self._xcom.check()
+        self._document_options.check()
 
     @property
-    def _xcom(self) -> DocumentOptions:
+    def _document_options(self) -> DocumentOptions:
         return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
             session = self.hook.get_program_session(find_session_id(self.session_id))
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
-            return self._xcom.of(session, self.log)
+            return self._document_options.build_document(session, self.log)
 
 
 class ListProgramSessionsOperator(LearningOperator, BaseOperator):

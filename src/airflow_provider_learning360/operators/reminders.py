@@ -278,7 +278,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             ledger = TaskDeliveryLedger(context.get("task_state_store"))
             session = self._read_session(planned, policy, ledger)
             rule = policy.find_rule(planned.rule)
-            # As for everything else, what the policy says now counts.
+            # The current policy counts, here as everywhere.
             audience = rule.find_audience(planned.occurrence or 0)
             reminder = replace(planned, audience=audience, message=rule.message, template=rule.template)
             statistics = self._read_statistics(reminder, rule)

@@ -46,7 +46,7 @@ class MailConnection(Protocol):
 
 
 class Transport(Protocol):
-    """A way to a mail server."""
+    """Opens connections to a mail server."""
 
     def connect(self) -> AbstractContextManager[MailConnection]:
         """Open a connection for the duration of a block."""
@@ -61,7 +61,7 @@ class DeliveryResult:
     :param already: Number of recipients who had the mail before.
     :param refused: Keys of recipients whom the server refused permanently (5xx).
     :param failed: Keys of recipients whom the server refused temporarily (4xx); the next try mails them.
-    :param unknown: Keys of recipients who were claimed before; whether they have the mail is not known.
+    :param unknown: Keys of recipients who were claimed before; whether they got the mail is unknown.
     :param unmailable: Number of recipients without a usable mail address.
     """
 
@@ -74,7 +74,7 @@ class DeliveryResult:
 
 
 class SummaryCounts(TypedDict):
-    """Total numbers behind the lists of a `DeliverySummary`."""
+    """Full counts: the lists of a `DeliverySummary` are cut."""
 
     refused: int
     unknown: int
@@ -113,7 +113,7 @@ def deliver(
     :param reminder_key: Key of the reminder, for log lines and errors.
     :param mails: For each recipient, the key, which contains no address, and a function that builds the mail.
     :param ledger: The delivery ledger of this reminder.
-    :param transport: The way to the mail server.
+    :param transport: Opens connections to the mail server.
     :param delivery: `at_least_once` records a mail after the server accepted it; `at_most_once` claims it before.
     :param rate: Maximum number of mails per second; default no limit.
     :param batch_size: Maximum number of mails per connection; default 100.
@@ -137,8 +137,10 @@ def deliver(
         failure = error
     else:
         return result
-    # Raised outside of the handler: the chained exception may contain addresses.
-    raise failure.with_note(f"{reminder_key}: {result.sent} mails were sent before; a retry sends the others.")
+    # Raised outside the handler: a chained exception may contain addresses.
+    raise failure.with_note(
+        f"{reminder_key}: {result.sent} mails were sent before the failure. A retry sends the others."
+    )
 
 
 def check_limits(rate: float | None, batch_size: int) -> None:
@@ -183,7 +185,7 @@ def _send(
     try:
         content = mail.as_bytes()
     except (MessageError, ValueError):
-        result.unmailable += 1  # no header can carry its name or subject
+        result.unmailable += 1  # its name or subject does not fit into a header
         return
     try:
         connection.send_envelope(mail, content)

@@ -125,7 +125,7 @@ def find_move(
     Return whether the dates of a session changed, and what to store of them.
 
     :param session: The session as it is now.
-    :param known: What was stored; None for a new session, of which nothing is announced.
+    :param known: What was stored; None for a new session, for which nothing is announced.
     :param settle: How long the session must stay unmodified before a change is announced.
     :param calendar: When something may be announced.
     :param now: The time.
@@ -138,7 +138,9 @@ def find_move(
     if _drop_open_ends(dates) == _drop_open_ends(known.dates):
         return MoveResult(Announced(dates), reason="its dates have not changed")
     if session.modified_at is None:
-        return MoveResult(known, reason="its dates changed, but without modifiedAt nobody knows when")
+        return MoveResult(
+            known, reason="its dates changed, but it has no modifiedAt, so the time of the change is unknown"
+        )
     if now - session.modified_at < settle:
         minutes = f"{settle.total_seconds() / 60:g} minutes"
         return MoveResult(known, reason=f"its dates changed; it must stay unmodified for {minutes} first")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DueReminder", "Plan", "PlanItem", "Skipped", "plan"]
 
-# Quiet hours, days off and the change of clocks move a repetition by no more than this.
-_SLACK = timedelta(days=10)
+# Quiet hours, days off and clock changes move a repetition by at most this much.
+_MAX_SHIFT = timedelta(days=10)
 HAS_AUTOMATED_REMINDERS = "its automatedReminders is on"
 
 
@@ -36,7 +36,7 @@ class Skipped:
     :param rule: Name of the rule.
     :param session_id: ID of the session.
     :param reason: Why it is not due.
-    :param due: When it will be due, if ever.
+    :param due: When it will be due, if known.
     """
 
     rule: str
@@ -56,7 +56,7 @@ class Plan:
 
     :param due: The reminders that are due.
     :param skipped: Those that are not, and why.
-    :param announced: By the session's ID, what the next sweep needs to know of its dates.
+    :param announced: The announced dates by session ID, for the next sweep.
     """
 
     due: list[DueReminder] = field(default_factory=list)
@@ -136,14 +136,14 @@ class _Planner:
     def _plan_rule(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult | None) -> PlanItem:
         item = self._plan_notice(rule, session, moves) if rule.on and moves else self._plan_date(rule, session)
         if isinstance(item, DueReminder) and self._has_everybody_finished(rule, session):
-            return Skipped(rule.name, session.id, "nobody is left who has not finished")
+            return Skipped(rule.name, session.id, "all learners have finished")
         return item
 
     def _plan_notice(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult) -> PlanItem:
         move = moves.move
         if move is None:
             return Skipped(rule.name, session.id, moves.reason)
-        return self._hold(rule, session, move.due, None) or self._build_notice(rule, session, move)
+        return self._find_reason_to_wait(rule, session, move.due, None) or self._build_notice(rule, session, move)
 
     def _plan_date(self, rule: ReminderRule, session: ProgramSession) -> PlanItem:
         anchor = rule.schedule.find_date(session)
@@ -158,14 +158,16 @@ class _Planner:
         except OverflowError:
             return Skipped(rule.name, session.id, f"its {rule.anchor} is too far away")
         before = anchor if rule.before is not None else None
-        return self._hold(rule, session, due, before) or self._build_reminder(rule, session, anchor, occurrence, due)
+        return self._find_reason_to_wait(rule, session, due, before) or self._build_reminder(
+            rule, session, anchor, occurrence, due
+        )
 
     def _find_occurrence(self, rule: ReminderRule, anchor: datetime) -> tuple[int, datetime]:
-        """Return the repetition to plan, and when it is due: the latest that began, or the next if that is over."""
+        """Return the repetition to plan, and when it is due: the latest in its window, or else the next."""
         schedule = rule.schedule
         if rule.every is None or rule.at_most is None:
             return 0, self.calendar.find_due(schedule, anchor)
-        may_have_begun = (self.now + _SLACK - anchor - schedule.distance.total) // rule.every.total
+        may_have_begun = (self.now + _MAX_SHIFT - anchor - schedule.distance.total) // rule.every.total
         upcoming = []
         for number in range(max(0, min(rule.at_most - 1, may_have_begun + 1)), -1, -1):
             due = self.calendar.find_due(schedule, anchor, number)
@@ -175,14 +177,14 @@ class _Planner:
                 return number, due
             else:
                 break
-        # Days off may move an earlier repetition behind a later one; it is left out then.
+        # Days off may move an earlier repetition after a later one. Then only the one that is due first is planned.
         due, number = min(upcoming)
         return number, due
 
-    def _hold(
+    def _find_reason_to_wait(
         self, rule: ReminderRule, session: ProgramSession, due: datetime, before: datetime | None
     ) -> Skipped | None:
-        """Return why a reminder does not go out now, or None."""
+        """Return why a reminder cannot go out now, or None."""
         release = self.calendar.find_release(due, self.now, before)
         return Skipped(rule.name, session.id, release.reason, release.at) if release.reason else None
 
@@ -190,8 +192,8 @@ class _Planner:
         statistics = self.statistics.get(session.id) if "not_completed" in rule.audience else None
         if statistics is None or statistics.users_stats is None:
             return False
-        registered = statistics.registered or 0  # a text, if the API sent a number out of range
-        # Statistics may lack learners. Only if they list all of them, it is known that everybody has finished.
+        registered = statistics.registered or 0  # a text if the API sent a number that is out of range
+        # Statistics may lack learners. Only complete statistics show that all have finished.
         is_complete = isinstance(registered, int) and len(statistics.users_stats) >= registered
         return is_complete and not statistics.not_completed()
 
@@ -231,7 +233,7 @@ def _explain_excluded(policy: ReminderPolicy, session: ProgramSession) -> str | 
     try:
         # The ID becomes part of the key.
         if require_session_id(session.id) != session.id:
-            return "its ID is not as 360Learning writes it"
+            return "its ID is not in lower case, as 360Learning writes IDs"
     except InvalidIdError:
         return "its ID is not an ID of 360Learning"
     return HAS_AUTOMATED_REMINDERS if policy.skip_if_automated_reminders and session.automated_reminders else None

@@ -137,7 +137,7 @@ class ReminderRule(_PolicyModel):
     :param escalate_to_tutors_after: Number of reminders after which the tutors get the next ones too.
     :param on: `date_changed`: the reminder is a notice of changed dates, and not about an anchor.
     :param settle: How long a session must stay unmodified before its new dates are announced; default 10 minutes.
-    :param audience: Who gets it, of those whom 360Learning knows.
+    :param audience: Recipients that 360Learning knows.
     :param to: Fixed addresses that get it as well.
     :param message: `each` (default): a mail about the recipient; `digest`: counts, and who has not finished.
     :param template: Name of the mail template; default a built-in one.
@@ -160,7 +160,7 @@ class ReminderRule(_PolicyModel):
     )
     audience: Annotated[
         tuple[Audience, ...], BeforeValidator(_to_list, json_schema_input_type=Audience | list[Audience])
-    ] = Field((), description="Who gets it, of those whom 360Learning knows.")
+    ] = Field((), description="Recipients that 360Learning knows.")
     to: Annotated[tuple[str, ...], BeforeValidator(_to_list, json_schema_input_type=str | list[str])] = Field(
         (), repr=False, description="Fixed addresses that get it as well."
     )
@@ -221,7 +221,7 @@ class ReminderRule(_PolicyModel):
 
     def find_audience(self, occurrence: int) -> tuple[Audience, ...]:
         """
-        Return who gets one of the reminders, of those whom 360Learning knows.
+        Return the recipients of one of the reminders that 360Learning knows.
 
         :param occurrence: Number of the repetition, from 0 on.
         """
@@ -232,7 +232,7 @@ class ReminderRule(_PolicyModel):
         """
         Whether a mail shows who has finished, or goes to those who have not.
 
-        :param audience: The audience of the reminder, of those whom 360Learning knows.
+        :param audience: The audience of the reminder.
         """
         has_digest = self.anchor == "endDate" and ("tutors" in audience or bool(self.to))
         return has_digest or self.message == "digest" or "not_completed" in audience

@@ -34,8 +34,8 @@ def problems_of(error: ValidationError, data: Mapping[str, Any], models: Mapping
     details = error.errors(include_url=False)
     problems = [f"{_where(one['loc'], data)}{_what(one, models)}".rstrip(".?") for one in details[:MAX_PROBLEMS]]
     ends = ["?" if "did you mean" in one else "." for one in problems]
-    told = " ".join(f"{problem}{end}" for problem, end in zip(problems, ends, strict=True))
-    return told + (f" (And {len(details) - MAX_PROBLEMS} more.)" if len(details) > MAX_PROBLEMS else "")
+    message = " ".join(f"{problem}{end}" for problem, end in zip(problems, ends, strict=True))
+    return message + (f" (And {len(details) - MAX_PROBLEMS} more.)" if len(details) > MAX_PROBLEMS else "")
 
 
 def _where(place: Place, data: Mapping[str, Any]) -> str:

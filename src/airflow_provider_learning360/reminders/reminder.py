@@ -130,7 +130,7 @@ class DueReminder:
     :param rule: Name of the rule.
     :param session_id: ID of the session.
     :param due: When it became due, in UTC.
-    :param audience: Who gets it, of those whom 360Learning knows; includes the tutors after an escalation.
+    :param audience: Recipients that 360Learning knows; includes the tutors after an escalation.
     :param to: Fixed addresses that get it as well; not in `to_conf`.
     :param anchor: Name of the date that it is about, or None for a change of dates.
     :param anchor_at: That date, as the API writes it.
@@ -226,7 +226,7 @@ def format_compact(moment: datetime) -> str:
 
 def format_compact_text(date: str | None) -> str:
     """
-    Return the same of a date as the API writes it; `none` if there is none.
+    Return the compact form of a date from the API; `none` for a missing date.
 
     :param date: The date, or None.
     """

@@ -1,4 +1,4 @@
-"""What the sensors have in common that poll one program session."""
+"""The base class of the sensors that poll one program session."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.triggers.polling import PollEvent, SessionPollingTrigger
 
-# Airflow's own limit on a deferral is for the case that no triggerer runs; otherwise the trigger keeps the time.
+# The trigger ends the wait at the deadline. Airflow's own timeout of a deferral only matters if no triggerer runs.
 DEFERRAL_MARGIN = timedelta(seconds=60)
-# Airflow polls once more when the time is over, and once with a timeout of 0. Such a poll has this many seconds.
+# Seconds for the last poll, which Airflow makes when the time is over, and with a timeout of 0.
 LAST_POLL_SECONDS = 5.0
-# Airflow doubles its interval with each poll, and no float holds what that gives after 1,000 of them.
+# Airflow doubles its interval with each poll. After about 1,000 polls the interval would be too large for a float.
 MAX_POLLS_COUNTED = 64
-# Python writes no deferral that ends after the year 9999.
+# Python has no dates after the year 9999.
 MAX_DEFERRAL = timedelta(days=36500)
 
 
 class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     """
-    Poll a program session until it is as a subclass wants it, and push its document to XCom.
+    Poll a program session until the condition of a subclass is met, and push its document to XCom.
 
-    The first poll is on the worker; the task waits only if it must. `poke_interval`, `timeout`, `soft_fail` and
-    `exponential_backoff` mean the same in every mode. Durations are seconds, a `timedelta`, or a mapping such as
-    `{"minutes": 5}`.
+    The worker polls first; the task waits only if the condition is not met yet. `poke_interval`, `timeout`,
+    `soft_fail` and `exponential_backoff` mean the same in every mode. Durations are seconds, a `timedelta`, or a
+    mapping such as `{"minutes": 5}`.
 
     A subclass says what it waits for (`build_wait`, `build_trigger`, `describe_wait`).
-    It may add to what happens at a poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
+    It may override what happens at a poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
@@ -94,7 +94,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(_with_durations(kwargs)))
+        super().__init__(**with_retry_policy(_convert_durations(kwargs)))
         self.session_id = session_id
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
@@ -107,15 +107,15 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         self._in_process: dict[str, Any] = {}
         self._not_before = 0.0
         self._deadline: datetime | None = None
-        self._log_of_wait: WaitingLog | None = None
+        self._current_log: WaitingLog | None = None
         require_choice("on_missing", on_missing, OnMissing)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Show all arguments in the signature of a subclass, so that it lists only its own."""
+        """Add the inherited arguments to the signature of a subclass, whose code lists only its own."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             code: Any = vars(cls)["__init__"]
-            code.__signature__ = _joined(inspect.signature(code), inspect.signature(super(cls, cls).__init__))
+            code.__signature__ = _merge_signatures(inspect.signature(code), inspect.signature(super(cls, cls).__init__))
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
@@ -128,12 +128,12 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         super().check_arguments(given)
         if "on_missing" in given:
             require_choice("on_missing", given["on_missing"], OnMissing)
-        _with_durations(given)
+        _convert_durations(given)
 
     @abstractmethod
     def build_wait(self, memory: TaskMemory) -> Wait[Any]:
         """
-        Return the wait as it stands; called before each poll.
+        Build the wait from what the task remembers; called before each poll.
 
         :param memory: What the task remembers: pass `self.wait_options(memory)` on to the wait.
         :returns: The wait; its `evaluate` decides what a poll means.
@@ -143,7 +143,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     @abstractmethod
     def build_trigger(self, wait: Wait[Any], **polling_arguments: Any) -> SessionPollingTrigger:
         """
-        Return the trigger that goes on with the wait in the triggerer.
+        Build the trigger that continues the wait in the triggerer.
 
         :param wait: The wait after the last poll.
         :param polling_arguments: The arguments that all polling triggers take; pass them on.
@@ -151,7 +151,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
 
     @abstractmethod
     def describe_wait(self) -> str:
-        """Return what is waited for, to stand behind "Waiting for 'Safety' (60b8…): " and "Timed out: "."""
+        """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): " and "Timed out: "."""
 
     def on_found(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> None:
         """
@@ -165,19 +165,19 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
 
     def on_poll(self, session: ProgramSession, wait: Wait[Any], memory: TaskMemory) -> None:
         """
-        Remember what a successful poll saw, also if the wait is over. Does nothing by default.
+        Store what a successful poll observed, also if the wait is over. Does nothing by default.
 
         :param session: The session as it is now.
         :param wait: The wait after the poll.
-        :param memory: Where to remember it.
+        :param memory: Where to store it.
         """
 
     def on_resume(self, event: PollEvent, memory: TaskMemory) -> None:
         """
-        Remember what the trigger sent, before the worker polls again. Does nothing by default.
+        Store what the trigger sent, before the worker polls again. Does nothing by default.
 
         :param event: The event of the trigger.
-        :param memory: Where to remember it.
+        :param memory: Where to store it.
         """
 
     def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
@@ -190,26 +190,26 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         return ""
 
     def seconds_until_due(self) -> float:
-        """Return the seconds until a poll is worthwhile at the latest; endless (the default) if that is not known."""
+        """Return the seconds until the next poll must happen; infinite (the default) if that is not known."""
         return float("inf")
 
     def execute(self, context: Context) -> Any:
         """
-        Poll on the worker; if the wait is not over, go on in the chosen mode.
+        Poll on the worker; if the wait is not over, continue in the chosen mode.
 
         :param context: Airflow's task context.
         :returns: The document of the session.
         """
         with fail_fast():
-            started = self._started(context)
-            self._deadline = None if started is None else _after(started, self.timeout)
+            started = self._find_start(context)
+            self._deadline = None if started is None else _add_seconds(started, self.timeout)
             if not self.deferrable:
                 return super().execute(context)
-            return self._poll_or_defer(context, self._deadline or _after(datetime.now(tz=UTC), self.timeout))
+            return self._poll_or_defer(context, self._deadline or _add_seconds(datetime.now(tz=UTC), self.timeout))
 
     def execute_complete(self, context: Context, event: PollEvent) -> Any:
         """
-        Go on after the trigger ended.
+        Continue after the trigger ended.
 
         :param context: Airflow's task context.
         :param event: How the wait ended, and its deadline.
@@ -223,11 +223,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         self.on_resume(event, memory)
         if event["kind"] == "timeout":
             raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:g} s. {self._waited_for()}")
-        # With soft_fail, an exception of Airflow's would turn a broken sensor into a skipped one.
+        # With soft_fail, Airflow skips a task for an AirflowException. A broken sensor must fail instead.
         with fail_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None
             deadline = event["deadline"]
-            end = datetime.fromisoformat(deadline) if deadline else _after(datetime.now(tz=UTC), self.timeout)
+            end = datetime.fromisoformat(deadline) if deadline else _add_seconds(datetime.now(tz=UTC), self.timeout)
             self._deadline = end
             return self._poll_or_defer(context, end, error)
 
@@ -236,11 +236,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         Poll once.
 
         :param context: Airflow's task context.
-        :returns: False to wait on; true, with the document, when the wait is over.
-        :raises LearningError: Another poll is of no use.
+        :returns: False if the wait continues; true, with the document, when it is over.
+        :raises LearningError: Another poll would not help.
         """
         if time.monotonic() < self._not_before:
-            return False  # the server asked for no request yet, and only the timeout led here
+            return False  # a `Retry-After` is not over; Airflow polls anyway when the time is over
         memory = TaskMemory(context, self._in_process)
         wait = self.build_wait(memory)
         failures_before = wait.failures
@@ -254,7 +254,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         if isinstance(outcome, LearningError):
             self._waiting_log.note_error(outcome, wait, failures_before)
             return False
-        return self._go_on(context, outcome, wait, found, failures_before)
+        return self._handle_session(context, outcome, wait, found, failures_before)
 
     def wait_options(self, memory: TaskMemory) -> dict[str, Any]:
         """
@@ -269,10 +269,10 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             "longest_wait": max_task_wait(),
         }
 
-    def _go_on(
+    def _handle_session(
         self, context: Context, session: ProgramSession, wait: Wait[Any], found: Any, failures_before: int
     ) -> PokeReturnValue | bool:
-        """Act on a poll that read the session."""
+        """Handle a poll that read the session."""
         memory = TaskMemory(context, self._in_process)
         name_mapped_task(context, session)
         self._waiting_log.note_session(session, failures_before)
@@ -281,17 +281,17 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             memory.keep_last_read(datetime.now(tz=UTC), in_store=self.reschedule or self.deferrable)
             self._waiting_log.note_wait(session, self.describe_wait(), self.session_state(session, wait))
             return False
-        document = self._xcom.of(session, self.log)
+        document = self._document_options.build_document(session, self.log)
         self.on_found(context, session, found, memory)
         memory.forget()
         return PokeReturnValue(True, document)
 
-    def _started(self, context: Context) -> datetime | None:
+    def _find_start(self, context: Context) -> datetime | None:
         """Return when the wait began, over all polls of the task; None if Airflow does not say."""
         if self.deferrable or not self.reschedule:
             return datetime.now(tz=UTC)
         first_poll = getattr(context["ti"], "get_first_reschedule_date", None)
-        if first_poll is None:  # Airflow below 3 reads it from its database by itself
+        if first_poll is None:  # Airflow below 3 reads it from its database itself
             return None
         started = first_poll(context)
         return datetime.now(tz=UTC) if started is None else started
@@ -303,18 +303,21 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         return max(LAST_POLL_SECONDS, (self._deadline - datetime.now(tz=UTC)).total_seconds())
 
     def _capped_wait(self, asked: float) -> float:
-        """Return the seconds to wait, of those that the server asked for."""
+        """Return the seconds to wait: what the server asked for, up to the limit."""
         limit, option = (
             (max_triggerer_wait(), "max_triggerer_wait") if self.deferrable else (max_task_wait(), "max_task_wait")
         )
         if not asked <= limit:
             self.log.warning(
-                "360Learning asked to wait %g s. The wait is %g s, by [learning360] %s.", asked, limit, option
+                "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed ([learning360] %s).",
+                asked,
+                limit,
+                option,
             )
         return cap_wait(asked, limit)
 
     def _poll_or_defer(self, context: Context, deadline: datetime, error: LearningError | None = None) -> Any:
-        """Poll, unless the trigger already met an error, and treat errors as Airflow's sensors do when they poke."""
+        """Poll, unless the trigger already had an error. Handle errors like Airflow's sensors in mode poke."""
         try:
             found = self._fail(context, error) if error else self.poke(context)
         except LearningError as failure:
@@ -364,7 +367,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             return error
 
     def _fail(self, context: Context, error: LearningError) -> NoReturn:
-        """Fail the wait, or skip it if that is what the author wants for a session that is gone."""
+        """Fail the task; skip it if the session does not exist and `on_missing` is `skip`."""
         memory = TaskMemory(context, self._in_process)
         memory.failures = 0
         if isinstance(error, NotFoundError):
@@ -379,33 +382,33 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
 
     @property
     def _waiting_log(self) -> WaitingLog:
-        if self._log_of_wait is None:
-            self._log_of_wait = WaitingLog(find_session_id(self.session_id), self.log.info, self.log.warning)
-        return self._log_of_wait
+        if self._current_log is None:
+            self._current_log = WaitingLog(find_session_id(self.session_id), self.log.info, self.log.warning)
+        return self._current_log
 
     @property
-    def _xcom(self) -> DocumentOptions:
+    def _document_options(self) -> DocumentOptions:
         return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
-        # The name is Airflow's. It calls this after each poke that found nothing, also before it reschedules.
+        # An override: Airflow calls it after each poke that found nothing, also before it reschedules.
         interval: float = super()._get_next_poke_interval(started_at, run_duration, min(poke_count, MAX_POLLS_COUNTED))
         left = max(0.0, self.timeout - run_duration())
         seconds = max(min(interval, self.seconds_until_due()), min(self._not_before - time.monotonic(), left))
-        if self._log_of_wait is not None:
-            self._log_of_wait.note_next_poll(seconds, self._deadline)
+        if self._current_log is not None:
+            self._current_log.note_next_poll(seconds, self._deadline)
         return seconds
 
 
-def _with_durations(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments, with Airflow's durations in the form that it takes."""
+def _convert_durations(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments, with durations in a form that Airflow accepts."""
     given = {name: arguments[name] for name in ("poke_interval", "timeout", "max_wait") if name in arguments}
     mappings = {name: value for name, value in given.items() if isinstance(value, dict)}
     return {**arguments, **{name: seconds_of(value, name) for name, value in mappings.items()}}
 
 
-def _joined(own: inspect.Signature, inherited: inspect.Signature) -> inspect.Signature:
-    """Return a signature with what is inherited through `**kwargs`; what has no default comes first."""
+def _merge_signatures(own: inspect.Signature, inherited: inspect.Signature) -> inspect.Signature:
+    """Return a signature that includes the arguments of the parent class; those without a default come first."""
     parameters = [
         *(one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD),
         *(one for name, one in inherited.parameters.items() if name not in own.parameters),
@@ -416,7 +419,7 @@ def _joined(own: inspect.Signature, inherited: inspect.Signature) -> inspect.Sig
     return own.replace(parameters=parameters)
 
 
-def _after(start: datetime, seconds: float) -> datetime:
+def _add_seconds(start: datetime, seconds: float) -> datetime:
     try:
         return start + timedelta(seconds=seconds)
     except OverflowError:

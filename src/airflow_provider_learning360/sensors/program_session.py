@@ -113,7 +113,7 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
 
     def build_trigger(self, wait: Any, **polling_arguments: Any) -> ProgramSessionModifiedTrigger:
         """
-        Return the trigger that goes on with the wait.
+        Build the trigger that continues the wait.
 
         :param wait: The wait after the last poll.
         :param polling_arguments: The arguments that all polling triggers take.

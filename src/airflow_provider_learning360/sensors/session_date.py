@@ -30,7 +30,7 @@ class SessionDateSensor(SessionPollingSensor):
     """
     Wait until a time before or after a date of a program session. When the session is rescheduled, so is the wait.
 
-    It polls every `poke_interval` seconds, and when the time comes: if the date was moved, the wait goes on. A time
+    It polls every `poke_interval` seconds, and when the time comes: if the date was moved, the wait continues. A time
     that is already over ends the wait at once. If the date is not set, the sensor waits until it is. Choose a `timeout`
     (default seven days) that is longer than the wait may take.
 
@@ -110,7 +110,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def build_trigger(self, wait: Any, **polling_arguments: Any) -> SessionDateTrigger:
         """
-        Return the trigger that goes on with the wait.
+        Build the trigger that continues the wait.
 
         :param wait: The wait after the last poll.
         :param polling_arguments: The arguments that all polling triggers take.
@@ -141,7 +141,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """
-        Remember when the time comes.
+        Store the time that the sensor waits for.
 
         :param session: The session as it is now.
         :param wait: The wait after the poll.
@@ -151,7 +151,7 @@ class SessionDateSensor(SessionPollingSensor):
 
     def on_found(self, context: Context, session: ProgramSession, found: datetime, memory: TaskMemory) -> None:
         """
-        Log that the time has come.
+        Log that the time has been reached.
 
         :param context: Airflow's task context.
         :param session: The session as it is now.

@@ -26,9 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8360, help="TCP port; 0 for any free one (%(default)s)")
     parser.add_argument("--sessions", type=int, default=12, help="program sessions (%(default)s)")
     parser.add_argument("--learners", type=int, default=20, help="learners in each session (%(default)s)")
-    parser.add_argument("--seed", type=int, default=360, help="the same seed gives the same data (%(default)s)")
     parser.add_argument(
-        "--today", type=date.fromisoformat, help="day that the sessions lie around, such as 2026-06-01 (default: today)"
+        "--seed", type=int, default=360, help="random seed: the same seed and day give the same data (%(default)s)"
+    )
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        help="day around which the sessions start and end, such as 2026-06-01 (default: today)",
     )
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")

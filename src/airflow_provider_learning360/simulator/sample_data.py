@@ -24,7 +24,7 @@ EXAMPLE_SESSION_ID = "60b8d2956e20ae1a0f8e44f1"
 """The ID of the first session: the default of the example DAGs."""
 
 FIXED_DAY = date(2026, 6, 1)
-"""The day that dates lie around where they must be the same in every run, as in tests."""
+"""The day around which dates are, if they must be the same in every run, as in tests."""
 
 # Days from today to the start and to the end of the first sessions: every rule of a usual reminder policy has a session
 # today, and every list has sessions that are over, running and coming.
@@ -114,7 +114,7 @@ class SampleData:
 
     :param seed: the same seed gives the same data.
     :param learners: how many learners each session has.
-    :param today: the day that all dates lie around.
+    :param today: the day around which all dates are.
     """
 
     def __init__(self, seed: int = 360, learners: int = 20, today: date = FIXED_DAY) -> None:

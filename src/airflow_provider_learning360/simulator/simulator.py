@@ -38,7 +38,7 @@ class Simulator:
     :param token_life: seconds that a bearer token is valid.
     :param clock: a function without arguments that returns an aware datetime. Tokens and scenarios use it, and it says
         what day it is. Default: the system's clock.
-    :param today: the day that the sessions lie around: some are over, some running, some start soon. The same seed and
+    :param today: the day around which the sessions are: some are over, some run, some start soon. The same seed and
         day give the same sessions. Default: the day of the clock, in UTC.
     :param expires_in_as: type of ``expires_in`` in the token response, ``str`` (as documented) or ``int``.
     :param legacy: how many of the sessions, the oldest, lack the fields that came in 2021.
@@ -241,7 +241,7 @@ class Simulator:
     def wait_for(self, predicate: Callable[[Simulator], object], timeout: float = 10.0) -> None:
         """Wait until a condition is true; it is checked after each request.
 
-        :param predicate: the condition: gets the simulator, and returns whether to go on.
+        :param predicate: the condition: gets the simulator, and returns whether it is met.
         :param timeout: seconds to wait at most.
         :raises TimeoutError: it did not become true.
         """

@@ -32,8 +32,8 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     ``conn_id``, the ID of the connection (``learning360_default``); ``auth``, how the API key is sent; ``extra``, its
     further extras; and every argument of ``Simulator``.
 
-    The sessions are the same in every run: their dates lie around 2026-06-01, unless the marker has ``today`` or
-    ``clock``. With ``today=None`` they lie around the day of the run.
+    The sessions are the same in every run: their dates are around 2026-06-01, unless the marker has ``today`` or
+    ``clock``. With ``today=None`` they are around the day of the run.
     """
     from airflow_provider_learning360.simulator import Simulator
     from airflow_provider_learning360.simulator.sample_data import FIXED_DAY

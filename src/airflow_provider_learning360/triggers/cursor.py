@@ -44,7 +44,7 @@ class Cursor:
         self._is_retired = False
 
     def retire(self) -> None:
-        """Write nothing any more: another cursor goes on from the stored watermarks."""
+        """Stop writing: another cursor continues from the stored watermarks."""
         self._is_retired = True
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, SessionState]:
@@ -59,7 +59,7 @@ class Cursor:
         found: dict[str, SessionState] = {}
         unreadable: list[str] = []
         for shard in shards:
-            # To go on without a response would forget a watermark, and with it a change.
+            # Continuing without a response would lose a watermark, and with it a change.
             while (stored := await self._attempt(self._read(shard))) is None:  # noqa: ASYNC110
                 await asyncio.sleep(PAUSE)
             # Shard by shard: the other triggers run in between.
@@ -69,7 +69,7 @@ class Cursor:
         if unreadable:
             log.warning(
                 "%d stored watermarks are not readable, such as that of %s. These sessions are watched from now on; "
-                "earlier changes of them are missed.",
+                "their earlier changes are missed.",
                 len(unreadable),
                 unreadable[0],
             )
@@ -111,7 +111,7 @@ class Cursor:
         """Return the response of the store, or None if it fails, which is logged once."""
         try:
             response = await call
-        except Exception as error:  # noqa: BLE001 - whatever it is, raising it would end all watchers of the stream
+        except Exception as error:  # noqa: BLE001 - raising any error would end all watchers of the stream
             self._log_failure(error)
             return None
         self._trouble = None

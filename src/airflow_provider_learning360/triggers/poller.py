@@ -1,4 +1,4 @@
-"""One poller for all who watch sessions through the same connection at the same interval."""
+"""One poller for all watchers of the same connection and poll interval."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ FORBIDDEN_RENEWAL = 3600.0
 @dataclass
 class Poller:
     """
-    Poll program sessions for ever, for all subscriptions at once.
+    Poll program sessions until cancelled, for all subscriptions at once.
 
-    It raises no error of a request: it polls less often, logs the outage once, and goes on. A session
-    that is not readable is left out and named once; it does not slow down the others.
+    Errors of requests are not raised: the poller polls less often, logs the outage once, and continues. An unreadable
+    session is left out and logged once. It does not slow down the others.
 
     :param subscriptions: The watchers.
     :param learning_conn_id: ID of the Airflow connection.
     :param poll_interval: Seconds between polls.
-    :param poll: `single` (one request for each session), `list` (one request for all) or `auto` (default: what takes
-        fewer requests, counted over the sessions that this triggerer watches).
+    :param poll_kind: `single` (one request for each session), `list` (one request for all) or `auto` (default: what
+        takes fewer requests, counted over the sessions that this triggerer watches).
     """
 
     subscriptions: Subscriptions
@@ -71,11 +71,11 @@ class Poller:
     poll_interval: float
     poll_kind: PollKind = "auto"
     _poll_count: int = field(default=0, init=False)
-    _answered: int = field(default=0, init=False)
-    _list_is_bare: bool = field(default=False, init=False)  # no session in it says when it was modified
-    _has_logged_bare: bool = field(default=False, init=False)
+    _read_count: int = field(default=0, init=False)
+    _list_lacks_dates: bool = field(default=False, init=False)  # no entry of the list has `modifiedAt`
+    _has_logged_missing_dates: bool = field(default=False, init=False)
     _last_poll_of: dict[str, int] = field(default_factory=dict, init=False)
-    # When sessions were last read one by one, and when the whole list was: a session that is gone was there then.
+    # When each session was last read, and when the whole list was: a missing session still existed then.
     _read_at: dict[str, datetime] = field(default_factory=dict, init=False)
     _list_read_at: datetime | None = field(default=None, init=False)
     _has_read_list: bool = field(default=False, init=False)
@@ -90,7 +90,7 @@ class Poller:
         self._outage = Outage(log, self.learning_conn_id)
 
     async def poll(self) -> AsyncIterator[PollResult]:
-        """Yield each poll that found something; for each subscription, one finding a poll at most."""
+        """Yield the result of each poll that found changes; at most one batch for each subscription."""
         hook: LearningAsyncHook | None = None
         try:
             await self._wait_for_watchers()
@@ -99,12 +99,12 @@ class Poller:
                 hook = hook or await self._new_hook()
                 error = await self._poll_in_time(hook)
                 self._outage.note_poll(error)
-                seconds = self._wait_after(error)
+                seconds = self._compute_wait(error)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
                     await hook.close()
                     hook = None
-                result = self._take_findings()
+                result = self._take_result()
                 if result is not None:
                     yield result
                 for subscription in self.subscriptions:
@@ -130,11 +130,11 @@ class Poller:
 
     async def _poll_in_time(self, hook: LearningAsyncHook) -> LearningError | None:
         """Poll, and log if that takes very long."""
-        hanging = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
+        hang_warning = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
         try:
             return await self._poll_once(hook)
         finally:
-            hanging.cancel()
+            hang_warning.cancel()
 
     def _log_hanging(self) -> None:
         log.warning(
@@ -145,15 +145,15 @@ class Poller:
         )
 
     async def _poll_once(self, hook: LearningAsyncHook) -> LearningError | None:
-        """Poll all watched sessions; return what kept the poll from reading some, if anything did."""
+        """Poll all watched sessions; return the error, if some could not be read."""
         self._poll_count += 1
-        self._answered = 0
+        self._read_count = 0
         before, self._unreadable = self._unreadable, UnreadableSessions(self._unreadable)
         self._failed_before, self._failed = self._failed, set()
         self._has_read_list = False
         if self.subscriptions.joined.is_set():
-            self._list_read_at = None  # what a new watcher watches may have been gone by then
-        self.subscriptions.joined.clear()  # this poll includes all who have joined until now
+            self._list_read_at = None  # a session of a new watcher may have been missing already
+        self.subscriptions.joined.clear()  # this poll includes all watchers that have joined
         index = await WatchIndex.of(self.subscriptions)
         try:
             error = await self._poll_all(hook, index)
@@ -171,31 +171,31 @@ class Poller:
         return error
 
     async def _poll_all(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
-        is_list_cheaper = index.has_everything or (len(index.ids) > SINGLE_POLL_LIMIT and not self._list_is_bare)
+        is_list_cheaper = index.has_everything or (len(index.ids) > SINGLE_POLL_LIMIT and not self._list_lacks_dates)
         if self.poll_kind == "list" or (self.poll_kind == "auto" and is_list_cheaper):
             return await self._poll_list(hook, index)
         return await self._poll_each(hook, index, index.ids)
 
     async def _poll_list(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
-        bare, unseen = await self._read_list(hook, index)
+        undated, not_listed = await self._read_list(hook, index)
         error: LearningError | None = None
-        # Only a list that came to its end says which sessions are not in it, and only if all in it have an ID.
+        # Only a complete list in which every entry has an ID shows which sessions are missing.
         if self._unreadable.unidentified:
-            error = await self._poll_each(hook, index, {one for one in unseen if index.is_there(one)})
+            error = await self._poll_each(hook, index, {one for one in not_listed if index.is_there(one)})
         else:
             self._has_read_list = True
-            for session_id in unseen:
+            for session_id in not_listed:
                 index.observe_missing(session_id)
-        if bare:
-            # If no session has a date, the platform sends none, and the list need not be read again.
-            self._list_is_bare = not self._answered
-            error = await self._poll_bare(hook, index, bare) or error
+        if undated:
+            # If no session has a date, the platform never sends dates. Then the list is not read again.
+            self._list_lacks_dates = not self._read_count
+            error = await self._poll_undated(hook, index, undated) or error
         return error
 
     async def _read_list(self, hook: LearningAsyncHook, index: WatchIndex) -> tuple[set[str], set[str]]:
-        """Read the list; return the IDs of watched sessions without a date, and of those that are not in it."""
-        bare: set[str] = set()
-        unseen = set(index.ids)
+        """Read the list; return the IDs of watched sessions without `modifiedAt`, and of those that it lacks."""
+        undated: set[str] = set()
+        not_listed = set(index.ids)
         time_slice = TimeSlice()
         async with aclosing(hook.stream_program_sessions()) as items:
             async for item in items:
@@ -205,59 +205,61 @@ class Poller:
                     self._unreadable.unidentified += 1
                     continue
                 session_id = sent_id.lower()
-                unseen.discard(session_id)
+                not_listed.discard(session_id)
                 if not index.watches(session_id):
                     continue
                 if item.get("modifiedAt") is None:
-                    bare.add(session_id)
+                    undated.add(session_id)
                 elif problem := index.observe(session_id, item):
                     self._unreadable.add(session_id, problem)
                 else:
-                    self._answered += 1
-        return bare, unseen
+                    self._read_count += 1
+        return undated, not_listed
 
-    async def _poll_bare(self, hook: LearningAsyncHook, index: WatchIndex, bare: set[str]) -> LearningError | None:
-        """Poll one by one those of which the list does not say when they were modified, as on older platforms."""
+    async def _poll_undated(
+        self, hook: LearningAsyncHook, index: WatchIndex, undated: set[str]
+    ) -> LearningError | None:
+        """Poll sessions one by one if the list has no `modifiedAt` for them, as on older platforms."""
         if self.poll_kind == "list":
             return ContractError(
-                f"The list of program sessions does not say when {len(bare)} of the watched ones were modified, such "
-                f"as {min(bare)}. Use poll='auto' or 'single' for them."
+                f"The list of program sessions has no modifiedAt for {len(undated)} watched sessions, such as "
+                f"{min(undated)}. Use poll='auto' or 'single' for them."
             )
-        if not self._has_logged_bare:
+        if not self._has_logged_missing_dates:
             log.warning(
-                "The list of program sessions does not say when they were modified; %d are read one by one.",
-                len(bare),
+                "The list of program sessions has no modifiedAt for %d watched sessions. They are read one by one.",
+                len(undated),
             )
-        self._has_logged_bare = True
-        return await self._poll_each(hook, index, bare)
+        self._has_logged_missing_dates = True
+        return await self._poll_each(hook, index, undated)
 
     async def _poll_each(self, hook: LearningAsyncHook, index: WatchIndex, ids: set[str]) -> LearningError | None:
-        """Read each session: first those that were read longest ago, and last those that failed at the last poll."""
+        """Read each session: the one read longest ago first; those that failed at the last poll come last."""
         first_error: LearningError | None = None
-        in_row = 0
-        for session_id in sorted(ids, key=self._order):
+        errors_in_a_row = 0
+        for session_id in sorted(ids, key=self._poll_order):
             self._last_poll_of[session_id] = self._poll_count
             error = await self._poll_one(hook, index, session_id)
             if error is None:
-                in_row = 0
-                self._answered += 1
+                errors_in_a_row = 0
+                self._read_count += 1
                 continue
-            in_row += 1
+            errors_in_a_row += 1
             first_error = first_error or error
             self._failed.add(session_id)
-            if _concerns_all(error):
+            if _affects_all_sessions(error):
                 return error
             self._unreadable.add(session_id, error)
-            if in_row >= MAX_ERRORS_IN_A_ROW:
+            if errors_in_a_row >= MAX_ERRORS_IN_A_ROW:
                 break
-        # Where some sessions can be read, the errors concern the others alone.
-        return None if self._answered and (first_error is None or first_error.retry_after is None) else first_error
+        # If some sessions can be read, the errors affect only the others.
+        return None if self._read_count and (first_error is None or first_error.retry_after is None) else first_error
 
-    def _order(self, session_id: str) -> tuple[bool, int, str]:
+    def _poll_order(self, session_id: str) -> tuple[bool, int, str]:
         return session_id in self._failed_before, self._last_poll_of.get(session_id, 0), session_id
 
     async def _poll_one(self, hook: LearningAsyncHook, index: WatchIndex, session_id: str) -> LearningError | None:
-        """Read a session; return what kept it from being read, if anything did."""
+        """Read a session; return the error, if it could not be read."""
         try:
             session = await hook.get_program_session(session_id)
         except NotFoundError:
@@ -270,7 +272,7 @@ class Poller:
         if session.id.lower() != session_id:
             return ContractError(
                 f"360Learning sent another session in place of program session {session_id}. "
-                "Report a change of the API."
+                "The API may have changed: please report it."
             )
         self._read_at[session_id] = datetime.now(tz=UTC)
         return index.observe_session(session_id, session)
@@ -279,7 +281,7 @@ class Poller:
         """Return when a session was last read; None if that is not known."""
         return self._read_at.get(session_id) or self._list_read_at
 
-    def _wait_after(self, error: LearningError | None) -> float:
+    def _compute_wait(self, error: LearningError | None) -> float:
         """Return the seconds until the next poll; errors of single sessions do not slow down the others."""
         longest = max_triggerer_wait()
         if error is not None and error.retry_after is not None and error.retry_after > longest:
@@ -290,18 +292,18 @@ class Poller:
                 error.retry_after,
                 longest,
             )
-        if error is not None and self._answered and error.retry_after is None:
+        if error is not None and self._read_count and error.retry_after is None:
             return compute_watch_wait(self.poll_interval, None, 0, random.random)
         return compute_watch_wait(self.poll_interval, error, self._outage.failures, random.random, longest)
 
-    def _take_findings(self) -> PollResult | None:
+    def _take_result(self) -> PollResult | None:
         found = {one: batch for one in self.subscriptions if (batch := one.watch.take_pending()) is not None}
         return PollResult(self._poll_count, found) if found else None
 
     async def _wait_for_watchers(self) -> None:
         """Wait until there is a watcher, and none has joined for a moment."""
         await self.subscriptions.joined.wait()
-        while (left := self.subscriptions.joined_at + JOIN_DEBOUNCE - time.monotonic()) > 0:  # noqa: ASYNC110 - quiet, not event
+        while (left := self.subscriptions.joined_at + JOIN_DEBOUNCE - time.monotonic()) > 0:  # noqa: ASYNC110 - waits for quiet, not for an event
             await asyncio.sleep(left)
 
     async def _sleep(self, started: float, seconds: float) -> None:
@@ -317,7 +319,7 @@ class Poller:
             pass  # it is time for the next poll anyway
 
 
-def _concerns_all(error: LearningError) -> bool:
-    """Whether the next request would meet the same error; otherwise it may concern this session alone."""
-    is_of_one = isinstance(error, ContractError | ForbiddenError) or error.status in range(500, 600)
-    return not is_of_one
+def _affects_all_sessions(error: LearningError) -> bool:
+    """Whether other sessions would meet the same error; otherwise it may affect only this one."""
+    affects_one_session = isinstance(error, ContractError | ForbiddenError) or error.status in range(500, 600)
+    return not affects_one_session

@@ -1,4 +1,4 @@
-"""What the triggers have in common that poll one program session."""
+"""The base class of the triggers that poll one program session."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SessionPollingTrigger(BaseTrigger):
     :param poke_interval: Seconds between polls; default 60.
     :param exponential_backoff: Whether the interval grows; default False.
     :param max_wait: Longest interval, in seconds, where it grows; default no limit.
-    :param silent_fail: Whether to go on after errors that no retry helps; default False.
+    :param silent_fail: Whether to continue after errors that a retry cannot fix; default False.
     :param deadline: ISO time at which the wait ends; default never.
     :param first_wait: Seconds before the first poll at least, as the server asked for them; default 0.
 
@@ -133,7 +133,7 @@ class SessionPollingTrigger(BaseTrigger):
         """Return the wait at its beginning."""
 
     def describe_wait(self) -> str:
-        """Return what is waited for, to stand behind "Waiting for 'Safety' (60b8…): "."""
+        """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): "."""
         return "a change"
 
     def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
@@ -155,19 +155,19 @@ class SessionPollingTrigger(BaseTrigger):
         return found is not None
 
     def event_payload(self) -> dict[str, Any]:
-        """Return what the worker has to know, as keys of the event; default nothing."""
+        """Return the additional keys of the event, for the worker; default none."""
         return {}
 
     def seconds_until_due(self, wait: Wait[Any]) -> float:
         """
-        Return the seconds until a poll is worthwhile at the latest; endless (the default) if that is not known.
+        Return the seconds until the next poll must happen; infinite (the default) if that is not known.
 
         :param wait: The wait.
         """
         return float("inf")
 
     async def _end(self, waiting_log: WaitingLog) -> dict[str, Any]:
-        """Return how the wait ended. Airflow would skip the task for an exception where `soft_fail` is set."""
+        """Return how the wait ended. Never raise: with `soft_fail`, Airflow would skip the task for an exception."""
         try:
             # HTTP libraries take long to import; a thread does not hold up the other triggers.
             hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
@@ -175,7 +175,7 @@ class SessionPollingTrigger(BaseTrigger):
                 return await self._poll_until_over(hook, waiting_log)
         except LearningError as error:
             return {"kind": "error", "error": error.to_dict()}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker is to report it
+        except Exception as error:  # noqa: BLE001 - the worker reports it
             self.log.error("Traceback without values:\n%s", format_frames(error))
             unexpected = TryAgainError(
                 f"Unexpected {type(error).__name__} while waiting for program session {self.session_id}; please report "

@@ -78,7 +78,7 @@ class SessionDateTrigger(SessionPollingTrigger):
 
     def seconds_until_due(self, wait: Wait[Any]) -> float:
         """
-        Return the seconds until the time that the last poll found; endless if there is none, or if it is over.
+        Return the seconds until the time that the last poll found; infinite if there is none, or if it has passed.
 
         :param wait: The wait.
         """

@@ -81,12 +81,12 @@ class WatchIndex:
         :param item: The item.
         :returns: What is wrong with the item, or None.
         """
-        if not any(watch.is_news(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
+        if not any(watch.may_have_changed(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
             return None
         from airflow_provider_learning360.api.list_entries import parse_entry
 
         try:
-            # The ID as it is compared everywhere, whatever letters the API writes it in.
+            # The ID in lower case, as IDs are compared everywhere.
             session = parse_entry({**item, "_id": session_id})
         except LearningError as error:
             return error
@@ -119,17 +119,19 @@ class WatchIndex:
 
     def observe_missing(self, session_id: str) -> None:
         """
-        Pass on to all who watch a session that it does not exist.
+        Report to all watchers of a session that it does not exist.
 
         :param session_id: ID of the session.
         """
-        news = [watch.observe_missing(session_id) for watch in self._watches_of(session_id)]  # all of them have to know
+        news = [
+            watch.observe_missing(session_id) for watch in self._watches_of(session_id)
+        ]  # no short circuit: every watcher observes it
         if any(news):
             self._gone.append(session_id)
 
     def log_news(self, log: logging.Logger, last_read: Callable[[str], datetime | None]) -> None:
         """
-        Write which sessions were read for the first time, and which are gone.
+        Log which sessions were read for the first time, and which no longer exist.
 
         :param log: Where to write it.
         :param last_read: Returns when a session was last read, or None if that is not known.
@@ -139,7 +141,7 @@ class WatchIndex:
         if self._gone:
             moment = last_read(self._gone[0])
             state = (
-                f"was there at {shown_time(moment)}, and is gone"
+                f"was last read at {shown_time(moment)}, and does not exist any more"
                 if moment
                 else "does not exist, or this connection has no access to it"
             )

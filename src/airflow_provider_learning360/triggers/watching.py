@@ -37,7 +37,7 @@ StreamKey = tuple[str, str, float, str]
 
 class WatchedSessionsProducer(SharedStreamProducer):
     """
-    The poller in the form of Airflow's shared streams: one poll is one raw event, acknowledged when it is stored.
+    The poller as a shared stream of Airflow: one poll is one raw event, acknowledged when it is stored.
 
     :param poller: The poller.
 
@@ -56,8 +56,8 @@ class WatchedSessionsProducer(SharedStreamProducer):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # A response that Airflow breaks off arrives as a cancellation too. Airflow would take it for the end of the
-            # stream, and its watchers would wait for ever. After an error, Airflow restarts them.
+            # An interrupted response also arrives as a CancelledError. Airflow would treat it as the end of the
+            # stream, and its watchers would wait forever. After an error, Airflow restarts them.
             raise RuntimeError("the poll was cancelled, but not by the triggerer") from None
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:

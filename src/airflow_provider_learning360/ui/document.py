@@ -226,7 +226,7 @@ def _truncation_note(text: str) -> Note | None:
 def _may_be_about_people(path: str, value: Any) -> bool:
     doc = DOCUMENTATION.get(path)
     if doc is None or doc.people or path in _WITH_DOCUMENTED_PARTS:
-        return is_about_people(path, value)  # answers without a search
+        return is_about_people(path, value)  # no search needed
     # What is too large to search is hidden like people's data.
     return _is_too_large_to_search(value) or is_about_people(path, value)
 

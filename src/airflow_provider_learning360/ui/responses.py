@@ -58,7 +58,7 @@ class Failure(TypedDict):
     What failed.
 
     :param code: Names the sentence that the page shows, in the reader's language.
-    :param action: What the reader can do, for the button beside the sentence.
+    :param action: What the user can do, for the button next to the sentence.
     :param values: Values for the placeholders of the sentence.
     :param detail: The technical text, in English; None if there is none.
     """

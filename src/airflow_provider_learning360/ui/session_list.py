@@ -203,7 +203,7 @@ class SessionList:
 
     def search(self, query: str, now: datetime) -> SessionSearch:
         """
-        Return the sessions whose name or ID contains all words of a query; the nearest start comes first.
+        Return the sessions whose name or ID contains all words of a query; sorted by how close the start is to `now`.
 
         :param query: The words, in any case; empty for all sessions.
         :param now: Time to sort by.
