@@ -19,7 +19,7 @@ from airflow_provider_learning360.operators.program_session import (
 )
 from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
-from every_operator import KINDS, every_kind
+from every_operator import KINDS
 from test_examples import results
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ NEEDED = {"session_id": ID, "policy": POLICY}
 ALONE = {"after"}
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
+
+
+# Each of these runs a DAG with dozens of tasks: in `make test`, one operator and one sensor are enough.
+IN_MAKE_TEST = (GetProgramSessionOperator, ProgramSessionModifiedSensor)
+every_kind = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(one, id=one.__name__, marks=[] if one in IN_MAKE_TEST else [pytest.mark.slow]) for one in KINDS],
+)
 
 
 def showing(kind: type) -> Any:
