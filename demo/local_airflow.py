@@ -36,7 +36,7 @@ DATABASE = "airflow.db"
 START_TIMEOUT = 180  # seconds until a service that does not start is an error
 QUIET_TIME = 2  # seconds without a new DAG after which all files count as read
 MAX_RESTARTS = 5  # of services that end, before that is an error
-STOP_TIMEOUT = 3  # seconds that the services have to end by themselves
+STOP_TIMEOUT = 2  # seconds that the services have to end by themselves
 
 
 class StartError(Exception):
@@ -97,7 +97,7 @@ def run(port: int, home: Path, dags: Path) -> None:
         with running(environment, log) as services:
             say(f"  services      {', '.join(SERVICES)}")
             say(f"                their output, also warnings of other packages: {shorten(log)}")
-            say("  waiting       for the services and the DAGs, about 15 s")
+            say("  waiting       for the services and the DAGs, about 20 s")
             count = prepare_dags(Api(port), services, log)
             say(f"  DAGs          {shorten(dags)}; a new file is there within 10 s")
             seconds = time.monotonic() - started
@@ -120,10 +120,11 @@ def say_what_to_try(simulator: Simulator, count: int) -> None:
     say("Try")
     say("  1. Trigger wait_then_act. It fetches a session, and waits for its dates to change.")
     say("  2. Move the session in the simulator; within a minute, the DAG goes on:")
-    say(f"     curl -X POST {simulator.url}/_simulator/sessions/{session_id} \\")
+    say(f"     curl -sS -o /dev/null -X POST {simulator.url}/_simulator/sessions/{session_id} \\")
     say("""          -d '{"endDate": "2031-03-01T09:00:00.000Z"}'""")
     say()
     say(f"  The {count} DAGs that you start by hand are switched on.")
+    say("  A DAG of your own starts paused: switch it on in its page, or it stays queued.")
     say("  The others run by themselves once you switch them on: on a schedule, or when a session changes.")
     say("\nRequests to the simulator, and mails:")
 

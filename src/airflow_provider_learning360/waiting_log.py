@@ -152,14 +152,18 @@ def modified_text(session: ProgramSession) -> str:
     return "" if session.modified_at is None else f"Last modified {shown_time(session.modified_at)}."
 
 
-def due_text(due: datetime | None, anchor: str) -> str:
+def due_text(due: datetime | None, anchor: str, deadline: datetime | None = None) -> str:
     """
-    Return the sentence that says when the time comes.
+    Return the sentence that says when the time comes, and whether the wait ends before it.
 
     :param due: The time, or None as long as the date is not set.
     :param anchor: The date: `startDate` or `endDate`.
+    :param deadline: When the wait ends; None (default) if that is not known.
     """
-    return f"{anchor} is not set." if due is None else f"That is at {shown_time(due, 'seconds')}."
+    if due is None:
+        return f"{anchor} is not set."
+    is_too_late = deadline is not None and due > deadline
+    return f"That is at {shown_time(due, 'seconds')}." + " The wait ends before: raise timeout." * is_too_late
 
 
 def shown_time(moment: datetime, precision: str = "minutes") -> str:

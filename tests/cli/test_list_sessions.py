@@ -72,8 +72,8 @@ def test_sessions_are_sorted_by_start(list_sessions: ListSessions) -> None:
     ],
 )
 def test_filters_choose_sessions(list_sessions: ListSessions, options: list[str], found: list[int]) -> None:
-    status, out, _ = list_sessions(*options, "-o", "json")
-    assert status == 0
+    status, out, err = list_sessions(*options, "-o", "json")
+    assert (status, err) == (0, "")
     assert [row["_id"] for row in json.loads(out)] == [IDS[place] for place in found]
 
 

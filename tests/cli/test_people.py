@@ -1,4 +1,4 @@
-"""What is about people is masked unless somebody asks for it, and the asking is recorded."""
+"""Data about people is masked unless somebody asks for it, and the asking is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=3)
 
-NOTE = "What is about people is masked."
+NOTE = "Data about people is masked."
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from airflow_provider_learning360.api import retries
 from airflow_provider_learning360.api.errors import NotFoundError
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
-from airflow_provider_learning360.waiting_log import MAX_NAME, date_text, label
+from airflow_provider_learning360.waiting_log import MAX_NAME, date_text, due_text, label
 
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=1, extra={"retry_attempts": 1, "timeout": 5})
 
@@ -195,6 +196,24 @@ def test_outage_is_one_line_when_it_begins_and_one_when_it_ends(
     assert len(matching(lines, rf"\({session_id}\) was read again after 3 failed polls\.$")) == 1
 
 
+@pytest.mark.learning360_simulator(sessions=1, learners=1, extra={"retry_attempts": 3, "timeout": 5})
+def test_retries_inside_a_poll_are_not_in_the_log(
+    wait: Any, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(retries, "MIN_BACKOFF", 0.01)
+    learning360_simulator.play({"when": {"after_requests": 1, "times": 6}, "do": {"status": 503}})
+    edit_after(learning360_simulator, 8, name="New")
+    assert wait()
+    assert len(learning360_simulator.requests) >= 8
+    assert "Trying again" not in caplog.text
+
+
+def test_due_within_the_wait_has_no_advice() -> None:
+    due = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    assert due_text(due, "startDate", due) == due_text(due, "startDate") == "That is at 2026-03-01 08:00:00 UTC."
+
+
 def test_outage_that_a_deferral_is_made_in_ends_with_its_full_count(
     lines: list[str], learning360_simulator: Simulator
 ) -> None:
@@ -281,7 +300,10 @@ def test_date_that_moves_is_a_new_waiting_line(wait: Any, lines: list[str], lear
     what = rf"Waiting for 'Lyon' \({session_id}\): 1 day 2 hours before startDate\."
     assert matching(lines, rf"^{what} startDate is not set\. {NEXT}$")
     due = later - timedelta(days=1, hours=2)
-    assert matching(lines, rf"^{what} That is at {due:%Y-%m-%d %H:%M:%S} UTC\. {NEXT}$")
+    # The time is in a month, and the wait ends after 30 s.
+    assert matching(
+        lines, rf"^{what} That is at {due:%Y-%m-%d %H:%M:%S} UTC\. The wait ends before: raise timeout\. {NEXT}$"
+    )
     came = rf"'Lyon' \({session_id}\): the time has come \(1 day 2 hours before startDate, 2025-12-31 06:00 UTC\)\."
     assert len(matching(lines, came)) == 1
 

@@ -32,7 +32,7 @@ SESSION_OUTPUT = Arg(
 )
 LIST = (
     Arg(("--name",), help="name pattern with * and ?, case-insensitive, such as 'Onboarding*' (default: any)"),
-    Arg(("--starts-after",), help="earliest start, such as 2026-03-01 (default: any)"),
+    Arg(("--starts-after",), help="earliest start, such as 2026-03-01 (in UTC; default: any)"),
     ARG_OUTPUT,
 )
 SIMULATOR = (

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import ProgramSession
 
-_MASKED = "What is about people is masked. --show-people shows it; Airflow's audit log records who asked."
+_MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
 
 
 class SessionRow(TypedDict):
@@ -70,7 +70,7 @@ def list_sessions(args: Namespace) -> None:
     """
     with report_errors():
         with logs_on_stderr(), show_progress("Reading the list of program sessions"):
-            after = parse_datetime(args.starts_after, "--starts-after") if args.starts_after else None
+            after = _parse_start(args.starts_after) if args.starts_after else None
             sessions = LearningHook(args.learning_conn_id).list_program_sessions()
         matching = [
             one for one in sessions if matches_pattern(one.name, args.name) and is_within(one.start_date, after)
@@ -139,3 +139,9 @@ def _print_document(document: dict[str, Any], output: str) -> None:
         write_yaml(document)
     else:
         write_rows([{"field": name, "value": value} for name, value in document.items()], output)
+
+
+def _parse_start(text: str) -> datetime:
+    """Return the time of `--starts-after`. A date is meant in UTC, as the help says, and needs no warning."""
+    is_date = len(text.strip()) == len("2026-03-01")
+    return parse_datetime(f"{text.strip()}T00:00:00Z" if is_date else text, "--starts-after")

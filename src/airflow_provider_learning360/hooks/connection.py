@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import time
@@ -33,7 +34,14 @@ USER_AGENT = {
 
 
 class ConnectionType:
-    """What Airflow asks a hook about its type of connection."""
+    """
+    What both hooks have in common: what Airflow asks about their type of connection, and how they log retries.
+
+    :param retry_log_level: Level of the log line before a retry; default `logging.WARNING`.
+    """
+
+    # A task that polls sets DEBUG: it logs an outage itself, once when it begins and once when it ends.
+    retry_log_level = logging.WARNING
 
     conn_name_attr = "learning_conn_id"
     default_conn_name = DEFAULT_CONN_ID

@@ -330,7 +330,7 @@ class LearningHook(ConnectionType, HttpHook):
             case Send(request, limits):
                 return self._send(request, limits, options)
             case Sleep(seconds, reason):
-                self.log.warning("%s", reason)
+                self.log.log(self.retry_log_level, "%s", reason)
                 return time.sleep(seconds)
             case Authorize(refused):
                 return self._authorize(refused, deadline)

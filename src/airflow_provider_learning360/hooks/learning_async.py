@@ -239,7 +239,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
             case Send(request, limits, streamed):
                 return await self._send_within_rate(request, limits, streamed=streamed)
             case Sleep(seconds, reason):
-                self.log.warning("%s", reason)
+                self.log.log(self.retry_log_level, "%s", reason)
                 return await asyncio.sleep(seconds)
             case Authorize(refused):
                 return await self._authorize(refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
@@ -361,6 +362,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     def _read_session(self) -> ProgramSession | LearningError:
         hook: LearningHook = self.hook
         hook.time_limit = self._time_left()
+        hook.retry_log_level = logging.DEBUG
         try:
             return hook.get_program_session(find_session_id(self.session_id))
         except LearningError as error:

@@ -137,7 +137,7 @@ class SessionDateSensor(SessionPollingSensor):
         :param session: The session.
         :param wait: The wait after the poll.
         """
-        return due_text(wait.due, self.anchor)
+        return due_text(wait.due, self.anchor, self._deadline)
 
     def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """

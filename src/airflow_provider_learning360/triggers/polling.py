@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from abc import abstractmethod
 from datetime import UTC, datetime
@@ -172,6 +173,7 @@ class SessionPollingTrigger(BaseTrigger):
             # HTTP libraries take long to import; a thread does not hold up the other triggers.
             hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
             async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
+                hook.retry_log_level = logging.DEBUG
                 return await self._poll_until_over(hook, waiting_log)
         except LearningError as error:
             return {"kind": "error", "error": error.to_dict()}

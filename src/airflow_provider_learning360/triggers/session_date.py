@@ -74,7 +74,8 @@ class SessionDateTrigger(SessionPollingTrigger):
         :param session: The session.
         :param wait: The wait after the poll.
         """
-        return due_text(wait.due if isinstance(wait, DateWait) else None, self.anchor)
+        deadline = datetime.fromisoformat(self.deadline) if self.deadline else None
+        return due_text(wait.due if isinstance(wait, DateWait) else None, self.anchor, deadline)
 
     def seconds_until_due(self, wait: Wait[Any]) -> float:
         """
