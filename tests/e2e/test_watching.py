@@ -156,8 +156,12 @@ def test_change_while_the_dag_is_paused_is_reported_after_unpause(
 ) -> None:
     (session_id,) = watched["paused"]
     until_watched(airflow, simulator, "paused", session_id)
+    (trigger_id,) = watchers(airflow, "paused")
     airflow.command("dags", "pause", "paused", "--yes")
     airflow.wait_until(lambda: not watchers(airflow, "paused"), "a paused DAG has no watcher")
+    # Airflow ends the trigger about a second later. It drops an event of that second, and calls it stored.
+    ended = re.compile(rf"Trigger cancelled by user action.*name='?ID {trigger_id}\b")
+    airflow.wait_until(lambda: ended.search(airflow.logs_of("triggerer")), "the triggerer has ended the watcher")
     moved = simulator.edit(session_id, name="Moved while the DAG was paused")["modifiedAt"]
     airflow.command("dags", "unpause", "paused", "--yes")
     runs = until_acted_on(airflow, "paused", session_id, moved)

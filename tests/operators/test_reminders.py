@@ -350,7 +350,7 @@ def test_plan_logs_each_new_reminder_without_people(
     simulator.edit(first, startDate=start, name="Safety\x1b[31m")
     plan()
     due_at = (datetime.fromisoformat(start) - timedelta(days=1)).isoformat(timespec="minutes")
-    assert "1 reminders of 2 sessions are due, 1 of them new." in caplog.text
+    assert "Reminders due: 1, of these new: 1. Sessions: 2." in caplog.text
     assert f"Reminder day_before for Safety\\x1b[31m ({first}), due since {due_at}" in caplog.text
     assert "example.com" not in caplog.text
     simulator.edit(second, startDate=soon(days=1))

@@ -135,7 +135,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         """Log which reminders are new: the rule, the session and the time, but no people."""
         from airflow_provider_learning360.reminders.calendar import Calendar
 
-        self.log.info("%d reminders of %d sessions are due, %d of them new.", len(due), len(sessions), len(new))
+        self.log.info("Reminders due: %d, of these new: %d. Sessions: %d.", len(due), len(new), len(sessions))
         titles = {session.id: session.title for session in sessions}
         calendar = Calendar(policy)
         for one in new[:MAX_LOGGED]:
