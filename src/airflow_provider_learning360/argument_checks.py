@@ -5,25 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, get_args
 
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
+from airflow_provider_learning360.api.input_errors import describe_choice, find_closest
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.rendering import is_reference, is_template
 
 Check = Callable[[Any, str], object]
 
-# Names of other providers, and of our own watched assets, for arguments of operators and sensors.
-OTHER_NAMES = {
-    "conn_id": "learning_conn_id",
-    "connection_id": "learning_conn_id",
-    "http_conn_id": "learning_conn_id",
-    "interval": "poke_interval",
-    "poll_interval": "poke_interval",
-    "program_session_id": "session_id",
-}
 DURATION_PARTS = ("days", "hours", "minutes", "seconds")
 
 
@@ -58,10 +49,9 @@ def require_known_names(kind: type, names: Mapping[str, Any]) -> None:
     for name in names:
         if name in known:
             continue
-        other = OTHER_NAMES.get(name)
-        meant = [other] if other in known else get_close_matches(name, known, 1, cutoff=0.8)
-        if meant:
-            raise TypeError(f"{kind.__name__} has no argument {name!r}; use {meant[0]!r}.")
+        # Closer than elsewhere: it may be an argument of Airflow's that is not known here.
+        if meant := find_closest(name, known, cutoff=0.8):
+            raise TypeError(f"{kind.__name__} has no argument {name!r}; use {meant!r}.")
 
 
 def require_no_operator(name: str, value: Any) -> None:
@@ -90,7 +80,8 @@ def require_choice(name: str, value: Any, choices: Any) -> None:
     :raises FixArgumentError: The value is not one of them.
     """
     if not isinstance(value, str) or value not in get_args(choices):
-        raise FixArgumentError(f"{name}: {value!r} is not one of {', '.join(get_args(choices))}.")
+        problem = describe_choice(value, get_args(choices))
+        raise FixArgumentError(f"{name}: {problem}" + ("" if problem.endswith("?") else "."))
 
 
 def require_literal(name: str, value: Any) -> None:

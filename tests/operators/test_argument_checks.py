@@ -11,8 +11,9 @@ import pytest
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_learning360.api.contract import ContractPolicy
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
-from airflow_provider_learning360.argument_checks import duration_parts, seconds_of
+from airflow_provider_learning360.argument_checks import duration_parts, require_choice, seconds_of
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
@@ -196,3 +197,18 @@ def test_what_is_no_duration_is_called_so(value: Any) -> None:
 def test_duration_before_a_date_is_of_whole_minutes(value: Any) -> None:
     with pytest.raises(FixArgumentError, match=r"^before: .*whole minutes"):
         duration_parts(value, "before")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("stritc", "'stritc' is not one of ignore, warn, strict; did you mean strict?"),
+        ("never", "'never' is not one of ignore, warn, strict."),
+        (7, "7 is not one of ignore, warn, strict."),
+        ("ann@example.com", "an address is not one of ignore, warn, strict."),
+    ],
+)
+def test_wrong_choice_names_the_choices_and_the_closest_one(given: Any, problem: str) -> None:
+    with pytest.raises(FixArgumentError) as caught:
+        require_choice("contract", given, ContractPolicy)
+    assert str(caught.value) == f"contract: {problem}"

@@ -37,12 +37,13 @@ _TYPES = {
 }
 
 
-def find_closest(given: Any, known: Iterable[str]) -> str | None:
+def find_closest(given: Any, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """
     Return the known word that was probably meant.
 
     :param given: What was written.
     :param known: The known words.
+    :param cutoff: How close a word must be, from 0 to 1; default 0.6, as in `difflib`.
     :returns: The word; None if no known word is close.
     """
     if not isinstance(given, str):
@@ -50,7 +51,7 @@ def find_closest(given: Any, known: Iterable[str]) -> str | None:
     known = list(known)
     if (synonym := _SYNONYMS.get(given)) in known:
         return synonym
-    return next(iter(get_close_matches(given, known, 1)), None)
+    return next(iter(get_close_matches(given, known, 1, cutoff)), None)
 
 
 def did_you_mean(given: Any, known: Iterable[str]) -> str:
@@ -96,7 +97,7 @@ def describe_problem(detail: Any, known: Collection[str]) -> str:
         case "extra_forbidden":
             return f"there is no such field; known are {', '.join(known)}{did_you_mean(detail['loc'][-1], known)}"
         case "literal_error":
-            return _not_one_of(given, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+            return describe_choice(given, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
         case "string_type" if isinstance(given, int | float):
             return f"{format_value(given)} is not a text; put it in quotes"
         case _ if kind in _TYPES:
@@ -106,5 +107,11 @@ def describe_problem(detail: Any, known: Collection[str]) -> str:
             return f"{message[:1].lower()}{message[1:]}; {format_value(given)} was given"
 
 
-def _not_one_of(value: Any, allowed: Collection[str]) -> str:
+def describe_choice(value: Any, allowed: Collection[str]) -> str:
+    """
+    Return that a value is not one of the allowed words, and which one was probably meant.
+
+    :param value: The value.
+    :param allowed: The allowed words.
+    """
     return f"{format_value(value)} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}"
