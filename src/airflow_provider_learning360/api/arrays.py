@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api import nesting
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -49,7 +51,11 @@ class Unreadable:
 
 TOO_LONG = Unreadable("it is too long")
 NO_JSON = Unreadable("it is not valid JSON")
-TOO_DEEP = Unreadable("it is nested too deeply")
+TOO_DEEP = Unreadable(nesting.TOO_DEEP)
+
+
+class _TooDeepError(ValueError):
+    """An item is nested too deeply to be parsed."""
 
 
 class ArrayReader:
@@ -87,7 +93,7 @@ class ArrayReader:
         :param chunk: The next bytes; they may end anywhere.
         :raises ValueError: It is not a JSON array; `JSONDecodeError` or `UnicodeDecodeError` if it is not JSON at all.
         """
-        yield from self._items(self._text_of(chunk))
+        yield from self._items(self._text_of(chunk), may_be_deep=nesting.may_be_deep(chunk))
 
     def close(self) -> None:
         """
@@ -102,9 +108,9 @@ class ArrayReader:
         if self._is_inside_item and self._partial.is_oversized:
             raise ValueError(BROKEN_OFF)
         if self._expected != "nothing":
-            self._read_item(self._partial.text(), 0)  # raises: the item is not complete
+            self._read_item(self._partial.text(), 0, may_be_deep=True)  # raises: the item is not complete
 
-    def _items(self, text: str) -> Iterator[Any]:
+    def _items(self, text: str, *, may_be_deep: bool) -> Iterator[Any]:
         position = 0
         if self._is_inside_item:
             end = self._item_end.find(text, 0)
@@ -115,8 +121,8 @@ class ArrayReader:
             self._is_inside_item, self._expected, position = False, "mark", end
         while (begin := self._find_next_item(text, position)) is not None:
             try:
-                item, position = self._read_item(text, begin)
-            except (ValueError, RecursionError) as error:
+                item, position = self._read_item(text, begin, may_be_deep=may_be_deep)
+            except ValueError as error:
                 # Not valid, or only not complete: in the middle of an item no parser can tell.
                 self._item_end = _ItemEnd()
                 end = self._item_end.find(text, begin)
@@ -136,13 +142,13 @@ class ArrayReader:
     def _read_partial(self, mark: str) -> Any:
         """Return the item that was held, now that the mark after it has arrived."""
         try:
-            return self._read_item(self._partial.text(), 0)[0]
-        except (ValueError, RecursionError) as error:
+            return self._read_item(self._partial.text(), 0, may_be_deep=True)[0]
+        except ValueError as error:
             return self._replace(error, may_skip=self._may_skip(mark))
 
-    def _replace(self, error: ValueError | RecursionError, *, may_skip: bool) -> Unreadable:
+    def _replace(self, error: ValueError, *, may_skip: bool) -> Unreadable:
         """Return what replaces an unreadable item; raise the error if the item may not be left out."""
-        if isinstance(error, RecursionError):
+        if isinstance(error, _TooDeepError):
             return TOO_DEEP
         if not may_skip:
             raise error
@@ -152,9 +158,13 @@ class ArrayReader:
         """Whether an item before this mark may be left out; any other mark means that the array itself is damaged."""
         return self._skip_damaged and mark in ",]"
 
-    def _read_item(self, text: str, position: int) -> tuple[Any, int]:
+    def _read_item(self, text: str, position: int, *, may_be_deep: bool) -> tuple[Any, int]:
         """Return the item that begins there, and the position of the mark after it."""
         begin = position
+        if may_be_deep:  # before parsing, as in decoder.py
+            end = _ItemEnd().find(text, begin)
+            if nesting.is_text_too_deep(text[begin : len(text) if end is None else end]):
+                raise _TooDeepError(TOO_DEEP.problem)
         item, position = self._decode(text, position)
         if self._skip_damaged and not text.isascii() and _NO_UTF8.search(text, begin, position):
             item = NO_JSON

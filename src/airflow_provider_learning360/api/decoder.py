@@ -7,23 +7,15 @@ import re
 from json import JSONDecoder
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.sanitizer import (
-    MAX_DEPTH,
-    Sanitizer,
-    is_nested_too_deeply,
-    is_number_text,
-    sanitize_integer,
-)
+from airflow_provider_learning360.api.nesting import decode_text
+from airflow_provider_learning360.api.sanitizer import Sanitizer, is_number_text, sanitize_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOO_DEEP = "it is nested too deeply"
-
 # The beginning of escapes that may stand for a lone surrogate or NUL. As raw bytes, neither is valid UTF-8 or JSON.
 _ESCAPES = re.compile(r"\\u(?:0000|[dD])")
 MAX_ESCAPE_LENGTH = 6  # characters
-_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class SafeDecoder:
@@ -51,24 +43,18 @@ class SafeDecoder:
         :param body: The text, in UTF-8.
         :returns: The value.
         :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
-        :raises RecursionError: It is nested deeper than Python's parser can follow.
         """
-        text = body.decode()
-        value = self._decode(text)
-        return self.finish(value, is_risky=has_risky_escape(text), may_be_deep=may_be_deep(body))
+        text = decode_text(body)
+        return self.finish(self._decode(text), is_risky=has_risky_escape(text))
 
-    def finish(self, value: Any, *, is_risky: bool, may_be_deep: bool = True) -> Any:
+    def finish(self, value: Any, *, is_risky: bool) -> Any:
         """
         Sanitize a value that `raw_decode` returned.
 
         :param value: The value.
         :param is_risky: Whether its text may contain lone surrogates or NUL.
-        :param may_be_deep: Whether it may be nested too deeply; default True.
         :returns: The value.
-        :raises ValueError: It is nested too deeply.
         """
-        if may_be_deep and is_nested_too_deeply(value):
-            raise ValueError(TOO_DEEP)
         if not is_risky:
             return value
         # In place: a copy would double the memory of a large document.
@@ -113,7 +99,6 @@ def decode_json(body: bytes) -> Any:
     :param body: The text, in UTF-8.
     :returns: The value.
     :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
-    :raises RecursionError: It is nested deeper than Python's parser can follow.
     """
     return SafeDecoder().decode(body)
 
@@ -125,21 +110,6 @@ def has_risky_escape(text: str) -> bool:
     :param text: The text.
     """
     return "\\u" in text and _ESCAPES.search(text) is not None
-
-
-def may_be_deep(text: bytes) -> bool:
-    """
-    Whether a JSON text may be nested more than `MAX_DEPTH` levels deep; much quicker than visiting its values.
-
-    :param text: The text.
-    """
-    brackets = text.translate(None, _ALL_BUT_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if len(left) in (0, len(brackets)):
-            return bool(left)
-        brackets = left
-    return True
 
 
 def sanitized_fields(document: Mapping[str, Any]) -> tuple[str, ...]:

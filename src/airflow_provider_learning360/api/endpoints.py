@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.messages import Call, Request, Response
+from airflow_provider_learning360.api.nesting import decode_text
 from airflow_provider_learning360.api.session_ids import require_session_id
 
 if TYPE_CHECKING:
@@ -152,11 +153,11 @@ def get_token(credentials: Credentials) -> Call[Token]:
 def _parse_token(response: Response) -> Token:
     try:
         # Integers as floats: Python refuses integers of more than 4,300 digits.
-        document = json.loads(response.body, parse_int=float)
+        document = json.loads(decode_text(response.body), parse_int=float)
         value = document["access_token"]
         if isinstance(value, str) and _TOKEN.fullmatch(value):
             return _build_token(value, document.get("expires_in"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise ContractError(
         f"{response.request} returned {response.status}, but no OAuth2 token. "

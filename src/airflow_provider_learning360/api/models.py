@@ -38,9 +38,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from airflow_provider_learning360.api.decoder import TOO_DEEP, SafeDecoder, decode_json, sanitized_fields
+from airflow_provider_learning360.api.decoder import SafeDecoder, decode_json, sanitized_fields
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import find_closest
+from airflow_provider_learning360.api.nesting import TOO_DEEP
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import Any
 # Limits of msgpack, PostgreSQL and JSON parsers in other languages.
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 MAX_DIGITS = 100  # of a number that is kept as text; a longer one is kept as a fingerprint
-MAX_DEPTH = 50  # levels of nesting; Airflow's serializers stop at a few hundred
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Joiners connect letters of Persian and Hindi, and parts of emoji.
@@ -114,27 +113,6 @@ def is_number_text(value: Any) -> bool:
     :param value: The value.
     """
     return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
-
-
-def is_nested_too_deeply(value: Any) -> bool:
-    """
-    Whether lists and mappings are nested more than `MAX_DEPTH` levels deep.
-
-    :param value: The value.
-    """
-    level = [value] if isinstance(value, dict | list) else []
-    depth = 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            return True
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-    return False
 
 
 def printable(text: str) -> str:
