@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api import arrays, endpoints
+from airflow_provider_learning360.api import arrays
 from airflow_provider_learning360.api.arrays import ArrayReader
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.list_entries import StreamedObjects, parse_session_list
+from airflow_provider_learning360.api.v1 import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,8 +142,8 @@ BAD = [
 @pytest.mark.parametrize("body", BAD, ids=lambda body: repr(body[:40]))
 def test_stream_has_the_error_text_of_the_list(body: bytes, size: int, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError) as whole:
-        parse_session_list(answer(body, path=endpoints.SESSIONS))
-    stream = endpoints.stream_program_sessions().parse(answer(path=endpoints.SESSIONS))
+        parse_session_list(answer(body, path=calls.SESSIONS))
+    stream = calls.stream_program_sessions().parse(answer(path=calls.SESSIONS))
     with pytest.raises(ContractError) as caught:
         read([body[begin : begin + size] for begin in range(0, len(body), size)], stream)
     error = caught.value
@@ -155,7 +156,7 @@ def test_stream_has_the_error_text_of_the_list(body: bytes, size: int, answer: C
 @pytest.mark.parametrize("item", [b"1", b"null", b'"canary"', b"[]"], ids=repr)
 def test_item_that_is_not_an_object_is_left_out(item: bytes, answer: Callable[..., Response]) -> None:
     one, two = {"_id": "60b8d2956e20ae1a0f8e44f1", "a": 1}, {"_id": "60b8d2956e20ae1a0f8e44f2"}
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     body = b"[" + json.dumps(one).encode() + b", " + item + b", " + json.dumps(two).encode() + b"]"
     assert list(stream.feed(body)) == [one, {}, two]
     stream.close()
@@ -163,7 +164,7 @@ def test_item_that_is_not_an_object_is_left_out(item: bytes, answer: Callable[..
 
 
 def test_streaming_sends_the_request_of_the_list() -> None:
-    streamed, whole = endpoints.stream_program_sessions(), endpoints.list_program_sessions()
+    streamed, whole = calls.stream_program_sessions(), calls.list_program_sessions()
     assert (streamed.request, streamed.signed, streamed.any_status) == (whole.request, True, False)
     assert (streamed.streamed, whole.streamed) == (True, False)
 

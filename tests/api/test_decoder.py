@@ -11,7 +11,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.decoder import decode_json
@@ -19,6 +18,7 @@ from airflow_provider_learning360.api.errors import ContractError, LearningError
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.nesting import MAX_DEPTH
 from airflow_provider_learning360.api.sanitizer import Sanitizer, is_unprintable, printable, sanitize
+from airflow_provider_learning360.api.v1 import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,16 +124,16 @@ def test_usual_nesting_is_accepted() -> None:
 
 
 def alone(body: bytes, answer: Callable[..., Response]) -> Any:
-    return endpoints.get_program_session(ID).parse(answer(body)).document()
+    return calls.get_program_session(ID).parse(answer(body)).document()
 
 
 def in_list(body: bytes, answer: Callable[..., Response]) -> Any:
-    (session,) = endpoints.list_program_sessions().parse(answer(b"[" + body + b"]")).sessions
+    (session,) = calls.list_program_sessions().parse(answer(b"[" + body + b"]")).sessions
     return session.document()
 
 
 def in_stream(body: bytes, answer: Callable[..., Response]) -> Any:
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     # In small chunks, so that escapes are cut in two.
     body = b"[" + body + b"]"
     (item,) = [item for place in range(len(body)) for item in stream.feed(body[place : place + 1])]
@@ -170,7 +170,7 @@ def test_same_bytes_are_read_alike_by_every_call(document: dict[str, Any]) -> No
 
 def test_drift_names_what_was_replaced(answer: Callable[..., Response]) -> None:
     body = rb'{"_id": "%s", "name": "caf\ud83d", "userLimit": 1%s, "col\u001bor": 1}' % (ID.encode(), b"0" * 30)
-    session = endpoints.get_program_session(ID).parse(answer(body))
+    session = calls.get_program_session(ID).parse(answer(body))
     assert find_drift(session).replaced == ("name", "userLimit")
     told = str(find_drift(session))
     assert "replaced, since Airflow cannot store it: name, userLimit" in told
@@ -181,20 +181,20 @@ def test_drift_names_what_was_replaced(answer: Callable[..., Response]) -> None:
 def test_text_in_place_of_a_number_is_still_refused(answer: Callable[..., Response]) -> None:
     for value in ("12", "many", ""):
         with pytest.raises(ContractError, match="userLimit"):
-            endpoints.get_program_session(ID).parse(answer(json.dumps({"_id": ID, "userLimit": value}).encode()))
+            calls.get_program_session(ID).parse(answer(json.dumps({"_id": ID, "userLimit": value}).encode()))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "9" * 30])
 def test_not_a_number_equals_itself(number: str, answer: Callable[..., Response]) -> None:
     body = f'{{"_id": "{ID}", "modifiedAt": "2026-03-01T08:00:00Z", "userLimit": {number}}}'.encode()
-    one, two = (endpoints.get_program_session(ID).parse(answer(body)) for _ in range(2))
+    one, two = (calls.get_program_session(ID).parse(answer(body)) for _ in range(2))
     assert Watermark.of(one, ["userLimit"]) == Watermark.of(two, ["userLimit"])
     assert_storable(Watermark.of(one, ["userLimit"]).to_dict())
 
 
 def test_session_other_than_the_requested_one_is_refused(answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError, match="it has another _id"):
-        endpoints.get_program_session(ID).parse(answer(b'{"_id": "60b8d2956e20ae1a0f8e44f2"}'))
+        calls.get_program_session(ID).parse(answer(b'{"_id": "60b8d2956e20ae1a0f8e44f2"}'))
 
 
 @given(ANY_TEXT | SURROGATES | st.sampled_from(["\x1b[31m", "\u202eevil", "bell\x07", "line\u2028end", "\x85"]))

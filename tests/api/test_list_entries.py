@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api import arrays, endpoints
+from airflow_provider_learning360.api import arrays
 from airflow_provider_learning360.api.errors import ContractError, TooLargeError
 from airflow_provider_learning360.api.list_entries import BYTES_PER_SESSION
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request, Response
 from airflow_provider_learning360.api.sanitizer import sanitize
+from airflow_provider_learning360.api.v1 import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def good(number: int) -> str:
 
 @pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
 def test_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[..., Response]) -> None:
-    found = endpoints.list_program_sessions().parse(answer(listed(good(1), entry, good(2), entry)))
+    found = calls.list_program_sessions().parse(answer(listed(good(1), entry, good(2), entry)))
     assert [one.id for one in found.sessions] == [session_id(1), session_id(2)]
     assert found.unreadable.count == 2
     said = found.unreadable.report("warn")
@@ -88,13 +89,13 @@ def test_bad_entry_is_left_out_counted_and_named(entry: str, answer: Callable[..
 @pytest.mark.parametrize("entry", BAD, ids=lambda entry: entry[:60])
 def test_list_without_a_readable_entry_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
     with pytest.raises(ContractError) as caught:
-        endpoints.list_program_sessions().parse(answer(listed(entry)))
+        calls.list_program_sessions().parse(answer(listed(entry)))
     assert BAD[entry] in str(caught.value)
 
 
 def test_readable_list_gives_no_warning(answer: Callable[..., Response]) -> None:
     for entries in ([], [good(1)], [good(1), good(2)]):
-        found = endpoints.list_program_sessions().parse(answer(listed(*entries)))
+        found = calls.list_program_sessions().parse(answer(listed(*entries)))
         assert len(found.sessions) == len(entries)
         assert found.unreadable.report("strict") is None
 
@@ -102,7 +103,7 @@ def test_readable_list_gives_no_warning(answer: Callable[..., Response]) -> None
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
 @pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
 def test_stream_continues_after_a_bad_entry(entry: str, size: int, answer: Callable[..., Response]) -> None:
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     items = list(streamed(stream, listed(entry, good(1), entry, good(2)), size))
     assert [one["_id"] for one in items if "name" in one] == [session_id(1), session_id(2)]
     assert len(items) == 4
@@ -111,7 +112,7 @@ def test_stream_continues_after_a_bad_entry(entry: str, size: int, answer: Calla
 
 @pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
 def test_stream_without_a_readable_entry_is_an_error(entry: str, answer: Callable[..., Response]) -> None:
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     with pytest.raises(ContractError):
         list(streamed(stream, listed(entry, entry), 1_000_000))
 
@@ -125,7 +126,7 @@ def test_too_long_entry_is_left_out_and_not_held_in_memory(
     monkeypatch.setattr("airflow_provider_learning360.api.list_entries.MAX_ITEM_LENGTH", 100_000)
     inside = filling * (300_000 // len(filling))
     long = f'{{"_id": "{session_id(7)}", "a": ' + (f'"{inside}"}}' if filling == "x" else f"[{inside}0]}}")
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     items, held = [], 0
     body = listed(good(1), long, good(2))
     for place in range(0, len(body), size):
@@ -147,17 +148,17 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 @given(st.lists(VALUES | st.builds(lambda number: json.loads(good(number)), st.integers(0, 99)), max_size=8))
 def test_readable_sessions_are_read_whatever_is_between_them(entries: list[Any]) -> None:
     def answer(body: bytes = b"") -> Response:
-        return Response(Request("GET", endpoints.SESSIONS), 200, {}, body)
+        return Response(Request("GET", calls.SESSIONS), 200, {}, body)
 
     readable = [one for one in entries if isinstance(one, dict) and str(one.get("name", "")).startswith("Session ")]
     body = json.dumps(entries).encode()
     try:
-        found = endpoints.list_program_sessions().parse(answer(body)).sessions
+        found = calls.list_program_sessions().parse(answer(body)).sessions
     except ContractError:
         found = []
         assert entries
     assert [one.document() for one in found] == readable
-    stream = endpoints.stream_program_sessions().parse(answer())
+    stream = calls.stream_program_sessions().parse(answer())
     try:
         items = list(streamed(stream, body, 3))
     except ContractError:
@@ -185,11 +186,11 @@ def test_invalid_json_costs_its_entry_only(names: list[bytes], size: int) -> Non
 
     body = b"[" + b", ".join([*entries, good(99).encode()]) + b"]"
     readable = [session_id(place) for place, entry in enumerate(entries) if is_json(entry)] + [session_id(99)]
-    request = Request("GET", endpoints.SESSIONS)
-    found = endpoints.list_program_sessions().parse(Response(request, 200, {}, body))
+    request = Request("GET", calls.SESSIONS)
+    found = calls.list_program_sessions().parse(Response(request, 200, {}, body))
     assert [one.id for one in found.sessions] == readable
     assert found.unreadable.count == len(names) + 1 - len(readable)
-    stream = endpoints.stream_program_sessions().parse(Response(request, 200))
+    stream = calls.stream_program_sessions().parse(Response(request, 200))
     assert [one["_id"] for one in streamed(stream, body, size) if one] == readable
 
 
@@ -197,7 +198,7 @@ def test_invalid_json_costs_its_entry_only(names: list[bytes], size: int) -> Non
 def test_damage_between_entries_is_an_error(end: bytes, answer: Callable[..., Response]) -> None:
     body = b"[" + good(1).encode() + end
     for size in (1, 1_000_000):
-        stream = endpoints.stream_program_sessions().parse(answer())
+        stream = calls.stream_program_sessions().parse(answer())
         if end == b"]":
             assert len(list(streamed(stream, body, size))) == 1
             continue
@@ -215,12 +216,12 @@ def streamed(stream: Any, body: bytes, size: int) -> Iterator[dict[str, Any]]:
 def test_size_limit_counts_parsed_sessions(more: int) -> None:
     limits = replace(DEFAULT_LIMITS["list"], max_bytes=200 * 1024)
     body = listed(*(f'{{"_id": "{session_id(number)}"}}' for number in range(200 + more)))
-    response = Response(Request("GET", endpoints.SESSIONS), 200, {}, body, limits=limits)
+    response = Response(Request("GET", calls.SESSIONS), 200, {}, body, limits=limits)
     if not more:
-        assert len(endpoints.list_program_sessions().parse(response).sessions) == 200
+        assert len(calls.list_program_sessions().parse(response).sessions) == 200
         return
     with pytest.raises(TooLargeError, match="raise max_list_bytes of the connection"):
-        endpoints.list_program_sessions().parse(response)
+        calls.list_program_sessions().parse(response)
 
 
 def test_default_limit_allows_200_000_sessions() -> None:

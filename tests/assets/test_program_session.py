@@ -58,7 +58,7 @@ def test_invalid_uri_is_an_error_with_a_valid_example(uri: str) -> None:
 
 
 def test_uri_is_the_one_that_the_hook_reports() -> None:
-    from airflow_provider_learning360.api.endpoints import build_session_uri
+    from airflow_provider_learning360.api.session_uri import build_session_uri
 
     assert watched_program_session(ID).uri == build_session_uri("https://app.360learning.com", ID) == URI
     assert program_session_asset(ID.upper(), host="app.us.360learning.com").uri == URI.replace("app.", "app.us.")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.errors import (
     ContractError,
     ForbiddenError,
@@ -25,6 +24,7 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.api.list_entries import StreamedObjects
+from airflow_provider_learning360.api.v1 import calls
 from airflow_provider_learning360.hooks import client, learning_async
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
@@ -540,6 +540,6 @@ def test_compressed_body_does_not_block_the_loop(connect: Callable[..., str]) ->
 
 
 def test_sync_hook_reads_a_streamed_call_as_any_other(simulator: Simulator, connect: Callable[..., str]) -> None:
-    stream = LearningHook(connect(host=simulator.url))._carry_out(endpoints.stream_program_sessions())
+    stream = LearningHook(connect(host=simulator.url))._carry_out(calls.stream_program_sessions())
     assert list(stream.feed(stream.response.body)) == expected(simulator)
     stream.close()

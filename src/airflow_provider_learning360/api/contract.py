@@ -73,12 +73,14 @@ def find_drift(session: ProgramSession) -> Drift:
     :returns: The differences; falsy if there are none.
     """
     sent = session.sent_fields().keys()
-    unknown = list(session.model_extra or {})
+    coverage = session.coverage
+    unknown = [name for name in session.model_extra or {} if name not in coverage.own_fields]
     for field, part in _PARTS.items():
         items: Iterable[Mapping[str, Any]] = getattr(session, _ATTRIBUTES[field]) or ()
         unknown += [f"{field}[].{name}" for name in _keys(items) - set(part.__annotations__)]
     unknown += [f"requirements.{name}" for name in set(session.requirements or ()) - set(Requirements.__annotations__)]
-    missing = set(ProgramSession.field_names()) - sent - _CONDITIONAL
+    documented = set(ProgramSession.field_names())
+    missing = (documented if coverage.expected is None else documented & coverage.expected) - sent - _CONDITIONAL
     types = {module.get("type") for module in session.modules or ()} - MODULE_TYPES - {None}
     new_values = [f"modules[].type {value}" for value in types]
     if session.program_duration_type not in DURATION_TYPES | {None}:

@@ -13,6 +13,8 @@ from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import sanitize_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_learning360.api.messages import Request, Response
 
 log = logging.getLogger(__name__)
@@ -65,12 +67,14 @@ class Credentials:
     :param company_id: Company ID.
     :param api_key: API key.
     :param token: The OAuth2 token in use; only in mode `oauth2`; default none.
+    :param version_headers: Headers of every signed request that say which version of the API it means; default none.
     """
 
     mode: AuthMode
     company_id: str
     api_key: str = field(repr=False)
     token: Token | None = field(default=None, repr=False)
+    version_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     _previous_token: Token | None = field(default=None, init=False, repr=False, compare=False)
     _has_warned: bool = field(default=False, init=False, repr=False, compare=False)
 
@@ -109,6 +113,7 @@ class Credentials:
         :param request: The request.
         :returns: A new request.
         """
+        request = request.with_headers(self.version_headers) if self.version_headers else request
         if self.mode == "query":
             keys = ((QUERY_COMPANY, self.company_id), (QUERY_KEY, self.api_key))
             return replace(request, query=remove_keys(request.query) + keys)

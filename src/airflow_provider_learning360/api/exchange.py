@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_learning360.api.credentials import Credentials, Token, build_redirect
 from airflow_provider_learning360.api.error_mapping import error_from_response
-from airflow_provider_learning360.api.errors import LearningError, RateLimitedError, RedirectError
+from airflow_provider_learning360.api.errors import (
+    ForbiddenError,
+    LearningError,
+    RateLimitedError,
+    RedirectError,
+    UnauthorizedError,
+)
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Call, Kind, Limits, Request, Response
 from airflow_provider_learning360.api.retries import RetryBudget, compute_wait
 
@@ -122,6 +128,7 @@ class CallContext:
     :param jitter: Returns a random number from 0 to 1.
     :param limits: For each kind of call, how much of a response is read; default `DEFAULT_LIMITS`.
     :param deadline: Reading of the monotonic clock, in seconds, at which the call must end; default none.
+    :param key_hint: What is probably wrong with the keys, if the API refuses a new token; default nothing.
     """
 
     host: str
@@ -133,6 +140,7 @@ class CallContext:
     jitter: Callable[[], float]
     limits: Mapping[Kind, Limits] = field(default_factory=lambda: DEFAULT_LIMITS)
     deadline: float | None = None
+    key_hint: str = ""
 
 
 def exchange(call: Call[T], context: CallContext) -> Steps[T]:
@@ -173,6 +181,8 @@ def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
     if isinstance(response, LearningError):
         return response
     result: T | LearningError = yield Read(call, response, context)
+    if just_fetched and context.key_hint and isinstance(result, UnauthorizedError | ForbiddenError):
+        return result.with_note(context.key_hint)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.messages import Response
+
+# Makes a session document of an entry.
+Convert = Callable[[dict[str, Any]], dict[str, Any]]
 
 _LIST = "The list of program sessions"
 NO_ID = "its _id is not an ID"
@@ -123,14 +127,37 @@ class SessionList:
     sessions: list[ProgramSession] = field(default_factory=list)
     unreadable: UnreadableItems = field(default_factory=UnreadableItems)
 
+    def add(self, page: SessionList) -> None:
+        """
+        Add the entries of another page.
 
-def parse_session_list(response: Response) -> SessionList:
+        :param page: The page.
+        """
+        self.sessions += page.sessions
+        if page.unreadable.count and not self.unreadable.count:
+            self.unreadable = page.unreadable
+        else:
+            self.unreadable.count += page.unreadable.count
+
+
+def split_body(body: bytes) -> Iterator[bytes]:
+    """
+    Yield a body in chunks, so that no step of parsing takes long.
+
+    :param body: The body.
+    """
+    for start in range(0, len(body), CHUNK_SIZE):
+        yield body[start : start + CHUNK_SIZE]
+
+
+def parse_session_list(response: Response, convert: Convert | None = None) -> SessionList:
     """
     Parse the list of program sessions; entries that cannot be read are left out and counted.
 
     It parses entry by entry: a list of several megabytes is never one long step that blocks other threads.
 
     :param response: The response.
+    :param convert: Makes a document of an entry; default the entry is one.
     :returns: The list.
     :raises ContractError: It is not a list, or no entry is a program session.
     :raises TooLargeError: It has more sessions than the limits allow.
@@ -138,9 +165,9 @@ def parse_session_list(response: Response) -> SessionList:
     limits = response.limits or DEFAULT_LIMITS["list"]
     most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
     what, listed = "a list of program sessions", SessionList()
-    stream = StreamedObjects(what, response)
-    for start in range(0, len(response.body), CHUNK_SIZE):
-        for entry in stream.entries(response.body[start : start + CHUNK_SIZE]):
+    stream = StreamedObjects(what, response, convert)
+    for chunk in split_body(response.body):
+        for entry in stream.entries(chunk):
             problem = entry.problem or _add_session(listed.sessions, entry)
             if problem:
                 listed.unreadable.add(entry.position, entry.item, problem)
@@ -196,18 +223,24 @@ class Entry:
     was_sanitized: bool
 
 
+def _unchanged(item: dict[str, Any]) -> dict[str, Any]:
+    return item
+
+
 class StreamedObjects:
     """
     Reads an array of objects from a response whose body arrives in chunks.
 
     :param what: What the array should be, for errors.
     :param response: The response, without its body.
+    :param convert: Makes a document of an entry; default the entry is one.
     """
 
-    def __init__(self, what: str, response: Response) -> None:
+    def __init__(self, what: str, response: Response, convert: Convert | None = None) -> None:
         self.response = response
         self.unreadable = UnreadableItems()
         self._what = what
+        self._convert = convert or _unchanged
         self._decoder = SafeDecoder()
         self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH, skip_damaged=True)
         self._start = b""
@@ -254,7 +287,8 @@ class StreamedObjects:
             for raw in self._reader.feed(chunk):
                 self._count += 1
                 item, problem = _sanitize_entry(self._decoder, raw, is_risky=self._is_risky)
-                yield Entry(self._count, item, problem, self._decoder.has_changed)
+                document = item if problem else self._convert(item)
+                yield Entry(self._count, document, problem, self._decoder.has_changed)
                 self._decoder.start()
                 self._is_risky = is_risky
             return

@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Self, TypeVar
@@ -45,7 +46,7 @@ from airflow_provider_learning360.api.nesting import TOO_DEEP
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from airflow_provider_learning360.api.messages import Response
 
@@ -151,7 +152,7 @@ class Requirements(TypedDict):
 
 @with_config(_OPEN)
 class LearnerStatistics(TypedDict):
-    """The progress of one learner; all fields but `mail` are often missing."""
+    """The progress of one learner; all fields but `mail` are often missing. API v1 sends none of the last three."""
 
     mail: NotRequired[str | None]
     firstName: NotRequired[str | None]
@@ -162,6 +163,9 @@ class LearnerStatistics(TypedDict):
     startTime: NotRequired[Any]
     endTime: NotRequired[Any]
     totalTimeSpentInSeconds: NotRequired[Number]
+    userId: NotRequired[str | None]
+    status: NotRequired[str | None]
+    dueDate: NotRequired[str | None]
 
 
 def _readable_statistics(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -273,6 +277,21 @@ class Document(BaseModel):
         return document
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """
+    What the API was asked for, and what its `modifiedAt` covers.
+
+    :param own_fields: Fields that only this version of the API has; default none.
+    :param expected: Fields that it was asked for; default all that are documented.
+    :param untimed: Fields whose changes do not move `modifiedAt`; default none.
+    """
+
+    own_fields: frozenset[str] = frozenset()
+    expected: frozenset[str] | None = None
+    untimed: frozenset[str] = frozenset()
+
+
 class ProgramSession(Document):
     """
     A program session: the typed view of the API's document.
@@ -307,6 +326,23 @@ class ProgramSession(Document):
     skills: list[str] | None = None
     validate_registrations: bool | None = None
 
+    _coverage: Coverage = PrivateAttr(Coverage())
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the API was asked for, and what its `modifiedAt` covers."""
+        return self._coverage
+
+    def with_coverage(self, coverage: Coverage) -> ProgramSession:
+        """
+        Say what the API was asked for.
+
+        :param coverage: What it was.
+        :returns: This session.
+        """
+        self._coverage = coverage
+        return self
+
     @property
     def title(self) -> str:
         """The session for people: its name, printable and on one line, and its ID."""
@@ -337,8 +373,50 @@ class SessionStatistics(Document):
 
 
 def _finished(learner: LearnerStatistics) -> bool:
+    if status := learner.get("status"):
+        return status == "successful"
     progress = learner.get("progress")
     return bool(learner.get("endTime")) or (isinstance(progress, int | float) and progress >= 100)
+
+
+# Fields that API v2 sends beside those of v1: of the session, and of its path.
+SESSION_FIELDS_V2 = (
+    "pathId",
+    "createdAt",
+    "groupId",
+    "mainInstructorId",
+    "instructorIds",
+    "isAudienceBuilder",
+    "rootSessionId",
+    "additionalInformation",
+    "registrationRequestValidation",
+    "registrationRequestSetting",
+    "automaticReenrollment",
+    "ipFiltering",
+)
+PATH_FIELDS_V2 = (
+    "steps",
+    "options",
+    "authorId",
+    "coAuthorIds",
+    "certificateId",
+    "coverPicture",
+    "defaultLang",
+    "sourceLang",
+    "estimatedDuration",
+    "estimatedWeeklyCommitment",
+    "status",
+    "translations",
+)
+
+
+def known_fields() -> list[str]:
+    """
+    Return the names of all fields that a document may have.
+
+    :returns: Those of API v1, then those that only API v2 sends.
+    """
+    return [*ProgramSession.field_names(), *SESSION_FIELDS_V2, *PATH_FIELDS_V2]
 
 
 def require_field_names(names: Collection[str] | str | None, argument: str) -> list[str] | None:
@@ -353,7 +431,7 @@ def require_field_names(names: Collection[str] | str | None, argument: str) -> l
     if not names:
         return None
     listed = [str(name).strip() for name in (names.split(",") if isinstance(names, str) else names)]
-    known = ProgramSession.field_names()
+    known = known_fields()
     unknown = [name for name in listed if name not in known]
     if not unknown:
         return listed
@@ -408,6 +486,25 @@ def parse_session(session_id: str) -> Callable[[Response], ProgramSession]:
         return session
 
     return parse
+
+
+def parse_part(session: ProgramSession, part: Mapping[str, Any]) -> ProgramSession:
+    """
+    Add fields to a session that were read separately.
+
+    :param session: The session.
+    :param part: The fields, with the API's names.
+    :returns: A new session.
+    :raises ContractError: A field has a value that is not valid.
+    """
+    try:
+        return ProgramSession.from_json({**session.document(), **part})
+    except ValidationError as error:
+        problem = problem_of_fields(error)
+    raise ContractError(
+        f"A part of session {session.id} is not what the API documents: {problem}. "
+        "The API may have changed: please report it."
+    )
 
 
 def parse_learners(response: Response) -> list[Learner]:

@@ -11,7 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from airflow_provider_learning360.api.credentials import Credentials
 from airflow_provider_learning360.api.errors import SettingsError
@@ -42,6 +51,11 @@ _PASTED = (
     "No key of 360Learning has that character. It was probably pasted from a document; copy it again from "
     "360Learning (Settings > API)"
 )
+# API v1: 12 bytes. API v2: 16 bytes, in the vendor's example.
+_COMPANY_ID = re.compile(r"[0-9a-fA-F]{24}")
+_CLIENT_ID = re.compile(r"[0-9a-fA-F]{32}")
+# Headers of every call but the token's.
+VERSION_HEADERS: dict[str, dict[str, str]] = {"v1": {}, "v2": {"360-api-version": "v2.0"}}
 # Other names of two settings, from the HTTP provider.
 SYNONYMS = {"verify_ssl": "verify", "proxy": "proxies"}
 
@@ -71,13 +85,25 @@ class LearningSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
     host: str = Field(EU_HOST, title="Host", description=f"EU `{EU_HOST}`, US `{US_HOST}`, or any other address.")
-    company_id: str = Field(min_length=1, title="Company ID", description="Shown under Settings > API.")
-    api_key: SecretStr = Field(min_length=1, title="API key", description="Made and shown once under Settings > API.")
+    company_id: str = Field(
+        min_length=1, title="Company ID", description="Shown under Settings > API. For API v2, the client ID."
+    )
+    api_key: SecretStr = Field(
+        min_length=1,
+        title="API key",
+        description="Made and shown once under Settings > API. For API v2, the client secret.",
+    )
+    api_version: Literal["v1", "v2"] = Field(
+        "v1",
+        title="API version",
+        description="`v1`, or `v2`: the sessions of paths, with client ID and client secret.",
+    )
     auth: Literal["headers", "query", "oauth2"] = Field(
         "headers",
         validate_default=True,
         title="Authentication",
-        description="How the API key is sent: in `headers`, in the `query`, or exchanged for an `oauth2` token.",
+        description="How the API key is sent: in `headers`, in the `query`, or exchanged for an `oauth2` token. "
+        "API v2 has `oauth2` only.",
     )
     timeout: float = Field(
         30.0,
@@ -149,6 +175,14 @@ class LearningSettings(BaseModel):
         title="Requests per second",
         description="Most requests per second of one triggerer through this connection, for all waiters and watchers.",
     )
+    missing_poll_interval: float = Field(
+        3600.0,
+        ge=1,
+        le=30 * MAX_SECONDS,
+        title="Missing-session interval",
+        description="Seconds between complete lists of all sessions, which show the deleted ones. API v1 has no other "
+        "lists, so that it reads one at each poll.",
+    )
     verify: bool | str = Field(True, title="Verify TLS", description=VERIFY)
     cert: str | None = Field(
         None, title="Client certificate", description="Path of a PEM file with certificate and key."
@@ -166,6 +200,13 @@ class LearningSettings(BaseModel):
     )
     connection: str = Field("the connection", exclude=True, repr=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_auth(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("api_version") == "v2":
+            return {"auth": "oauth2", **values}
+        return values
+
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_switches(cls, value: Any, info: ValidationInfo) -> Any:
@@ -181,6 +222,13 @@ class LearningSettings(BaseModel):
         if wrong is not None:
             raise ValueError(f"it contains {character_name(wrong)}. {_PASTED}")
         return key
+
+    @field_validator("auth")
+    @classmethod
+    def _check_version(cls, auth: str, info: ValidationInfo) -> str:
+        if info.data.get("api_version") == "v2" and auth != "oauth2":
+            raise ValueError(f"API v2 accepts `oauth2` only, not `{auth}`. Remove `auth` from the extra")
+        return auth
 
     @field_validator("auth")
     @classmethod
@@ -271,7 +319,28 @@ class LearningSettings(BaseModel):
 
         :returns: New credentials, without a token.
         """
-        return Credentials(self.auth, self.company_id, self.api_key.get_secret_value())
+        return Credentials(
+            self.auth,
+            self.company_id,
+            self.api_key.get_secret_value(),
+            version_headers=VERSION_HEADERS[self.api_version],
+        )
+
+    @property
+    def key_hint(self) -> str:
+        """What is probably wrong with the keys, by the shape of the ID; empty if nothing is."""
+        # Keys of both versions get a token from the same route. Only their other calls are refused.
+        if self.api_version == "v2" and _COMPANY_ID.fullmatch(self.company_id):
+            return (
+                "The login looks like a company ID of API v1, but `api_version` is v2: "
+                "enter client ID and client secret of API v2."
+            )
+        if self.api_version == "v1" and _CLIENT_ID.fullmatch(self.company_id):
+            return (
+                "The login looks like a client ID of API v2, but `api_version` is v1: "
+                "set `api_version` to v2 in the extra, or enter company ID and API key."
+            )
+        return ""
 
     def proxy_for(self, scheme: str) -> str | None:
         """

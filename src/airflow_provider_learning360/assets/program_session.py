@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.endpoints import build_session_uri
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
 from airflow_provider_learning360.api.session_ids import require_session_id
+from airflow_provider_learning360.api.session_uri import build_session_uri
 from airflow_provider_learning360.api.watch_state import OnGone, PollKind
 from airflow_provider_learning360.argument_checks import require_choice, require_literal, seconds_of
 from airflow_provider_learning360.hooks.lookup import check_conn_id

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.contract import find_drift, report_drift
-from airflow_provider_learning360.api.endpoints import build_session_path
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.filters import is_within, matches_pattern
 from airflow_provider_learning360.api.models import format_date
+from airflow_provider_learning360.api.v1.calls import build_session_path
 from airflow_provider_learning360.cli.errors import refuse_usage, report_errors
 from airflow_provider_learning360.cli.output import (
     logs_on_stderr,

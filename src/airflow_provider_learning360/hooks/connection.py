@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_learning360.api.credentials import Credentials
+    from airflow_provider_learning360.api.list_entries import StreamedObjects
     from airflow_provider_learning360.api.retries import RetryBudget
 
 # Headers of every request.
@@ -47,6 +48,12 @@ class ConnectionType:
     default_conn_name = DEFAULT_CONN_ID
     conn_type = "learning360"
     hook_name = "360Learning"
+
+    def _close_page(self, page: StreamedObjects) -> None:
+        """Check that a page of a list is complete; log which of its entries cannot be read."""
+        page.close()
+        if warning := page.unreadable.report("warn"):
+            self.log.warning("%s", warning)  # type: ignore[attr-defined] # both hooks have one
 
 
 def check_extra(conn_id: str, connection: Connection) -> None:
@@ -140,4 +147,5 @@ def build_call_context(
         jitter=random.random,
         limits=settings.limits,
         deadline=deadline,
+        key_hint=settings.key_hint,
     )

@@ -24,16 +24,26 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.bodies import BodyReader
 from airflow_provider_learning360.api.credentials import Credentials, is_same_origin, remove_keys
 from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Sleep, Step, exchange
+from airflow_provider_learning360.api.list_entries import split_body
 from airflow_provider_learning360.api.messages import Call, Limits, Request, Response, join_headers
+from airflow_provider_learning360.api.platform import (
+    EVERYTHING,
+    SESSION_KEYS_ONLY,
+    Work,
+    advance,
+    observe_responses,
+)
 from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.retries import RetryBudget
+from airflow_provider_learning360.api.session_uri import build_session_uri
 from airflow_provider_learning360.api.settings import LearningSettings, connection_fields, form_behaviour
+from airflow_provider_learning360.api.token_call import get_token
+from airflow_provider_learning360.api.versions import build_platform
 from airflow_provider_learning360.hooks.connection import (
     USER_AGENT,
     ConnectionType,
@@ -58,14 +68,23 @@ from airflow_provider_learning360.hooks.request_options import check_headers, ch
 from airflow_provider_learning360.hooks.tls import build_connection_ssl_context, find_ca_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.credentials import Token
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.platform import (
+        CompletionCount,
+        Keys,
+        Plan,
+        Platform,
+        SessionFilter,
+        StreamPlan,
+    )
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 T = TypeVar("T")
+ONE_ATTEMPT = RetryBudget(attempts=1)
 
 
 class LearningHook(ConnectionType, HttpHook):
@@ -88,6 +107,8 @@ class LearningHook(ConnectionType, HttpHook):
         self.learning_conn_id = learning_conn_id
         # Seconds that each of the next calls may take, waits included; None for as long as the connection allows.
         self.time_limit: float | None = None
+        # How many calls the last plan took, without token calls and retries.
+        self.call_count = 0
         self._token_lock = threading.Lock()
 
     @cached_property
@@ -119,58 +140,77 @@ class LearningHook(ConnectionType, HttpHook):
         """The credentials of the connection, with the token that is in use."""
         return build_credentials(self.settings)
 
-    def get_program_session(self, session_id: str) -> ProgramSession:
+    def get_program_session(self, session_id: str, keys: Keys = None) -> ProgramSession:
         """
         Return one program session.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param keys: Names of the fields that are needed beside those of the session itself, which may save requests;
+            default all.
         :returns: The session.
         :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`; API v2, `GET /api/v2/paths/sessions`.
         """
-        session = self._carry_out(endpoints.get_program_session(session_id))
+        session = self.run_plan(self.platform.get_session(session_id, keys))
         self._add_lineage(session.id)
         return session
 
-    def list_program_sessions(self, *, contract: ContractPolicy = "warn") -> list[ProgramSession]:
+    def complete_program_session(self, session: ProgramSession, keys: Keys = None) -> ProgramSession:
         """
-        Return all program sessions of the company, in one response of up to several megabytes.
+        Return a session of a list, or of an earlier call, with the fields that were left out then.
+
+        :param session: The session.
+        :param keys: Names of the fields that are needed; default all.
+        :returns: The session with them; the same one if it has them.
+        :raises LearningError: By what to do next.
+
+        Source: 360Learning API v2, `GET /api/v2/paths/{pathId}` and more; API v1 sends all fields at once.
+        """
+        return self.run_plan(self.platform.complete_session(session, keys))
+
+    def list_program_sessions(
+        self,
+        *,
+        contract: ContractPolicy = "warn",
+        where: SessionFilter = EVERYTHING,
+        keys: Keys = SESSION_KEYS_ONLY,
+    ) -> list[ProgramSession]:
+        """
+        Return the program sessions of the company.
 
         :param contract: What to do about entries that cannot be read: leave them out, with one warning (`warn`, the
             default, and `ignore`), or fail (`strict`).
+        :param where: Which sessions are wanted; the API may send more. Default all.
+        :param keys: Names of the fields that are needed beside those of the session itself; default none.
         :returns: The sessions.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
-        listed = self._carry_out(endpoints.list_program_sessions())
+        listed = self.run_plan(self.platform.list_sessions(where, keys))
         self._add_lineage()
         if warning := listed.unreadable.report(contract):
             self.log.warning("%s", warning)
         return listed.sessions
 
-    def stream_program_sessions(self) -> Generator[dict[str, Any], None, None]:
+    def stream_program_sessions(self, where: SessionFilter = EVERYTHING) -> Generator[dict[str, Any], None, None]:
         """
-        Yield each program session of the company as the API sent it, while the list is still arriving.
+        Yield each program session of the company, while the list is still arriving.
 
-        The list is never held in memory as a whole. A call that fails before the body begins is retried as usual; a
-        failure inside the body is not. Callers that stop early call `close`, or use `contextlib.closing`.
+        The list is never held in memory as a whole. A call
+        that fails before the body begins is retried as usual; a failure inside the body is not. Callers that stop early
+        call `close`, or use `contextlib.closing`.
 
-        :returns: The sessions as dictionaries, with the API's names of fields. An entry that cannot be read yields an
-            empty dictionary, or one with its `_id` only.
+        :param where: Which sessions are wanted; the API may send more. Default all.
+        :returns: The sessions as dictionaries, with the names of fields of API v1. An entry that cannot be read yields
+            an empty dictionary, or one with its `_id` only.
         :raises LearningError: By what to do next; also after some sessions were yielded.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
-        stream = self._carry_out(endpoints.stream_program_sessions(), options={"stream": True})
         self._add_lineage()
-        with closing(stream.response.content):
-            for chunk in stream.response.content:
-                yield from stream.feed(chunk)
-        stream.close()
-        if warning := stream.unreadable.report("warn"):
-            self.log.warning("%s", warning)
+        yield from self.stream_plan(self.platform.stream_sessions(where))
 
     def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -180,9 +220,10 @@ class LearningHook(ConnectionType, HttpHook):
         :returns: The learners.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`; API v2,
+            `GET /api/v2/paths/{pathId}/enrollments`.
         """
-        return self._carry_out(endpoints.get_program_session_users(session_id))
+        return self.run_plan(self.platform.get_learners(session_id))
 
     def get_program_session_stats(self, session_id: str) -> SessionStatistics:
         """
@@ -192,9 +233,99 @@ class LearningHook(ConnectionType, HttpHook):
         :returns: The statistics.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
+            `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
         """
-        return self._carry_out(endpoints.get_program_session_stats(session_id))
+        return self.run_plan(self.platform.get_statistics(session_id))
+
+    def count_completions(self, session_id: str) -> CompletionCount:
+        """
+        Return how many learners of a program session have completed it.
+
+        :param session_id: ID of the session: 24 hexadecimal characters.
+        :returns: The counts.
+        :raises LearningError: By what to do next.
+
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
+            `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
+        """
+        return self.run_plan(self.platform.count_completions(session_id))
+
+    @cached_property
+    def platform(self) -> Platform:
+        """
+        The version of the API that the connection speaks.
+
+        :raises SettingsError: The connection is missing, incomplete or not valid.
+        """
+        return build_platform(self.settings, time.monotonic)
+
+    def run_plan(
+        self,
+        plan: Plan[T],
+        *,
+        budget: RetryBudget | None = None,
+        observe: Callable[[Response], None] | None = None,
+    ) -> T:
+        """
+        Carry out a plan of calls. `call_count` is then how many there were.
+
+        :param plan: The plan, such as `hook.platform.get_session(...)`.
+        :param budget: The retry budget of each call; default that of the connection.
+        :param observe: Gets each successful response; default none.
+        :returns: The result of the plan.
+        :raises LearningError: By what to do next.
+        """
+        deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
+        outcome: Any = None
+        self.call_count = 0
+        while True:
+            try:
+                step = advance(plan, outcome)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            try:
+                outcome = self._carry_out_step(step, budget, observe, deadline)
+            except LearningError as error:
+                outcome = error
+
+    def _carry_out_step(
+        self,
+        step: Call[Any] | Work,
+        budget: RetryBudget | None,
+        observe: Callable[[Response], None] | None,
+        deadline: float | None,
+    ) -> Any:
+        if isinstance(step, Work):
+            return step.run()
+        self.call_count += 1
+        call = step if observe is None else observe_responses(step, observe)
+        return self._carry_out(call, budget=budget, deadline=deadline)
+
+    def stream_plan(self, plan: StreamPlan) -> Generator[dict[str, Any], None, None]:
+        """
+        Carry out the plan of a list; yield its entries while they arrive.
+
+        :param plan: The plan, such as `hook.platform.stream_sessions()`.
+        :returns: The entries.
+        :raises LearningError: By what to do next.
+        """
+        outcome: Any = None
+        while True:
+            try:
+                call = advance(plan, outcome)
+            except StopIteration:
+                return
+            try:
+                outcome = self._carry_out(call, options={"stream": call.streamed})
+            except LearningError as error:
+                outcome = error
+                continue
+            with closing(read_chunks(outcome.response)) as chunks:
+                for chunk in chunks:
+                    yield from outcome.feed(chunk)
+            self._close_page(outcome)
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -205,7 +336,8 @@ class LearningHook(ConnectionType, HttpHook):
         started = time.monotonic()
         try:
             settings = self.settings
-            self._carry_out(endpoints.get_token(self.credentials), budget=RetryBudget(attempts=1))
+            self._carry_out(get_token(self.credentials), budget=ONE_ATTEMPT)
+            self.run_plan(self.platform.test(), budget=ONE_ATTEMPT)
         except LearningError as error:
             return False, diagnose(error)
         return True, accepted(settings.host, time.monotonic() - started)
@@ -423,7 +555,7 @@ class LearningHook(ConnectionType, HttpHook):
         return replace(response, body=body, is_cut=reader.is_cut)
 
     def _add_lineage(self, session_id: str = "") -> None:
-        uri = endpoints.build_session_uri(self.settings.host, session_id)
+        uri = build_session_uri(self.settings.host, session_id)
         get_hook_lineage_collector().add_input_asset(context=self, uri=uri)
 
     def _authorize(self, refused: Token | None, deadline: float | None = None) -> bool:
@@ -431,7 +563,7 @@ class LearningHook(ConnectionType, HttpHook):
         with self._token_lock:
             if not self.credentials.needs_token(refused, time.monotonic()):
                 return False
-            token = self._carry_out(endpoints.get_token(self.credentials), deadline=deadline)
+            token = self._carry_out(get_token(self.credentials), deadline=deadline)
             mask_secret(token.value)
             self.credentials.accept_token(token, time.monotonic())
             return True
@@ -452,6 +584,15 @@ class LearningHook(ConnectionType, HttpHook):
             kept = remove_keys(tuple(parse_qsl(parts.query, keep_blank_values=True)))
             prepared.prepare_url(parts._replace(query="").geturl(), kept + signed.query)
         return prepared
+
+
+def read_chunks(response: Response) -> Generator[bytes, None, None]:
+    """Yield the body of a response in chunks, whether it was read already or is still arriving."""
+    if response.content is None:
+        yield from split_body(response.body)
+        return
+    with closing(response.content) as content:
+        yield from content
 
 
 def _within(timeout: Any, seconds: float) -> Any:

@@ -19,14 +19,22 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.bodies import BodyReader
 from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.error_mapping import error_not_sent
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Sleep, Step, exchange
+from airflow_provider_learning360.api.list_entries import split_body
 from airflow_provider_learning360.api.messages import Call, Limits, Request, Response, join_headers
+from airflow_provider_learning360.api.platform import (
+    EVERYTHING,
+    SESSION_KEYS_ONLY,
+    Work,
+    advance,
+)
 from airflow_provider_learning360.api.retries import RetryBudget
+from airflow_provider_learning360.api.token_call import get_token
+from airflow_provider_learning360.api.versions import build_platform
 from airflow_provider_learning360.hooks.client import (
     CHUNK_SIZE,
     AsyncAttempt,
@@ -57,9 +65,18 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.credentials import Credentials, Token
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.platform import (
+        CompletionCount,
+        Keys,
+        Plan,
+        Platform,
+        SessionFilter,
+        StreamPlan,
+    )
     from airflow_provider_learning360.api.settings import LearningSettings
 
 T = TypeVar("T")
+ONE_ATTEMPT = RetryBudget(attempts=1)
 
 # Bytes. Parsing a larger body would delay other triggers, so it runs in a thread.
 LARGE_BODY = 64 * 1024
@@ -87,6 +104,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         self._settings: LearningSettings | None = None
         self._credentials: Credentials | None = None
         self._client: aiohttp.ClientSession | None = None
+        self._platform: Platform | None = None
         self._token_lock = asyncio.Lock()
         self._opening = asyncio.Lock()
 
@@ -104,56 +122,76 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         if client is not None:
             await client.close()
 
-    async def get_program_session(self, session_id: str) -> ProgramSession:
+    async def get_program_session(self, session_id: str, keys: Keys = None) -> ProgramSession:
         """
         Return one program session.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param keys: Names of the fields that are needed beside those of the session itself, which may save requests;
+            default all.
         :returns: The session.
         :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`; API v2, `GET /api/v2/paths/sessions`.
         """
-        return await self._carry_out(endpoints.get_program_session(session_id))
+        return await self.run_plan((await self.get_platform()).get_session(session_id, keys))
 
-    async def list_program_sessions(self, *, contract: ContractPolicy = "warn") -> list[ProgramSession]:
+    async def complete_program_session(self, session: ProgramSession, keys: Keys = None) -> ProgramSession:
         """
-        Return all program sessions of the company, in one response of up to several megabytes.
+        Return a session of a list, or of an earlier call, with the fields that were left out then.
+
+        :param session: The session.
+        :param keys: Names of the fields that are needed; default all.
+        :returns: The session with them; the same one if it has them.
+        :raises LearningError: By what to do next.
+
+        Source: 360Learning API v2, `GET /api/v2/paths/{pathId}` and more; API v1 sends all fields at once.
+        """
+        return await self.run_plan((await self.get_platform()).complete_session(session, keys))
+
+    async def list_program_sessions(
+        self,
+        *,
+        contract: ContractPolicy = "warn",
+        where: SessionFilter = EVERYTHING,
+        keys: Keys = SESSION_KEYS_ONLY,
+    ) -> list[ProgramSession]:
+        """
+        Return the program sessions of the company.
 
         :param contract: What to do about entries that cannot be read: leave them out, with one warning (`warn`, the
             default, and `ignore`), or fail (`strict`).
+        :param where: Which sessions are wanted; the API may send more. Default all.
+        :param keys: Names of the fields that are needed beside those of the session itself; default none.
         :returns: The sessions.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
-        listed = await self._carry_out(endpoints.list_program_sessions())
+        listed = await self.run_plan((await self.get_platform()).list_sessions(where, keys))
         if warning := listed.unreadable.report(contract):
             self.log.warning("%s", warning)
         return listed.sessions
 
-    async def stream_program_sessions(self) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream_program_sessions(self, where: SessionFilter = EVERYTHING) -> AsyncGenerator[dict[str, Any], None]:
         """
-        Yield each program session of the company as the API sent it, while the list is still arriving.
+        Yield each program session of the company, while the list is still arriving.
 
         The list is never held in memory as a whole, and the event loop is not blocked, however long the list is. A call
         that fails before the body begins is retried as usual; a failure inside the body is not. Callers that stop early
         call `aclose`, or use `contextlib.aclosing`, so that the connection is closed at once.
 
-        :returns: The sessions as dictionaries, with the API's names of fields. An entry that cannot be read yields an
-            empty dictionary, or one with its `_id` only.
+        :param where: Which sessions are wanted; the API may send more. Default all.
+        :returns: The sessions as dictionaries, with the names of fields of API v1. An entry that cannot be read yields
+            an empty dictionary, or one with its `_id` only.
         :raises LearningError: By what to do next; also after some sessions were yielded.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
-        stream = await self._carry_out(endpoints.stream_program_sessions())
-        async with aclosing(stream.response.content) as content:
-            async for chunk in content:
-                for session in stream.feed(chunk):
-                    yield session
-        stream.close()
-        if warning := stream.unreadable.report("warn"):
-            self.log.warning("%s", warning)
+        platform = await self.get_platform()
+        async with aclosing(self.stream_plan(platform.stream_sessions(where))) as sessions:
+            async for session in sessions:
+                yield session
 
     async def get_program_session_users(self, session_id: str) -> list[Learner]:
         """
@@ -163,9 +201,10 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :returns: The learners.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`; API v2,
+            `GET /api/v2/paths/{pathId}/enrollments`.
         """
-        return await self._carry_out(endpoints.get_program_session_users(session_id))
+        return await self.run_plan((await self.get_platform()).get_learners(session_id))
 
     async def get_program_session_stats(self, session_id: str) -> SessionStatistics:
         """
@@ -175,9 +214,83 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :returns: The statistics.
         :raises LearningError: By what to do next.
 
-        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`.
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
+            `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
         """
-        return await self._carry_out(endpoints.get_program_session_stats(session_id))
+        return await self.run_plan((await self.get_platform()).get_statistics(session_id))
+
+    async def count_completions(self, session_id: str) -> CompletionCount:
+        """
+        Return how many learners of a program session have completed it.
+
+        :param session_id: ID of the session: 24 hexadecimal characters.
+        :returns: The counts.
+        :raises LearningError: By what to do next.
+
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
+            `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
+        """
+        return await self.run_plan((await self.get_platform()).count_completions(session_id))
+
+    async def run_plan(self, plan: Plan[T], *, budget: RetryBudget | None = None) -> T:
+        """
+        Carry out a plan of calls.
+
+        :param plan: The plan, such as `(await hook.get_platform()).get_session(...)`.
+        :param budget: The retry budget of each call; default that of the hook.
+        :returns: The result of the plan.
+        :raises LearningError: By what to do next.
+        """
+        outcome: Any = None
+        while True:
+            try:
+                step = advance(plan, outcome)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            try:
+                if isinstance(step, Work):
+                    outcome = await asyncio.to_thread(step.run)
+                else:
+                    outcome = await self._carry_out(step, budget=budget)
+            except LearningError as error:
+                outcome = error
+
+    async def stream_plan(self, plan: StreamPlan) -> AsyncGenerator[dict[str, Any], None]:
+        """
+        Carry out the plan of a list; yield its entries while they arrive.
+
+        :param plan: The plan, such as `(await hook.get_platform()).stream_sessions()`.
+        :returns: The entries.
+        :raises LearningError: By what to do next.
+        """
+        outcome: Any = None
+        while True:
+            try:
+                call = advance(plan, outcome)
+            except StopIteration:
+                return
+            try:
+                outcome = await self._carry_out(call)
+            except LearningError as error:
+                outcome = error
+                continue
+            async with aclosing(read_chunks_async(outcome.response)) as chunks:
+                async for chunk in chunks:
+                    for entry in outcome.feed(chunk):
+                        yield entry
+            self._close_page(outcome)
+
+    async def get_platform(self) -> Platform:
+        """
+        Return the version of the API that the connection speaks.
+
+        :raises SettingsError: The connection is missing, incomplete or not valid.
+        """
+        settings, _, _ = await self._open()
+        if self._platform is None:
+            self._platform = build_platform(settings, time.monotonic)
+        return self._platform
 
     async def test_connection(self) -> tuple[bool, str]:
         """
@@ -188,7 +301,8 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         started = time.monotonic()
         try:
             settings, credentials, _ = await self._open()
-            await self._carry_out(endpoints.get_token(credentials), budget=RetryBudget(attempts=1))
+            await self._carry_out(get_token(credentials), budget=ONE_ATTEMPT)
+            await self.run_plan((await self.get_platform()).test(), budget=ONE_ATTEMPT)
         except LearningError as error:
             return False, diagnose(error)
         return True, accepted(settings.host, time.monotonic() - started)
@@ -310,11 +424,22 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         async with self._token_lock:
             if not credentials.needs_token(refused, time.monotonic()):
                 return False
-            token = await self._carry_out(endpoints.get_token(credentials))
+            token = await self._carry_out(get_token(credentials))
             # In a thread: masking sends a message to Airflow's supervisor, which would block the loop.
             await asyncio.to_thread(mask_secret, token.value)
             credentials.accept_token(token, time.monotonic())
             return True
+
+
+async def read_chunks_async(response: Response) -> AsyncGenerator[bytes, None]:
+    """Yield the body of a response in chunks, whether it was read already or is still arriving."""
+    if response.content is None:
+        for chunk in split_body(response.body):
+            yield chunk
+        return
+    async with aclosing(response.content) as content:
+        async for chunk in content:
+            yield chunk
 
 
 def _begin_response(request: Request, native: aiohttp.ClientResponse, limits: Limits) -> tuple[Response, BodyReader]:

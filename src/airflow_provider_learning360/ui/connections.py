@@ -15,10 +15,10 @@ from airflow.models import Connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 from airflow.secrets.environment_variables import CONN_ENV_PREFIX, EnvironmentVariablesBackend
 
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.errors import LearningError, SettingsError
 from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import EU_HOST, US_HOST, base_url
+from airflow_provider_learning360.api.token_call import get_token
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.ui.access import may_create_connections, permitted_connections, team_argument
 from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError, failure_from_error
@@ -157,7 +157,7 @@ class PageHook(LearningHook):
 
         :raises LearningError: The exchange failed.
         """
-        self._carry_out(endpoints.get_token(self.credentials), budget=RetryBudget(attempts=1))
+        self._carry_out(get_token(self.credentials), budget=RetryBudget(attempts=1))
 
 
 def list_connections(user: BaseUser, session: Session) -> ConnectionList:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.api import endpoints
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
-from airflow_provider_learning360.api.messages import Response
 from airflow_provider_learning360.ui.document import describe_session
 from airflow_provider_learning360.ui.failure import build_failure, failure_from_error
 from airflow_provider_learning360.ui.responses import PeopleRights
 from airflow_provider_learning360.ui.text import readable_name, redacted_name
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.ui.responses import RequestFailure, RequestTest
 
@@ -28,23 +27,28 @@ def try_request(hook: LearningHook, session_id: str, *, reveal: bool, may_reveal
     :param may_reveal: Whether the user may see it.
     :returns: The document with its documentation, or what failed.
     """
+    responses: list[Response] = []
     started, people = time.monotonic(), PeopleRights(hidden=not reveal, may_reveal=may_reveal)
     try:
-        call = endpoints.get_program_session(session_id)
-        native = hook.run(call.request.path)
-        session = call.parse(Response(call.request, native.status_code, body=native.content))
+        session = hook.run_plan(hook.platform.get_session(session_id), observe=responses.append)
     except LearningError as error:
         return _describe_failure(error, started, people)
     return {
         "ok": True,
-        "request": str(call.request),
-        "status": native.status_code,
+        "request": _name_requests(responses),
+        "status": responses[0].status,
         "milliseconds": _milliseconds_since(started),
-        "bytes": len(native.content),
+        "bytes": sum(len(response.body) for response in responses),
         "title": readable_name(session.title) if reveal else redacted_name(session.title),
         "people": people,
         **describe_session(session, reveal=reveal),
     }
+
+
+def _name_requests(responses: list[Response]) -> str:
+    """Return the first request, and how many followed it."""
+    first, more = str(responses[0].request), len(responses) - 1
+    return f"{first} (+{more})" if more else first
 
 
 def _describe_failure(error: LearningError, started: float, people: PeopleRights) -> RequestFailure:

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
 
-from airflow_provider_learning360.api import endpoints, session_ids
+from airflow_provider_learning360.api import session_ids, token_call
 from airflow_provider_learning360.api.credentials import Credentials, Token
 from airflow_provider_learning360.api.errors import ContractError, InvalidIdError
 from airflow_provider_learning360.api.messages import Request, Response
+from airflow_provider_learning360.api.session_uri import build_session_uri
+from airflow_provider_learning360.api.v1 import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +27,10 @@ KEY = "canary-6f1e0c"
 @pytest.mark.parametrize(
     ("make", "path"),
     [
-        (lambda: endpoints.get_program_session(ID), f"{SESSIONS}/{ID}/"),
-        (lambda: endpoints.list_program_sessions(), SESSIONS),
-        (lambda: endpoints.get_program_session_users(ID), f"{SESSIONS}/{ID}/users"),
-        (lambda: endpoints.get_program_session_stats(ID), f"{SESSIONS}/{ID}/stats"),
+        (lambda: calls.get_program_session(ID), f"{SESSIONS}/{ID}/"),
+        (lambda: calls.list_program_sessions(), SESSIONS),
+        (lambda: calls.get_program_session_users(ID), f"{SESSIONS}/{ID}/users"),
+        (lambda: calls.get_program_session_stats(ID), f"{SESSIONS}/{ID}/stats"),
     ],
     ids=["session", "sessions", "users", "stats"],
 )
@@ -42,14 +44,14 @@ def test_call_is_a_signed_get_of_the_documented_path(make: Callable[[], Any], pa
 @pytest.mark.parametrize(
     ("make", "body", "read"),
     [
-        (lambda: endpoints.get_program_session(ID), {"_id": ID}, lambda session: session.id == ID),
-        (lambda: endpoints.list_program_sessions(), [{"_id": ID}], lambda listed: listed.sessions[0].id == ID),
+        (lambda: calls.get_program_session(ID), {"_id": ID}, lambda session: session.id == ID),
+        (lambda: calls.list_program_sessions(), [{"_id": ID}], lambda listed: listed.sessions[0].id == ID),
         (
-            lambda: endpoints.get_program_session_users(ID),
+            lambda: calls.get_program_session_users(ID),
             [{"mail": "j#a@b"}],
             lambda users: users == [{"mail": "j#a@b"}],
         ),
-        (lambda: endpoints.get_program_session_stats(ID), {"completed": 2}, lambda stats: stats.completed == 2),
+        (lambda: calls.get_program_session_stats(ID), {"completed": 2}, lambda stats: stats.completed == 2),
     ],
     ids=["session", "sessions", "users", "stats"],
 )
@@ -71,9 +73,9 @@ BAD = ["", "  ", "template", ID[:-1], ID + "0", "g" * 24, f"{ID}/users", "٠" * 
 @pytest.mark.parametrize(
     "use",
     [
-        endpoints.get_program_session,
-        endpoints.get_program_session_users,
-        endpoints.get_program_session_stats,
+        calls.get_program_session,
+        calls.get_program_session_users,
+        calls.get_program_session_stats,
         session_ids.find_session_id,
     ],
 )
@@ -100,7 +102,7 @@ def test_session_is_given_by_id_or_document() -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1, max_size=3))
 def test_parts_of_a_path_survive_percent_encoding(parts: list[str]) -> None:
-    path = endpoints.build_session_path(ID, *parts)
+    path = calls.build_session_path(ID, *parts)
     assert urlsplit(f"https://host{path}")[2:] == (path, "", "")
     assert path.isascii()
     assert [unquote(part) for part in path.split("/")[5:]] == [ID, *parts]
@@ -111,7 +113,7 @@ def test_parts_of_a_path_survive_percent_encoding(parts: list[str]) -> None:
     [("j#acme@x.example", "j%23acme%40x.example"), ("a+b c/é@x", "a%2Bb%20c%2F%C3%A9%40x"), ("50%?", "50%25%3F")],
 )
 def test_mail_address_in_a_path_is_percent_encoded(mail: str, encoded: str) -> None:
-    assert endpoints.build_session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
+    assert calls.build_session_path(ID, "stats", mail) == f"{SESSIONS}/{ID}/stats/{encoded}"
 
 
 @pytest.mark.parametrize(
@@ -123,11 +125,11 @@ def test_mail_address_in_a_path_is_percent_encoded(mail: str, encoded: str) -> N
     ],
 )
 def test_asset_uri_names_host_and_session(host: str, session_id: str, uri: str) -> None:
-    assert endpoints.build_session_uri(host, session_id) == uri
+    assert build_session_uri(host, session_id) == uri
 
 
 def test_keys_are_exchanged_for_a_token() -> None:
-    call = endpoints.get_token(Credentials("oauth2", "company", KEY))
+    call = token_call.get_token(Credentials("oauth2", "company", KEY))
     assert (call.request.method, call.request.path, call.request.query) == ("POST", "/api/v2/oauth2/token", ())
     assert call.request.headers == {"Content-Type": "application/json"}
     assert json.loads(call.request.body) == {
@@ -143,7 +145,7 @@ def test_keys_are_exchanged_for_a_token() -> None:
 @pytest.mark.parametrize("expires_in", [3600, "3600", 3600.0, "3600.0"])
 def test_token_lifetime_is_a_number_or_a_text(expires_in: object, answer: Callable[..., Any]) -> None:
     body = json.dumps({"token_type": "Bearer", "access_token": KEY, "expires_in": expires_in}).encode()
-    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+    token = token_call.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
     assert token == Token(KEY, 3600.0)
 
 
@@ -166,7 +168,7 @@ def test_token_lifetime_is_a_number_or_a_text(expires_in: object, answer: Callab
 )
 def test_response_without_a_token_is_an_error_that_shows_nothing_of_it(body: bytes, answer: Callable[..., Any]) -> None:
     with pytest.raises(ContractError) as caught:
-        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body, path="/api/v2/oauth2/token"))
+        token_call.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body, path="/api/v2/oauth2/token"))
     message = str(caught.value)
     assert [word for word in ("/api/v2/oauth2/token", "200", "token", "host") if word not in message] == []
     assert KEY not in message
@@ -180,7 +182,7 @@ def test_response_without_a_token_is_an_error_that_shows_nothing_of_it(body: byt
 def test_token_that_no_header_can_carry_is_refused(token: str, answer: Callable[..., Any]) -> None:
     body = json.dumps({"access_token": f"{KEY}{token}", "expires_in": 3600}).encode()
     with pytest.raises(ContractError) as caught:
-        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+        token_call.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
     assert KEY not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
 
 
@@ -189,7 +191,7 @@ def test_token_is_accepted_only_if_a_header_can_carry_it(value: str) -> None:
     body = json.dumps({"access_token": value, "expires_in": 3600}).encode()
     response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
     try:
-        token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(response)
+        token = token_call.get_token(Credentials("oauth2", "company", KEY)).parse(response)
     except ContractError:
         return
     assert token.value == value
@@ -228,7 +230,7 @@ HUGE = "1" + "0" * 400
 )
 def test_implausible_lifetime_is_replaced(expires_in: str, lifetime: float, answer: Callable[..., Any]) -> None:
     body = f'{{"access_token": "{KEY}"{expires_in}}}'.encode()
-    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
+    token = token_call.get_token(Credentials("oauth2", "company", KEY)).parse(answer(body))
     assert token == Token(KEY, lifetime)
     assert token.note
     assert "expires_in" in token.note
@@ -239,14 +241,14 @@ def test_implausible_lifetime_is_replaced(expires_in: str, lifetime: float, answ
 def test_short_lifetime_does_not_cause_a_token_call_for_every_request(expires_in: Any) -> None:
     body = json.dumps({"access_token": KEY, "expires_in": expires_in}).encode()
     response = Response(Request("POST", "/api/v2/oauth2/token"), 200, {}, body)
-    token = endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(response)
+    token = token_call.get_token(Credentials("oauth2", "company", KEY)).parse(response)
     assert token.is_fresh(29)
     assert not token.is_fresh(86_400)
 
 
 def test_token_error_names_its_request(answer: Callable[..., Any]) -> None:
     with pytest.raises(ContractError) as caught:
-        endpoints.get_token(Credentials("oauth2", "company", KEY)).parse(answer(b"{}", path="/api/v2/oauth2/token"))
+        token_call.get_token(Credentials("oauth2", "company", KEY)).parse(answer(b"{}", path="/api/v2/oauth2/token"))
     assert (caught.value.path, caught.value.status) == ("/api/v2/oauth2/token", 200)
     assert caught.value.method is not None
 

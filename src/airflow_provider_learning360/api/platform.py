@@ -1,0 +1,261 @@
+"""
+What the rest of the house may ask of 360Learning, whichever version of its API a connection speaks.
+
+A version responds with a plan: a generator of calls. A hook carries out each call and sends its result into the plan,
+or throws its error in. So a plan decides what to request, and needs neither a socket nor a clock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from airflow_provider_learning360.api.errors import LearningError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
+    from airflow_provider_learning360.api.messages import Call, Response
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+
+T = TypeVar("T")
+
+ApiVersion = Literal["v1", "v2"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    Step of a plan: compute something that may take long; an asynchronous hook does it in a thread.
+
+    :param run: Returns the result of the step.
+    """
+
+    run: Callable[[], Any]
+
+
+# Yields calls and work, gets their results, and returns the result of all.
+Plan = Generator["Call[Any] | Work", Any, T]
+# Yields one call for each page of a list. The hook passes the entries of the page on before it asks for the next page.
+StreamPlan = Generator["Call[StreamedObjects]", "StreamedObjects", None]
+
+# Which keys of a document are wanted: those of the session itself and these; None for all that there are.
+Keys = frozenset[str] | None
+SESSION_KEYS_ONLY: Keys = frozenset()
+
+
+def choose_keys(fields: Collection[str] | None, exclude: Collection[str] | None = None) -> Keys:
+    """
+    Return which keys a document needs.
+
+    :param fields: Names of the fields to keep; None for all.
+    :param exclude: Names of the fields to leave out; default none.
+    :returns: The keys; None for all.
+    """
+    if fields is None and not exclude:
+        return None
+    from airflow_provider_learning360.api.models import known_fields
+
+    return frozenset(known_fields() if fields is None else fields) - frozenset(exclude or ())
+
+
+@dataclass(frozen=True)
+class SessionFilter:
+    """
+    Which program sessions of the platform are wanted. What a version cannot filter, the caller filters itself.
+
+    :param template_id: ID of their program template, or path; default any.
+    :param starts_after: Earliest `startDate`, inclusive; default any.
+    :param starts_before: `startDate` must be earlier; default any.
+    :param ends_after: Earliest `endDate`, inclusive; default any.
+    :param ends_before: `endDate` must be earlier; default any.
+    :param modified_since: Earliest `modifiedAt`, inclusive; default any.
+    """
+
+    template_id: str | None = None
+    starts_after: datetime | None = None
+    starts_before: datetime | None = None
+    ends_after: datetime | None = None
+    ends_before: datetime | None = None
+    modified_since: datetime | None = None
+
+
+EVERYTHING = SessionFilter()
+
+
+@dataclass(frozen=True)
+class CompletionCount:
+    """
+    How many learners of a session have completed it.
+
+    :param learners: How many are enrolled.
+    :param completed: How many of them have completed.
+    """
+
+    learners: int
+    completed: int
+
+
+@dataclass(frozen=True)
+class AccessCheck:
+    """
+    Whether a connection may read what a feature needs.
+
+    :param name: What is read, such as `paths:read`.
+    :param granted: Whether it may be read; None if that could not be found out.
+    :param detail: What is lost without it, or what was read.
+    """
+
+    name: str
+    granted: bool | None
+    detail: str
+
+
+class SessionPoll(ABC):
+    """
+    The repeated question which sessions were modified; one for each poller, which remembers what it has seen.
+
+    :param is_full: Whether the last poll listed all sessions, so that one that it lacks does not exist.
+    """
+
+    is_full: bool = True
+
+    @abstractmethod
+    def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
+        """
+        Plan one poll. Its entries are documents with the keys of v1; some may not have been modified.
+
+        :param watched: By ID of each watched session, the watched fields; None if all sessions are watched.
+        :param now: Reading of the monotonic clock, in seconds.
+        :returns: The plan.
+        """
+
+
+class Platform(ABC):
+    """One version of 360Learning's API, with the settings of one connection and what was read through it so far."""
+
+    # Up to this many watched sessions are polled one by one; for more, one request asks for all.
+    single_poll_limit: int = 10
+
+    @abstractmethod
+    def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
+        """
+        Plan to read one program session.
+
+        :param session_id: ID of the session.
+        :param keys: Which keys of the document are wanted; default all.
+        :returns: The plan of the session.
+        :raises InvalidIdError: `session_id` is not an ID.
+        """
+
+    @abstractmethod
+    def complete_session(self, session: ProgramSession, keys: Keys = None) -> Plan[ProgramSession]:
+        """
+        Plan to add to a session of a list or poll what it lacks.
+
+        :param session: The session.
+        :param keys: Which keys of the document are wanted; default all.
+        :returns: The plan of the session with them.
+        """
+
+    @abstractmethod
+    def list_sessions(self, where: SessionFilter = EVERYTHING, keys: Keys = SESSION_KEYS_ONLY) -> Plan[SessionList]:
+        """
+        Plan to read all program sessions.
+
+        :param where: Which are wanted; more may be returned. Default all.
+        :param keys: Which keys are wanted beside those of the session itself; default none.
+        :returns: The plan of the list.
+        """
+
+    @abstractmethod
+    def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
+        """
+        Plan to read the same list while it arrives, with the keys of the session itself.
+
+        :param where: Which are wanted; more may be returned. Default all.
+        :returns: The plan of the pages.
+        """
+
+    @abstractmethod
+    def new_poll(self) -> SessionPoll:
+        """Return a new poll of all sessions, for one poller."""
+
+    @abstractmethod
+    def get_learners(self, session_id: str) -> Plan[list[Learner]]:
+        """
+        Plan to read the learners of a program session, with their names.
+
+        :param session_id: ID of the session.
+        :returns: The plan of the learners.
+        :raises InvalidIdError: `session_id` is not an ID.
+        """
+
+    @abstractmethod
+    def get_statistics(self, session_id: str) -> Plan[SessionStatistics]:
+        """
+        Plan to read the progress of the learners of a program session.
+
+        :param session_id: ID of the session.
+        :returns: The plan of the statistics.
+        :raises InvalidIdError: `session_id` is not an ID.
+        """
+
+    @abstractmethod
+    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
+        """
+        Plan to count who has completed a program session, without reading who that is.
+
+        :param session_id: ID of the session.
+        :returns: The plan of the counts.
+        :raises InvalidIdError: `session_id` is not an ID.
+        """
+
+    @abstractmethod
+    def test(self) -> Plan[None]:
+        """Plan the cheapest request that shows whether the keys are accepted."""
+
+    @abstractmethod
+    def check_access(self) -> Plan[list[AccessCheck]]:
+        """Plan to find out what the keys may read, and what is lost without it."""
+
+    @abstractmethod
+    def require_due_dates(self) -> None:
+        """
+        Check that learners have due dates of their own.
+
+        :raises FixArgumentError: This version of the API has none.
+        """
+
+
+def advance(plan: Generator[T, Any, Any], outcome: Any) -> T:
+    """
+    Send the outcome of a step into a plan.
+
+    :param plan: The plan.
+    :param outcome: The result of the last step, or its `LearningError`; None at the beginning.
+    :returns: The next step.
+    :raises StopIteration: The plan is complete; the value is its result.
+    :raises LearningError: The plan does not handle the error.
+    """
+    return plan.throw(outcome) if isinstance(outcome, LearningError) else plan.send(outcome)
+
+
+def observe_responses(call: Call[T], observe: Callable[[Response], None]) -> Call[T]:
+    """
+    Return a call that also passes its response on.
+
+    :param call: The call.
+    :param observe: Gets the response before it is parsed.
+    :returns: The call.
+    """
+
+    def parse(response: Response) -> T:
+        observe(response)
+        return call.parse(response)
+
+    return replace(call, parse=parse)

@@ -1,0 +1,124 @@
+"""API v1 as the rest of the house asks for it: each question is one call, and a session arrives with all keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
+from airflow_provider_learning360.api.platform import (
+    EVERYTHING,
+    SESSION_KEYS_ONLY,
+    AccessCheck,
+    CompletionCount,
+    Platform,
+    SessionPoll,
+)
+from airflow_provider_learning360.api.v1 import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_learning360.api.list_entries import SessionList
+    from airflow_provider_learning360.api.messages import Call
+    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+
+MOVED = (
+    "If this platform works with paths, its sessions are read through API v2: "
+    "set `api_version` to v2 in the extra of the connection."
+)
+
+
+class PlatformV1(Platform):
+    """Program sessions through API v1."""
+
+    def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
+        """Plan one call."""
+        return _with_hint(calls.get_program_session(session_id))
+
+    def complete_session(self, session: ProgramSession, keys: Keys = None) -> Plan[ProgramSession]:
+        """Plan no call: the session is complete."""
+        return session
+        yield
+
+    def list_sessions(self, where: SessionFilter = EVERYTHING, keys: Keys = SESSION_KEYS_ONLY) -> Plan[SessionList]:
+        """Plan one call; API v1 has no filters."""
+        listed: SessionList = yield calls.list_program_sessions()
+        return listed
+
+    def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
+        """Plan one call; API v1 has no filters and no pages."""
+        yield calls.stream_program_sessions()
+
+    def new_poll(self) -> SessionPoll:
+        """Return a poll that lists all sessions each time."""
+        return _ListPoll()
+
+    def get_learners(self, session_id: str) -> Plan[list[Learner]]:
+        """Plan one call."""
+        learners: list[Learner] = yield calls.get_program_session_users(session_id)
+        return learners
+
+    def get_statistics(self, session_id: str) -> Plan[SessionStatistics]:
+        """Plan one call."""
+        statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
+        return statistics
+
+    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
+        """Plan one call, to the statistics of the session."""
+        statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
+        present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
+        return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
+
+    def test(self) -> Plan[None]:
+        """Plan no call: the exchange of the keys for a token is the test."""
+        return
+        yield
+
+    def check_access(self) -> Plan[list[AccessCheck]]:
+        """Plan to read each route that the provider reads, on the first session of the list."""
+        try:
+            listed: SessionList = yield calls.list_program_sessions()
+        except LearningError as error:
+            return [AccessCheck("sessions", False, str(error))]
+        checks = [AccessCheck("sessions", True, f"{len(listed.sessions)} program sessions")]
+        for session in listed.sessions[:1]:
+            checks += yield from _check_session(session.id)
+        return checks
+
+    def require_due_dates(self) -> None:
+        """Refuse: API v1 has no due dates."""
+        raise FixArgumentError(
+            "Learners have no due dates in API v1, so `anchor: dueDate` cannot be used. Use `endDate`, or API v2 "
+            "(`api_version: v2` in the extra of the connection)."
+        )
+
+
+class _ListPoll(SessionPoll):
+    def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
+        yield calls.stream_program_sessions()
+
+
+def _with_hint(call: Call[ProgramSession]) -> Plan[ProgramSession]:
+    """Plan a call; say where the sessions of migrated platforms are, if there is no such session."""
+    try:
+        session: ProgramSession = yield call
+    except NotFoundError as error:
+        raise error.with_note(MOVED) from None
+    return session
+
+
+def _check_session(session_id: str) -> Plan[list[AccessCheck]]:
+    checks = []
+    for name, call in (
+        ("one session", calls.get_program_session(session_id)),
+        ("learners", calls.get_program_session_users(session_id)),
+        ("statistics", calls.get_program_session_stats(session_id)),
+    ):
+        try:
+            result = yield call
+        except LearningError as error:
+            checks.append(AccessCheck(name, False, str(error)))
+        else:
+            checks.append(AccessCheck(name, True, f"{len(result)} {name}" if isinstance(result, list) else ""))
+    return checks

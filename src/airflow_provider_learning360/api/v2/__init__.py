@@ -1,0 +1,1 @@
+"""API v2 of 360Learning: paths and their sessions."""

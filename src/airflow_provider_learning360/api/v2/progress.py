@@ -1,0 +1,76 @@
+"""The progress of learners: from the rows of API v2 to the statistics of API v1, with v2's status and due date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.models import SessionStatistics
+from airflow_provider_learning360.api.v2.users import find_mail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_learning360.api.v2.users import User
+
+COMPLETED = "successful"
+
+
+def find_enrolled(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """
+    Return the rows of learners who are still enrolled.
+
+    :param rows: The statistics of users, as the API sent them.
+    :returns: Those with a user ID and without `unenrolledAt`.
+    """
+    return [row for row in rows if isinstance(row.get("userId"), str) and not row.get("unenrolledAt")]
+
+
+def find_status(row: Mapping[str, Any]) -> str | None:
+    """
+    Return the status of a learner, or None.
+
+    :param row: The statistics of a user.
+    """
+    status = row.get("status")
+    kind = status.get("type") if isinstance(status, dict) else status
+    return kind if isinstance(kind, str) else None
+
+
+def build_statistics(
+    name: str | None, rows: Iterable[Mapping[str, Any]], users: Mapping[str, User]
+) -> SessionStatistics:
+    """
+    Build the statistics of a session.
+
+    :param name: Name of the session.
+    :param rows: The rows of learners who are enrolled.
+    :param users: The users by ID.
+    :returns: The statistics, in the shape of API v1.
+    """
+    items = [_build_item(row, users[row["userId"]]) for row in rows]
+    present = [one for one in items if not one["deleted"]]
+    document = {
+        "name": name,
+        "registered": len(present),
+        "attendees": sum(bool(one.get("startTime")) for one in present),
+        "completed": sum(one.get("status") == COMPLETED for one in present),
+        "usersStats": items,
+    }
+    return SessionStatistics.from_json(document)
+
+
+def _build_item(row: Mapping[str, Any], user: User) -> dict[str, Any]:
+    item: dict[str, Any] = {"userId": row["userId"], "deleted": user.get("status") == "deleted"}
+    item |= {name: user[name] for name in ("firstName", "lastName") if name in user}
+    if mail := find_mail(user):
+        item["mail"] = mail
+    item |= {name: row[name] for name in ("progress", "score", "dueDate", "enrolledAt") if name in row}
+    for name, source in (("startTime", "startedAt"), ("endTime", "completedAt")):
+        if source in row:
+            item[name] = row[source]
+    if status := find_status(row):
+        item["status"] = status
+    spent = row.get("timeSpent")
+    if isinstance(spent, int | float) and not isinstance(spent, bool):
+        item["totalTimeSpentInSeconds"] = spent / 1000  # API v2 counts milliseconds
+    return item

@@ -1,0 +1,58 @@
+"""The scopes of API v2: what each is for, and what to say if one is missing, which the API itself does not name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from airflow_provider_learning360.api.errors import ForbiddenError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+T = TypeVar("T")
+
+Scope = Literal["paths:read", "pathStats:read", "users:read", "customFields:read"]
+
+# What is lost without a scope.
+NEEDED_FOR: dict[Scope, str] = {
+    "paths:read": "all program sessions",
+    "pathStats:read": "progress, completions, and reminders to those who have not completed",
+    "users:read": "mail addresses and names: author, tutors, users, and all reminders to people",
+    "customFields:read": "names of custom fields in customFields",
+}
+
+
+def needing(scope: Scope, plan: Generator[Any, Any, T], *, keys: tuple[str, ...] = ()) -> Generator[Any, Any, T]:
+    """
+    Carry out a part of a plan; if the API refuses it, say which scope is missing, what for, and where it is granted.
+
+    :param scope: The scope that the part needs.
+    :param plan: The part.
+    :param keys: The keys of a document that need it; default none: then `exclude` does not help.
+    :returns: The same plan.
+    :raises ForbiddenError: The scope is missing.
+    """
+    try:
+        return (yield from plan)
+    except ForbiddenError as error:
+        if error.code != "invalid_scope":
+            raise
+        refused = error
+    raise refused.with_note(describe_missing(scope, keys)) from None
+
+
+def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
+    """
+    Say which scope is missing, what it is needed for, and what to do.
+
+    :param scope: The scope.
+    :param keys: The keys of a document that need it; default none.
+    :returns: Two sentences.
+    """
+    purpose = ", ".join(keys) or NEEDED_FOR[scope]
+    names = ", ".join(map(repr, keys))
+    without = f", or do without: exclude=[{names}]" if keys else ""
+    return (
+        f"Its client lacks the scope {scope}, which is needed for {purpose}. "
+        f"Grant it to the client in 360Learning (Settings > API){without}."
+    )
