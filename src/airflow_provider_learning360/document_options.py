@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.platform import choose_keys
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
 
 LARGE_DOCUMENT = 1024 * 1024  # bytes; a larger XCom slows Airflow's database down
 
@@ -54,6 +56,13 @@ class DocumentOptions:
                 require_field_names(value, argument)
         if self.contract not in ("ignore", "warn", "strict"):
             raise FixArgumentError(f"contract: {self.contract!r} is not one of ignore, warn, strict.")
+
+    @property
+    def keys(self) -> Keys:
+        """Which keys of a document are needed."""
+        from airflow_provider_learning360.api.models import require_field_names
+
+        return choose_keys(require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude"))
 
     def build_document(self, session: ProgramSession, log: Log) -> dict[str, Any]:
         """

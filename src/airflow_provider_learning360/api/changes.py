@@ -2,7 +2,8 @@
 What "modified" means: the one definition for sensors, triggers and watchers.
 
 A session was modified if its `modifiedAt` is later than that of the watermark and, if fields to watch are given, at
-least one of them differs from the watermark.
+least one of them differs from the watermark. Where `modifiedAt` does not cover a watched field, as API v2's does not
+cover the path of a session, a different value is enough.
 """
 
 from __future__ import annotations
@@ -232,12 +233,16 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     from airflow_provider_learning360.api.models import format_date
 
     now = modified_at(session)
-    if now <= watermark.modified_at:
+    if now < watermark.modified_at:
         return None
-    current = _watched(session, watermark.watch)
+    is_later = now > watermark.modified_at
+    watch = watermark.watch if is_later else [one for one in watermark.watch if one in session.coverage.untimed]
+    if not (is_later or watch):
+        return None
+    current = _watched(session, watch)
     changed: dict[str, FieldChange] = {
         name: {"from": watermark.watched.get(name), "to": current.get(name)}
-        for name in watermark.watch
+        for name in watch
         if watermark.watched.get(name, _ABSENT) != current.get(name, _ABSENT)
     }
     if watermark.watch and not changed:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
+from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
 
 OnMissing = Literal["fail", "skip", "wait"]
 Found = TypeVar("Found")
@@ -44,6 +46,11 @@ class Wait(ABC, Generic[Found]):
         self.retry_after = 0.0
         self.requested_wait = 0.0
         self.error: LearningError | None = None
+
+    @property
+    def keys(self) -> Keys:
+        """Which keys of the document a poll needs; default those of the session itself."""
+        return SESSION_KEYS_ONLY
 
     @abstractmethod
     def find(self, session: ProgramSession) -> Found | None:
@@ -96,6 +103,11 @@ class ModificationWait(Wait[Change]):
         super().__init__(**patience)
         self.watermark = watermark
         self.watch = watch
+
+    @property
+    def keys(self) -> Keys:
+        """Which keys of the document a poll needs: the watched fields."""
+        return frozenset(self.watch)
 
     def find(self, session: ProgramSession) -> Change | None:
         """

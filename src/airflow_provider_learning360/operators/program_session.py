@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.filters import is_within, matches_pattern
+from airflow_provider_learning360.api.platform import SessionFilter
 from airflow_provider_learning360.api.session_ids import find_session_id, format_id
 from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.learning_operator import LearningOperator
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
 
 
+# The name of a date, its earliest time, and the time before which it must be.
+Window = tuple[str, "datetime | None", "datetime | None"]
+
+
 class GetProgramSessionOperator(LearningOperator, BaseOperator):
     """
     Read one program session of 360Learning and push its validated JSON document to XCom.
@@ -42,7 +47,7 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
         warning above 1 MiB.
     :returns: The document, with the API's names of fields.
 
-    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`.
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`; API v2, `GET /api/v2/paths/sessions`.
     """
 
     template_fields: Sequence[str] = (
@@ -86,18 +91,25 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
         :returns: The document.
         """
         with fail_fast():
-            session = self.hook.get_program_session(find_session_id(self.session_id))
+            options = self._document_options
+            session = self.hook.get_program_session(find_session_id(self.session_id), options.keys)
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
-            return self._document_options.build_document(session, self.log)
+            if self.hook.call_count > 1 and options.keys is None:
+                self.log.info(
+                    "All fields took %d requests. `fields` with fields of the session only, such as name and "
+                    "startDate, takes 1.",
+                    self.hook.call_count,
+                )
+            return options.build_document(session, self.log)
 
 
 class ListProgramSessionsOperator(LearningOperator, BaseOperator):
     """
     List the program sessions of the company, filtered, as small documents ready for `.expand(session_id=...)`.
 
-    The API sends all sessions in one response, so that filters make the XCom smaller but not the response. A session
-    without the date that a filter compares is left out.
+    API v1 sends all sessions in one response: filters make the XCom smaller, but not the response. API v2 filters by
+    itself, except by name. A session without the date that a filter compares is left out.
 
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param template_id: ID of the program template that the sessions belong to; default any.
@@ -111,7 +123,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
     :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :returns: The documents.
 
-    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
     """
 
     template_fields: Sequence[str] = (
@@ -180,13 +192,15 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         with fail_fast():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
             windows, template_id = self._windows(), format_id(self.template_id, "template_id")
-            sessions = self.hook.list_program_sessions(contract=self.contract)
+            sessions = self.hook.list_program_sessions(
+                contract=self.contract, where=_build_filter(windows, template_id), keys=frozenset(fields)
+            )
             self._report_drift(sessions)
             matching = [session for session in sessions if self._matches(session, windows, template_id)]
             self.log.info("%d of %d program sessions match.", len(matching), len(sessions))
             return [session.document(fields) for session in matching]
 
-    def _windows(self) -> list[tuple[str, datetime | None, datetime | None]]:
+    def _windows(self) -> list[Window]:
         """Return for each date its earliest time, and the time before which it must be."""
         limits = {
             name: parse_datetime(value, name) if (value := getattr(self, name)) else None
@@ -201,7 +215,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
     def _matches(
         self,
         session: ProgramSession,
-        windows: list[tuple[str, datetime | None, datetime | None]],
+        windows: list[Window],
         template_id: str | None,
     ) -> bool:
         if template_id and session.program_template != template_id:
@@ -225,3 +239,8 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)
+
+
+def _build_filter(windows: list[Window], template_id: str | None) -> SessionFilter:
+    (_, starts_after, starts_before), (_, ends_after, ends_before), (_, modified_since, _) = windows
+    return SessionFilter(template_id, starts_after, starts_before, ends_after, ends_before, modified_since)

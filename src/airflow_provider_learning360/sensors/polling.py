@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.triggers.polling import PollEvent, SessionPollingTrigger
 
@@ -245,9 +246,13 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         memory = TaskMemory(context, self._in_process)
         wait = self.build_wait(memory)
         failures_before = wait.failures
-        outcome = self._read_session()
+        outcome = self._read_session(wait.keys)
         try:
             found = wait.evaluate(outcome)
+            if found is not None and not isinstance(outcome, LearningError):
+                outcome = self._complete_session(outcome)
+                if isinstance(outcome, LearningError):
+                    found = wait.evaluate(outcome)
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
@@ -359,12 +364,21 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             timeout=min(max(remaining, timedelta(0)) + DEFERRAL_MARGIN, MAX_DEFERRAL),
         )
 
-    def _read_session(self) -> ProgramSession | LearningError:
+    def _read_session(self, keys: Keys) -> ProgramSession | LearningError:
         hook: LearningHook = self.hook
         hook.time_limit = self._time_left()
         hook.retry_log_level = logging.DEBUG
         try:
-            return hook.get_program_session(find_session_id(self.session_id))
+            return hook.get_program_session(find_session_id(self.session_id), keys)
+        except LearningError as error:
+            return error
+
+    def _complete_session(self, session: ProgramSession) -> ProgramSession | LearningError:
+        """Return the session with all fields that are pushed; a poll reads only what it needs."""
+        hook: LearningHook = self.hook
+        hook.time_limit = self._time_left()
+        try:
+            return hook.complete_program_session(session, self._document_options.keys)
         except LearningError as error:
             return error
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.changes import StoredWatermark
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
@@ -194,7 +195,7 @@ class SessionPollingTrigger(BaseTrigger):
             if not await self._sleep(number, wait, waiting_log):
                 return {"kind": "timeout"}
             try:
-                outcome = await self._read_session(hook)
+                outcome = await self._read_session(hook, wait.keys)
                 if outcome is None:
                     return {"kind": "timeout"}
                 if self._is_over_after(outcome, wait, waiting_log):
@@ -218,12 +219,12 @@ class SessionPollingTrigger(BaseTrigger):
         waiting_log.note_wait(outcome, self.describe_wait(), self.session_state(outcome, wait))
         return False
 
-    async def _read_session(self, hook: LearningAsyncHook) -> Any:
+    async def _read_session(self, hook: LearningAsyncHook, keys: Keys) -> Any:
         """Return the session, or the error of the poll; None if the deadline ended it."""
         left = self._time_left()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
-                return await hook.get_program_session(self.session_id)
+                return await hook.get_program_session(self.session_id, keys)
         except LearningError as error:
             return error
         except TimeoutError:
