@@ -36,9 +36,9 @@ PATH_KEYS = frozenset(
         *PATH_FIELDS_V2,
     }
 )
-# Each costs requests of its own for every session.
-OTHER_KEYS = frozenset({"author", "tutors", "groups", "customFields", "users"})
-ALL_KEYS = SESSION_KEYS | PATH_KEYS | OTHER_KEYS
+# These hold mail addresses; API v2 sends IDs of users.
+MAIL_KEYS = frozenset({"author", "tutors", "users"})
+ALL_KEYS = SESSION_KEYS | PATH_KEYS | MAIL_KEYS | {"groups", "customFields"}
 UNTIMED_KEYS = PATH_KEYS | {"author", "groups", "customFields", "users"}
 
 _OWN_FIELDS = frozenset(SESSION_FIELDS_V2) | frozenset(PATH_FIELDS_V2)

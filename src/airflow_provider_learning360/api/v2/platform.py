@@ -89,18 +89,16 @@ class PlatformV2(Platform):
 
     def _read_parts(self, session: ProgramSession, path_id: str, missing: frozenset[str]) -> Plan[dict[str, Any]]:
         part: dict[str, Any] = {}
+        path: dict[str, Any] = {}
         if missing & (documents.PATH_KEYS | {"author"}):
             path = yield from self._read_path(path_id)
             part |= documents.build_path_part(path)
-            if "author" in missing and isinstance(path.get("authorId"), str):
-                found = yield from self._users.find([path["authorId"]], ("author",))
-                part["author"] = find_login(found[path["authorId"]])
         if "groups" in missing:
             part |= yield from self._read_groups(path_id, session.id)
         if "customFields" in missing:
             part["customFields"] = yield from self._read_custom_fields(path_id, session.id)
-        if missing & {"tutors", "users"}:
-            part |= yield from self._read_people(session, path_id, missing)
+        if missing & documents.MAIL_KEYS:
+            part |= yield from self._read_people(session, path, path_id, missing)
         return {name: value for name, value in part.items() if name in missing}
 
     def _read_path(self, path_id: str) -> Plan[dict[str, Any]]:
@@ -133,13 +131,17 @@ class PlatformV2(Platform):
             self._field_names = {one["_id"]: one["name"] for one in found if "_id" in one and "name" in one}
         return documents.build_custom_fields(values, self._field_names)
 
-    def _read_people(self, session: ProgramSession, path_id: str, missing: frozenset[str]) -> Plan[dict[str, Any]]:
-        """Plan to read tutors and learners; one search for the mails of both."""
-        keys = tuple(sorted(missing & {"tutors", "users"}))
+    def _read_people(
+        self, session: ProgramSession, path: Mapping[str, Any], path_id: str, missing: frozenset[str]
+    ) -> Plan[dict[str, Any]]:
+        """Plan to read author, tutors and learners; one search for the mails of all."""
+        authors = [author] if isinstance(author := path.get("authorId"), str) and "author" in missing else []
         tutors = _tutor_ids(session) if "tutors" in missing else []
         learners = (yield from self._read_enrolled(path_id, session.id)) if "users" in missing else []
-        users = yield from self._users.find([*tutors, *learners], keys)
+        keys = tuple(sorted(missing & documents.MAIL_KEYS))
+        users = yield from self._users.find([*authors, *tutors, *learners], keys)
         return {
+            **{"author": find_login(users[one]) for one in authors},
             "tutors": [find_login(users[one]) for one in tutors],
             "users": [_learner(users[one], ("_id", "mail", "status")) for one in learners],
         }
