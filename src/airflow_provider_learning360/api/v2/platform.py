@@ -140,11 +140,11 @@ class PlatformV2(Platform):
         learners = (yield from self._read_enrolled(path_id, session.id)) if "users" in missing else []
         keys = tuple(sorted(missing & documents.MAIL_KEYS))
         users = yield from self._users.find([*authors, *tutors, *learners], keys)
-        return {
-            **{"author": find_login(users[one]) for one in authors},
+        part: dict[str, Any] = {
             "tutors": [find_login(users[one]) for one in tutors],
             "users": [_learner(users[one], ("_id", "mail", "status")) for one in learners],
         }
+        return part | {"author": find_login(users[authors[0]])} if authors else part
 
     def _read_enrolled(self, path_id: str, session_id: str) -> Plan[list[str]]:
         query = calls.build_filter(sessionId={"eq": session_id}, status={"eq": "published"})
