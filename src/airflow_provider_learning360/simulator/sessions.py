@@ -141,7 +141,9 @@ class Sessions:
 
     def document(self, session_id: str) -> Document:
         """Return a copy of a session, with the keys that only v2 shows."""
-        return dict(json.loads(to_json(self.record(session_id).document)))
+        document = self.record(session_id).document
+        own = {key: document[key] for key in OWN_KEYS if key in document}
+        return dict(json.loads(self.body(session_id)) | json.loads(to_json(own)))
 
     def add(self, document: Document) -> str:
         """Add a session that nobody has started yet, and return its ID.
