@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.enrolments import (
@@ -13,7 +12,12 @@ from airflow_provider_learning360.simulator.enrolments import (
     make_row,
 )
 from airflow_provider_learning360.simulator.filters import accepts_all, read_moment
-from airflow_provider_learning360.simulator.path_views import make_path_view, make_session_view, make_user_view
+from airflow_provider_learning360.simulator.path_views import (
+    PathSession,
+    make_path_view,
+    make_session_view,
+    make_user_view,
+)
 from airflow_provider_learning360.simulator.responses import to_json
 
 if TYPE_CHECKING:
@@ -26,22 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator.sessions import Record, Sessions
 
     Items = Iterator[tuple[Position, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class PathSession:
-    """A session as v2 shows it, made once per edit.
-
-    :param content: the object, without translations.
-    :param body: the same as JSON.
-    :param values: what filters compare.
-    :param period: when it starts and ends.
-    """
-
-    content: Document
-    body: bytes
-    values: dict[str, Any]
-    period: Period
 
 
 class PathSessions:
