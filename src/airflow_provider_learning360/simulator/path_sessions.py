@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.simulator.filters import Condition
     from airflow_provider_learning360.simulator.pages import Position
+    from airflow_provider_learning360.simulator.people import People
+    from airflow_provider_learning360.simulator.request_log import SeenRequest
     from airflow_provider_learning360.simulator.sample_data import Document
     from airflow_provider_learning360.simulator.sessions import Record, Sessions
 
+    Change = Callable[[SeenRequest, Document, People, datetime], dict[str, Any]]
     Items = Iterator[tuple[Position, bytes]]
 
 
@@ -55,6 +58,16 @@ class PathSessions:
     def find(self, session_id: str) -> Record | None:
         """Return a session."""
         return self._sessions.record(session_id) if session_id in self._sessions else None
+
+    def change(self, record: Record, seen: SeenRequest, read: Change) -> None:
+        """Edit a session as a request says.
+
+        :param record: the session.
+        :param seen: the request.
+        :param read: reads the fields to edit.
+        """
+        fields = read(seen, record.document, self._sessions.people, self._now())
+        self._sessions.edit(record.document["_id"], fields)
 
     def is_in_path(self, record: Record, path_id: str) -> bool:
         """Return whether a session belongs to a path."""

@@ -162,10 +162,10 @@ _USER_KEYS = ("_id", "mail", "username", "status", "lang", "firstName", "lastNam
 
 def make_audience_view(document: Document) -> Document:
     """Return the audience of a session: the rule by which people are enrolled, groups not resolved."""
-    groups = document.get("groups")
-    default = {"mode": "dynamic", "filters": [{"type": "groups", "ids": groups if isinstance(groups, list) else []}]}
-    audience: Document = document.get("audience") or default
-    return audience
+    groups, stored = document.get("groups"), document.get("audience") or {"mode": "dynamic", "filters": []}
+    kept = [one for one in stored["filters"] if one["type"] != "groups"]
+    filters = [{"type": "groups", "ids": groups if isinstance(groups, list) else []}, *kept]
+    return {"mode": stored["mode"], "filters": filters}
 
 
 def make_custom_values(document: Document) -> list[Document]:
