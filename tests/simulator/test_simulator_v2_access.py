@@ -138,6 +138,23 @@ def test_a_status_has_the_body_of_its_version(simulator, v2, status, address, bo
     assert "Retry-After" not in response.headers
 
 
+def test_ids_that_do_not_exist_or_do_not_belong_together(simulator, v2, session_id):
+    path, nothing = simulator.session(session_id)["programTemplate"], "0" * 24
+    other = simulator.session_ids[1]
+    for address, status, code in (
+        (f"/api/v2/paths/{nothing}", 404, "pathNotFound"),
+        ("/api/v2/paths/12/enrollments", 404, "pathNotFound"),
+        (f"/api/v2/paths/{nothing}/sessions/{session_id}", 404, "pathNotFound"),
+        (f"/api/v2/paths/{path}/sessions/{nothing}", 404, "sessionNotFound"),
+        (f"/api/v2/paths/{path}/sessions/{nothing}/user-stats", 404, "sessionNotFound"),
+        (f"/api/v2/paths/{path}/sessions/{other}", 400, "sessionNotBelongToPath"),
+        (f"/api/v2/paths/{path}/sessions/{other}/user-stats", 400, "sessionNotBelongToPath"),
+        (f"/api/v2/users/{nothing}", 404, "userNotFound"),
+    ):
+        response = v2.get(address)
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
 def test_scenarios_work_on_v2(simulator, v2, session_id):
     session = simulator.session(session_id)
     path = f"/api/v2/paths/{session['programTemplate']}"

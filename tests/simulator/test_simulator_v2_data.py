@@ -171,6 +171,13 @@ def test_an_edit_of_both_kinds_moves_both(simulator, session_id, view):
     assert view.path["modifiedAt"] == "2031-01-01T00:00:00.001Z"
 
 
+def test_the_date_of_a_path_always_becomes_later(simulator, v2, session_id, view):
+    sibling = next(one for one in simulator.session_ids[1:] if View(v2, one).path["_id"] == view.path["_id"])
+    simulator.edit(session_id, lang="es", modifiedAt="2031-01-01T00:00:00.000Z")
+    assert simulator.edit(sibling, lang="fr")["modifiedAt"] < "2031"
+    assert view.path["modifiedAt"] == "2031-01-01T00:00:00.001Z"
+
+
 def test_a_date_can_be_removed_from_both(simulator, session_id, view):
     for nothing in (..., None):
         simulator.edit(session_id, modifiedAt=nothing)
@@ -351,6 +358,21 @@ def test_learners_come_and_go_in_both(simulator, view, session_id):
     simulator.edit(session_id, users=[gone])
     assert "unenrolledAt" not in view.row(gone["_id"])
     assert "unenrolledAt" in view.row(kept["_id"])
+
+
+def test_learners_keep_the_dates_of_their_coming_and_going(connect_v2):
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    with Simulator(clock=lambda: now, token_life=1e9) as simulator, connect_v2(simulator) as client:
+        view = View(client, simulator.session_ids[0])
+        gone, *kept = simulator.session(view.session_id)["users"]
+        new = {"_id": "e" * 24, "mail": "new@example.com"}
+        for users in ([*kept, new], [*kept[1:], new]):
+            now += timedelta(days=1)
+            simulator.edit(view.session_id, users=users)
+        assert view.row(new["_id"])["enrolledAt"] == "2026-06-02T00:00:00.000Z"
+        assert view.row(gone["_id"])["unenrolledAt"] == "2026-06-02T00:00:00.000Z"
+        assert view.row(kept[0]["_id"])["unenrolledAt"] == "2026-06-03T00:00:00.000Z"
+        assert view.row(kept[1]["_id"])["enrolledAt"] == view.session["createdAt"]
 
 
 @pytest.mark.parametrize("users", [None, "nonsense", [None, {"_id": 3}, {"mail": 4}]], ids=str)

@@ -51,10 +51,6 @@ class People:
             self.add({"_id": derive_id("user", mail), "mail": mail})
         return self._ids_by_mail[mail]
 
-    def has(self, mail_or_id: str) -> bool:
-        """Return whether anybody has this mail or ID."""
-        return mail_or_id in self._by_id or mail_or_id in self._ids_by_mail
-
     def learn(self, document: Document) -> None:
         """Add those whom a session names and nobody knows yet. A test may write anything there."""
         tutors, users = document.get("tutors"), document.get("users")
