@@ -27,6 +27,18 @@ class Client(requests.Session):
         return super().request(method, url if "://" in url else self._url + url, **options)
 
 
+class V2Client(Client):
+    """A client of API v2, with a token."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        super().__init__(simulator)
+        self.headers.clear()
+        self.headers["360-api-version"] = "v2.0"
+        keys = {"client_id": simulator.client_id, "client_secret": simulator.client_secret}
+        token = self.post("/api/v2/oauth2/token", json=keys | {"grant_type": "client_credentials"}).json()
+        self.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     with Simulator() as simulator:
@@ -43,6 +55,18 @@ def client(simulator: Simulator) -> Iterator[Client]:
 def connect() -> Callable[[Simulator], Client]:
     """Makes a client of its own for any simulator."""
     return Client
+
+
+@pytest.fixture
+def v2(simulator: Simulator) -> Iterator[V2Client]:
+    with V2Client(simulator) as client:
+        yield client
+
+
+@pytest.fixture
+def connect_v2() -> Callable[[Simulator], V2Client]:
+    """Makes a client of API v2 for any simulator."""
+    return V2Client
 
 
 @pytest.fixture

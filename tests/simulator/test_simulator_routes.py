@@ -71,7 +71,7 @@ def test_unknown_session(client, tail):
 
 
 @pytest.mark.parametrize(
-    "address", [f"{SESSIONS}/template/", f"{SESSIONS}/12/users", "/api/v1/nothing", "/", "/api/v2/paths"]
+    "address", [f"{SESSIONS}/template/", f"{SESSIONS}/12/users", "/api/v1/nothing", "/", "/api/v2/nothing"]
 )
 def test_malformed_id_and_unknown_route(client, address):
     response = client.get(address)

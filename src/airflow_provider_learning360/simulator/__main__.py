@@ -36,6 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
+    parser.add_argument("--client-id", default="3600" * 8, help="client ID to accept for API v2 (%(default)s)")
+    parser.add_argument(
+        "--client-secret", default="demo-secret", help="client secret to accept for API v2 (%(default)s)"
+    )
+    parser.add_argument("--scopes", nargs="*", metavar="SCOPE", help="scopes of API v2 that the client has (all)")
+    parser.add_argument(
+        "--page-size", type=int, help="items in a page of any list of API v2 (default: for each list the vendor's)"
+    )
+    parser.add_argument("--users", type=int, default=0, help="users who are in no session (%(default)s)")
     parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token is valid (%(default)s)")
     parser.add_argument("--scenario", type=Path, metavar="FILE.json", help="JSON file with scenarios to start with")
 
@@ -73,6 +82,11 @@ def _create_simulator(arguments: argparse.Namespace) -> Simulator:
         company_id=arguments.company_id,
         api_key=arguments.api_key,
         token_life=arguments.token_life,
+        client_id=arguments.client_id,
+        client_secret=arguments.client_secret,
+        scopes=arguments.scopes,
+        page_size=arguments.page_size,
+        users=arguments.users,
         host=arguments.host,
         port=arguments.port,
         log=sys.stderr,

@@ -6,12 +6,13 @@ import json
 import re
 from typing import Any, Protocol, TypedDict
 
-from airflow_provider_learning360.simulator.request_log import SeenRequest, mask_secrets
+from airflow_provider_learning360.simulator.request_log import SeenRequest, mask_pairs, mask_secrets
 from airflow_provider_learning360.simulator.responses import Response, error_response, json_response
 
 PREFIX = "/_simulator/"
 
 _SESSION = re.compile(r"/_simulator/sessions/([^/]+)/?")
+_FINISH = re.compile(r"/_simulator/sessions/([^/]+)/finish/?")
 
 
 class Controlled(Protocol):
@@ -29,6 +30,7 @@ class Controlled(Protocol):
     def stop_scenarios(self) -> None: ...
     def revoke_tokens(self) -> None: ...
     def forget(self) -> None: ...
+    def finish(self, session_id: str, mail: str) -> None: ...
 
 
 class RequestEntry(TypedDict):
@@ -37,6 +39,7 @@ class RequestEntry(TypedDict):
     method: str
     path: str
     query: dict[str, str]
+    query_pairs: list[tuple[str, str]]
     status: int
     connection: int
     at: float
@@ -59,7 +62,7 @@ def respond_to_control(simulator: Controlled, seen: SeenRequest) -> Response:
 
 
 def _respond(simulator: Controlled, seen: SeenRequest) -> Response:
-    session = _SESSION.fullmatch(seen.path)
+    session, finish = _SESSION.fullmatch(seen.path), _FINISH.fullmatch(seen.path)
     match seen.method, seen.path:
         case "POST", "/_simulator/scenario":
             simulator.play(json.loads(seen.body))
@@ -80,6 +83,8 @@ def _respond(simulator: Controlled, seen: SeenRequest) -> Response:
             return json_response(simulator.edit(session[1], **_read_object(seen, "an edit is an object of fields")))
         case "PUT", _ if session:
             return json_response(simulator.put(session[1], _read_object(seen, "a session is an object")))
+        case "POST", _ if finish:
+            simulator.finish(finish[1], str(_read_object(seen, "a learner is an object with a mail")["mail"]))
         case "DELETE", _ if session:
             simulator.delete(session[1])
         case _:
@@ -99,6 +104,7 @@ def _to_entry(request: SeenRequest) -> RequestEntry:
         "method": request.method,
         "path": request.path,
         "query": mask_secrets(request.query),
+        "query_pairs": mask_pairs(request.query_pairs),
         "status": request.status,
         "connection": request.connection,
         "at": request.at,

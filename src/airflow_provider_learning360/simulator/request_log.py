@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SECRET = re.compile("key|secret|token|company|password", re.IGNORECASE)
 
@@ -22,6 +26,7 @@ class SeenRequest:
     :param at: when it arrived, ``time.monotonic()``.
     :param status: the status of the response; 0 when the connection was closed without one.
     :param connection: the number of the TCP connection, counted from 1.
+    :param query_pairs: the query, decoded, in order, with every value of a repeated name.
     """
 
     method: str
@@ -32,11 +37,17 @@ class SeenRequest:
     at: float
     status: int
     connection: int
+    query_pairs: tuple[tuple[str, str], ...] = ()
 
 
 def mask_secrets(query: dict[str, str]) -> dict[str, str]:
     """Return the query with every secret replaced."""
-    return {name: "***" if _SECRET.search(name) else value for name, value in query.items()}
+    return dict(mask_pairs(query.items()))
+
+
+def mask_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the pairs of a query with every secret replaced."""
+    return [(name, "***" if _SECRET.search(name) else value) for name, value in pairs]
 
 
 def log_line(seen: SeenRequest, status: int, size: int, note: str) -> str:
@@ -48,7 +59,7 @@ def log_line(seen: SeenRequest, status: int, size: int, note: str) -> str:
     :param note: the scenarios that shaped the response, or nothing.
     """
     path = quote(seen.path, safe="/%:@!$&'()*+,;=~")  # a terminal would obey control characters
-    query = f"?{urlencode(mask_secrets(seen.query), safe='*')}" if seen.query else ""
+    query = f"?{urlencode(mask_pairs(seen.query_pairs), safe='*')}" if seen.query_pairs else ""
     time = datetime.now().strftime("%H:%M:%S")
     outcome = f"{status or 'dropped'}  {size} bytes"
     return f"{time}  {seen.method} {path}{query}  {outcome}" + (f"  [{note}]" if note else "")

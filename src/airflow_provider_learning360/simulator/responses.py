@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JSON = "application/json; charset=utf-8"
+TOKEN_PATH = "/api/v2/oauth2/token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,55 @@ def invalid_request(reason: str) -> Response:
     return error_response(400, f"Request validation failed: {reason}")
 
 
-def default_response(status: int) -> Response:
-    """Return the usual response with a status: a code, or an incident number for 5xx."""
+def v2_error(status: int, code: str, message: str) -> Response:
+    """Return an error of API v2: an object with a code and a sentence."""
+    return json_response({"error": {"code": code, "message": message}}, status)
+
+
+def invalid_token() -> Response:
+    """Return v2's response to a token that is missing, unknown or expired."""
+    return error_response(401, "invalid_token")
+
+
+def invalid_scope() -> Response:
+    """Return v2's response to a token without the scope of the route. It does not name the scope."""
+    return v2_error(403, "invalid_scope", "The access token does not have the required scope.")
+
+
+def not_found(what: str) -> Response:
+    """Return v2's response to an ID that nothing has.
+
+    :param what: ``path``, ``session`` or ``user``.
+    """
+    return v2_error(404, f"{what}NotFound", f"The {what} was not found.")
+
+
+def invalid_query(reason: str) -> Response:
+    """Return v2's response to a query that is not valid. What the vendor sends is not documented."""
+    return v2_error(400, "invalidQuery", reason)
+
+
+def _default_v2_response(status: int, path: str) -> Response:
+    if status == 400:
+        return v2_error(400, "badRequest", "The request is not valid.")
+    if status == 401:
+        return invalid_token()
+    if status == 403:
+        return invalid_scope()
+    if status == 404:
+        is_session = "/sessions/" in path
+        return not_found("user" if path.startswith("/api/v2/users") else "session" if is_session else "path")
+    return error_response(429, "tooManyRequests")
+
+
+def default_response(status: int, path: str = "") -> Response:
+    """Return the usual response with a status: a code, or an incident number for 5xx.
+
+    :param status: HTTP status.
+    :param path: the path of the request; v2's have other shapes than v1's, but for that of the token route.
+    """
+    if status in (400, 401, 403, 404, 429) and path.startswith("/api/v2/") and path != TOKEN_PATH:
+        return _default_v2_response(status, path)
     codes = {400: "bad_request", 403: "forbidden", 404: "program_session_not_found", 429: "too_many_requests"}
     if status == 401:
         return unauthorized()

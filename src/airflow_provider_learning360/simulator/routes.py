@@ -1,106 +1,38 @@
-"""The routes of 360Learning: from a request to a response, without sockets."""
+"""The routes of 360Learning: the token route, and those of both versions."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlencode
 
-from airflow_provider_learning360.simulator import patches, responses
-from airflow_provider_learning360.simulator.responses import Response
+from airflow_provider_learning360.simulator.responses import TOKEN_PATH, Response, route_not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_learning360.simulator.credentials import Credentials
     from airflow_provider_learning360.simulator.request_log import SeenRequest
-    from airflow_provider_learning360.simulator.sessions import Sessions
-
-_IDENTIFIER = re.compile(r"[0-9a-fA-F]{24}")
-_SESSIONS = "/api/v1/programs/sessions"
 
 
 class Routes:
     """The API of one company.
 
-    :param sessions: the company's sessions.
     :param credentials: the valid keys and tokens.
+    :param respond_v1: responds to requests under ``/api/v1/``.
+    :param respond_v2: responds to requests under ``/api/v2/``.
     """
 
-    def __init__(self, sessions: Sessions, credentials: Credentials) -> None:
-        self._sessions = sessions
+    def __init__(
+        self,
+        credentials: Credentials,
+        respond_v1: Callable[[SeenRequest], Response],
+        respond_v2: Callable[[SeenRequest], Response],
+    ) -> None:
         self._credentials = credentials
-        one = f"{_SESSIONS}/([^/]+)"
-        table: tuple[tuple[str, str, Callable[..., Response]], ...] = (
-            ("GET", f"{_SESSIONS}/?", self._list_sessions),
-            ("GET", f"{one}/?", self._get_session),
-            ("PATCH", f"{one}/?", self._patch_session),
-            ("GET", f"{one}/users/?", self._get_users),
-            ("GET", f"{one}/stats/?", self._get_statistics),
-            ("GET", f"{one}/stats/([^/]+)/?", self._get_user_statistics),
-            ("GET", r"/api/v1/programs/?", self._redirect_old_list),
-            ("GET", r"/api/v1/programs/([0-9a-fA-F]{24})/?", self._redirect_old_session),
-        )
-        self._table = [(method, re.compile(pattern), route) for method, pattern, route in table]
+        self._versions = {"/api/v1/": respond_v1, "/api/v2/": respond_v2}
 
     def respond(self, seen: SeenRequest) -> Response:
         """Return the response to a request."""
-        if (seen.method, seen.path) == ("POST", "/api/v2/oauth2/token"):
+        if (seen.method, seen.path) == ("POST", TOKEN_PATH):
             return self._credentials.issue_token(seen)
-        if not seen.path.startswith("/api/v1/"):
-            return responses.route_not_found()
-        if not self._credentials.is_authorized(seen):
-            return responses.unauthorized()
-        method = "GET" if seen.method == "HEAD" else seen.method
-        for known_method, pattern, route in self._table:
-            match = pattern.fullmatch(seen.path)
-            if match and method == known_method:
-                return self._call(route, seen, [unquote(part) for part in match.groups()])
-        return responses.route_not_found()
-
-    def _call(self, route: Callable[..., Response], seen: SeenRequest, parts: list[str]) -> Response:
-        """Call a route, if the session in its path exists."""
-        if not parts or route == self._redirect_old_session:
-            return route(seen, *parts)
-        if not _IDENTIFIER.fullmatch(parts[0]):
-            return responses.route_not_found()
-        parts[0] = parts[0].lower()
-        return route(seen, *parts) if parts[0] in self._sessions else responses.session_not_found()
-
-    def _list_sessions(self, seen: SeenRequest) -> Response:
-        return Response(body=self._sessions.list_body(), holds_sessions=True)
-
-    def _get_session(self, seen: SeenRequest, session_id: str) -> Response:
-        return Response(body=self._sessions.body(session_id), holds_sessions=True)
-
-    def _patch_session(self, seen: SeenRequest, session_id: str) -> Response:
-        try:
-            fields = patches.read_changes(seen, self._sessions.document(session_id))
-        except ValueError as error:
-            return responses.invalid_request(str(error))
-        self._sessions.edit(session_id, fields)
-        return responses.json_response({})
-
-    def _get_users(self, seen: SeenRequest, session_id: str) -> Response:
-        return responses.json_response(self._sessions.learners(session_id))
-
-    def _get_statistics(self, seen: SeenRequest, session_id: str) -> Response:
-        return responses.json_response(self._sessions.statistics(session_id))
-
-    def _get_user_statistics(self, seen: SeenRequest, session_id: str, mail_or_id: str) -> Response:
-        item = self._sessions.user_statistics(session_id, mail_or_id)
-        if item is None:
-            is_known = self._sessions.has_person(mail_or_id)
-            return responses.error_response(404, "user_not_enrolled" if is_known else "user_not_found")
-        return responses.json_response(item)
-
-    def _redirect_old_list(self, seen: SeenRequest) -> Response:
-        return _redirect_to(_SESSIONS, seen)
-
-    def _redirect_old_session(self, seen: SeenRequest, session_id: str) -> Response:
-        return _redirect_to(f"{_SESSIONS}/{session_id}/", seen)
-
-
-def _redirect_to(path: str, seen: SeenRequest) -> Response:
-    # With the query, which may hold the keys: without them, the client would get 401.
-    return responses.redirect(f"{path}?{urlencode(seen.query)}" if seen.query else path)
+        respond = self._versions.get(seen.path[:8])
+        return respond(seen) if respond else route_not_found()

@@ -124,7 +124,9 @@ class SampleData:
         self.directory = make_people(2 * learners, seed)
         # Sessions share these documents, so that a large company needs little memory. Nobody changes them.
         self._users = [{"_id": person["_id"], "mail": person["mail"]} for person in self.directory]
-        self._staff = [person["mail"] for person in make_people(8, f"{seed} staff")]
+        self.staff = make_people(8, f"{seed} staff")
+        self._staff = [person["mail"] for person in self.staff]
+        self.guests = _make_guests(seed)
 
     def _identifier(self, *parts: object) -> str:
         return f"{Random(f'{self._seed} {parts}').getrandbits(96):024x}"
@@ -136,6 +138,34 @@ class SampleData:
     def learners(self, position: int) -> list[Document]:
         """Return the learners of the session at a position."""
         return self._enrolled(position, self.directory)
+
+    def guests_of(self, position: int) -> list[Document]:
+        """Return who is enrolled in the session at a position on API v2 only: v1 does not list them."""
+        if not self._learners:
+            return []
+        unmailed, invited, deleted, *_ = self.guests
+        return {3: [unmailed, invited], 5: [deleted]}.get(position % 6, [])
+
+    def leavers_of(self, position: int) -> list[Document]:
+        """Return who has left the session at a position: a learner of other sessions, or nobody."""
+        if position % 3 != 1 or not self._learners:
+            return []
+        enrolled = {person["_id"] for person in self.learners(position)}
+        return [next(person for person in self.directory if person["_id"] not in enrolled)]
+
+    def platform_users(self, count: int) -> list[Document]:
+        """Return users of the platform who are in no session."""
+        return make_people(count, f"{self._seed} platform")
+
+    def custom_field_definitions(self) -> list[Document]:
+        """Return the definitions of the custom fields, as API v2 lists them."""
+        rows = (
+            (self._identifier("custom field", 0), "Cost centre", "contents", "string"),
+            (self._identifier("custom field", 1), "Budget code", "contents", "string"),
+            (self._identifier("custom field", 2), "Approved on", "contents", "date"),
+            (self._identifier("custom field", 3), "Badge number", "users", "string"),
+        )
+        return [dict(zip(("_id", "name", "targetType", "type"), row, strict=True)) for row in rows]
 
     def document(self, position: int, *, legacy: bool = False) -> Document:
         """Return the session at a position of the list.
@@ -217,6 +247,24 @@ class SampleData:
         if position % 2:
             return [{"_id": identifier, "value": value}]
         return [{"customFieldId": identifier, "name": "Cost centre", "value": value}]
+
+
+def _make_guests(seed: object) -> list[Document]:
+    """Return users as API v2 may have them: without a mail, invited, deleted."""
+    oddities: tuple[Document, ...] = (
+        {"username": "terminal.seven"},
+        {"status": "invited"},
+        {"status": "deleted"},
+        {"username": "terminal.eight", "status": "invited"},
+    )
+    guests = [
+        person | {"mail": f"guest.{person['mail']}"} | oddity
+        for person, oddity in zip(make_people(len(oddities), f"{seed} guests"), oddities, strict=True)
+    ]
+    for guest in guests:
+        if "username" in guest:
+            del guest["mail"]
+    return guests
 
 
 def _name(topic: int, position: int) -> str:

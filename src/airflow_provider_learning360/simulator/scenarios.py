@@ -108,8 +108,8 @@ def _expire(platform: Platform, do: Effect) -> None:
     platform.revoke_tokens()
 
 
-def _status(do: Effect, response: Response) -> Response:
-    response = default_response(do["status"])
+def _status(do: Effect, seen: SeenRequest) -> Response:
+    response = default_response(do["status"], seen.path)
     if isinstance(do.get("body"), str):
         response = replace(response, body=do["body"].encode(), content_type="text/plain; charset=utf-8")
     elif "body" in do:
@@ -117,19 +117,19 @@ def _status(do: Effect, response: Response) -> Response:
     return replace(response, headers=do.get("headers", {}))
 
 
-def _redirect(do: Effect, response: Response) -> Response:
+def _redirect(do: Effect, seen: SeenRequest) -> Response:
     return redirect(do["redirect"], do.get("status", 302))
 
 
-def _html(do: Effect, response: Response) -> Response:
+def _html(do: Effect, seen: SeenRequest) -> Response:
     return Response(body=_LOGIN_PAGE, content_type="text/html; charset=utf-8")
 
 
-def _empty(do: Effect, response: Response) -> Response:
+def _empty(do: Effect, seen: SeenRequest) -> Response:
     return Response()
 
 
-def _drop(do: Effect, response: Response) -> Response:
+def _drop(do: Effect, seen: SeenRequest) -> Response:
     return Response(status=0, sent_part="none")
 
 
@@ -160,9 +160,10 @@ def _drift(do: Effect, response: Response) -> Response:
 
 
 def _apply_drift(document: dict[str, Any], drift: Drift) -> dict[str, Any]:
-    if "module_type" in drift and document.get("modules"):
-        first, *others = document["modules"]
-        document["modules"] = [first | {"type": drift["module_type"]}, *others]
+    for key in ("modules", "steps"):  # v1's name and v2's
+        if "module_type" in drift and document.get(key):
+            first, *others = document[key]
+            document[key] = [first | {"type": drift["module_type"]}, *others]
     document |= drift.get("add", {})
     return {key: value for key, value in document.items() if key not in drift.get("remove", [])}
 
@@ -174,7 +175,7 @@ _CHANGES: dict[str, Callable[[Platform, Effect], None]] = {
     "delete": _delete,
     "expire_tokens": _expire,
 }
-_REPLACEMENTS: dict[str, Callable[[Effect, Response], Response]] = {
+_REPLACEMENTS: dict[str, Callable[[Effect, SeenRequest], Response]] = {
     "status": _status,
     "redirect": _redirect,
     "html": _html,
@@ -359,7 +360,7 @@ class Scenarios:
             if scenario.kind in _CHANGES:
                 _CHANGES[scenario.kind](self._platform, scenario.do)
         replacing = [scenario for scenario in selected if scenario.kind in _REPLACEMENTS]
-        response = _REPLACEMENTS[replacing[0].kind](replacing[0].do, Response()) if replacing else route(seen)
+        response = _REPLACEMENTS[replacing[0].kind](replacing[0].do, seen) if replacing else route(seen)
         for scenario in selected:
             if scenario.kind in _ALTERATIONS:
                 response = _ALTERATIONS[scenario.kind](scenario.do, response)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import parse_qsl
@@ -26,6 +27,10 @@ MAX_CONNECTIONS = 256
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MIN_COMPRESSED_BYTES = 1024
 _NO_GZIP = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def require_loopback(host: str) -> str:
@@ -55,15 +60,17 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             return
         path, _, query = self.path.partition("?")
+        pairs = parse_qsl(query, keep_blank_values=True)
         seen = SeenRequest(
             method=self.command,
             path=path,
-            query=dict(parse_qsl(query, keep_blank_values=True)),
+            query=dict(pairs),
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
             at=time.monotonic(),
             status=0,
             connection=self.server.connection_number(self.connection),
+            query_pairs=tuple(pairs),
         )
         response = self.server.respond(seen)
         self.server.stopping.wait(response.delay)
@@ -113,6 +120,10 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Length"] = str(len(body))
         return headers | dict(response.headers), body
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the ``Date`` header, by the clock of the simulator."""
+        return super().date_time_string(self.server.now().timestamp() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Write nothing: the server writes its own line, without secrets."""
 
@@ -124,14 +135,21 @@ class Server(HTTPServer):
     :param port: TCP port; 0 for any free one.
     :param respond: returns the response to a request.
     :param log: where to write a line for each request; default nowhere.
+    :param now: the clock, for the ``Date`` header.
     """
 
     request_queue_size = 128
 
     def __init__(
-        self, host: str, port: int, respond: Callable[[SeenRequest], Response], log: TextIO | None = None
+        self,
+        host: str,
+        port: int,
+        respond: Callable[[SeenRequest], Response],
+        log: TextIO | None = None,
+        now: Callable[[], datetime] = _system_clock,
     ) -> None:
         self.respond = respond
+        self.now = now
         self.stopping = threading.Event()
         self.accepted = 0
         self._log = log

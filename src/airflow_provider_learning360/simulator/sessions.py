@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.simulator.enrolments import Enrolment, make_enrolments, merge_enrolments
+from airflow_provider_learning360.simulator.filters import read_moment
+from airflow_provider_learning360.simulator.path_views import OWN_KEYS, read_creation_date, read_custom_fields
+from airflow_provider_learning360.simulator.paths import PATH_KEYS, Paths
+from airflow_provider_learning360.simulator.people import People, derive_id
 from airflow_provider_learning360.simulator.responses import to_json
 from airflow_provider_learning360.simulator.sample_data import (
     Document,
@@ -19,18 +25,45 @@ from airflow_provider_learning360.simulator.sample_data import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_learning360.simulator.path_sessions import PathSession
+    from airflow_provider_learning360.simulator.paths import Path
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+UNTIMED_KEYS = {*PATH_KEYS, "users", "groups", "customFields", "requirements", "skills", "validateRegistrations"}
+"""Keys of a v1 session that do not move ``modifiedAt`` of the session on v2."""
+
+_IDLE: Document = {"score": 0, "deleted": False}
+
+
 @dataclass(slots=True)
-class _Record:
+class Record:
+    """A session, and what is known of it.
+
+    :param number: its place in the list; never used twice.
+    :param document: the session as v1 has it, with keys that only v2 shows.
+    :param learners: those whom v1 lists.
+    :param guests: learners whom only v2 lists.
+    :param created_at: when it was created.
+    :param modified_at: v2's own, which edits of the path do not move; None for none.
+    """
+
+    number: int
     document: Document
     learners: list[Document]
+    guests: list[Document]
+    created_at: str
+    modified_at: Any
     # Encoding a session of 20,000 learners takes longer than sending it, so it is done once per edit.
     body: bytes | None = None
     items: dict[str, Document] | None = None  # statistics by mail, generated when first requested
+    enrolments: dict[str, Enrolment] | None = None  # by user ID, made when first requested
+    view: PathSession | None = None  # as v2 shows it
+    latest_completion: float | None = None
+    leavers: list[Document] = field(default_factory=list)
 
 
 class Sessions:
@@ -40,33 +73,66 @@ class Sessions:
     :param count: how many of them.
     :param legacy: how many of them, the oldest, lack the fields that came in 2021.
     :param now: the clock.
+    :param users: how many users the platform has who are in no session.
     """
 
-    def __init__(self, sample_data: SampleData, count: int, legacy: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, sample_data: SampleData, count: int, legacy: int, now: Callable[[], datetime], users: int = 0
+    ) -> None:
         self._now = now
+        self._started = now()
+        former = [self._make_former_learner(place) for place in (1, 2)]
+        everybody = (sample_data.directory, sample_data.staff, sample_data.guests, former)
         self._people = {person["_id"]: person for person in sample_data.directory}
-        self._records: dict[str, _Record] = {}
+        self.people = People(person for group in everybody for person in group)
+        for person in sample_data.platform_users(users):
+            self.people.add(person)
+        self.paths = Paths()
+        self.custom_fields = {one["_id"]: one for one in sample_data.custom_field_definitions()}
+        self._records: dict[str, Record] = {}
+        self._numbers = itertools.count()
         for position in range(count):
             document = sample_data.document(position, legacy=position < legacy)
-            self._records[document["_id"]] = _Record(document, sample_data.learners(position))
+            learners, guests = sample_data.learners(position), sample_data.guests_of(position)
+            record = self._make_record(document, learners, guests)
+            record.leavers = sample_data.leavers_of(position)
+            self._records[document["_id"]] = record
+
+    def _make_former_learner(self, place: int) -> Document:
+        mail, deleted_at = f"former.learner{place}@example.com", format_date(self._started)
+        return {"_id": derive_id("user", mail), "mail": mail, "status": "deleted", "deletedAt": [deleted_at]}
+
+    def _make_record(self, document: Document, learners: list[Document], guests: list[Document]) -> Record:
+        created_at = document.get("createdAt") or read_creation_date(document["_id"], self._started)
+        modified_at = document.get("modifiedAt", created_at)
+        self.paths.require(document, created_at)
+        return Record(next(self._numbers), document, learners, guests, created_at, modified_at)
 
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._records
 
-    def _record(self, session_id: str) -> _Record:
+    def record(self, session_id: str) -> Record:
+        """Return what is known of a session.
+
+        :raises KeyError: there is no such session.
+        """
         if session_id not in self._records:
             raise KeyError(f"no program session {session_id!r} in the simulator")
         return self._records[session_id]
+
+    def records(self) -> Iterable[Record]:
+        """Return all sessions, in the order of the list route."""
+        return self._records.values()
 
     def ids(self) -> list[str]:
         """Return all IDs, in the order of the list route."""
         return list(self._records)
 
     def body(self, session_id: str) -> bytes:
-        """Return a session as JSON."""
-        record = self._record(session_id)
+        """Return a session as v1 shows it, as JSON."""
+        record = self.record(session_id)
         if record.body is None:
-            record.body = to_json(record.document)
+            record.body = to_json({key: value for key, value in record.document.items() if key not in OWN_KEYS})
         return record.body
 
     def list_body(self) -> bytes:
@@ -74,8 +140,8 @@ class Sessions:
         return b"[" + b",".join(map(self.body, self._records)) + b"]"
 
     def document(self, session_id: str) -> Document:
-        """Return a copy of a session."""
-        return dict(json.loads(self.body(session_id)))
+        """Return a copy of a session, with the keys that only v2 shows."""
+        return dict(json.loads(to_json(self.record(session_id).document)))
 
     def add(self, document: Document) -> str:
         """Add a session that nobody has started yet, and return its ID.
@@ -92,32 +158,101 @@ class Sessions:
         """Add a session as it is, or replace the one with its ``_id``."""
         document = json.loads(to_json(document))
         session_id = document["_id"]
-        before = self._statistics_by_mail(session_id) if session_id in self else {}
-        learners = self._read_learners(document)
-        self._records[session_id] = _Record(document, learners, items=_merge_statistics(learners, before))
+        if session_id not in self:
+            record = self._records[session_id] = self._make_record(document, [], [])
+            self._learn(record)
+            self._set_learners(record, {})
+            return
+        record = self._records[session_id]
+        before = record.document
+        changed = {key for key in before.keys() | document.keys() if before.get(key) != document.get(key)}
+        timed = changed - {"modifiedAt"}
+        is_session_edit = bool(changed) and (not timed or bool(timed - UNTIMED_KEYS))
+        self._replace(record, document, changed, document.get("modifiedAt"), is_session_edit)
 
     def delete(self, session_id: str) -> None:
         """Delete a session."""
-        self._record(session_id)
+        self.record(session_id)
         del self._records[session_id]
 
     def edit(self, session_id: str, fields: dict[str, Any]) -> Document:
         """Change fields, and return a copy of the session. The value ``...`` removes a field.
 
-        ``modifiedAt`` always becomes later, unless it is among the fields, or the session has none.
+        ``modifiedAt`` always becomes later, unless it is among the fields, or the session has none. On v2 that is the
+        path's for keys of the path, and no ``modifiedAt`` at all for people, groups and custom fields.
         """
-        record = self._record(session_id)
+        record = self.record(session_id)
         document = record.document | fields
         if "modifiedAt" in record.document and "modifiedAt" not in fields:
             document["modifiedAt"] = self._next_modified_at(record.document["modifiedAt"])
         document = {key: value for key, value in document.items() if value is not ...}
-        body = to_json(document)  # before anything changes: a value that is not JSON changes nothing
-        record.document, record.body = json.loads(body), body
-        if "users" in fields:
-            before = self._statistics_by_mail(session_id)
-            record.learners = self._read_learners(record.document)
-            record.items = _merge_statistics(record.learners, before)
+        document = json.loads(to_json(document))  # before anything changes: a value that is not JSON changes nothing
+        is_session_edit = not fields or not fields.keys() <= UNTIMED_KEYS
+        self._replace(record, document, set(fields), fields.get("modifiedAt"), is_session_edit)
         return self.document(session_id)
+
+    def _replace(
+        self, record: Record, document: Document, changed: set[str], modified_at: Any, is_session_edit: bool
+    ) -> None:
+        """Put another document in place of a record's; ``modified_at`` is that of the caller, if there is one."""
+        before: dict[str, Document] = {}
+        if "users" in changed:
+            before = self._statistics_by_mail(document["_id"])
+            self.enrolments(record)
+        record.document, record.body, record.view = document, None, None
+        if is_session_edit:
+            now = document.get("modifiedAt") or self._next_modified_at(record.modified_at)
+            record.modified_at = None if modified_at is ... else now
+        path = self._learn(record)
+        if path is not None and changed & set(PATH_KEYS):
+            moment = self._next_modified_at(path.modified_at) if modified_at in (None, ...) else modified_at
+            self.paths.edit(path, document, changed & set(PATH_KEYS), moment)
+        if "users" in changed:
+            self._set_learners(record, before)
+
+    def _learn(self, record: Record) -> Path | None:
+        """Take what a document names that nobody knows yet: people, a path, custom fields."""
+        self.people.learn(record.document)
+        for field_id, item in read_custom_fields(record.document):
+            name = item.get("name") or f"Custom field {field_id[:6]}"
+            definition = {"_id": field_id, "name": name, "targetType": "contents", "type": "string"}
+            self.custom_fields.setdefault(field_id, definition)
+        return self.paths.require(record.document, record.created_at)
+
+    def _set_learners(self, record: Record, before: dict[str, Document]) -> None:
+        """Read the learners of a new document; ``before`` holds the statistics until now."""
+        users = record.document.get("users")
+        users = users if isinstance(users, list) else []
+        record.learners = self._read_learners(record.document)
+        record.guests = [
+            user for user in users if isinstance(user, dict) and "mail" not in user and isinstance(user.get("_id"), str)
+        ]
+        record.items = _merge_statistics(record.learners, before)
+        old, record.enrolments = record.enrolments, None
+        if old is not None:
+            record.enrolments = merge_enrolments(old, self.enrolments(record), format_date(self._now()))
+        record.latest_completion = None
+
+    def enrolments(self, record: Record) -> dict[str, Enrolment]:
+        """Return who is or was enrolled in a session, by user ID."""
+        if record.enrolments is None:
+            items = self._statistics_by_mail(record.document["_id"])
+            learners = [(self.people.learn_user(one), items[one["mail"]]) for one in record.learners]
+            learners += [(guest["_id"], dict(_IDLE)) for guest in record.guests]
+            record.enrolments = make_enrolments(learners, record.created_at, record.document.get("users"))
+            left = [(self.people.id_of(mail), item) for mail, item in items.items() if item["deleted"]]
+            left += [(person["_id"], dict(_IDLE)) for person in record.leavers]
+            for user_id, item in left:
+                leaver = Enrolment(user_id, 0, record.created_at, item, format_date(self._started))
+                record.enrolments.setdefault(user_id, leaver)
+        return record.enrolments
+
+    def latest_completion(self, record: Record) -> float:
+        """Return when somebody last completed a session, in seconds since 1970; 0 for never."""
+        if record.latest_completion is None:
+            moments = [read_moment(one.completed_at) or 0 for one in self.enrolments(record).values()]
+            record.latest_completion = max(moments, default=0)
+        return record.latest_completion
 
     def _next_modified_at(self, before: object) -> str:
         now = self._now()
@@ -137,10 +272,10 @@ class Sessions:
 
     def learners(self, session_id: str) -> list[Document]:
         """Return the learners, with names where they are known."""
-        return self._record(session_id).learners
+        return self.record(session_id).learners
 
     def _statistics_by_mail(self, session_id: str) -> dict[str, Document]:
-        record = self._record(session_id)
+        record = self.record(session_id)
         if record.items is None:
             now = self._now()
             items = make_user_statistics(record.learners, _start_of(record.document, now), session_id, now)
@@ -149,7 +284,7 @@ class Sessions:
 
     def statistics(self, session_id: str) -> Document:
         """Return the counters of a session, and an item for each learner."""
-        name = self._record(session_id).document.get("name", "")
+        name = self.record(session_id).document.get("name", "")
         return make_statistics(name, self._statistics_by_mail(session_id).values())
 
     def user_statistics(self, session_id: str, mail_or_id: str) -> Document | None:
@@ -157,14 +292,18 @@ class Sessions:
         mails = {person.get("_id"): person["mail"] for person in self.learners(session_id)}
         return self._statistics_by_mail(session_id).get(mails.get(mail_or_id, mail_or_id))
 
-    def finish(self, session_id: str, mail: str) -> None:
+    def finish(self, session_id: str, mail_or_id: str) -> None:
         """Mark a learner as finished, now.
 
         :raises KeyError: no learner has this address.
         """
-        item = self._statistics_by_mail(session_id).get(mail)
+        item = self._statistics_by_mail(session_id).get(mail_or_id)
+        record = self.record(session_id)
+        enrolment = None if item else self.enrolments(record).get(mail_or_id)
+        item = enrolment.item if enrolment else item
         if item is None:
-            raise KeyError(f"nobody with the mail {mail!r} is enrolled in {session_id}")
+            raise KeyError(f"nobody with the mail {mail_or_id!r} is enrolled in {session_id}")
+        record.latest_completion = None
         now = format_date(self._now())
         item |= {"progress": 100, "score": 100, "startTime": item.get("startTime") or now, "endTime": now}
 

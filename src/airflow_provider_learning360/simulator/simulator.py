@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from airflow_provider_learning360.simulator.controls import PREFIX, respond_to_control
 from airflow_provider_learning360.simulator.credentials import Credentials
+from airflow_provider_learning360.simulator.path_sessions import PathSessions
 from airflow_provider_learning360.simulator.routes import Routes
+from airflow_provider_learning360.simulator.routes_v1 import RoutesV1
+from airflow_provider_learning360.simulator.routes_v2 import SCOPES, RoutesV2
 from airflow_provider_learning360.simulator.sample_data import SampleData
 from airflow_provider_learning360.simulator.scenarios import Scenarios
 from airflow_provider_learning360.simulator.server import Server, require_loopback
 from airflow_provider_learning360.simulator.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from airflow_provider_learning360.simulator.request_log import SeenRequest
@@ -40,12 +43,18 @@ class Simulator:
         what day it is. Default: the system's clock.
     :param today: the day around which the sessions are: some are over, some run, some start soon. The same seed and
         day give the same sessions. Default: the day of the clock, in UTC.
-    :param expires_in_as: type of ``expires_in`` in the token response, ``str`` (as documented) or ``int``.
+    :param expires_in_as: type of ``expires_in`` in the token response, ``str`` or ``int``. Default: as documented,
+        ``str`` for the API key, ``int`` for the client secret.
     :param legacy: how many of the sessions, the oldest, lack the fields that came in 2021.
     :param host: loopback address to listen on.
     :param port: TCP port; 0 for any free one.
     :param log: where to write a line for each request, for example ``sys.stderr``. Default: nowhere.
-    :raises ValueError: the host is not loopback.
+    :param client_id: the client ID to accept for API v2.
+    :param client_secret: the client secret to accept for API v2.
+    :param scopes: the scopes of API v2 that this client has. Default: all.
+    :param page_size: how many items a page of any list of API v2 holds. Default: for each list the vendor's.
+    :param users: how many users the platform has who are in no session.
+    :raises ValueError: the host is not loopback, or a scope or the page size is not valid.
     """
 
     def __init__(
@@ -59,22 +68,34 @@ class Simulator:
         clock: Callable[[], datetime] | None = None,
         *,
         today: date | None = None,
-        expires_in_as: type[str | int] = str,
+        expires_in_as: type[str | int] | None = None,
         legacy: int = 0,
         host: str = "127.0.0.1",
         port: int = 0,
         log: TextIO | None = None,
+        client_id: str = "3600" * 8,
+        client_secret: str = "demo-secret",
+        scopes: Iterable[str] | None = None,
+        page_size: int | None = None,
+        users: int = 0,
     ) -> None:
         self.company_id = company_id
         self.api_key = api_key
+        self.client_id = client_id
+        self.client_secret = client_secret
         self._host = require_loopback(host)
         self._port = port
         self._log = log
         self._now = clock or _system_clock
         sample_data = SampleData(seed, learners, today or self._now().astimezone(UTC).date())
-        self._sessions = Sessions(sample_data, sessions, legacy, self._now)
-        self._credentials = Credentials(company_id, api_key, token_life, expires_in_as, self._now)
-        self._routes = Routes(self._sessions, self._credentials)
+        self._sessions = Sessions(sample_data, sessions, legacy, self._now, users)
+        self._credentials = Credentials(
+            company_id, api_key, token_life, expires_in_as, self._now, client_id, client_secret, _require_scopes(scopes)
+        )
+        path_sessions = PathSessions(self._sessions, self._now)
+        v1 = RoutesV1(self._sessions, self._credentials)
+        v2 = RoutesV2(path_sessions, self._credentials, _require_page_size(page_size))
+        self._routes = Routes(self._credentials, v1.respond, v2.respond)
         self._scenarios = Scenarios(self)
         # One lock for everything: a request sees the data before an edit or after it, never in between.
         self._lock = threading.Condition()
@@ -88,7 +109,7 @@ class Simulator:
         :raises OSError: the port is in use.
         """
         if self._server is None:
-            self._server = Server(self._host, self._port, self._respond, self._log)
+            self._server = Server(self._host, self._port, self._respond, self._log, self._now)
             self._port = self._server.server_port
             self._forgotten = 0
             self._server.start()
@@ -191,7 +212,7 @@ class Simulator:
         """Mark a learner as finished, now.
 
         :param session_id: the session's ID.
-        :param mail: the learner's mail.
+        :param mail: the learner's mail, or ID.
         :raises KeyError: there is no such session, or no such learner in it.
         """
         with self._lock:
@@ -264,3 +285,20 @@ class Simulator:
 
 def _system_clock() -> datetime:
     return datetime.now(UTC)
+
+
+def _require_scopes(scopes: Iterable[str] | None) -> frozenset[str]:
+    """Return scopes, if they are known; None stands for all.
+
+    :raises ValueError: one is not.
+    """
+    chosen = frozenset(SCOPES if scopes is None else scopes)
+    if unknown := chosen - set(SCOPES):
+        raise ValueError(f"unknown scopes {sorted(unknown)}; known: {', '.join(SCOPES)}")
+    return chosen
+
+
+def _require_page_size(page_size: int | None) -> int | None:
+    if page_size is not None and page_size < 1:
+        raise ValueError(f"a page holds at least one item, not {page_size}")
+    return page_size
