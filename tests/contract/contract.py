@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+import pytest
 from jsonschema.exceptions import ValidationError
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
@@ -24,6 +25,7 @@ from werkzeug.datastructures import Headers
 
 from contract.arrays import ITEMS, first_items
 from contract.overlay import CORRECTIONS, Correction, correct
+from contract.vendor import MISSING, find_contract, load_contract
 
 Query = str | Sequence[tuple[str, str]]
 
@@ -69,10 +71,12 @@ class Contract:
 
     :param document: the vendor's document.
     :param corrections: the mistakes to correct.
+    :param items: how many items of an array that is a whole body are checked.
     """
 
     document: dict[str, Any] = field(repr=False)
     corrections: Iterable[Correction] = field(default=CORRECTIONS, repr=False)
+    items: int = ITEMS
     _openapi: OpenAPI = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +121,7 @@ class Contract:
         """
         Return what the contract refuses in a response, without the values: they may be of people.
 
-        Of an array, the first `ITEMS` items are checked. A 400 of a list is allowed: the contract declares none, but a
+        Of an array, the first `items` are checked. A 400 of a list is allowed: the contract declares none, but a
         filter can be wrong.
 
         :param method: the HTTP method of the request.
@@ -134,7 +138,7 @@ class Contract:
         if status == 400 and not self.declares(method, path, status) and _is_list(operation):
             return []
         request = _Request(method.lower(), path, RequestParameters(), "", None)
-        response = _Response(status, headers, headers.get("content-type", ""), first_items(body, ITEMS) or None)
+        response = _Response(status, headers, headers.get("content-type", ""), first_items(body, self.items) or None)
         return [line for error in self._openapi.iter_response_errors(request, response) for line in _describe(error)]
 
     def declares(self, method: str, path: str, status: int) -> bool:
@@ -148,6 +152,19 @@ class Contract:
         found = APICallPathFinder(self._openapi.spec).find(method, _HOST + path)
         operation: dict[str, Any] = found.operation.read_value()
         return operation
+
+
+def require_valid(method: str, path: str, status: int, body: Any) -> None:
+    """Fail the test unless the contract allows this response, all items included; skip it without a contract."""
+    headers = {"content-type": "application/json"}
+    problems = _whole_contract().check_response(method, path, status, headers, json.dumps(body).encode())
+    assert not problems, "\n".join(problems)
+
+
+@cache
+def _whole_contract() -> Contract:
+    file = find_contract()
+    return Contract(load_contract(file), items=1_000_000) if file else pytest.skip(MISSING)
 
 
 def _fold(query: Query, filters: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

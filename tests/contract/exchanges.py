@@ -107,17 +107,13 @@ def _exchange_of(seen: SeenRequest, response: Response) -> Exchange:
     return Exchange(
         method=seen.method,
         path=seen.path,
-        query=_pairs(seen),
+        query=seen.query_pairs,
         headers=tuple((name, _masked(name, seen.headers[name])) for name in _HEADERS if name in seen.headers),
         body=_without_secrets(seen.body),
         status=0 if shaped else response.status,
         content_type="" if shaped else sent["content-type"],
         response="" if shaped else _without_secrets(first_items(response.body, ITEMS)),
     )
-
-
-def _pairs(seen: SeenRequest) -> tuple[tuple[str, str], ...]:
-    return tuple(seen.query.items())
 
 
 def _masked(name: str, value: str) -> str:

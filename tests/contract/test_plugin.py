@@ -139,7 +139,7 @@ def test_simulator_process_writes_its_exchanges(
         requests.post(simulator.url + TOKEN, json=body_for(simulator, scope="x"), timeout=10)
         simulator.kill()
     (exchange,) = kept.take()
-    assert (exchange.method, exchange.path, exchange.status) == ("POST", TOKEN, 200)
+    assert (exchange.method, exchange.path, exchange.status) == ("POST", TOKEN, 400)
     assert "scope" in exchange.body
 
 
