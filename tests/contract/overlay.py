@@ -53,10 +53,8 @@ def _allow_null(document: dict[str, Any]) -> None:
 
 
 def _allow_expiry_as_a_string(document: dict[str, Any]) -> None:
-    document["components"]["schemas"]["GenerateTokenResponse"]["properties"]["expires_in"]["type"] = [
-        "number",
-        "string",
-    ]
+    life = document["components"]["schemas"]["GenerateTokenResponse"]["properties"]["expires_in"]
+    life["type"] = ["number", "string"]
 
 
 def _schemas(value: Any) -> Iterator[dict[str, Any]]:
@@ -85,7 +83,7 @@ CORRECTIONS = (
     ),
     Correction(
         "allow the life of a token as a string",
-        "The type is number, but the vendor's own example holds a string, and v1 sends one.",
+        "The type is number, but the vendor's own example holds a string, and that of v1 as well.",
         _allow_expiry_as_a_string,
     ),
 )

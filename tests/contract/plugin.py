@@ -62,7 +62,7 @@ class Exchanges:
             yield Exchange.from_line(line)
 
 
-class Watch:
+class ContractCheck:
     """
     Checks the exchanges of each test.
 
@@ -125,22 +125,22 @@ class Watch:
 
     def _check(self, one: Exchange) -> tuple[list[str], list[str]]:
         """Return what is wrong in the request and in the response."""
-        check, route = self.contract, (one.method, one.path)
+        contract, route = self.contract, (one.method, one.path)
         label = " ".join(route)
-        sent = check.check_request(*route, one.query, dict(one.headers), one.body.encode())
+        sent = contract.check_request(*route, one.query, dict(one.headers), one.body.encode())
         given = []
         # How the vendor refuses a wrong request is documented for tokens only.
-        is_documented = check.declares(*route, one.status) and (one.status != 400 or one.path == TOKEN_PATH)
+        is_documented = contract.declares(*route, one.status) and (one.status != 400 or one.path == TOKEN_PATH)
         if one.status and (not sent or is_documented):
             headers = {"content-type": one.content_type}
-            given = check.check_response(*route, one.status, headers, one.response.encode())
+            given = contract.check_response(*route, one.status, headers, one.response.encode())
         return [f"{label}: request: {line}" for line in sent], [f"{label}: {one.status}: {line}" for line in given]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch, if the contract is there."""
+    """Check the exchanges, if the contract is there."""
     if contract := find_contract():
-        config.pluginmanager.register(Watch(contract), "learning360-contract")
+        config.pluginmanager.register(ContractCheck(contract), "learning360-contract")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -15,7 +15,7 @@ from airflow_provider_learning360.simulator import Simulator
 from contract import vendor
 from contract.arrays import ITEMS
 from contract.exchanges import Exchange, record_exchanges
-from contract.plugin import RECORDS, Exchanges, Watch
+from contract.plugin import RECORDS, ContractCheck, Exchanges
 from contract.vendor import MISSING, find_contract
 from simulator_process import SimulatorProcess
 
@@ -147,15 +147,15 @@ def test_simulator_process_writes_its_exchanges(
 def test_requests_and_responses_are_judged_apart() -> None:
     contract = find_contract()
     assert contract
-    watch = Watch(contract)
+    check = ContractCheck(contract)
     undeclared = replace(EXCHANGE, status=500)
     for asked in ({}, {"requests": False}, {"responses": False}):
-        watch.exchanges.keep(EXCHANGE)
-        watch.exchanges.keep(undeclared)
-        found = {line.split(": ")[1] for line in watch.problems(**asked)}
+        check.exchanges.keep(EXCHANGE)
+        check.exchanges.keep(undeclared)
+        found = {line.split(": ")[1] for line in check.problems(**asked)}
         assert found == {"request", "200"} - {"request" if "requests" in asked else "200" if asked else ""}
-    watch.exchanges.keep(replace(EXCHANGE, headers=(("authorization", "Bearer ***"), ("360-api-version", "v2.0"))))
-    assert watch.problems(responses=False) == []
+    check.exchanges.keep(replace(EXCHANGE, headers=(("authorization", "Bearer ***"), ("360-api-version", "v2.0"))))
+    assert check.problems(responses=False) == []
 
 
 @pytest.mark.skipif(find_contract() is None, reason=MISSING)
