@@ -141,7 +141,9 @@ class Sessions:
 
     def document(self, session_id: str) -> Document:
         """Return a copy of a session, with the keys that only v2 shows."""
-        return dict(json.loads(to_json(self.record(session_id).document)))
+        document = self.record(session_id).document
+        own = {key: document[key] for key in OWN_KEYS if key in document}
+        return dict(json.loads(self.body(session_id)) | json.loads(to_json(own)))
 
     def add(self, document: Document) -> str:
         """Add a session that nobody has started yet, and return its ID.
@@ -203,12 +205,19 @@ class Sessions:
         if is_session_edit:
             now = document.get("modifiedAt") or self._next_modified_at(record.modified_at)
             record.modified_at = None if modified_at is ... else now
-        path = self._learn(record)
-        if path is not None and changed & set(PATH_KEYS):
-            moment = self._next_modified_at(path.modified_at) if modified_at in (None, ...) else modified_at
-            self.paths.edit(path, document, changed & set(PATH_KEYS), moment)
+        path, path_keys = self._learn(record), changed & set(PATH_KEYS)
+        if path is not None and path_keys:
+            moment = self._find_path_date(path, document) if modified_at in (None, ...) else modified_at
+            self.paths.edit(path, document, path_keys, moment)
         if "users" in changed:
             self._set_learners(record, before)
+
+    def _find_path_date(self, path: Path, document: Document) -> Any:
+        """Return the ``modifiedAt`` of a path after an edit: that of the session, unless it is not later."""
+        after, before = (read_moment(one) for one in (document.get("modifiedAt"), path.modified_at))
+        if after is not None and (before is None or after > before):
+            return document["modifiedAt"]
+        return self._next_modified_at(path.modified_at)
 
     def _learn(self, record: Record) -> Path | None:
         """Take what a document names that nobody knows yet: people, a path, custom fields."""
