@@ -24,6 +24,8 @@ pytest_plugins = ["pytester"]
 TOKEN = "/api/v2/oauth2/token"
 EXCHANGE = Exchange("GET", "/api/v2/paths", (("next", "é"),), (("content-type", "a"),), "", 200, "text/html", "[]")
 
+HEADERS = (("authorization", "Bearer ***"), ("360-api-version", "v2.0"))
+
 BREAKING = """
 import pytest, requests
 from airflow_provider_learning360.simulator import Simulator
@@ -143,19 +145,31 @@ def test_simulator_process_writes_its_exchanges(
     assert "scope" in exchange.body
 
 
-@pytest.mark.skipif(find_contract() is None, reason=MISSING)
-def test_requests_and_responses_are_judged_apart() -> None:
+@pytest.fixture
+def check() -> ContractCheck:
     contract = find_contract()
-    assert contract
-    check = ContractCheck(contract)
-    undeclared = replace(EXCHANGE, status=500)
+    return ContractCheck(contract) if contract else pytest.skip(MISSING)
+
+
+@pytest.mark.parametrize(
+    ("differing", "found"),
+    [
+        ({}, {"request", "401"}),
+        ({"headers": HEADERS}, {"401"}),
+        ({"status": 500}, {"request"}),
+        ({"status": 500, "headers": HEADERS}, {"500"}),
+        ({"status": 0, "headers": HEADERS}, set()),
+        ({"path": TOKEN, "method": "POST", "status": 400}, {"request", "400"}),
+        ({"query": (("limit", "5"),), "headers": HEADERS, "status": 400}, {"request"}),
+    ],
+    ids=str,
+)
+def test_problems_of_an_exchange(check: ContractCheck, differing: dict[str, Any], found: set[str]) -> None:
+    exchange = replace(EXCHANGE, **({"query": (), "status": 401} | differing))
     for asked in ({}, {"requests": False}, {"responses": False}):
-        check.exchanges.keep(EXCHANGE)
-        check.exchanges.keep(undeclared)
-        found = {line.split(": ")[1] for line in check.problems(**asked)}
-        assert found == {"request", "200"} - {"request" if "requests" in asked else "200" if asked else ""}
-    check.exchanges.keep(replace(EXCHANGE, headers=(("authorization", "Bearer ***"), ("360-api-version", "v2.0"))))
-    assert check.problems(responses=False) == []
+        check.exchanges.keep(exchange)
+        kinds = {line.split(": ")[1] for line in check.problems(**asked)}
+        assert kinds == {kind for kind in found if asked.get("requests" if kind == "request" else "responses", True)}
 
 
 @pytest.mark.skipif(find_contract() is None, reason=MISSING)
