@@ -27,7 +27,8 @@ from contract.arrays import ITEMS, first_items
 from contract.overlay import CORRECTIONS, Correction, correct
 from contract.vendor import MISSING, find_contract, load_contract
 
-Query = str | Sequence[tuple[str, str]]
+Pairs = Sequence[tuple[str, str]]
+Query = str | Pairs
 
 _HOST = "https://app.360learning.com"
 _KEY = re.compile(r"(?P<filter>[^\[\]]+)(?:\[(?P<operator>\w+)\](?P<index>\[\d*\])?)?")
@@ -91,7 +92,7 @@ class Contract:
         self._operation = lru_cache(maxsize=None)(self._find_operation)
 
     def check_request(
-        self, method: str, path: str, query: Query = (), headers: Mapping[str, str] | None = None, body: bytes = b""
+        self, method: str, path: str, query: Query = (), headers: Pairs | Mapping[str, str] = (), body: bytes = b""
     ) -> list[str]:
         """
         Return what the contract refuses in a request, without the values: they may be secret.
@@ -102,7 +103,7 @@ class Contract:
         :param headers: the headers, names in lower case.
         :param body: the body as sent.
         """
-        headers = headers or {}
+        headers = dict(headers)
         try:
             operation = self._operation(method.lower(), path)
         except PathError as error:
@@ -116,7 +117,7 @@ class Contract:
         return problems + [line for error in self._openapi.iter_request_errors(request) for line in _describe(error)]
 
     def check_response(
-        self, method: str, path: str, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self, method: str, path: str, status: int, headers: Pairs | Mapping[str, str] = (), body: bytes = b""
     ) -> list[str]:
         """
         Return what the contract refuses in a response, without the values: they may be of people.
@@ -130,7 +131,7 @@ class Contract:
         :param headers: the headers, names in lower case.
         :param body: the body before compression.
         """
-        headers = headers or {}
+        headers = dict(headers)
         try:
             operation = self._operation(method.lower(), path)
         except PathError:
