@@ -83,6 +83,18 @@ def test_what_does_not_exist_is_valid(simulator, v2):
         require_valid("GET", address, 404, v2.get(address).json())
 
 
+def test_what_writes_respond_is_valid(simulator, v2):
+    session = simulator.session(simulator.session_ids[0])
+    one = f"/api/v2/paths/{session['programTemplate']}/sessions/{session['_id']}"
+    for body in ({"name": "x", "endDate": None}, {"mainInstructorId": NOBODY}, {"startDate": "2099-01-01T00:00:00Z"}):
+        response = v2.patch(one, json=body)
+        require_valid("PATCH", one, response.status_code, response.json())
+    address = f"{one}/audiences"
+    for filters in ([{"type": "groups", "ids": []}], [{"type": "users", "ids": [NOBODY]}]):
+        response = v2.put(address, json={"mode": "manual", "filters": filters})
+        require_valid("PUT", address, response.status_code, response.json())
+
+
 def test_what_is_not_valid_is_found(simulator, v2):
     address = "/api/v2/paths/sessions"
     simulator.play({"do": {"drift": {"remove": ["pathId"]}}})

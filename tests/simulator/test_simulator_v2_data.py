@@ -177,8 +177,9 @@ def test_an_edit_of_both_kinds_moves_both(simulator, session_id, view):
 
 @pytest.mark.breaks_contract("a session has no valid dates", responses=True)
 def test_a_date_can_be_removed_from_both(simulator, session_id, view):
-    simulator.edit(session_id, modifiedAt=...)
-    assert "modifiedAt" not in view.session
+    for nothing in (..., None):
+        simulator.edit(session_id, modifiedAt=nothing)
+        assert "modifiedAt" not in view.session
     assert simulator.edit(session_id, modifiedAt="x")["modifiedAt"] == view.session["modifiedAt"] == "x"
 
 

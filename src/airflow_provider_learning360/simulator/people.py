@@ -44,7 +44,9 @@ class People:
         return list(self._by_id.values())
 
     def id_of(self, mail: str) -> str:
-        """Return the ID of the user with a mail; a user that nobody knew becomes known."""
+        """Return the ID of the user with a mail; a user that nobody knew becomes known. An ID is its own."""
+        if mail in self._by_id:
+            return mail
         if mail not in self._ids_by_mail:
             self.add({"_id": derive_id("user", mail), "mail": mail})
         return self._ids_by_mail[mail]
