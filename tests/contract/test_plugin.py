@@ -154,22 +154,24 @@ def check() -> ContractCheck:
 @pytest.mark.parametrize(
     ("differing", "found"),
     [
-        ({}, {"request", "401"}),
-        ({"headers": HEADERS}, {"401"}),
-        ({"status": 500}, {"request"}),
-        ({"status": 500, "headers": HEADERS}, {"500"}),
-        ({"status": 0, "headers": HEADERS}, set()),
-        ({"path": TOKEN, "method": "POST", "status": 400}, {"request", "400"}),
-        ({"query": (("limit", "5"),), "headers": HEADERS, "status": 400}, {"request"}),
+        ({}, "request 401"),
+        ({"headers": HEADERS}, "401"),
+        ({"status": 500}, "request"),
+        ({"status": 500, "headers": HEADERS}, "500"),
+        ({"status": 0, "headers": HEADERS}, ""),
+        ({"path": TOKEN, "method": "POST", "status": 400}, "request 400"),
+        ({"query": (("limit", "5"),), "headers": HEADERS, "status": 400}, "request"),
     ],
     ids=str,
 )
-def test_problems_of_an_exchange(check: ContractCheck, differing: dict[str, Any], found: set[str]) -> None:
+def test_problems_of_an_exchange(check: ContractCheck, differing: dict[str, Any], found: str) -> None:
     exchange = replace(EXCHANGE, **({"query": (), "status": 401} | differing))
     for asked in ({}, {"requests": False}, {"responses": False}):
         check.exchanges.keep(exchange)
         kinds = {line.split(": ")[1] for line in check.problems(**asked)}
-        assert kinds == {kind for kind in found if asked.get("requests" if kind == "request" else "responses", True)}
+        assert kinds == {
+            kind for kind in found.split() if asked.get("requests" if kind == "request" else "responses", True)
+        }
 
 
 @pytest.mark.skipif(find_contract() is None, reason=MISSING)
