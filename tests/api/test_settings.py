@@ -96,9 +96,9 @@ def test_plain_http_is_allowed_to_this_machine_or_on_request() -> None:
 @pytest.mark.parametrize(
     ("login", "password", "words"),
     [
-        ("", KEY, ["Company ID is missing", "'login'"]),
+        ("", KEY, ["company ID is missing", "'login'"]),
         ("company", None, ["API key is missing", "'password'"]),
-        ("  ", "\n", ["Company ID is missing", "API key is missing"]),
+        ("  ", "\n", ["company ID is missing", "API key is missing"]),
     ],
 )
 def test_missing_credential_has_its_name_in_the_form(login: str, password: str | None, words: list[str]) -> None:
@@ -210,7 +210,7 @@ def test_form_shows_the_default_and_stores_none() -> None:
 
 
 def test_form_labels_login_and_password_with_the_vendors_words() -> None:
-    assert form_behaviour()["relabeling"] == {"login": "Company ID", "password": "API key"}
+    assert form_behaviour()["relabeling"] == {"login": "Company ID / client ID", "password": "API key / client secret"}
 
 
 @pytest.mark.parametrize(

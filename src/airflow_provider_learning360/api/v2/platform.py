@@ -22,7 +22,7 @@ from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
 from airflow_provider_learning360.api.v2.links import find_next
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
-from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_missing, needing
+from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class PlatformV2(Platform):
     :param full_interval: Seconds between complete lists of a poll.
     """
 
+    version = "v2"
     # A list of what was modified is one request, whatever the number of sessions.
     single_poll_limit = 1
 
@@ -253,13 +254,13 @@ class PlatformV2(Platform):
                 yield Call(Request("GET", path, query), _ignore)
             except NotFoundError:
                 pass
-            except ForbiddenError:
-                checks.append(AccessCheck(scope, False, describe_missing(scope)))
+            except ForbiddenError as error:
+                checks.append(AccessCheck(scope, False, describe_loss(scope, error)))
                 continue
             except LearningError as error:
-                checks.append(AccessCheck(scope, None, str(error)))
+                checks.append(AccessCheck(scope, None, f"could not be tested: {error}"))
                 continue
-            checks.append(AccessCheck(scope, True, purpose))
+            checks.append(AccessCheck(scope, True, f"is granted, for {purpose}"))
         return checks
 
     def require_due_dates(self) -> None:
