@@ -77,7 +77,8 @@ def find_drift(session: ProgramSession) -> Drift:
     unknown = [name for name in session.model_extra or {} if name not in coverage.own_fields]
     for field, part in _PARTS.items():
         items: Iterable[Mapping[str, Any]] = getattr(session, _ATTRIBUTES[field]) or ()
-        unknown += [f"{field}[].{name}" for name in _keys(items) - set(part.__annotations__)]
+        inside = {f"{field}[].{name}" for name in _keys(items) - set(part.__annotations__)}
+        unknown += inside - coverage.own_fields
     unknown += [f"requirements.{name}" for name in set(session.requirements or ()) - set(Requirements.__annotations__)]
     documented = set(ProgramSession.field_names())
     missing = (documented if coverage.expected is None else documented & coverage.expected) - sent - _CONDITIONAL

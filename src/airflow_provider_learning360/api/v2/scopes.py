@@ -69,6 +69,5 @@ def describe_loss(scope: Scope, error: ForbiddenError) -> str:
     if error.code != "invalid_scope":
         return f"could not be tested: {error}"
     return (
-        f"is not granted. Lost without it: {NEEDED_FOR[scope]}. "
-        "Grant it to the client in 360Learning (Settings > API)."
+        f"is not granted. Lost without it: {NEEDED_FOR[scope]}. Grant it to the client in 360Learning (Settings > API)."
     )
