@@ -439,7 +439,6 @@ def test_hint_is_added_until_a_request_succeeds(mode: str, status: int, kind: ty
         (200, replace(GET, any_status=True), True),
         (200, replace(GET, signed=False), False),
     ],
-    ids=str,
 )
 def test_only_accepted_requests_show_that_keys_work(outcome: Outcome, call: Call[Any], works: bool) -> None:
     transport = Transport([outcome], budget=RetryBudget(attempts=1))

@@ -14,7 +14,11 @@ SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters
 CONN_ID = Arg(
     ("--learning-conn-id",), help=f"ID of the Airflow connection (default: {DEFAULT_CONN_ID})", default=DEFAULT_CONN_ID
 )
-RAW = Arg(("--raw",), help="print the response unchanged and unchecked; needs --show-people", action="store_true")
+RAW = Arg(
+    ("--raw",),
+    help="print the response unchanged and unchecked, or several as a JSON array; needs --show-people",
+    action="store_true",
+)
 FIELD = Arg(("--field",), help="print only this field, such as startDate")
 CONTRACT = Arg(
     ("--contract",),
