@@ -106,6 +106,17 @@ def test_check_lists_the_scopes_although_the_first_one_is_missing(command: Comma
     ]
 
 
+def test_check_fails_if_a_scope_cannot_be_tested(command: Command, simulator: Simulator) -> None:
+    simulator.play({"when": {"path": "/paths/stats$"}, "do": {"status": 418}})
+    simulator.play({"when": {"path": "/custom-fields$"}, "do": {"status": 418}})
+    status, _, err = command("check", "--learning-conn-id", "after")
+    assert status == 1
+    assert [line.split("could not")[0].strip() for line in err.strip().splitlines()] == [
+        *("pathStats:read", "customFields:read")
+    ]
+    assert "returned 418" in err
+
+
 @pytest.mark.parametrize(
     ("conn_id", "hint"),
     [

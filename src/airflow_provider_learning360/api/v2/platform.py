@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.v2.scopes import Scope
     from airflow_provider_learning360.api.v2.users import User
 
 MAX_AGE = 600.0  # seconds for which the document of a path is remembered
@@ -254,11 +255,8 @@ class PlatformV2(Platform):
                 yield Call(Request("GET", path, query), _ignore)
             except NotFoundError:
                 pass
-            except ForbiddenError as error:
-                checks.append(AccessCheck(scope, False, describe_loss(scope, error)))
-                continue
             except LearningError as error:
-                checks.append(AccessCheck(scope, None, f"could not be tested: {error}"))
+                checks.append(_describe_refusal(scope, error))
                 continue
             checks.append(AccessCheck(scope, True, f"is granted, for {purpose}"))
         return checks
@@ -270,6 +268,12 @@ class PlatformV2(Platform):
 def _one(call: Call[Any]) -> Plan[Any]:
     """Plan one call."""
     return (yield call)
+
+
+def _describe_refusal(scope: Scope, error: LearningError) -> AccessCheck:
+    if isinstance(error, ForbiddenError) and error.code == "invalid_scope":
+        return AccessCheck(scope, False, describe_loss(scope))
+    return AccessCheck(scope, None, f"could not be tested: {error}")
 
 
 def _ignore(response: Response) -> None:

@@ -58,16 +58,13 @@ def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
     )
 
 
-def describe_loss(scope: Scope, error: ForbiddenError) -> str:
+def describe_loss(scope: Scope) -> str:
     """
     Say that a scope is not granted, and what is lost without it.
 
     :param scope: The scope.
-    :param error: The error of the API.
     :returns: The end of a sentence that begins with the scope, and what to do.
     """
-    if error.code != "invalid_scope":
-        return f"could not be tested: {error}"
     return (
         f"is not granted. Lost without it: {NEEDED_FOR[scope]}. Grant it to the client in 360Learning (Settings > API)."
     )
