@@ -167,7 +167,7 @@ def test_raw_fails_if_a_request_is_refused(command: Command, simulator: Simulato
     options = ("--raw", "--show-people", "--learning-conn-id", "after")
     status, out, err = command("get-session", simulator.session_ids[0], *options)
     assert (status, out) == (1, "")
-    assert "needs the scope" in err
+    assert "lacks the scope" in err
 
 
 @pytest.mark.parametrize(("field", "requests"), [("startDate", 1), ("lang", 2), ("groups", 2)])

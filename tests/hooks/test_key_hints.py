@@ -60,7 +60,7 @@ def test_keys_of_v1_are_recognized_on_v2(open_with: Callable[..., Any], simulato
         caller("get_program_session", simulator.session_ids[0])
     said = str(caught.value)
     assert caught.value.scope == "paths:read"
-    assert said.index(HINT_V2) < said.index("The client needs the scope paths:read")
+    assert said.index(HINT_V2) < said.index("The client lacks the scope paths:read")
     assert len(said) < 480
 
 

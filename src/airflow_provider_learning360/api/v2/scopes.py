@@ -53,7 +53,7 @@ def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
     names = ", ".join(map(repr, keys))
     without = f", or do without: exclude=[{names}]" if keys else ""
     return (
-        f"The client needs the scope {scope} for {purpose}. "
+        f"The client lacks the scope {scope}, which is needed for {purpose}. "
         f"Grant it to the client in 360Learning (Settings > API){without}."
     )
 
