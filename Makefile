@@ -34,7 +34,7 @@ help: ## Show what can be made
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint $(CONSTRAINTS) --editable . --group dev
 	@touch $@
 
-demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand it on
+demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand it on (API_VERSION=v2 for API v2)
 	@$(BIN)/python demo/demo.py
 
 test: .venv/ready ## Run the tests of the development loop, with a real Airflow (under 6 minutes on two cores)

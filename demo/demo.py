@@ -4,6 +4,8 @@ tell the tutors the new dates.
 
 With SESSION_ID, LEARNING360_COMPANY_ID and LEARNING360_API_KEY in the environment it uses the real 360Learning (and
 LEARNING360_HOST, if that is not the EU one). Without them it uses the simulator on this machine.
+
+API_VERSION=v2 uses API v2, with the same DAGs. Its keys are LEARNING360_CLIENT_ID and LEARNING360_CLIENT_SECRET.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator import Simulator
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
-CREDENTIALS = ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY")
+CREDENTIALS = {
+    "v1": ("SESSION_ID", "LEARNING360_COMPANY_ID", "LEARNING360_API_KEY"),
+    "v2": ("SESSION_ID", "LEARNING360_CLIENT_ID", "LEARNING360_CLIENT_SECRET"),
+}
 # Requests for the session before somebody moves it: one plans reminders, one reads the session, two wait.
 REQUESTS_BEFORE_THE_CHANGE = 4
 
@@ -40,7 +45,7 @@ def say(text: str = "") -> None:
 
 
 @contextlib.contextmanager
-def simulated_service() -> Iterator[tuple[dict[str, str], str]]:
+def simulated_service(version: str) -> Iterator[tuple[dict[str, str], str]]:
     """Start the simulator, in which somebody moves the session by a week; yield the connection and the session's ID."""
     from airflow_provider_learning360.simulator import Simulator
 
@@ -49,8 +54,12 @@ def simulated_service() -> Iterator[tuple[dict[str, str], str]]:
         say(f"  simulator     {simulator.url} stands in for 360Learning")
         move_later(simulator, session_id)
         threading.Thread(target=print_requests, args=(simulator, session_id), daemon=True).start()
-        connection = {"host": simulator.url, "login": simulator.company_id, "password": simulator.api_key}
-        yield connection, session_id
+        keys = {
+            "v1": (simulator.company_id, simulator.api_key),
+            "v2": (simulator.client_id, simulator.client_secret),
+        }
+        login, password = keys[version]
+        yield {"host": simulator.url, "login": login, "password": password}, session_id
 
 
 def move_later(simulator: Simulator, session_id: str) -> None:
@@ -62,7 +71,8 @@ def move_later(simulator: Simulator, session_id: str) -> None:
     }
     simulator.play(
         {
-            "when": {"path": f"/{session_id}/$", "after_requests": REQUESTS_BEFORE_THE_CHANGE},
+            # The route of one session in API v1, and in API v2.
+            "when": {"path": f"/{session_id}/$|/paths/sessions$", "after_requests": REQUESTS_BEFORE_THE_CHANGE},
             "do": {"edit": {"session": session_id, "fields": dates}},
         }
     )
@@ -85,13 +95,13 @@ def print_requests(simulator: Simulator, session_id: str) -> None:
 
 
 @contextlib.contextmanager
-def real_service() -> Iterator[tuple[dict[str, str], str]]:
+def real_service(version: str) -> Iterator[tuple[dict[str, str], str]]:
     """Yield the connection to the real 360Learning, and the session's ID; somebody has to move the session there."""
-    session_id, company_id, api_key = (os.environ[name] for name in CREDENTIALS)
+    session_id, login, password = (os.environ[name] for name in CREDENTIALS[version])
     host = os.environ.get("LEARNING360_HOST", "https://app.360learning.com")
     say(f"  360Learning   {host}")
     say(f"  to do         move a date of session {session_id} in 360Learning; the demo waits for an hour")
-    yield {"host": host, "login": company_id, "password": api_key}, session_id
+    yield {"host": host, "login": login, "password": password}, session_id
 
 
 def set_up_airflow(home: str) -> None:
@@ -152,15 +162,22 @@ def print_mails(server: MailServer) -> bool:
 
 def main() -> int:
     started = time.monotonic()
-    is_real = all(os.environ.get(name) for name in CREDENTIALS)
+    version = os.environ.get("API_VERSION") or "v1"
+    if version not in CREDENTIALS:
+        say(f"API_VERSION is {version!r}. Use v1 or v2.")
+        return 1
+    is_real = all(os.environ.get(name) for name in CREDENTIALS[version])
     say("360Learning provider for Apache Airflow: wait for a change, then act")
     say()
     with (
-        real_service() if is_real else simulated_service() as (connection, session_id),
+        real_service(version) if is_real else simulated_service(version) as (connection, session_id),
         MailServer() as mail_server,
         tempfile.TemporaryDirectory() as home,
     ):
-        os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps({"conn_type": "learning360", **connection})
+        extra = {"api_version": version}
+        os.environ["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps(
+            {"conn_type": "learning360", "extra": extra, **connection}
+        )
         os.environ["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail_server.connection)
         set_up_airflow(home)
         reminder_dags.plan(session_id)

@@ -88,9 +88,11 @@ def run(port: int, home: Path, dags: Path) -> None:
     say(f"Starting a local Airflow on port {port}. Another port: make airflow PORT={port + 1}\n")
     with Simulator(log=sys.stdout) as simulator, MailServer(say_mail) as mail:
         say(f"  simulator     {simulator.url} stands in for 360Learning: connection learning360_default")
+        say("                the same sessions through API v2: connection learning360_v2")
         say(f"  mail server   127.0.0.1:{mail.port} keeps all mails on this machine: connection smtp_default")
         environment = {**os.environ, **settings(port, home, dags)}
         environment["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps(connection_to(simulator))
+        environment["AIRFLOW_CONN_LEARNING360_V2"] = json.dumps(connection_to_v2(simulator))
         environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail.connection)
         migrate(environment, log)
         say(f"  database      {shorten(home / DATABASE)}")
@@ -159,6 +161,11 @@ def connection_to(simulator: Simulator) -> dict[str, str]:
         "login": simulator.company_id,
         "password": simulator.api_key,
     }
+
+
+def connection_to_v2(simulator: Simulator) -> dict[str, Any]:
+    keys = {"login": simulator.client_id, "password": simulator.client_secret}
+    return {**connection_to(simulator), **keys, "extra": {"api_version": "v2"}}
 
 
 def settings(port: int, home: Path, dags: Path) -> dict[str, str]:

@@ -33,7 +33,7 @@ class SimulatorProcess:
 
     company_id = "demo-company"
     api_key = "demo-key"
-    client_id = "36003600360036003600360036003600"
+    client_id = "3600" * 8
     client_secret = "demo-secret"
 
     def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360, today: str = "2026-06-01") -> None:
@@ -83,6 +83,12 @@ class SimulatorProcess:
     def connection(self) -> dict[str, str]:
         """An Airflow connection to it."""
         return {"conn_type": "learning360", "host": self.url, "login": self.company_id, "password": self.api_key}
+
+    @property
+    def connection_v2(self) -> dict[str, Any]:
+        """An Airflow connection to its API v2."""
+        keys = {"login": self.client_id, "password": self.client_secret, "extra": {"api_version": "v2"}}
+        return {**self.connection, **keys}
 
     @property
     def session_ids(self) -> list[str]:

@@ -67,7 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "360Learning",
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port"],
-                    "relabeling": {"login": "Company ID", "password": "API key"},
+                    "relabeling": {"login": "Company ID / client ID", "password": "API key / client secret"},
                     "placeholders": {
                         "host": "https://app.360learning.com",
                         "login": "60b8d2956e20ae1a0f8e44f1",
@@ -75,9 +75,14 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "conn-fields": {
+                    "api_version": {
+                        "label": "API version",
+                        "description": "v1, or v2: the sessions of paths, with client ID and client secret. Default: v1.",
+                        "schema": {"type": ["string", "null"], "enum": ["v1", "v2"]},
+                    },
                     "auth": {
                         "label": "Authentication",
-                        "description": "How the API key is sent: in headers, in the query, or exchanged for an oauth2 token. Default: headers.",
+                        "description": "How the API key is sent: in headers, in the query, or exchanged for an oauth2 token. API v2 has oauth2 only. Default: headers.",
                         "schema": {"type": ["string", "null"], "enum": ["headers", "query", "oauth2"]},
                     },
                     "timeout": {
@@ -129,6 +134,11 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Requests per second",
                         "description": "Most requests per second of one triggerer through this connection, for all waiters and watchers. Default: 10.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1},
+                    },
+                    "missing_poll_interval": {
+                        "label": "Missing-session interval",
+                        "description": "Seconds between complete lists of all sessions, which show the deleted ones. API v1 has no other lists, so that it reads one at each poll. Default: 3600.0.",
+                        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 2592000.0},
                     },
                     "verify": {
                         "label": "Verify TLS",

@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_learning360.api.contract import POLICIES, Drift, find_drift, report_drift
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.api.v2.documents import ALL_KEYS, build_coverage
 
 FULL: dict[str, Any] = {
     "_id": "60b8d2956e20ae1a0f8e44f1",
@@ -128,3 +129,13 @@ def test_drift_names_fields_and_never_people() -> None:
     found = drift(mail="ann@example.com", users=[{"login": "ann@example.com"}])
     assert "login" in str(found)
     assert "ann" not in str(found)
+
+
+def test_fields_of_one_version_are_drift_in_the_other() -> None:
+    differing: dict[str, Any] = {"pathId": "1", "users": [{"_id": "1", "status": "invited"}]}
+    assert drift(**differing) == Drift(unknown=("pathId", "users[].status"))
+    session = ProgramSession.from_json({**FULL, **differing})
+    assert not find_drift(session.with_coverage(build_coverage(ALL_KEYS)))
+    # Still drift: a field of a learner that neither version documents.
+    session = ProgramSession.from_json({**FULL, "users": [{"_id": "1", "badge": 2}]})
+    assert find_drift(session.with_coverage(build_coverage(ALL_KEYS))) == Drift(unknown=("users[].badge",))

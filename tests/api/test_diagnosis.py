@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_learning360.api.diagnosis import diagnose
+from airflow_provider_learning360.api.credentials import CLIENT_KEYS
+from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixConnectionError,
@@ -47,3 +48,10 @@ def test_key_company_host_network_and_time_out_are_distinguished() -> None:
 
 def test_invalid_settings_are_shown_as_they_are() -> None:
     assert diagnose(SettingsError("observed")) == "observed"
+
+
+def test_keys_have_the_names_that_360learning_gives_them() -> None:
+    assert diagnose(CASES["wrong key"][0], CLIENT_KEYS).startswith("Wrong client secret, or")
+    assert diagnose(CASES["wrong company"][0], CLIENT_KEYS).startswith("Wrong client ID.")
+    assert accepted("https://x", 0.5, CLIENT_KEYS) == "https://x accepted client ID and client secret in 500 ms."
+    assert accepted("https://x", 0.5) == "https://x accepted company ID and API key in 500 ms."

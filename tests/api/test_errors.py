@@ -60,6 +60,17 @@ def test_error_needs_only_its_message(kind: type[LearningError]) -> None:
     assert [getattr(error, name) for name in DETAILS] == [None] * len(DETAILS)
 
 
+def test_scope_survives_json_pickle_and_notes() -> None:
+    error = ForbiddenError("no", code="invalid_scope").with_note("It is missing.", scope="users:read")
+    crossed = LearningError.from_dict(json.loads(json.dumps(error.to_dict())))
+    for copy in (crossed, pickle.loads(pickle.dumps(error)), error.with_note("More.")):
+        assert (type(copy), copy.scope, copy.code) == (ForbiddenError, "users:read", "invalid_scope")
+
+
+def test_error_without_a_scope_is_read_by_earlier_versions() -> None:
+    assert "scope" not in ForbiddenError("no").to_dict()
+
+
 def test_error_of_a_newer_version_is_still_an_error() -> None:
     error = LearningError.from_dict({"type": "FromTheFutureError", "message": "what happened", "status": 418})
     assert type(error) is LearningError

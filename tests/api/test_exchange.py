@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,6 +51,7 @@ class Transport:
     budget: RetryBudget = field(default_factory=RetryBudget)
     jitter: float = 0.0
     seconds_to_send: float = 0.0
+    key_hint: str = ""
     tokens: int = 0
     clock: float = 0.0
     sent: list[Request] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Transport:
             monotonic=lambda: self.clock,
             now=lambda: START + timedelta(seconds=self.clock),
             jitter=lambda: self.jitter,
+            key_hint=self.key_hint,
         )
         steps, result = exchange(call, context), None
         while True:
@@ -410,3 +413,35 @@ def test_response_that_echoes_the_secrets_is_redacted(mode: str, status: int) ->
         transport.run()
     assert [word for word in (KEY, "jane") if word in str(caught.value)] == []
     assert mode != "oauth2" or "token-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["headers", "query", "oauth2"])
+@pytest.mark.parametrize(("status", "kind"), [(401, UnauthorizedError), (403, ForbiddenError)])
+def test_hint_is_added_until_a_request_succeeds(mode: str, status: int, kind: type[LearningError]) -> None:
+    transport = Transport([status, status, status, 200, status], mode, key_hint="Other keys.")
+    assert str(transport.fails(kind)).endswith("Other keys.")
+    transport.script[:] = [status]
+    assert str(transport.fails(kind)).endswith("Other keys.")
+    transport.script[:] = [200]
+    transport.run()
+    transport.script[:] = [status]
+    assert "Other keys." not in str(transport.fails(kind))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "call", "works"),
+    [
+        (404, GET, True),
+        (500, GET, False),
+        (400, GET, False),
+        (TimedOutError("slow"), GET, False),
+        (401, replace(GET, any_status=True), False),
+        (200, replace(GET, any_status=True), True),
+        (200, replace(GET, signed=False), False),
+    ],
+)
+def test_only_accepted_requests_show_that_keys_work(outcome: Outcome, call: Call[Any], works: bool) -> None:
+    transport = Transport([outcome], budget=RetryBudget(attempts=1))
+    with contextlib.suppress(LearningError):
+        transport.run(call)
+    assert transport.credentials.have_worked is works

@@ -96,9 +96,9 @@ def test_plain_http_is_allowed_to_this_machine_or_on_request() -> None:
 @pytest.mark.parametrize(
     ("login", "password", "words"),
     [
-        ("", KEY, ["Company ID is missing", "'login'"]),
+        ("", KEY, ["company ID is missing", "'login'"]),
         ("company", None, ["API key is missing", "'password'"]),
-        ("  ", "\n", ["Company ID is missing", "API key is missing"]),
+        ("  ", "\n", ["company ID is missing", "API key is missing"]),
     ],
 )
 def test_missing_credential_has_its_name_in_the_form(login: str, password: str | None, words: list[str]) -> None:
@@ -210,7 +210,7 @@ def test_form_shows_the_default_and_stores_none() -> None:
 
 
 def test_form_labels_login_and_password_with_the_vendors_words() -> None:
-    assert form_behaviour()["relabeling"] == {"login": "Company ID", "password": "API key"}
+    assert form_behaviour()["relabeling"] == {"login": "Company ID / client ID", "password": "API key / client secret"}
 
 
 @pytest.mark.parametrize(
@@ -295,3 +295,36 @@ def test_proxy_password_beyond_latin_1_is_refused_and_not_shown(proxy: str) -> N
     with pytest.raises(SettingsError) as raised:
         settings(proxies=proxy)
     assert proxy not in everything_of(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "login", "hint"),
+    [
+        ("v2", "5f8d3e2a1b4c6d7e8f9a0b1c", "company ID of API v1"),
+        ("v2", "5F8D3E2A1B4C6D7E8F9A0B1C", "company ID of API v1"),
+        ("v1", "ab" * 16, "client ID of API v2"),
+        ("v1", "5f8d3e2a1b4c6d7e8f9a0b1c", ""),
+        ("v2", "ab" * 16, ""),
+        ("v1", "demo-company", ""),
+        ("v2", "demo-client", ""),
+        ("v2", "5f8d3e2a1b4c6d7e8f9a0b1cff", ""),
+    ],
+)
+def test_keys_of_another_version_are_recognized_by_the_id(version: str, login: str, hint: str) -> None:
+    settings = LearningSettings.from_connection("acme", login=login, password=KEY, extra={"api_version": version})
+    assert hint in settings.key_hint
+    assert bool(hint) == bool(settings.key_hint)
+
+
+def test_keys_have_the_names_of_the_version() -> None:
+    names = {}
+    for version in ("v1", "v2"):
+        settings = LearningSettings.from_connection("acme", login="x", password=KEY, extra={"api_version": version})
+        names[version] = tuple(settings.key_names)
+        assert settings.credentials().key_names == settings.key_names
+    assert names == {"v1": ("company ID", "API key"), "v2": ("client ID", "client secret")}
+
+
+def test_missing_keys_have_the_names_of_the_version() -> None:
+    with pytest.raises(SettingsError, match=r"the client ID is missing .* the client secret is missing"):
+        LearningSettings.from_connection("acme", extra={"api_version": "v2"})

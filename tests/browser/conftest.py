@@ -50,7 +50,13 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProces
     """An API server, and a database with the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     extra = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False"}
-    one = Airflow(home, {"academy": simulator.connection, "learning360_default": simulator.connection}, DAGS, extra)
+    connections = {
+        "academy": simulator.connection,
+        "learning360_default": simulator.connection,
+        "learning360_v2": simulator.connection_v2,
+        "swapped": {**simulator.connection_v2, "extra": {"auth": "oauth2"}},
+    }
+    one = Airflow(home, connections, DAGS, extra)
     one.command("db", "migrate")
     # Airflow watches an asset after its DAG was parsed twice.
     one.command("dags", "reserialize")

@@ -72,6 +72,33 @@ def test_reader_gets_from_a_connection_to_a_workflow(
     assert browser_page.errors == []
 
 
+def test_page_shows_a_session_of_api_v2(
+    browser_page: BrowserPage, simulator: SimulatorProcess, session_id: str
+) -> None:
+    page = browser_page.open("#connection=learning360_v2")
+    page.locator("#test-connection").click()
+    expect(page.locator("#connection-result")).to_contain_text("accepted")
+    request(page, simulator.session_ids[1])
+    expect(page.locator("#request-summary")).to_contain_text("GET /api/v2/paths/sessions (+")
+    tree = page.locator("#tree")
+    for words in ("startDate", "pathId", "ID of the path of the session", "All steps of the path"):
+        expect(tree).to_contain_text(words)
+    expect(page.locator("#drift")).not_to_contain_text("missing")
+    assert "not documented" not in shown(page.locator("#drift"))
+    people = people_of(simulator, simulator.session_ids[1])
+    page.locator("#expand-all").click()
+    assert [one for one in people if one in shown(page)] == []
+    browser_page.shoot("page-v2")
+    assert browser_page.errors == []
+
+
+def test_page_says_that_the_keys_are_of_another_version(browser_page: BrowserPage) -> None:
+    page = browser_page.open("#connection=swapped")
+    page.locator("#test-connection").click()
+    expect(page.locator("#connection-result")).to_contain_text("looks like a client ID of API v2")
+    browser_page.shoot("page-swapped")
+
+
 def test_names_with_markup_stay_text(browser_page: BrowserPage, session_id: str) -> None:
     page = browser_page.open()
     page.on("dialog", lambda dialog: pytest.fail(f"a script of a name ran: {dialog.message}"))

@@ -92,7 +92,7 @@ def test_unreadable_variable_is_an_error(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"login": ""}, ["Company ID", "login"]),
+        ({"login": ""}, ["company ID", "login"]),
         ({"password": None}, ["API key", "password"]),
         ({"extra": {"colour": "blue"}}, ["colour", "auth", "timeout"]),
         ({"extra": {"auth": "basic"}}, ["auth", "headers", "query", "oauth2"]),
@@ -196,7 +196,7 @@ def test_form_exists_on_older_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "30" in widgets["timeout"].description
     behaviour = LearningHook.get_ui_field_behaviour()
     assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
-    assert behaviour["relabeling"] == {"login": "Company ID", "password": "API key"}
+    assert behaviour["relabeling"] == {"login": "Company ID / client ID", "password": "API key / client secret"}
     assert behaviour["hidden_fields"] == ["schema", "port"]
 
 

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Fields that name people, or may. Their values are compared, but never stored or shown.
-PEOPLE_FIELDS = frozenset({"author", "tutors", "users", "customFields"})
+PEOPLE_FIELDS = frozenset(
+    {"author", "tutors", "users", "customFields"}
+    # Of API v2: IDs of people.
+    | {"mainInstructorId", "instructorIds", "authorId", "coAuthorIds", "translations"}
+)
 # Characters. A longer value is stored as a fingerprint: watermarks are kept in the database.
 MAX_VALUE_LENGTH = 500
 

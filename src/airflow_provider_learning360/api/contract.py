@@ -74,11 +74,12 @@ def find_drift(session: ProgramSession) -> Drift:
     """
     sent = session.sent_fields().keys()
     coverage = session.coverage
-    unknown = [name for name in session.model_extra or {} if name not in coverage.own_fields]
+    unknown = list(session.model_extra or {})
     for field, part in _PARTS.items():
         items: Iterable[Mapping[str, Any]] = getattr(session, _ATTRIBUTES[field]) or ()
         unknown += [f"{field}[].{name}" for name in _keys(items) - set(part.__annotations__)]
     unknown += [f"requirements.{name}" for name in set(session.requirements or ()) - set(Requirements.__annotations__)]
+    unknown = [name for name in unknown if name not in coverage.own_fields]
     documented = set(ProgramSession.field_names())
     missing = (documented if coverage.expected is None else documented & coverage.expected) - sent - _CONDITIONAL
     types = {module.get("type") for module in session.modules or ()} - MODULE_TYPES - {None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, urljoin, urlsplit
 
 from airflow_provider_learning360.api.errors import RedirectError, redact
@@ -58,6 +58,22 @@ class Token:
         return now < self.received_at + self.lifetime - lead
 
 
+class KeyNames(NamedTuple):
+    """
+    What 360Learning calls the two keys of a connection.
+
+    :param id: Name of the login.
+    :param secret: Name of the password.
+    """
+
+    id: str
+    secret: str
+
+
+COMPANY_KEYS = KeyNames("company ID", "API key")
+CLIENT_KEYS = KeyNames("client ID", "client secret")
+
+
 @dataclass
 class Credentials:
     """
@@ -68,6 +84,8 @@ class Credentials:
     :param api_key: API key.
     :param token: The OAuth2 token in use; only in mode `oauth2`; default none.
     :param version_headers: Headers of every signed request that say which version of the API it means; default none.
+    :param key_names: What 360Learning calls the keys; default company ID and API key.
+    :param have_worked: Whether the API has accepted a request with these keys; default False.
     """
 
     mode: AuthMode
@@ -75,6 +93,8 @@ class Credentials:
     api_key: str = field(repr=False)
     token: Token | None = field(default=None, repr=False)
     version_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_names: KeyNames = field(default=COMPANY_KEYS, repr=False)
+    have_worked: bool = field(default=False, repr=False, compare=False)
     _previous_token: Token | None = field(default=None, init=False, repr=False, compare=False)
     _has_warned: bool = field(default=False, init=False, repr=False, compare=False)
 

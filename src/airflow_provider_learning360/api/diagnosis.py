@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_learning360.api.credentials import COMPANY_KEYS, KeyNames
 from airflow_provider_learning360.api.errors import (
     FixConnectionError,
     LearningError,
@@ -15,32 +16,34 @@ from airflow_provider_learning360.api.errors import (
 )
 
 
-def diagnose(error: LearningError) -> str:
+def diagnose(error: LearningError, names: KeyNames = COMPANY_KEYS) -> str:
     """
     Say what is probably wrong, then what was observed.
 
-    :param error: The error of the test, which exchanges the keys for a token.
+    :param error: The error of the test, which exchanges the keys for a token and uses them.
+    :param names: What 360Learning calls the keys; default company ID and API key.
     :returns: Two sentences, or the error itself where that already says what to do.
     """
-    return str(error) if isinstance(error, SettingsError) else f"{_suspect(error)} {error}"
+    return str(error) if isinstance(error, SettingsError) else f"{_suspect(error, names)} {error}"
 
 
-def accepted(host: str, seconds: float) -> str:
+def accepted(host: str, seconds: float, names: KeyNames = COMPANY_KEYS) -> str:
     """
     Say that the test succeeded.
 
     :param host: Base URL of the connection.
     :param seconds: How long the test took.
+    :param names: What 360Learning calls the keys; default company ID and API key.
     :returns: One sentence.
     """
-    return f"{host} accepted company ID and API key in {seconds * 1000:.0f} ms."
+    return f"{host} accepted {names.id} and {names.secret} in {seconds * 1000:.0f} ms."
 
 
-def _suspect(error: LearningError) -> str:
+def _suspect(error: LearningError, names: KeyNames) -> str:
     if isinstance(error, UnauthorizedError):
         if error.code == "invalid_request":
-            return "Wrong company ID."
-        return "Wrong API key, or a key of another company."
+            return f"Wrong {names.id}."
+        return f"Wrong {names.secret}, or a key of another company."
     if isinstance(error, RedirectError):
         return "Wrong host."
     if isinstance(error, TimedOutError):

@@ -29,7 +29,8 @@ class FieldDoc:
     people: bool = False
 
 
-# In the order of the models. A path leads to an inner field: `users[].mail`, `requirements.courses`.
+# In the order of the models, fields of API v2 last.
+# A path leads to an inner field: `users[].mail`, `requirements.courses`.
 DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "_id": FieldDoc("text", "ID of the session, the one field that is always sent."),
     "name": FieldDoc("text", "Name of the session; often with spaces or line breaks around it."),
@@ -66,8 +67,34 @@ DOCUMENTATION: Mapping[str, FieldDoc] = MappingProxyType({
     "users[].mail": FieldDoc("text", "Mail address of the learner: a login, not always a real address.", people=True),
     "users[].firstName": FieldDoc("text", "First name of the learner; usually not in a session.", people=True),
     "users[].lastName": FieldDoc("text", "Last name of the learner; usually not in a session.", people=True),
+    "users[].status": FieldDoc("text", "Sent by API v2 if the user is not active: deleted or invited.", people=True),
     "skills": FieldDoc("list of texts", "IDs of the session's skills; known only from 360Learning's changelog."),
     "validateRegistrations": FieldDoc("true/false", "Not documented; perhaps whether registrations need approval."),
+    # Of API v2 only: fields of the session, and of its path.
+    "pathId": FieldDoc("text", "ID of the path of the session; API v2 only."),
+    "createdAt": FieldDoc("date", "When the session was created, in UTC; API v2 only."),
+    "groupId": FieldDoc("text", "ID of the group that owns the session; API v2 only."),
+    "mainInstructorId": FieldDoc("text", "ID of the main instructor, one of the tutors; API v2 only.", people=True),
+    "instructorIds": FieldDoc("list of texts", "IDs of the other instructors; API v2 only.", people=True),
+    "isAudienceBuilder": FieldDoc("true/false", "Whether rules of an audience choose the learners; API v2 only."),
+    "rootSessionId": FieldDoc("text", "ID of the session that contains this one; API v2 only."),
+    "additionalInformation": FieldDoc("text", "Free text about the session, the same as sessionCustom; API v2 only."),
+    "registrationRequestValidation": FieldDoc("text", "Who approves registrations, or disabled; API v2 only."),
+    "registrationRequestSetting": FieldDoc("any", "How registrations are handled; API v2 only, not documented."),
+    "automaticReenrollment": FieldDoc("object", "When learners are enrolled again; API v2 only."),
+    "ipFiltering": FieldDoc("object", "From which networks the session can be opened; API v2 only."),
+    "steps": FieldDoc("list of objects", "All steps of the path, with their settings; API v2 only."),
+    "options": FieldDoc("object", "The settings of the path; API v2 only."),
+    "authorId": FieldDoc("text", "ID of the author of the path; API v2 only.", people=True),
+    "coAuthorIds": FieldDoc("list of texts", "IDs of the co-authors of the path; API v2 only.", people=True),
+    "certificateId": FieldDoc("text", "ID of the certificate that the path awards; API v2 only."),
+    "coverPicture": FieldDoc("any", "The cover picture of the path, probably as an ID; API v2 only."),
+    "defaultLang": FieldDoc("text", "Language that learners see first, as a code such as pt_BR; API v2 only."),
+    "sourceLang": FieldDoc("text", "Language in which the path was written, as a code; API v2 only."),
+    "estimatedDuration": FieldDoc("object", "Expected duration of the path, with its unit; API v2 only."),
+    "estimatedWeeklyCommitment": FieldDoc("object", "Expected time per week for the path; API v2 only."),
+    "status": FieldDoc("text", "Whether the path is published or archived; API v2 only."),
+    "translations": FieldDoc("list of objects", "The translations of the path; API v2 only.", people=True),
 })  # fmt: skip
 
 # Paths that have documented fields of their own: `""` is the session, `users[]` a learner.

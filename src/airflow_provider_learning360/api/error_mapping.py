@@ -6,6 +6,7 @@ import errno
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.credentials import COMPANY_KEYS, KeyNames
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.errors import (
     ContractError,
@@ -52,7 +53,13 @@ MAX_READ = 64 * 1024
 
 
 def error_from_response(
-    request: Request, response: Response, *, connection: str, secrets: tuple[str, ...], now: datetime
+    request: Request,
+    response: Response,
+    *,
+    connection: str,
+    secrets: tuple[str, ...],
+    now: datetime,
+    key_names: KeyNames = COMPANY_KEYS,
 ) -> LearningError | None:
     """
     Map a response to an error, or to None if it is a success.
@@ -62,6 +69,7 @@ def error_from_response(
     :param connection: Name of the connection, for the error.
     :param secrets: What must not appear in the error.
     :param now: The present time, for a `Retry-After` that is a date.
+    :param key_names: What 360Learning calls the keys; default company ID and API key.
     :returns: The error, by what to do next.
     """
     if response.is_success:
@@ -71,7 +79,7 @@ def error_from_response(
     text = "" if b"access_token" in response.body else response.body[:MAX_READ].decode("utf-8", "replace")
     shown = redact(code or text, secrets)
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
-    kind, advice = _meaning(request, response.status, code, retry_after, connection)
+    kind, advice = _meaning(request, response.status, code, retry_after, connection, key_names)
     details = f": {shown}" if shown else ""
     cut = " Its text was longer than max_error_bytes, and was cut." if response.is_cut else ""
     return kind(
@@ -199,15 +207,15 @@ def _operating_system_error(error: BaseException) -> OSError | None:
 
 
 def _meaning(
-    request: Request, status: int, code: str | None, retry_after: float | None, connection: str
+    request: Request, status: int, code: str | None, retry_after: float | None, connection: str, names: KeyNames
 ) -> tuple[type[LearningError], str]:
     if status == 400 and code == "invalid_request" and request.path.endswith("/oauth2/token"):
-        return UnauthorizedError, f"Check the company ID of {connection}."
+        return UnauthorizedError, f"Check the {names.id} of {connection}."
     # "Not found" is a 404, or a 400 with such a code.
     if status == 404 or (status == 400 and code is not None and code.lower().replace("_", "").endswith("notfound")):
         return NotFoundError, f"Check the ID, and that it belongs to the company of {connection}."
     if status == 401:
-        return UnauthorizedError, f"Check company ID, API key and host of {connection}."
+        return UnauthorizedError, f"Check {names.id}, {names.secret} and host of {connection}."
     if status == 403:
         return ForbiddenError, f"The credentials of {connection} are valid but may not do this."
     if status == 429:

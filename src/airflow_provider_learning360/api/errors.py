@@ -24,7 +24,7 @@ __all__ = [
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
@@ -71,6 +71,7 @@ class ErrorDetails(TypedDict):
     status: int | None
     code: str | None
     retry_after: float | None
+    scope: NotRequired[str]
 
 
 class ErrorDict(ErrorDetails):
@@ -92,6 +93,7 @@ class LearningError(Exception):
     :param status: HTTP status of the response; default none arrived.
     :param code: The API's own error code or message; default none.
     :param retry_after: Seconds that the server asked to wait; default none.
+    :param scope: The scope of API v2 that is missing; default none.
     """
 
     retryable = False
@@ -105,6 +107,7 @@ class LearningError(Exception):
         status: int | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        scope: str | None = None,
     ) -> None:
         self.message = "\n".join(map(printable, message.splitlines()))
         super().__init__(self.message)
@@ -113,15 +116,20 @@ class LearningError(Exception):
         self.status = status
         self.code = code and sanitize_text(code)
         self.retry_after = _seconds(retry_after)
+        self.scope = scope
 
-    def with_note(self, note: str) -> LearningError:
+    def with_note(self, note: str, *, scope: str | None = None) -> LearningError:
         """
         Return the same error with a sentence added to its message.
 
         :param note: The sentence.
+        :param scope: The scope of API v2 that is missing; default that of this error.
         :returns: The new error.
         """
-        return type(self)(f"{self.message} {note}", **self._details())
+        details = self._details()
+        if scope is not None:
+            details["scope"] = scope
+        return type(self)(f"{self.message} {note}", **details)
 
     def to_dict(self) -> ErrorDict:
         """
@@ -144,13 +152,15 @@ class LearningError(Exception):
         return kind(details.pop("message"), **details)
 
     def _details(self) -> ErrorDetails:
-        return {
+        details: ErrorDetails = {
             "method": self.method,
             "path": self.path,
             "status": self.status,
             "code": self.code,
             "retry_after": self.retry_after,
         }
+        # Only where it is known: readers of an earlier version do not take it.
+        return details if self.scope is None else {**details, "scope": self.scope}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Airflow pickles exceptions between processes; the default would lose the details.

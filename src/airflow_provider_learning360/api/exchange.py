@@ -16,6 +16,7 @@ from airflow_provider_learning360.api.error_mapping import error_from_response
 from airflow_provider_learning360.api.errors import (
     ForbiddenError,
     LearningError,
+    NotFoundError,
     RateLimitedError,
     RedirectError,
     UnauthorizedError,
@@ -101,6 +102,7 @@ class Read(Generic[T]):
             connection=context.connection,
             secrets=context.credentials.secrets,
             now=context.now(),
+            key_names=context.credentials.key_names,
         )
         if error is not None and not self.call.any_status:
             return error
@@ -128,7 +130,7 @@ class CallContext:
     :param jitter: Returns a random number from 0 to 1.
     :param limits: For each kind of call, how much of a response is read; default `DEFAULT_LIMITS`.
     :param deadline: Reading of the monotonic clock, in seconds, at which the call must end; default none.
-    :param key_hint: What is probably wrong with the keys, if the API refuses a new token; default nothing.
+    :param key_hint: What is probably wrong with the keys, if the API refuses the first request; default nothing.
     """
 
     host: str
@@ -181,9 +183,18 @@ def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
     if isinstance(response, LearningError):
         return response
     result: T | LearningError = yield Read(call, response, context)
-    if just_fetched and context.key_hint and isinstance(result, UnauthorizedError | ForbiddenError):
+    if call.signed and _shows_that_keys_work(response, result):
+        credentials.have_worked = True
+    # Keys of both versions of the API get a token, so that a token proves nothing.
+    if isinstance(result, UnauthorizedError | ForbiddenError) and context.key_hint and not credentials.have_worked:
         return result.with_note(context.key_hint)
     return result
+
+
+def _shows_that_keys_work(response: Response, result: Any) -> bool:
+    if isinstance(result, LearningError):
+        return isinstance(result, NotFoundError)
+    return response.is_success  # a call may take any status
 
 
 def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Response | LearningError]:

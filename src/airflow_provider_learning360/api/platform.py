@@ -107,7 +107,7 @@ class AccessCheck:
 
     :param name: What is read, such as `paths:read`.
     :param granted: Whether it may be read; None if that could not be found out.
-    :param detail: What is lost without it, or what was read.
+    :param detail: The rest of the sentence that begins with the name: what was read, or what is lost.
     """
 
     name: str
@@ -138,6 +138,8 @@ class SessionPoll(ABC):
 class Platform(ABC):
     """One version of 360Learning's API, with the settings of one connection and what was read through it so far."""
 
+    # For people, and for the command that compares the versions; nothing else asks for it.
+    version: ApiVersion
     # Up to this many watched sessions are polled one by one; for more, one request asks for all.
     single_poll_limit: int = 10
 

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_learning360.api.credentials import Credentials
+from airflow_provider_learning360.api.credentials import CLIENT_KEYS, COMPANY_KEYS, Credentials, KeyNames
 from airflow_provider_learning360.api.errors import SettingsError
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Kind, Limits
 from airflow_provider_learning360.api.retries import RetryBudget
@@ -56,6 +56,7 @@ _COMPANY_ID = re.compile(r"[0-9a-fA-F]{24}")
 _CLIENT_ID = re.compile(r"[0-9a-fA-F]{32}")
 # Headers of every call but the token's.
 VERSION_HEADERS: dict[str, dict[str, str]] = {"v1": {}, "v2": {"360-api-version": "v2.0"}}
+KEY_NAMES = {"v1": COMPANY_KEYS, "v2": CLIENT_KEYS}
 # Other names of two settings, from the HTTP provider.
 SYNONYMS = {"verify_ssl": "verify", "proxy": "proxies"}
 
@@ -86,12 +87,14 @@ class LearningSettings(BaseModel):
 
     host: str = Field(EU_HOST, title="Host", description=f"EU `{EU_HOST}`, US `{US_HOST}`, or any other address.")
     company_id: str = Field(
-        min_length=1, title="Company ID", description="Shown under Settings > API. For API v2, the client ID."
+        min_length=1,
+        title="Company ID / client ID",
+        description="API v1: the company ID. API v2: the client ID. Shown under Settings > API.",
     )
     api_key: SecretStr = Field(
         min_length=1,
-        title="API key",
-        description="Made and shown once under Settings > API. For API v2, the client secret.",
+        title="API key / client secret",
+        description="API v1: the API key. API v2: the client secret. Shown once under Settings > API.",
     )
     api_version: Literal["v1", "v2"] = Field(
         "v1",
@@ -289,7 +292,7 @@ class LearningSettings(BaseModel):
         try:
             settings = cls(**values, host=base_url(host, schema, port, connection), connection=connection)
         except ValidationError as error:
-            problem = _readable(error)
+            problem = _readable(error, KEY_NAMES["v2" if values.get("api_version") == "v2" else "v1"])
         else:
             return settings._refuse_cleartext()
         raise SettingsError(f"{connection} is not usable: {problem}")
@@ -324,7 +327,13 @@ class LearningSettings(BaseModel):
             self.company_id,
             self.api_key.get_secret_value(),
             version_headers=VERSION_HEADERS[self.api_version],
+            key_names=self.key_names,
         )
+
+    @property
+    def key_names(self) -> KeyNames:
+        """What 360Learning calls login and password, for errors."""
+        return KEY_NAMES[self.api_version]
 
     @property
     def key_hint(self) -> str:
@@ -487,14 +496,14 @@ def _switch_or_path(value: Any) -> Any:
     return words.get(str(value).strip().lower(), value)
 
 
-def _readable(error: ValidationError) -> str:
+def _readable(error: ValidationError, names: KeyNames) -> str:
     """Say which settings are not valid and why, without their values."""
     # Not `describe_problem` of input_errors.py, which shows values to the author of a file: a setting may be a secret.
     problems = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(detail["loc"][0])
-        label = LearningSettings.model_fields[name].title or name
         if name in FORM_FIELDS and detail["type"] in ("string_too_short", "too_short"):
+            label = names.id if name == "company_id" else names.secret
             problems.append(f"the {label} is missing (form field {FORM_FIELDS[name]!r}).")
         else:
             problems.append(f"{name}: {detail['msg'].removeprefix('Value error, ')}.")

@@ -25,4 +25,4 @@ def build_platform(settings: LearningSettings, monotonic: Callable[[], float]) -
         return PlatformV2(settings.host, monotonic, settings.missing_poll_interval)
     from airflow_provider_learning360.api.v1.platform import PlatformV1
 
-    return PlatformV1()
+    return PlatformV1(are_keys_suspicious=bool(settings.key_hint))

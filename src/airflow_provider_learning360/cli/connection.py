@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.platform import advance
 from airflow_provider_learning360.cli.errors import report_errors
 from airflow_provider_learning360.cli.output import logs_on_stderr, write
 from airflow_provider_learning360.cli.progress import show_progress
@@ -13,9 +15,11 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+
+    from airflow_provider_learning360.api.platform import Plan
 
 T = TypeVar("T")
+WIDTH = 12  # of the first column
 
 
 def check(args: Namespace) -> None:
@@ -27,37 +31,53 @@ def check(args: Namespace) -> None:
     """
     with report_errors():
         hook = LearningHook(args.learning_conn_id)
-        settings = hook.settings
-        write(f"{'connection':<12} {args.learning_conn_id}: {settings.host}, keys by {settings.auth}")
-        with show_progress("Exchanging the keys for a token"):
-            works, message = hook.test_connection()
-        write(f"{'credentials':<12} {message}", to_stderr=not works)
-        if not works or not _can_read(hook):
+        settings, version = hook.settings, hook.platform.version
+        _write("connection", f"{args.learning_conn_id}: {settings.host}, API {version}, keys by {settings.auth}")
+        if not (_test_keys(hook) and _can_read(hook)):
             raise SystemExit(1)
 
 
-def _can_read(hook: LearningHook) -> bool:
-    """Try each route that the provider reads, on the first session of the list."""
-    sessions = _try_route("sessions", hook.list_program_sessions, lambda found: f": {len(found)} program sessions")
-    if not sessions:
-        return sessions is not None
-    first = sessions[0].id
-    results = [
-        _try_route("one session", lambda: hook.get_program_session(first)),
-        _try_route("learners", lambda: hook.get_program_session_users(first), lambda found: f": {len(found)} learners"),
-        _try_route("statistics", lambda: hook.get_program_session_stats(first)),
-    ]
-    return None not in results
-
-
-def _try_route(label: str, read: Callable[[], T], describe: Callable[[T], str] = lambda _: "") -> T | None:
-    started = time.monotonic()
+def _test_keys(hook: LearningHook) -> bool:
+    """Print whether the keys are accepted; return whether it is worth trying what they may read."""
+    started, names = time.monotonic(), hook.settings.key_names
     try:
-        with logs_on_stderr(), show_progress(f"Reading: {label}"):
-            result = read()
+        with show_progress("Testing the keys"):
+            hook.check_keys()
     except LearningError as error:
-        write(f"{label:<12} cannot be read: {error}", to_stderr=True)
-        return None
-    milliseconds = (time.monotonic() - started) * 1000
-    write(f"{label:<12} can be read{describe(result)}, in {milliseconds:.0f} ms")
-    return result
+        _write("credentials", diagnose(error, names), to_stderr=True)
+        return error.scope is not None
+    _write("credentials", accepted(hook.settings.host, time.monotonic() - started, names))
+    return True
+
+
+def _can_read(hook: LearningHook) -> bool:
+    """Print what the keys may read; return whether that is everything."""
+    seconds: list[float] = []
+    with logs_on_stderr(), show_progress("Reading what the keys may read"):
+        checks = hook.run_plan(_measure(hook.platform.check_access(), seconds))
+    width = max([WIDTH, *(len(check.name) for check in checks)])
+    for check, duration in zip(checks, seconds, strict=True):
+        took = f", in {duration * 1000:.0f} ms" if check.granted else ""
+        _write(check.name.ljust(width), f"{check.detail}{took}", to_stderr=not check.granted)
+    return all(check.granted for check in checks)
+
+
+def _measure(plan: Plan[T], seconds: list[float]) -> Plan[T]:
+    """Carry out a plan; append how long each of its calls took."""
+    outcome: Any = None
+    while True:
+        try:
+            step = advance(plan, outcome)
+        except StopIteration as end:
+            done: T = end.value
+            return done
+        started = time.monotonic()
+        try:
+            outcome = yield step
+        except LearningError as error:
+            outcome = error
+        seconds.append(time.monotonic() - started)
+
+
+def _write(label: str, text: str, *, to_stderr: bool = False) -> None:
+    write(f"{label:<{WIDTH}} {text}", to_stderr=to_stderr)

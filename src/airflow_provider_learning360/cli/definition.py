@@ -14,7 +14,11 @@ SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters
 CONN_ID = Arg(
     ("--learning-conn-id",), help=f"ID of the Airflow connection (default: {DEFAULT_CONN_ID})", default=DEFAULT_CONN_ID
 )
-RAW = Arg(("--raw",), help="print the response unchanged and unchecked; needs --show-people", action="store_true")
+RAW = Arg(
+    ("--raw",),
+    help="print the response unchanged and unchecked, or several as a JSON array; needs --show-people",
+    action="store_true",
+)
 FIELD = Arg(("--field",), help="print only this field, such as startDate")
 CONTRACT = Arg(
     ("--contract",),
@@ -52,20 +56,12 @@ SIMULATOR = (
     Arg(("--api-key",), help="API key to accept (default: demo-key)", default="demo-key"),
     Arg(
         ("--client-id",),
-        help="client ID to accept for API v2 (default: 36003600360036003600360036003600)",
-        default="36003600360036003600360036003600",
+        help=f"client ID to accept for API v2 (default: {'3600' * 8})",
+        default="3600" * 8,
     ),
-    Arg(
-        ("--client-secret",),
-        help="client secret to accept for API v2 (default: demo-secret)",
-        default="demo-secret",
-    ),
+    Arg(("--client-secret",), help="client secret to accept for API v2 (default: demo-secret)", default="demo-secret"),
     Arg(("--scopes",), help="scopes of API v2 that the client has (default: all)", nargs="*", metavar="SCOPE"),
-    Arg(
-        ("--page-size",),
-        help="items in a page of any list of API v2 (default: for each list the vendor's)",
-        type=int,
-    ),
+    Arg(("--page-size",), help="items in a page of any list of API v2 (default: for each list the vendor's)", type=int),
     Arg(("--users",), help="number of users who are in no session (default: 0)", type=int, default=0),
     Arg(("--token-life",), help="lifetime of an OAuth2 token in seconds (default: 3600)", type=float, default=3600.0),
     Arg(("--scenario",), help="JSON file with scenarios that are active from the start"),
@@ -87,6 +83,10 @@ PLAN = (
         choices=("text", "json", "csv"),
         default="text",
     ),
+)
+COMPARED = (
+    Arg(("--v1",), help="ID of the Airflow connection that uses API v1", required=True, metavar="CONN_ID"),
+    Arg(("--v2",), help="ID of the Airflow connection that uses API v2", required=True, metavar="CONN_ID"),
 )
 FILE = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
 
@@ -112,9 +112,15 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="check",
-                    help="Check the credentials, the latency, and what the API key may read",
+                    help="Check the credentials, the latency, and what the keys may read",
                     func=lazy_load_command(f"{_HERE}.connection.check"),
                     args=(CONN_ID,),
+                ),
+                ActionCommand(
+                    name="compare",
+                    help="Compare a program session in API v1 and API v2, key by key; data about people is masked",
+                    func=lazy_load_command(f"{_HERE}.compare.compare"),
+                    args=(SESSION_ID, *COMPARED, SHOW_PEOPLE, ARG_OUTPUT),
                 ),
                 ActionCommand(
                     name="simulate",

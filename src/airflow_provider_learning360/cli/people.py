@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 MASK = "•••"
+MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
 DEPTH = 20  # levels of a masked field; what is deeper is one mask
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import urlencode
 
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.contract import find_drift, report_drift
-from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.credentials import remove_keys
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
 from airflow_provider_learning360.api.filters import is_within, matches_pattern
 from airflow_provider_learning360.api.models import format_date
-from airflow_provider_learning360.api.v1.calls import build_session_path
+from airflow_provider_learning360.api.platform import SessionFilter, choose_keys
 from airflow_provider_learning360.cli.errors import refuse_usage, report_errors
 from airflow_provider_learning360.cli.output import (
     logs_on_stderr,
@@ -19,7 +22,7 @@ from airflow_provider_learning360.cli.output import (
     write_rows,
     write_yaml,
 )
-from airflow_provider_learning360.cli.people import mask_people, record_request_for_people
+from airflow_provider_learning360.cli.people import MASKED, mask_people, record_request_for_people
 from airflow_provider_learning360.cli.progress import show_progress
 from airflow_provider_learning360.hooks.learning import LearningHook
 
@@ -27,9 +30,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from datetime import datetime
 
+    from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import ProgramSession
-
-_MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
 
 
 class SessionRow(TypedDict):
@@ -54,8 +56,9 @@ def get_session(args: Namespace) -> None:
             if args.show_people:
                 record_request_for_people(args)
             hook = LearningHook(args.learning_conn_id)
-            raw = hook.run(build_session_path(args.session_id)).text if args.raw else None
-            session = hook.get_program_session(args.session_id) if raw is None else None
+            raw = _read_raw(hook, args.session_id) if args.raw else None
+            keys = choose_keys(None if args.field is None else [args.field])
+            session = hook.get_program_session(args.session_id, keys) if raw is None else None
         if session is None:
             write_json_text(raw or "")
         else:
@@ -71,12 +74,43 @@ def list_sessions(args: Namespace) -> None:
     with report_errors():
         with logs_on_stderr(), show_progress("Reading the list of program sessions"):
             after = _parse_start(args.starts_after) if args.starts_after else None
-            sessions = LearningHook(args.learning_conn_id).list_program_sessions()
+            where = SessionFilter(starts_after=after)
+            sessions = LearningHook(args.learning_conn_id).list_program_sessions(where=where)
         matching = [
             one for one in sessions if matches_pattern(one.name, args.name) and is_within(one.start_date, after)
         ]
         matching.sort(key=lambda one: (one.start_date is None, one.start_date, one.id))
         write_rows([_row(one) for one in matching], args.output)
+
+
+def _read_raw(hook: LearningHook, session_id: str) -> str:
+    """Return the response as it arrived; the responses as a JSON array, if reading the session takes several."""
+    responses: list[Response] = []
+    try:
+        hook.run_plan(hook.platform.get_session(session_id), observe=responses.append)
+    except ContractError as error:
+        # A response that cannot be read is printed all the same; one with a status of an error is not.
+        if not responses or error.status not in (None, responses[-1].status):
+            raise
+    if len(responses) == 1:
+        return _text(responses[0])
+    return "[" + ",\n".join(map(_embed, responses)) + "]"
+
+
+def _embed(response: Response) -> str:
+    """Return a request and its response as JSON."""
+    request, text = response.request, _text(response)
+    query = urlencode(remove_keys(request.query), safe="[]:")
+    called = f"{request}?{query}" if query else str(request)
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        text = json.dumps(text)
+    return f'{{"request": {json.dumps(called)}, "response": {text}}}'
+
+
+def _text(response: Response) -> str:
+    return response.body.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
 def _row(session: ProgramSession) -> SessionRow:
@@ -119,7 +153,7 @@ def _print_session(session: ProgramSession, args: Namespace) -> None:
     else:
         _print_document(document, args.output or "json")
     if document != sent and (args.field is None or document[args.field] != sent.get(args.field)):
-        write(_MASKED, to_stderr=True)
+        write(MASKED, to_stderr=True)
 
 
 def _print_field(document: dict[str, Any], field: str) -> None:

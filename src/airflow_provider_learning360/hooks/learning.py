@@ -25,7 +25,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.bodies import BodyReader
-from airflow_provider_learning360.api.credentials import Credentials, is_same_origin, remove_keys
+from airflow_provider_learning360.api.credentials import COMPANY_KEYS, Credentials, is_same_origin, remove_keys
 from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.api.exchange import Authorize, Read, Send, Sleep, Step, exchange
@@ -329,18 +329,27 @@ class LearningHook(ConnectionType, HttpHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Test whether 360Learning accepts company ID and API key.
+        Test whether 360Learning accepts the keys of the connection.
 
         :returns: Whether it does, and a sentence: how long it took, or what to do.
         """
         started = time.monotonic()
+        names = COMPANY_KEYS
         try:
-            settings = self.settings
-            self._carry_out(get_token(self.credentials), budget=ONE_ATTEMPT)
-            self.run_plan(self.platform.test(), budget=ONE_ATTEMPT)
+            names = self.settings.key_names
+            self.check_keys()
         except LearningError as error:
-            return False, diagnose(error)
-        return True, accepted(settings.host, time.monotonic() - started)
+            return False, diagnose(error, names)
+        return True, accepted(self.settings.host, time.monotonic() - started, names)
+
+    def check_keys(self) -> None:
+        """
+        Exchange the keys for a token, and send the cheapest request that shows whether they are accepted; once each.
+
+        :raises LearningError: One of the two failed.
+        """
+        self._carry_out(get_token(self.credentials), budget=ONE_ATTEMPT)
+        self.run_plan(self.platform.test(), budget=ONE_ATTEMPT)
 
     def run(
         self,

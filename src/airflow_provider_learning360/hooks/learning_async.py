@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.bodies import BodyReader
+from airflow_provider_learning360.api.credentials import COMPANY_KEYS
 from airflow_provider_learning360.api.diagnosis import accepted, diagnose
 from airflow_provider_learning360.api.error_mapping import error_not_sent
 from airflow_provider_learning360.api.errors import LearningError
@@ -294,18 +295,20 @@ class LearningAsyncHook(ConnectionType, BaseHook):
 
     async def test_connection(self) -> tuple[bool, str]:
         """
-        Test whether 360Learning accepts company ID and API key.
+        Test whether 360Learning accepts the keys of the connection.
 
         :returns: Whether it does, and a sentence: how long it took, or what to do.
         """
         started = time.monotonic()
+        names = COMPANY_KEYS
         try:
             settings, credentials, _ = await self._open()
+            names = settings.key_names
             await self._carry_out(get_token(credentials), budget=ONE_ATTEMPT)
             await self.run_plan((await self.get_platform()).test(), budget=ONE_ATTEMPT)
         except LearningError as error:
-            return False, diagnose(error)
-        return True, accepted(settings.host, time.monotonic() - started)
+            return False, diagnose(error, names)
+        return True, accepted(settings.host, time.monotonic() - started, names)
 
     async def _open(self) -> tuple[LearningSettings, Credentials, aiohttp.ClientSession]:
         """Read the connection and open the client, once."""

@@ -16,9 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, conf
 from airflow.secrets.environment_variables import CONN_ENV_PREFIX, EnvironmentVariablesBackend
 
 from airflow_provider_learning360.api.errors import LearningError, SettingsError
-from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.settings import EU_HOST, US_HOST, base_url
-from airflow_provider_learning360.api.token_call import get_token
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.ui.access import may_create_connections, permitted_connections, team_argument
 from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError, failure_from_error
@@ -57,7 +55,9 @@ ALLOWED_SETTINGS = frozenset({
     "host",  # one of `VENDOR_HOSTS`
     "company_id",
     "api_key",
+    "api_version",
     "auth",
+    "missing_poll_interval",
     "requests_per_second",
     "retry_budget",
     "trust_env",  # editors of connections do not control the environment of the API server
@@ -151,14 +151,6 @@ class PageHook(LearningHook):
             _require_allowed_settings(settings)
         return _limit_settings(settings)
 
-    def request_token(self) -> None:
-        """
-        Exchange company ID and API key for a token, once. Unlike `test_connection`, raise what fails.
-
-        :raises LearningError: The exchange failed.
-        """
-        self._carry_out(get_token(self.credentials), budget=RetryBudget(attempts=1))
-
 
 def list_connections(user: BaseUser, session: Session) -> ConnectionList:
     """
@@ -182,14 +174,14 @@ def list_connections(user: BaseUser, session: Session) -> ConnectionList:
 
 def test_connection(hook: PageHook) -> ConnectionTest:
     """
-    Test a connection as Airflow's own connection test does: exchange the keys for a token.
+    Test a connection as Airflow's own connection test does: exchange the keys for a token, and use them.
 
     :param hook: The hook of the connection.
     """
     started, host, failure = time.monotonic(), None, None
     try:
         host = hook.settings.host
-        hook.request_token()
+        hook.check_keys()
     except LearningError as error:
         failure = failure_from_error(error)
     milliseconds = round((time.monotonic() - started) * 1000)

@@ -57,6 +57,7 @@ ACTIONS: Mapping[FailureCode, Action] = {
     "rate_limited": "retry",
     "rate_limited_seconds": "retry",
     "redirect": "fix_connection",
+    "scope_missing": "fix_connection",
     "session_not_found": "choose_session",
     "settings": "fix_connection",
     "settings_not_allowed": "fix_connection",
@@ -143,6 +144,8 @@ def failure_from_error(error: LearningError) -> Failure:
     """
     if isinstance(error, ConnectionRefusedByPageError):
         return error.failure
+    if error.scope is not None:
+        return build_failure("scope_missing", detail=str(error), scope=error.scope)
     code = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
     if code == "unauthorized" and error.code == "invalid_request":
         code = "unknown_company"

@@ -36,6 +36,7 @@ FailureCode = Literal[
     "rate_limited",
     "rate_limited_seconds",
     "redirect",
+    "scope_missing",
     "session_not_found",
     "settings",
     "temporary",
@@ -122,7 +123,7 @@ class ConnectionTest(TypedDict):
     """
     The result of a connection test.
 
-    :param ok: Whether company ID and API key were accepted.
+    :param ok: Whether the keys were accepted.
     :param host: Address that the keys were sent to; None if they were not sent.
     :param milliseconds: How long the test took.
     :param failure: Why it failed; None if it did not.

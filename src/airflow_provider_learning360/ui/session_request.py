@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.ui.responses import RequestFailure, RequestTest
 
+# That all requests for one session may take.
+MAX_SECONDS = 60.0
+
 
 def try_request(hook: LearningHook, session_id: str, *, reveal: bool, may_reveal: bool) -> RequestTest:
     """
@@ -28,6 +31,7 @@ def try_request(hook: LearningHook, session_id: str, *, reveal: bool, may_reveal
     :returns: The document with its documentation, or what failed.
     """
     responses: list[Response] = []
+    hook.time_limit = MAX_SECONDS
     started, people = time.monotonic(), PeopleRights(hidden=not reveal, may_reveal=may_reveal)
     try:
         session = hook.run_plan(hook.platform.get_session(session_id), observe=responses.append)

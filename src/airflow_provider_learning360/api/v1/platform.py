@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
 
+# A well-formed ID that belongs to nothing: a question about it costs a few bytes.
+NO_ID = "0" * 24
 MOVED = (
     "If this platform works with paths, its sessions are read through API v2: "
     "set `api_version` to v2 in the extra of the connection."
@@ -30,7 +33,17 @@ MOVED = (
 
 
 class PlatformV1(Platform):
-    """Program sessions through API v1."""
+    """
+    Program sessions through API v1.
+
+    :param are_keys_suspicious: Whether the keys look like those of API v2, so that a token proves nothing; default
+        False.
+    """
+
+    version = "v1"
+
+    def __init__(self, *, are_keys_suspicious: bool = False) -> None:
+        self._are_keys_suspicious = are_keys_suspicious
 
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan one call."""
@@ -71,17 +84,18 @@ class PlatformV1(Platform):
         return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
 
     def test(self) -> Plan[None]:
-        """Plan no call: the exchange of the keys for a token is the test."""
-        return
-        yield
+        """Plan no call: the exchange of the keys for a token is the test. Suspicious keys have to read something."""
+        if self._are_keys_suspicious:
+            with suppress(NotFoundError):
+                yield calls.get_program_session(NO_ID)
 
     def check_access(self) -> Plan[list[AccessCheck]]:
         """Plan to read each route that the provider reads, on the first session of the list."""
         try:
             listed: SessionList = yield calls.list_program_sessions()
         except LearningError as error:
-            return [AccessCheck("sessions", False, str(error))]
-        checks = [AccessCheck("sessions", True, f"{len(listed.sessions)} program sessions")]
+            return [AccessCheck("sessions", False, f"cannot be read: {error}")]
+        checks = [AccessCheck("sessions", True, f"can be read: {len(listed.sessions)} program sessions")]
         for session in listed.sessions[:1]:
             checks += yield from _check_session(session.id)
         return checks
@@ -118,7 +132,11 @@ def _check_session(session_id: str) -> Plan[list[AccessCheck]]:
         try:
             result = yield call
         except LearningError as error:
-            checks.append(AccessCheck(name, False, str(error)))
+            checks.append(AccessCheck(name, False, f"cannot be read: {error}"))
         else:
-            checks.append(AccessCheck(name, True, f"{len(result)} {name}" if isinstance(result, list) else ""))
+            checks.append(
+                AccessCheck(
+                    name, True, f"can be read: {len(result)} {name}" if isinstance(result, list) else "can be read"
+                )
+            )
     return checks

@@ -41,7 +41,8 @@ MAIL_KEYS = frozenset({"author", "tutors", "users"})
 ALL_KEYS = SESSION_KEYS | PATH_KEYS | MAIL_KEYS | {"groups", "customFields"}
 UNTIMED_KEYS = PATH_KEYS | {"author", "groups", "customFields", "users"}
 
-_OWN_FIELDS = frozenset(SESSION_FIELDS_V2) | frozenset(PATH_FIELDS_V2)
+# The status is that of a user who is invited or deleted.
+_OWN_FIELDS = frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2, "users[].status"})
 # API v1 has no other types.
 _MODULE_TYPES = frozenset({"course", "classroom"})
 _HOURS = {"minute": 1 / 60, "hour": 1}

@@ -22,7 +22,7 @@ from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
 from airflow_provider_learning360.api.v2.links import find_next
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
-from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_missing, needing
+from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.v2.scopes import Scope
     from airflow_provider_learning360.api.v2.users import User
 
 MAX_AGE = 600.0  # seconds for which the document of a path is remembered
@@ -48,6 +49,7 @@ class PlatformV2(Platform):
     :param full_interval: Seconds between complete lists of a poll.
     """
 
+    version = "v2"
     # A list of what was modified is one request, whatever the number of sessions.
     single_poll_limit = 1
 
@@ -253,13 +255,10 @@ class PlatformV2(Platform):
                 yield Call(Request("GET", path, query), _ignore)
             except NotFoundError:
                 pass
-            except ForbiddenError:
-                checks.append(AccessCheck(scope, False, describe_missing(scope)))
-                continue
             except LearningError as error:
-                checks.append(AccessCheck(scope, None, str(error)))
+                checks.append(_describe_refusal(scope, error))
                 continue
-            checks.append(AccessCheck(scope, True, purpose))
+            checks.append(AccessCheck(scope, True, f"is granted, for {purpose}"))
         return checks
 
     def require_due_dates(self) -> None:
@@ -269,6 +268,12 @@ class PlatformV2(Platform):
 def _one(call: Call[Any]) -> Plan[Any]:
     """Plan one call."""
     return (yield call)
+
+
+def _describe_refusal(scope: Scope, error: LearningError) -> AccessCheck:
+    if isinstance(error, ForbiddenError) and error.code == "invalid_scope":
+        return AccessCheck(scope, False, describe_loss(scope))
+    return AccessCheck(scope, None, f"could not be tested: {error}")
 
 
 def _ignore(response: Response) -> None:

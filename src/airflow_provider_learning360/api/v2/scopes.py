@@ -35,10 +35,10 @@ def needing(scope: Scope, plan: Generator[Any, Any, T], *, keys: tuple[str, ...]
     try:
         return (yield from plan)
     except ForbiddenError as error:
-        if error.code != "invalid_scope":
+        if error.code != "invalid_scope" or error.scope is not None:
             raise
         refused = error
-    raise refused.with_note(describe_missing(scope, keys)) from None
+    raise refused.with_note(describe_missing(scope, keys), scope=scope) from None
 
 
 def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
@@ -53,6 +53,18 @@ def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
     names = ", ".join(map(repr, keys))
     without = f", or do without: exclude=[{names}]" if keys else ""
     return (
-        f"Its client lacks the scope {scope}, which is needed for {purpose}. "
+        f"The client lacks the scope {scope}, which is needed for {purpose}. "
         f"Grant it to the client in 360Learning (Settings > API){without}."
+    )
+
+
+def describe_loss(scope: Scope) -> str:
+    """
+    Say that a scope is not granted, and what is lost without it.
+
+    :param scope: The scope.
+    :returns: The end of a sentence that begins with the scope, and what to do.
+    """
+    return (
+        f"is not granted. Lost without it: {NEEDED_FOR[scope]}. Grant it to the client in 360Learning (Settings > API)."
     )
