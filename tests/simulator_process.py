@@ -30,6 +30,8 @@ class SimulatorProcess:
 
     company_id = "demo-company"
     api_key = "demo-key"
+    client_id = "36003600360036003600360036003600"
+    client_secret = "demo-secret"
 
     def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360, today: str = "2026-06-01") -> None:
         port = free_port()
@@ -111,6 +113,10 @@ class SimulatorProcess:
             self._request("DELETE", f"sessions/{session_id}")
             self._documents.pop(session_id, None)
             self._deleted.add(session_id)
+
+    def finish(self, session_id: str, mail: str) -> None:
+        """Mark a learner as finished, now. A simulator that is started again has forgotten it."""
+        self._request("POST", f"sessions/{session_id}/finish", {"mail": mail})
 
     def play(self, scenario: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Add a scenario, or each of a list."""

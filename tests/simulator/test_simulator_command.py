@@ -36,7 +36,9 @@ def test_command_prints_its_address_logs_requests_and_stops_on_a_signal(number, 
     scenario.write_text(json.dumps([{"when": {"after_requests": 1}, "do": {"status": 429}}]))
     with _running("--sessions", "3", "--scenario", str(scenario)) as (process, ready):
         url = ready.split()[3]
-        assert ready == f"360Learning simulator on {url}  company ID demo-company  API key demo-key  (3 sessions)\n"
+        v1, v2 = ready.split("  API v2: ")
+        assert v1 == f"360Learning simulator on {url}  company ID demo-company  API key demo-key  (3 sessions)"
+        assert v2 == "client ID 36003600360036003600360036003600  client secret demo-secret\n"
         keys = {"company": "demo-company", "apiKey": "demo-key"}
         for _ in range(2):
             requests.get(f"{url}/api/v1/programs/sessions", params=keys, timeout=10)
@@ -67,6 +69,8 @@ def test_importing_it_imports_nothing_of_airflow_or_of_the_client():
         (["--host", "0.0.0.0"], "loopback only"),
         (["--port", "70000"], "port"),
         (["--scenario", "/nowhere/at/all.json"], "No such file"),
+        (["--scopes", "paths:read", "path:read"], "unknown scopes ['path:read']; known: paths:read"),
+        (["--page-size", "0"], "a page holds at least one item"),
     ],
 )
 def test_command_says_why_it_cannot_start(arguments, message, capsys, monkeypatch):

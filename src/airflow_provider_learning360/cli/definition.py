@@ -50,6 +50,23 @@ SIMULATOR = (
     ),
     Arg(("--company-id",), help="company ID to accept (default: demo-company)", default="demo-company"),
     Arg(("--api-key",), help="API key to accept (default: demo-key)", default="demo-key"),
+    Arg(
+        ("--client-id",),
+        help="client ID to accept for API v2 (default: 36003600360036003600360036003600)",
+        default="36003600360036003600360036003600",
+    ),
+    Arg(
+        ("--client-secret",),
+        help="client secret to accept for API v2 (default: demo-secret)",
+        default="demo-secret",
+    ),
+    Arg(("--scopes",), help="scopes of API v2 that the client has (default: all)", nargs="*", metavar="SCOPE"),
+    Arg(
+        ("--page-size",),
+        help="items in a page of any list of API v2 (default: for each list the vendor's)",
+        type=int,
+    ),
+    Arg(("--users",), help="number of users who are in no session (default: 0)", type=int, default=0),
     Arg(("--token-life",), help="lifetime of an OAuth2 token in seconds (default: 3600)", type=float, default=3600.0),
     Arg(("--scenario",), help="JSON file with scenarios that are active from the start"),
 )

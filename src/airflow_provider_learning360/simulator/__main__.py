@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_learning360.simulator.simulator import Simulator
+from airflow_provider_learning360.simulator.simulator import DEMO_CLIENT_ID, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--company-id", default="demo-company", help="company ID to accept (%(default)s)")
     parser.add_argument("--api-key", default="demo-key", help="API key to accept (%(default)s)")
-    parser.add_argument("--client-id", default="3600" * 8, help="client ID to accept for API v2 (%(default)s)")
+    parser.add_argument("--client-id", default=DEMO_CLIENT_ID, help="client ID to accept for API v2 (%(default)s)")
     parser.add_argument(
         "--client-secret", default="demo-secret", help="client secret to accept for API v2 (%(default)s)"
     )
@@ -65,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     print(
         f"360Learning simulator on {simulator.url}  company ID {simulator.company_id}  "
-        f"API key {simulator.api_key}  ({arguments.sessions} sessions)",
+        f"API key {simulator.api_key}  ({arguments.sessions} sessions)  "
+        f"API v2: client ID {simulator.client_id}  client secret {simulator.client_secret}",
         flush=True,
     )
     stop.wait()

@@ -288,6 +288,18 @@ def _duration(position: int, random: Random) -> Document:
     return {"programDuration": hours, "programDurationType": "hour"}
 
 
+_LONGEST_WAIT, _LONGEST_WORK = 3 * 86_400_000, 9 * 86_400_000  # milliseconds until learners begin, and until they end
+
+
+def _add_share(moment: datetime, wait: int, longest: int, latest: datetime | None) -> datetime:
+    """Return a moment some milliseconds later; if that is too late, the same share of the time that there is.
+
+    All of them at the latest moment would look like as many events in that moment.
+    """
+    later = moment + timedelta(milliseconds=wait)
+    return later if latest is None or later <= latest else moment + (latest - moment) * (wait / longest)
+
+
 def make_learner_statistics(
     person: Document, progress: Progress, start: datetime, random: Random, latest: datetime | None = None
 ) -> Document:
@@ -303,13 +315,11 @@ def make_learner_statistics(
     item |= {key: person[key] for key in ("firstName", "lastName") if key in person}
     if progress == "idle":
         return item | random.choice(({}, {"startTime": "", "endTime": ""}, {"progress": 0, "startTime": None}))
-    begun = start + timedelta(milliseconds=random.randint(1, 3 * 86_400_000))
-    begun = min(begun, latest or begun)
+    begun = _add_share(start, random.randint(1, _LONGEST_WAIT), _LONGEST_WAIT, latest)
     item |= {"startTime": format_date(begun), "totalTimeSpentInSeconds": random.randint(600, 20_000)}
     if progress == "started":
         return item | {"progress": random.randint(1, 99)} | random.choice(({}, {"endTime": None}))
-    ended = begun + timedelta(milliseconds=random.randint(3_600_000, 9 * 86_400_000))
-    ended = min(ended, latest or ended)
+    ended = _add_share(begun, random.randint(3_600_000, _LONGEST_WORK), _LONGEST_WORK, latest)
     return item | {"progress": 100, "score": random.randint(60, 100), "endTime": format_date(ended)}
 
 

@@ -277,8 +277,9 @@ class Sessions:
     def _statistics_by_mail(self, session_id: str) -> dict[str, Document]:
         record = self.record(session_id)
         if record.items is None:
-            now = self._now()
-            items = make_user_statistics(record.learners, _start_of(record.document, now), session_id, now)
+            # As it was at the start, whenever the first request for it comes: only ``finish`` completes anything later.
+            start = _start_of(record.document, self._started)
+            items = make_user_statistics(record.learners, start, session_id, self._started)
             record.items = {item["mail"]: item for item in items}
         return record.items
 

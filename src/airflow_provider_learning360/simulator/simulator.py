@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator.responses import Response
     from airflow_provider_learning360.simulator.scenarios import ScenarioDefinition
 
+DEMO_CLIENT_ID = "36003600360036003600360036003600"
+"""The client ID that everybody knows: 32 hexadecimal digits, as the vendor's are."""
+
 
 class Simulator:
     """360Learning on this machine: a real HTTP server with sample data. Use it as a context manager.
@@ -73,7 +76,7 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         log: TextIO | None = None,
-        client_id: str = "3600" * 8,
+        client_id: str = DEMO_CLIENT_ID,
         client_secret: str = "demo-secret",
         scopes: Iterable[str] | None = None,
         page_size: int | None = None,
