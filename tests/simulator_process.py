@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import requests
 
 from ports import free_port
 
+API_VERSION = os.environ.get("API_VERSION", "v1")
 PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
 
 
@@ -78,9 +80,12 @@ class SimulatorProcess:
         return self._process.pid
 
     @property
-    def connection(self) -> dict[str, str]:
-        """An Airflow connection to it."""
-        return {"conn_type": "learning360", "host": self.url, "login": self.company_id, "password": self.api_key}
+    def connection(self) -> dict[str, Any]:
+        """An Airflow connection to it, for the version of the API that API_VERSION names; its extra is a dictionary."""
+        keys = {"login": self.company_id, "password": self.api_key, "extra": {}}
+        if API_VERSION == "v2":
+            keys = {"login": self.client_id, "password": self.client_secret, "extra": {"api_version": "v2"}}
+        return {"conn_type": "learning360", "host": self.url, **keys}
 
     @property
     def session_ids(self) -> list[str]:

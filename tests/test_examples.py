@@ -11,6 +11,8 @@ import pytest
 
 from airflow_provider_learning360.simulator import Simulator
 
+pytestmark = pytest.mark.both_versions
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 

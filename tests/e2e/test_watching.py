@@ -103,6 +103,7 @@ def outage(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> str:
     return str(simulator.edit(session_id, name="Moved during an outage")["modifiedAt"])
 
 
+@pytest.mark.both_versions
 def test_edit_of_a_watched_field_starts_one_run(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> None:
     (session_id,) = watched["edited"]
     before = simulator.session(session_id)
@@ -168,6 +169,7 @@ def test_change_while_the_dag_is_paused_is_reported_after_unpause(
     assert len(runs[-1]) == 1
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_change_while_the_triggerer_is_dead_is_reported(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -182,6 +184,7 @@ def test_change_while_the_triggerer_is_dead_is_reported(
     assert len(airflow.events("killed")) == 1
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_event_stored_just_before_the_triggerer_dies_is_acted_on_once(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -224,6 +227,7 @@ def test_burst_of_edits_of_one_session_is_reported_without_gaps(
     assert {span["to"] for span in spans} <= set(moments)
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_edits_of_five_sessions_at_once_are_all_reported(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -308,6 +312,7 @@ def watchers(airflow: Any, asset: str) -> list[int]:
     return [row[0] for row in rows]
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_outage_and_rate_limit_lose_no_change(
     airflow: Any, simulator: Any, watched: dict[str, list[str]], outage: str
