@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from airflow_provider_learning360.simulator import Simulator
-from vendor_contract import require_valid
+from vendor_contract import find_operation, require_valid
 
 NOBODY = "0" * 24
 
@@ -36,6 +36,23 @@ def test_each_response_is_valid(simulator, v2, number):
     response = v2.get(address)
     assert response.json()
     require_valid("GET", address, response.status_code, response.json())
+
+
+@pytest.mark.parametrize("number", range(14))
+def test_each_filter_of_the_contract_is_accepted(simulator, v2, number):
+    address = _addresses(simulator)[number]
+    for parameter in find_operation("GET", address)["parameters"]:
+        operators = parameter["schema"]["properties"] if parameter["in"] == "query" else {}
+        for operator, schema in operators.items():
+            value = _example(schema.get("items", schema))
+            response = v2.get(address, params={f"{parameter['name']}[{operator}]": value})
+            assert response.status_code == 200, response.text
+            require_valid("GET", address, 200, response.json())
+
+
+def _example(schema):
+    examples = {"date-time": "2026-06-01T00:00:00.000Z", "ObjectId": NOBODY}
+    return schema["enum"][0] if "enum" in schema else examples.get(schema.get("format"), "x")
 
 
 @pytest.mark.parametrize("options", [{"legacy": 12}, {"learners": 0}, {"seed": 1}], ids=str)
@@ -81,6 +98,18 @@ def test_what_does_not_exist_is_valid(simulator, v2):
             require_valid("GET", address, status, response.json())
     for address in (f"/api/v2/paths/{NOBODY}", f"/api/v2/paths/{NOBODY}/sessions", f"/api/v2/users/{NOBODY}"):
         require_valid("GET", address, 404, v2.get(address).json())
+
+
+def test_what_writes_respond_is_valid(simulator, v2):
+    session = simulator.session(simulator.session_ids[0])
+    one = f"/api/v2/paths/{session['programTemplate']}/sessions/{session['_id']}"
+    for body in ({"name": "x", "endDate": None}, {"mainInstructorId": NOBODY}, {"startDate": "2099-01-01T00:00:00Z"}):
+        response = v2.patch(one, json=body)
+        require_valid("PATCH", one, response.status_code, response.json())
+    address = f"{one}/audiences"
+    for filters in ([{"type": "groups", "ids": []}], [{"type": "users", "ids": [NOBODY]}]):
+        response = v2.put(address, json={"mode": "manual", "filters": filters})
+        require_valid("PUT", address, response.status_code, response.json())
 
 
 def test_what_is_not_valid_is_found(simulator, v2):

@@ -9,6 +9,32 @@ From a shell, ``python -m airflow_provider_learning360.simulator``; from Python:
         simulator.edit(session_id, name="Moved to Monday")
         simulator.play({"when": {"times": 2}, "do": {"status": 503}})
 
+It serves both versions of the API. A program session of v1 is a path session of v2, with the same ID. Its program
+template is the path; the sessions of one template share a path. ``edit``, ``put``, ``delete`` and ``finish`` change
+what both versions show:
+
+=====================================================  ==============================================================
+edit of                                                what v2 shows
+=====================================================  ==============================================================
+``name``, dates, ``tutors``, ``sessionCustom``, ...    the session, with a later ``modifiedAt``
+``author``, ``description``, ``lang``, ``modules``,    the path, with a later ``modifiedAt``: it changes for all its
+``programDuration``, ``templateCustom``,               sessions, whose own ``modifiedAt`` stays
+``automatedReminders``
+``users``, ``groups``, ``customFields``                enrolments, audience, values; no ``modifiedAt`` moves
+``createdAt``, ``groupId``, ``isAudienceBuilder``,     the session; v1 does not show these keys
+``ipFiltering``, ``registrationRequestValidation``,
+``automaticReenrollment``, ``rootSessionId``
+=====================================================  ==============================================================
+
+The first session of a path decides what the path holds; a session that is added later shows that of its path. A user
+in ``users`` may have no ``mail``, a ``status`` (``invited``, ``deleted``) and a ``dueDate`` of the learner's own. Of
+six sessions the fourth and the sixth have learners whom v1 does not list: without a mail, invited, deleted. In every
+session, learners have left.
+
+What the vendor does not document is decided like this. An unknown filter, operator or value is 400, ``invalidQuery``.
+Dates in filters have milliseconds set to 0, or are bare. A request without ``360-api-version`` is 400. A token for v1's
+keys is refused by v2 with 403, ``invalid_scope``; one for v2's keys by v1 with 401. ``Date`` follows the clock.
+
 A scenario is one object, ``{"when": {...}, "do": {...}}``. ``do`` holds one of these:
 
 =============================================================  ======================================================
@@ -51,6 +77,7 @@ Another process does the same over HTTP, without a key:
 ``POST /_simulator/sessions/{id}``          edits it: an object of fields
 ``PUT /_simulator/sessions/{id}``           adds or replaces it, with its ``modifiedAt``
 ``DELETE /_simulator/sessions/{id}``        deletes it
+``POST /_simulator/sessions/{id}/finish``   marks a learner as finished: an object with ``mail``, or the ID there
 ``POST /_simulator/tokens/revoke``          makes all bearer tokens invalid
 ``GET /_simulator/requests``                the requests so far, without secrets; ``?since=N`` skips N
 ``DELETE /_simulator/requests``             clears that list

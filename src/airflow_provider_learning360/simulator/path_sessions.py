@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.enrolments import (
@@ -13,7 +12,12 @@ from airflow_provider_learning360.simulator.enrolments import (
     make_row,
 )
 from airflow_provider_learning360.simulator.filters import accepts_all, read_moment
-from airflow_provider_learning360.simulator.path_views import make_path_view, make_session_view, make_user_view
+from airflow_provider_learning360.simulator.path_views import (
+    PathSession,
+    make_path_view,
+    make_session_view,
+    make_user_view,
+)
 from airflow_provider_learning360.simulator.responses import to_json
 
 if TYPE_CHECKING:
@@ -22,26 +26,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.simulator.filters import Condition
     from airflow_provider_learning360.simulator.pages import Position
+    from airflow_provider_learning360.simulator.people import People
+    from airflow_provider_learning360.simulator.request_log import SeenRequest
     from airflow_provider_learning360.simulator.sample_data import Document
     from airflow_provider_learning360.simulator.sessions import Record, Sessions
 
+    Change = Callable[[SeenRequest, Document, People, datetime], dict[str, Any]]
     Items = Iterator[tuple[Position, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class PathSession:
-    """A session as v2 shows it, made once per edit.
-
-    :param content: the object, without translations.
-    :param body: the same as JSON.
-    :param values: what filters compare.
-    :param period: when it starts and ends.
-    """
-
-    content: Document
-    body: bytes
-    values: dict[str, Any]
-    period: Period
 
 
 class PathSessions:
@@ -67,6 +58,16 @@ class PathSessions:
     def find(self, session_id: str) -> Record | None:
         """Return a session."""
         return self._sessions.record(session_id) if session_id in self._sessions else None
+
+    def change(self, record: Record, seen: SeenRequest, read: Change) -> None:
+        """Edit a session as a request says.
+
+        :param record: the session.
+        :param seen: the request.
+        :param read: reads the fields to edit.
+        """
+        fields = read(seen, record.document, self._sessions.people, self._now())
+        self._sessions.edit(record.document["_id"], fields)
 
     def is_in_path(self, record: Record, path_id: str) -> bool:
         """Return whether a session belongs to a path."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from airflow_provider_learning360.simulator.people import derive_id
 from airflow_provider_learning360.simulator.sample_data import format_date
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.simulator.enrolments import Period
     from airflow_provider_learning360.simulator.paths import Path
     from airflow_provider_learning360.simulator.people import People
     from airflow_provider_learning360.simulator.sample_data import Document
@@ -26,6 +28,22 @@ OWN_KEYS = (
 """Keys that only API v2 shows. A session may have them; v1 leaves them out."""
 
 _OWNER_GROUP = derive_id("owner group")
+
+
+@dataclass(frozen=True, slots=True)
+class PathSession:
+    """A session as v2 shows it, made once per edit.
+
+    :param content: the object, without translations.
+    :param body: the same as JSON.
+    :param values: what filters compare.
+    :param period: when it starts and ends.
+    """
+
+    content: Document
+    body: bytes
+    values: dict[str, Any]
+    period: Period
 
 
 def read_creation_date(session_id: str, latest: datetime) -> str:
@@ -144,10 +162,10 @@ _USER_KEYS = ("_id", "mail", "username", "status", "lang", "firstName", "lastNam
 
 def make_audience_view(document: Document) -> Document:
     """Return the audience of a session: the rule by which people are enrolled, groups not resolved."""
-    groups = document.get("groups")
-    default = {"mode": "dynamic", "filters": [{"type": "groups", "ids": groups if isinstance(groups, list) else []}]}
-    audience: Document = document.get("audience") or default
-    return audience
+    groups, stored = document.get("groups"), document.get("audience") or {"mode": "dynamic", "filters": []}
+    kept = [one for one in stored["filters"] if one["type"] != "groups"]
+    filters = [{"type": "groups", "ids": groups if isinstance(groups, list) else []}, *kept]
+    return {"mode": stored["mode"], "filters": filters}
 
 
 def make_custom_values(document: Document) -> list[Document]:

@@ -44,14 +44,12 @@ class People:
         return list(self._by_id.values())
 
     def id_of(self, mail: str) -> str:
-        """Return the ID of the user with a mail; a user that nobody knew becomes known."""
+        """Return the ID of the user with a mail; a user that nobody knew becomes known. An ID is its own."""
+        if mail in self._by_id:
+            return mail
         if mail not in self._ids_by_mail:
             self.add({"_id": derive_id("user", mail), "mail": mail})
         return self._ids_by_mail[mail]
-
-    def has(self, mail_or_id: str) -> bool:
-        """Return whether anybody has this mail or ID."""
-        return mail_or_id in self._by_id or mail_or_id in self._ids_by_mail
 
     def learn(self, document: Document) -> None:
         """Add those whom a session names and nobody knows yet. A test may write anything there."""

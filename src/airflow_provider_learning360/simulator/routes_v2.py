@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_learning360.simulator import responses
 from airflow_provider_learning360.simulator.filters import DATE, IDENTIFIER, TEXT, Condition, Kind, one_of, read_filters
 from airflow_provider_learning360.simulator.pages import Position, next_link, read_position, take_page
+from airflow_provider_learning360.simulator.path_patches import Refusal, read_audience, read_path_changes
 from airflow_provider_learning360.simulator.path_views import make_audience_view, make_custom_values
 from airflow_provider_learning360.simulator.responses import Response
 
@@ -93,6 +94,8 @@ class RoutesV2:
             Route("GET", f"{_PATH}/sessions", read, sessions.sessions_of, _SESSION_DATES, 100, True),
             Route("GET", f"{_PATH}/enrollments", read, sessions.enrolments_of, enrolment_filters, 5000),
             Route("GET", _SESSION, read, self._get_session, holds_sessions=True),
+            Route("PATCH", _SESSION, "paths:write", self._patch_session, holds_sessions=True),
+            Route("PUT", f"{_SESSION}/audiences", "paths:write", self._put_audience),
             Route("GET", f"{_SESSION}/user-statuses", "pathStats:read", self._get_statuses),
             Route("GET", f"{_SESSION}/user-stats", "pathStats:read", sessions.rows_of, row_filters, 2000),
             Route("GET", f"{_SESSION}/audiences", read, self._get_audience),
@@ -124,6 +127,8 @@ class RoutesV2:
         try:
             conditions = read_filters(seen.query_pairs, route.filters or {})
             response = self._list(route, seen, named, conditions) if route.page_size else route.act(seen, *named)
+        except Refusal as error:
+            return responses.v2_error(error.status, error.code, str(error))
         except ValueError as error:
             return responses.invalid_query(str(error))
         assert isinstance(response, Response)
@@ -164,6 +169,17 @@ class RoutesV2:
             reason = "The session was not made with the Audience Builder."
             return responses.v2_error(400, "sessionIsNotAudienceBuilder", reason)
         return responses.json_response(make_audience_view(record.document))
+
+    def _patch_session(self, seen: SeenRequest, record: Record) -> Response:
+        self._sessions.change(record, seen, read_path_changes)
+        return self._get_session(seen, record)
+
+    def _put_audience(self, seen: SeenRequest, record: Record) -> Response:
+        response = self._get_audience(seen, record)
+        if response.status == 200:
+            self._sessions.change(record, seen, read_audience)
+            response = self._get_audience(seen, record)
+        return response
 
     def _get_custom_values(self, seen: SeenRequest, record: Record) -> Response:
         return responses.json_response(make_custom_values(record.document))

@@ -27,7 +27,7 @@ from airflow_provider_learning360.simulator.sample_data import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_learning360.simulator.path_sessions import PathSession
+    from airflow_provider_learning360.simulator.path_views import PathSession
     from airflow_provider_learning360.simulator.paths import Path
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -141,7 +141,9 @@ class Sessions:
 
     def document(self, session_id: str) -> Document:
         """Return a copy of a session, with the keys that only v2 shows."""
-        return dict(json.loads(to_json(self.record(session_id).document)))
+        document = self.record(session_id).document
+        own = {key: document[key] for key in OWN_KEYS if key in document}
+        return dict(json.loads(self.body(session_id)) | json.loads(to_json(own)))
 
     def add(self, document: Document) -> str:
         """Add a session that nobody has started yet, and return its ID.
@@ -168,7 +170,7 @@ class Sessions:
         changed = {key for key in before.keys() | document.keys() if before.get(key) != document.get(key)}
         timed = changed - {"modifiedAt"}
         is_session_edit = bool(changed) and (not timed or bool(timed - UNTIMED_KEYS))
-        self._replace(record, document, changed, document.get("modifiedAt"), is_session_edit)
+        self._replace(record, document, changed, "modifiedAt" in document, is_session_edit)
 
     def delete(self, session_id: str) -> None:
         """Delete a session."""
@@ -188,27 +190,39 @@ class Sessions:
         document = {key: value for key, value in document.items() if value is not ...}
         document = json.loads(to_json(document))  # before anything changes: a value that is not JSON changes nothing
         is_session_edit = not fields or not fields.keys() <= UNTIMED_KEYS
-        self._replace(record, document, set(fields), fields.get("modifiedAt"), is_session_edit)
+        self._replace(record, document, set(fields), "modifiedAt" in fields, is_session_edit)
         return self.document(session_id)
 
     def _replace(
-        self, record: Record, document: Document, changed: set[str], modified_at: Any, is_session_edit: bool
+        self, record: Record, document: Document, changed: set[str], is_dated: bool, is_session_edit: bool
     ) -> None:
-        """Put another document in place of a record's; ``modified_at`` is that of the caller, if there is one."""
+        """Put another document in place of a record's.
+
+        :param changed: the keys that the caller sets.
+        :param is_dated: whether the caller sets ``modifiedAt``, or removes it.
+        :param is_session_edit: whether v2's ``modifiedAt`` of the session moves.
+        """
         before: dict[str, Document] = {}
         if "users" in changed:
             before = self._statistics_by_mail(document["_id"])
             self.enrolments(record)
         record.document, record.body, record.view = document, None, None
         if is_session_edit:
-            now = document.get("modifiedAt") or self._next_modified_at(record.modified_at)
-            record.modified_at = None if modified_at is ... else now
-        path = self._learn(record)
-        if path is not None and changed & set(PATH_KEYS):
-            moment = self._next_modified_at(path.modified_at) if modified_at in (None, ...) else modified_at
-            self.paths.edit(path, document, changed & set(PATH_KEYS), moment)
+            has_date = is_dated or "modifiedAt" in document
+            record.modified_at = document.get("modifiedAt") if has_date else self._next_modified_at(record.modified_at)
+        path, path_keys = self._learn(record), changed & set(PATH_KEYS)
+        if path is not None and path_keys:
+            moment = document.get("modifiedAt") if is_dated else None
+            self.paths.edit(path, document, path_keys, moment or self._find_path_date(path, document))
         if "users" in changed:
             self._set_learners(record, before)
+
+    def _find_path_date(self, path: Path, document: Document) -> Any:
+        """Return the ``modifiedAt`` of a path after an edit: that of the session, unless it is not later."""
+        after, before = (read_moment(one) for one in (document.get("modifiedAt"), path.modified_at))
+        if after is not None and (before is None or after > before):
+            return document["modifiedAt"]
+        return self._next_modified_at(path.modified_at)
 
     def _learn(self, record: Record) -> Path | None:
         """Take what a document names that nobody knows yet: people, a path, custom fields."""

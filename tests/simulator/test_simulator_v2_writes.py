@@ -1,0 +1,133 @@
+"""What API v2 lets a client change: a session, and its audience."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_learning360.simulator import Simulator
+
+NOBODY = "0" * 24
+
+
+@pytest.fixture
+def address(simulator, session_id):
+    return f"/api/v2/paths/{simulator.session(session_id)['programTemplate']}/sessions/{session_id}"
+
+
+def test_a_patch_shows_in_both(simulator, v2, address, session_id):
+    before = v2.get(address).json()
+    body = {
+        "name": "Moved",
+        "startDate": "2026-06-02T10:00:00.000Z",
+        "endDate": "2031-06-02T10:00:00.000Z",
+        "userLimit": 7,
+        "additionalInformation": "Room 4",
+        "registrationRequestValidation": "managers",
+    }
+    response = v2.patch(address, json=body)
+    assert response.status_code == 200
+    assert response.json() == before | body | {"modifiedAt": response.json()["modifiedAt"]}
+    assert response.json()["modifiedAt"] > before["modifiedAt"]
+    session = simulator.session(session_id)
+    assert (session["name"], session["userLimit"], session["sessionCustom"]) == ("Moved", 7, "Room 4")
+
+
+def test_null_clears(simulator, v2, address, session_id):
+    body = dict.fromkeys(("endDate", "userLimit", "additionalInformation", "ipFiltering"))
+    response = v2.patch(address, json=body)
+    assert response.status_code == 200
+    assert not body.keys() & response.json().keys()
+    session = simulator.session(session_id)
+    assert (session["hasUserLimit"], session["sessionCustom"]) == (False, "")
+
+
+def test_instructors_are_tutors(simulator, v2, address, session_id):
+    session = simulator.session(session_id)
+    one, other = (user["_id"] for user in session["users"][:2])
+    unmailed = v2.get("/api/v2/users", params={"username[eq]": "terminal.seven"}).json()[0]["_id"]
+    body = {"mainInstructorId": one, "instructorIds": [other, unmailed]}
+    assert v2.patch(address, json=body).json().items() >= body.items()
+    assert simulator.session(session_id)["tutors"] == [*(user["mail"] for user in session["users"][:2]), unmailed]
+    assert v2.patch(address, json={"mainInstructorId": other}).json()["instructorIds"] == [other, unmailed]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"names": "x"}, 400, "badRequest"),
+        ({"name": ""}, 400, "badRequest"),
+        ({"name": None}, 400, "badRequest"),
+        ({"startDate": "2026-06-02"}, 400, "badRequest"),
+        ({"userLimit": 0}, 400, "badRequest"),
+        ({"userLimit": True}, 400, "badRequest"),
+        ({"instructorIds": ["x"]}, 400, "badRequest"),
+        ([], 400, "badRequest"),
+        ({"startDate": "2031-06-02T10:00:00Z", "endDate": "2030-06-02T10:00:00Z"}, 400, "invalidStartOrEndDate"),
+        ({"mainInstructorId": NOBODY}, 404, "usersNotFound"),
+    ],
+)
+def test_an_invalid_patch_changes_nothing(simulator, v2, address, session_id, body, status, code):
+    before = simulator.session(session_id)
+    response = v2.patch(address, json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert simulator.session(session_id) == before
+
+
+def test_a_session_that_has_ended_is_not_patched(simulator, v2, address, session_id):
+    simulator.edit(session_id, endDate="2026-01-01T00:00:00.000Z", startDate="2025-01-01T00:00:00.000Z")
+    assert v2.patch(address, json={"name": "x"}).json()["error"]["code"] == "sessionEnded"
+
+
+def test_writing_has_a_scope_of_its_own(connect_v2):
+    with Simulator(scopes=["paths:read"]) as simulator, connect_v2(simulator) as client:
+        session = simulator.session(simulator.session_ids[0])
+        address = f"/api/v2/paths/{session['programTemplate']}/sessions/{session['_id']}"
+        assert client.get(address).status_code == 200
+        assert client.patch(address, json={"name": "x"}).status_code == 403
+        assert client.put(f"{address}/audiences", json={}).status_code == 403
+
+
+def test_an_audience_is_replaced(simulator, v2, address, session_id):
+    session = simulator.session(session_id)
+    gone = session["users"][0]["_id"]
+    new = next(one["_id"] for one in v2.get("/api/v2/users").json() if one["_id"] not in str(session["users"]))
+    filters = [
+        {"type": "groups", "ids": ["a" * 24]},
+        {"type": "users", "ids": [new]},
+        {"type": "excludedLearners", "ids": [gone]},
+    ]
+    body = {"mode": "manual", "filters": filters}
+    response = v2.put(f"{address}/audiences", json=body)
+    assert (response.status_code, response.json()) == (200, body)
+    assert v2.get(f"{address}/audiences").json() == body
+    after = simulator.session(session_id)
+    assert after["groups"] == ["a" * 24]
+    assert [user["_id"] for user in after["users"]] == [user["_id"] for user in session["users"][1:]] + [new]
+    simulator.edit(session_id, groups=["b" * 24])
+    assert v2.get(f"{address}/audiences").json()["filters"][0]["ids"] == ["b" * 24]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "badRequest"),
+        ({"mode": "x", "filters": []}, 400, "badRequest"),
+        ({"mode": "manual", "filters": [{"type": "teams", "ids": []}]}, 400, "badRequest"),
+        ({"mode": "manual", "filters": [{"type": "users", "ids": ["x"]}]}, 400, "badRequest"),
+        ({"mode": "manual", "filters": [{"type": "users", "ids": []}] * 2}, 400, "invalidAudienceBuilderShape"),
+        ({"mode": "manual", "filters": [{"type": "users", "ids": [NOBODY]}]}, 404, "usersNotFound"),
+    ],
+)
+def test_an_invalid_audience_changes_nothing(simulator, v2, address, session_id, body, status, code):
+    before = simulator.session(session_id)
+    response = v2.put(f"{address}/audiences", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert simulator.session(session_id) == before
+
+
+def test_a_legacy_session_takes_no_audience(connect_v2):
+    with Simulator(legacy=1) as simulator, connect_v2(simulator) as client:
+        session = simulator.session(simulator.session_ids[0])
+        address = f"/api/v2/paths/{session['programTemplate']}/sessions/{session['_id']}/audiences"
+        response = client.put(address, json={"mode": "manual", "filters": []})
+        assert response.json()["error"]["code"] == "sessionIsNotAudienceBuilder"
