@@ -14,6 +14,7 @@ from hypothesis import settings
 
 # The version of 360Learning's API that connections speak, where a test does not say it.
 API_VERSION = os.environ.get("API_VERSION", "v1")
+pytest_plugins = ["contract.plugin"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXAMPLES = REPOSITORY / "dags_examples"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -15,6 +16,8 @@ import requests
 from ports import free_port
 
 API_VERSION = os.environ.get("API_VERSION", "v1")
+# Starts a simulator whose requests of API v2 are held against the contract.
+COMMAND = [sys.executable, str(Path(__file__).with_name("recorded_simulator.py"))]
 PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
 
 
@@ -40,8 +43,7 @@ class SimulatorProcess:
         self.url = f"http://127.0.0.1:{port}"
         # On a day of its own, so that it comes back with the same dates after midnight.
         sizes = {"port": port, "sessions": sessions, "learners": learners, "seed": seed, "today": today}
-        self._command = [sys.executable, "-m", "airflow_provider_learning360.simulator"]
-        self._command += [f"--{name}={value}" for name, value in sizes.items()]
+        self._command = [*COMMAND, *(f"--{name}={value}" for name, value in sizes.items())]
         self._process: subprocess.Popen[str] | None = None
         # Changes are stored before the simulator can be killed: a client may have seen them.
         self._changing = threading.RLock()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 import requests
 
 from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+from simulator_process import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +22,8 @@ BAR = 0.050  # seconds
 @pytest.fixture(scope="module")
 def far_host() -> Iterator[str]:
     """A simulator in a process of its own, so that it does not block this loop; one slow session of 3 MB."""
-    command = [sys.executable, "-m", "airflow_provider_learning360.simulator", "--port", "0"]
     with subprocess.Popen(
-        [*command, "--sessions", "1", "--learners", "43000"],
+        [*COMMAND, "--port", "0", "--sessions", "1", "--learners", "43000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import jsonschema
 import pytest
 
 from airflow_provider_learning360.simulator import Simulator
-from vendor_contract import find_operation, require_valid
+from contract.contract import require_valid
 
 NOBODY = "0" * 24
 
@@ -38,23 +37,6 @@ def test_each_response_is_valid(simulator, v2, number):
     require_valid("GET", address, response.status_code, response.json())
 
 
-@pytest.mark.parametrize("number", range(14))
-def test_each_filter_of_the_contract_is_accepted(simulator, v2, number):
-    address = _addresses(simulator)[number]
-    for parameter in find_operation("GET", address)["parameters"]:
-        operators = parameter["schema"]["properties"] if parameter["in"] == "query" else {}
-        for operator, schema in operators.items():
-            value = _example(schema.get("items", schema))
-            response = v2.get(address, params={f"{parameter['name']}[{operator}]": value})
-            assert response.status_code == 200, response.text
-            require_valid("GET", address, 200, response.json())
-
-
-def _example(schema):
-    examples = {"date-time": "2026-06-01T00:00:00.000Z", "ObjectId": NOBODY}
-    return schema["enum"][0] if "enum" in schema else examples.get(schema.get("format"), "x")
-
-
 @pytest.mark.parametrize("options", [{"legacy": 12}, {"learners": 0}, {"seed": 1}], ids=str)
 def test_each_response_for_other_data_is_valid(options, connect_v2):
     with Simulator(**options) as simulator, connect_v2(simulator) as client:
@@ -77,6 +59,7 @@ def test_each_error_is_valid(simulator, v2, number, status):
     require_valid("GET", address, status, response.json())
 
 
+@pytest.mark.breaks_contract("a wrong token request")
 def test_tokens_are_valid(simulator, v2):
     body = {"client_id": simulator.client_id, "client_secret": "wrong", "grant_type": "client_credentials"}
     for change in ({"client_secret": simulator.client_secret}, {}, {"client_id": "x"}, {"grant_type": "x"}):
@@ -115,5 +98,5 @@ def test_what_writes_respond_is_valid(simulator, v2):
 def test_what_is_not_valid_is_found(simulator, v2):
     address = "/api/v2/paths/sessions"
     simulator.play({"do": {"drift": {"remove": ["pathId"]}}})
-    with pytest.raises(jsonschema.ValidationError, match="pathId"):
+    with pytest.raises(AssertionError, match="pathId"):
         require_valid("GET", address, 200, v2.get(address).json())

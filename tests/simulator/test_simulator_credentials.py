@@ -62,6 +62,7 @@ def test_keys_are_not_combined_from_headers_and_query(client, path):
     assert client.get(path, params={"apiKey": "demo-key"}).status_code == 401
 
 
+@pytest.mark.breaks_contract("wrong token requests")
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
@@ -79,6 +80,7 @@ def test_token_errors(client, change, status, code):
     assert (response.status_code, response.json()) == (status, {"error": code})
 
 
+@pytest.mark.breaks_contract("token requests without an object of JSON")
 @pytest.mark.parametrize(
     "body", [{"data": GOOD}, {"json": []}, {"data": b"{", "headers": {"Content-Type": "application/json"}}]
 )
