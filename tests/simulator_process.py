@@ -21,6 +21,16 @@ COMMAND = [sys.executable, str(Path(__file__).with_name("recorded_simulator.py")
 PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
 
 
+def names(request: dict[str, Any], session_id: str) -> bool:
+    """Whether a request is about one session: API v1 names it in the path, API v2 in the query."""
+    return session_id in request["path"] or session_id in request["query"].values()
+
+
+def reads(request: dict[str, Any], session_id: str) -> bool:
+    """Whether a request reads a session: alone, or in the list of API v2, where polls of many sessions read it."""
+    return names(request, session_id) or request["path"] == "/api/v2/paths/sessions"
+
+
 class SimulatorProcess:
     """
     The simulator in another process. Use it as a context manager.

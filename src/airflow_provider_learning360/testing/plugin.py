@@ -29,8 +29,8 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """A running simulator, and a connection to it in the environment while the test runs.
 
     The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:
-    ``conn_id``, the ID of the connection (``learning360_default``); ``api_version``, ``v1`` or ``v2``; ``auth``, how the
-    API key is sent; ``extra``, its further extras; and every argument of ``Simulator``.
+    ``conn_id``, the ID of the connection (``learning360_default``); ``api_version``, ``v1`` or ``v2``; ``auth``, how
+    the API key is sent; ``extra``, its further extras; and every argument of ``Simulator``.
 
     The sessions are the same in every run: their dates are around 2026-06-01, unless the marker has ``today`` or
     ``clock``. With ``today=None`` they are around the day of the run.
