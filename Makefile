@@ -20,7 +20,7 @@ status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
 
-.PHONY: help demo test test-all test-rest browser lint airflow compat docs dist bench soak model fuzz clean
+.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat docs dist bench soak model fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -41,12 +41,17 @@ test: .venv/ready ## Run the tests of the development loop, with a real Airflow 
 	@$(BIN)/coverage erase
 	$(call run_tests,test,not slow,,95)
 
-test-all: ## Run `test`, then `test-rest`
+test-all: ## Run `test`, `test-rest` and `test-v2`
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory test-rest
+	@$(MAKE) --no-print-directory test-v2
 
 test-rest: .venv/ready ## Run the slow tests: kills, browser, dialects, memory; run `test` before, coverage counts both
 	$(call run_tests,test-rest,slow,--append,95)
+
+test-v2: .venv/ready ## Run examples, waiting, watching and reminding on a real Airflow through API v2
+	@echo "==> pytest -m both_versions, API v2"
+	@API_VERSION=v2 $(BIN)/pytest -q $(SIDE_BY_SIDE) -m both_versions $(ARGS)
 
 browser: ## Install Chromium for the tests of the page (Debian, Ubuntu)
 	@echo "==> Chromium"

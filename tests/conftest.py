@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# The version of 360Learning's API that connections speak, where a test does not say it.
+API_VERSION = os.environ.get("API_VERSION", "v1")
 pytest_plugins = ["contract.plugin"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -55,8 +57,11 @@ def airflow_db() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the property tests, for `make fuzz`."""
+    """Mark the property tests, for `make fuzz`; let `make test-v2` run tests through API v2."""
     for item in items:
+        if API_VERSION != "v1" and "learning360_simulator" in getattr(item, "fixturenames", ()):
+            # Before the markers of the test itself, which may say more.
+            item.add_marker(pytest.mark.learning360_simulator(api_version=API_VERSION), append=False)
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -14,9 +15,20 @@ import requests
 
 from ports import free_port
 
+API_VERSION = os.environ.get("API_VERSION", "v1")
 # Starts a simulator whose requests of API v2 are held against the contract.
 COMMAND = [sys.executable, str(Path(__file__).with_name("recorded_simulator.py"))]
 PATIENCE = 60  # seconds until a simulator that does not start, respond or end fails a test
+
+
+def names(request: dict[str, Any], session_id: str) -> bool:
+    """Whether a request is about one session: API v1 names it in the path, API v2 in the query."""
+    return session_id in request["path"] or session_id in request["query"].values()
+
+
+def reads(request: dict[str, Any], session_id: str) -> bool:
+    """Whether a request reads a session: alone, or in the list of API v2, where polls of many sessions read it."""
+    return names(request, session_id) or request["path"] == "/api/v2/paths/sessions"
 
 
 class SimulatorProcess:
@@ -80,9 +92,12 @@ class SimulatorProcess:
         return self._process.pid
 
     @property
-    def connection(self) -> dict[str, str]:
-        """An Airflow connection to it."""
-        return {"conn_type": "learning360", "host": self.url, "login": self.company_id, "password": self.api_key}
+    def connection(self) -> dict[str, Any]:
+        """An Airflow connection to it, for the version of the API that API_VERSION names; its extra is a dictionary."""
+        keys = {"login": self.company_id, "password": self.api_key, "extra": {}}
+        if API_VERSION == "v2":
+            keys = {"login": self.client_id, "password": self.client_secret, "extra": {"api_version": "v2"}}
+        return {"conn_type": "learning360", "host": self.url, **keys}
 
     @property
     def connection_v2(self) -> dict[str, Any]:

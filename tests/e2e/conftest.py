@@ -15,6 +15,7 @@ from simulator_process import SimulatorProcess
 from smtp_server import Behaviour, SmtpServerProcess
 
 DAGS = Path(__file__).resolve().parent / "dags"
+QUICK = {"requests_per_second": 100}
 # Assets that are watched from the start, and how many sessions each of them watches.
 WATCHED = {"edited": 1, "shown": 1, "paused": 1, "killed": 1, "crashed": 1, "outage": 1, "burst": 5}
 
@@ -56,7 +57,7 @@ def airflow(
     """A running Airflow with the DAGs of this folder."""
     home = tmp_path_factory.mktemp("airflow")
     connections = {
-        "learning360_default": {**simulator.connection, "extra": {"requests_per_second": 100}},
+        "learning360_default": simulator.connection | {"extra": simulator.connection["extra"] | QUICK},
         "smtp_default": {**smtp.connection, "extra": {**smtp.connection["extra"], "from_email": "academy@example.com"}},
         # Another name of the host, so that a pause of this connection does not hold the others.
         "outage": {**simulator.connection, "host": simulator.url.replace("127.0.0.1", "localhost")},

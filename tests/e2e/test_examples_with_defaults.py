@@ -18,7 +18,7 @@ import pytest
 
 from local_airflow_process import LocalAirflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_versions]
 
 TESTS = Path(__file__).resolve().parents[1]
 EXAMPLES = TESTS.parent / "dags_examples"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both_versions]
 
 # docs/guarantees.md reports a run with 200. Here are fewer, since each needs two starts of a process.
 REMINDERS = int(os.environ.get("LEARNING360_REMINDERS", "12"))

@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from real_airflow import Airflow
-from simulator_process import SimulatorProcess
+from simulator_process import SimulatorProcess, names
 
 
 def count_polls(simulator: SimulatorProcess, session_id: str) -> int:
-    return sum(session_id in request["path"] for request in simulator.requests)
+    return sum(names(request, session_id) for request in simulator.requests)
 
 
 def assert_change_was_found(

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from simulator_process import names, reads
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "dags_examples"
 ASSETS = 200
 
@@ -103,13 +105,14 @@ def outage(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> str:
     return str(simulator.edit(session_id, name="Moved during an outage")["modifiedAt"])
 
 
+@pytest.mark.both_versions
 def test_edit_of_a_watched_field_starts_one_run(airflow: Any, simulator: Any, watched: dict[str, list[str]]) -> None:
     (session_id,) = watched["edited"]
     before = simulator.session(session_id)
     until_watched(airflow, simulator, "edited", session_id)
     simulator.edit(session_id, description="Not a watched field")
     seen = len(simulator.requests)
-    airflow.wait_until(lambda: sum(session_id in one["path"] for one in simulator.requests[seen:]) >= 3, "three polls")
+    airflow.wait_until(lambda: sum(reads(one, session_id) for one in simulator.requests[seen:]) >= 3, "three polls")
     assert airflow.runs("edited") == []
 
     first = simulator.edit(session_id, startDate="2031-05-05T08:00:00.000Z", tutors=["new@example.com"])["modifiedAt"]
@@ -168,6 +171,7 @@ def test_change_while_the_dag_is_paused_is_reported_after_unpause(
     assert len(runs[-1]) == 1
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_change_while_the_triggerer_is_dead_is_reported(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -182,6 +186,7 @@ def test_change_while_the_triggerer_is_dead_is_reported(
     assert len(airflow.events("killed")) == 1
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_event_stored_just_before_the_triggerer_dies_is_acted_on_once(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -213,7 +218,7 @@ def test_burst_of_edits_of_one_session_is_reported_without_gaps(
         seen = len(simulator.requests)
         moments.append(simulator.edit(session_id, name=f"Edit {number}")["modifiedAt"])
         airflow.wait_until(
-            lambda: any(session_id in one["path"] for one in simulator.requests[seen:]),  # noqa: B023
+            lambda: any(reads(one, session_id) for one in simulator.requests[seen:]),  # noqa: B023
             "the next poll",
         )
     runs = until_acted_on(airflow, "burst", session_id, moments[-1])
@@ -224,6 +229,7 @@ def test_burst_of_edits_of_one_session_is_reported_without_gaps(
     assert {span["to"] for span in spans} <= set(moments)
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_edits_of_five_sessions_at_once_are_all_reported(
     airflow: Any, simulator: Any, watched: dict[str, list[str]]
@@ -308,6 +314,7 @@ def watchers(airflow: Any, asset: str) -> list[int]:
     return [row[0] for row in rows]
 
 
+@pytest.mark.both_versions
 @pytest.mark.slow
 def test_outage_and_rate_limit_lose_no_change(
     airflow: Any, simulator: Any, watched: dict[str, list[str]], outage: str
@@ -321,7 +328,7 @@ def test_outage_and_rate_limit_lose_no_change(
     runs = until_acted_on(airflow, "outage", session_id, moved)
     assert [len(run) for run in runs] == [1, 1]
 
-    polls = [one for one in simulator.requests if session_id in one["path"]]
+    polls = [one for one in simulator.requests if names(one, session_id)]
     refused = [number for number, one in enumerate(polls) if one["status"] == 429]
     assert len(refused) == 3
     assert all(polls[number + 1]["at"] - polls[number]["at"] >= 4 for number in refused)

@@ -56,7 +56,7 @@ A scenario is one object, ``{"when": {...}, "do": {...}}``. ``do`` holds one of 
 Without ``when``, a scenario applies to every request to the API, from now on. The keys of ``when`` narrow that:
 
 ==================  =============================================================================
-``path``            regular expression, searched in the path; default ``/api/``
+``path``            regular expression, searched in the path, and in path and query; default ``/api/``
 ``method``          HTTP method; default any
 ``after_requests``  skips so many matching requests first
 ``after_seconds``   starts so many seconds after the scenario was added

@@ -302,7 +302,7 @@ class Scenario:
 
     def applies_to(self, seen: SeenRequest, now: datetime) -> bool:
         """Return whether it applies to a request; count the requests that match."""
-        if not self._path.search(seen.path) or self._when.get("method", seen.method).upper() != seen.method:
+        if not self._names(seen) or self._when.get("method", seen.method).upper() != seen.method:
             return False
         self._matched += 1
         if self._matched <= self._when.get("after_requests", 0):
@@ -313,6 +313,13 @@ class Scenario:
         if self._first_applied_at and (now - self._first_applied_at).total_seconds() >= limit:
             return False
         return self._times is None or self._applied < self._times
+
+    def _names(self, seen: SeenRequest) -> bool:
+        """Return whether the pattern is in the path, or in path and query, as where API v2 names a session."""
+        if self._path.search(seen.path):
+            return True
+        query = "&".join(f"{name}={value}" for name, value in seen.query_pairs)
+        return bool(query) and self._path.search(f"{seen.path}?{query}") is not None
 
     def note_applied(self, now: datetime) -> None:
         """Count a request that it has applied to."""

@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.addinivalue_line(
         "markers",
-        f"{_NAME}(auth=None, conn_id='learning360_default', extra=None, **simulator): "
+        f"{_NAME}(auth=None, api_version='v1', conn_id='learning360_default', extra=None, **simulator): "
         "the connection and the Simulator of the fixture with the same name",
     )
 
@@ -29,8 +29,8 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     """A running simulator, and a connection to it in the environment while the test runs.
 
     The marker ``@pytest.mark.learning360_simulator(...)``, on the test, its class or its module, takes:
-    ``conn_id``, the ID of the connection (``learning360_default``); ``auth``, how the API key is sent; ``extra``, its
-    further extras; and every argument of ``Simulator``.
+    ``conn_id``, the ID of the connection (``learning360_default``); ``api_version``, ``v1`` or ``v2``; ``auth``, how
+    the API key is sent; ``extra``, its further extras; and every argument of ``Simulator``.
 
     The sessions are the same in every run: their dates are around 2026-06-01, unless the marker has ``today`` or
     ``clock``. With ``today=None`` they are around the day of the run.
@@ -45,16 +45,26 @@ def learning360_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     extra = dict(options.pop("extra", None) or {})
     if auth := options.pop("auth", None):
         extra["auth"] = auth
+    version = options.pop("api_version", "v1")
+    if version != "v1":
+        extra["api_version"] = version
     with Simulator(**options) as simulator:
+        login, password = _keys_of(simulator, version)
         connection = {
             "conn_type": "learning360",
             "host": simulator.url,
-            "login": simulator.company_id,
-            "password": simulator.api_key,
+            "login": login,
+            "password": password,
             "extra": extra,
         }
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
         yield simulator
+
+
+def _keys_of(simulator: Simulator, version: str) -> tuple[str, str]:
+    if version == "v2":
+        return simulator.client_id, simulator.client_secret
+    return simulator.company_id, simulator.api_key
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
