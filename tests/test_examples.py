@@ -18,6 +18,9 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "dags_examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
+# API v2 has no webinars, and no counterpart of the others.
+NOT_THE_SAME_IN_V2 = {"modules", "requirements", "skills", "validateRegistrations"}
+
 # Files that hold other DAGs than one of their own name.
 DAGS = {
     "one_run_per_change": ("dispatch_changes", "react_to_one_session"),
@@ -116,6 +119,7 @@ def test_many_sessions(learning360_simulator: Simulator) -> None:
     assert all(label and label.endswith(")") for label in labels)
 
 
+@pytest.mark.skipif(API_VERSION == "v2", reason="the example names a route of API v1")
 @pytest.mark.usefixtures("airflow_db")
 def test_any_route(learning360_simulator: Simulator) -> None:
     run = example("any_route").test()
