@@ -134,6 +134,34 @@ def find_due_date(learner: LearnerStatistics) -> datetime | None:
     return date if isinstance(date, datetime) else None
 
 
+def find_due_dates(statistics: SessionStatistics) -> list[datetime]:
+    """
+    Return the due dates of the learners who have not completed a session.
+
+    :param statistics: The statistics of the session.
+    :returns: The dates in UTC, each once, the earliest first.
+    """
+    return sorted({date for one in statistics.not_completed() if (date := find_due_date(one)) is not None})
+
+
+def select_due_date(statistics: SessionStatistics, due_date: datetime) -> SessionStatistics:
+    """
+    Return the statistics of the learners who share a due date.
+
+    :param statistics: The statistics of a session.
+    :param due_date: The date.
+    :returns: Their statistics, with the counts of those who are not deleted.
+    """
+    learners = [one for one in statistics.users_stats or [] if find_due_date(one) == due_date]
+    present = [one for one in learners if not one.get("deleted")]
+    counts = {
+        "registered": len(present),
+        "attendees": sum(bool(one.get("startTime")) for one in present),
+        "completed": sum(map(has_completed, present)),
+    }
+    return statistics.model_copy(update={**counts, "users_stats": learners})
+
+
 def _is_over(date: datetime | None, now: datetime) -> bool:
     # The first year stands for "not set".
     return date is not None and date.year > MINYEAR and date <= now
