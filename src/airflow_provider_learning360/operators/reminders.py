@@ -65,7 +65,8 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
 
     Give the result to a mapped `TriggerDagRunOperator` with `skip_when_already_exists=True`. The key of a reminder is
     the ID of its delivery run: Airflow's database refuses a second run, however often the reminder is planned. Run
-    this every quarter of an hour, with `max_active_runs=1`.
+    this every quarter of an hour, with `max_active_runs=1`. Learners of a session who share a due date share a
+    reminder about it.
 
     :param policy: The reminder policy: a mapping, YAML or JSON text, or the path of a file.
     :param delivery_dag_id: ID of the DAG that delivers; reminders that have a run of it are left out. Default: every
@@ -76,7 +77,8 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
     :returns: A list of `PlannedDelivery` (`trigger_run_id` and `conf`), the earliest first, no longer than Airflow can
         map over; without personal data.
 
-    Source: 360Learning API v1, `GET /api/v1/programs/sessions` and `.../stats`; Airflow's `TriggerDagRunOperator`.
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions` and `.../stats`; API v2, `GET /api/v2/paths/sessions`
+    and `.../user-stats`; Airflow's `TriggerDagRunOperator`.
     """
 
     # Not the policy: Airflow shows rendered fields, and a policy may contain addresses.
@@ -251,7 +253,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
     :param batch_size: Maximum number of mails over one connection to the mail server; default 100.
     :returns: A `DeliverySummary`: counts, and hashed keys of recipients who did not get their mail.
 
-    Source: 360Learning API v1; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
+    Source: 360Learning API v1 and v2; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
     """
 
     # Not the policy: Airflow shows rendered fields, and a policy may contain addresses.
