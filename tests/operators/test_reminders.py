@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -841,3 +842,21 @@ def test_people_without_a_mail_are_counted_one_by_one(
     assert smtp.recipients == ["here@example.com"]
     assert result["counts"]["unmailable"] == len(set(result["unmailable"])) == 3
     assert "1 mails sent now, 0 before; 0 refused, 3 without a mail address" in caplog.text
+
+
+def test_reminders_of_360learning_replace_ours_if_wanted(simulator: Simulator) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1), automatedReminders=True)
+    assert [one["conf"]["rule"] for one in plan()] == ["day_before"]
+    policy = {**POLICY, "skip_if_automated_reminders": True}
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=policy)
+    assert operator.execute({}) == []  # type: ignore[typeddict-item]
+
+
+@only_v2
+def test_delivery_reads_only_what_its_mails_show(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = find_conf(plan(), "day_before")
+    simulator.forget()
+    Delivery(conf).execute()
+    read = [re.sub("/[0-9a-f]{24}", "", one.path) for one in simulator.requests if "oauth2" not in one.path]
+    assert read == ["/api/v2/paths/sessions", "/api/v2/paths", "/api/v2/paths/enrollments", "/api/v2/users"]
