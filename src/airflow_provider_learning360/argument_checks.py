@@ -176,6 +176,7 @@ def _checks() -> dict[str, Check]:
     from airflow_provider_learning360.api.changes import parse_datetime
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import require_field_names
+    from airflow_provider_learning360.api.progress import Who
 
     times = ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")
     return {
@@ -183,6 +184,7 @@ def _checks() -> dict[str, Check]:
         "sessions": _check_sessions,
         "learning_conn_id": _check_conn_id,
         "contract": lambda value, name: require_choice(name, value, ContractPolicy),
+        "who": lambda value, name: require_choice(name, value, Who),
         "max_failures": lambda value, name: _check_count(value, name, 0),
         "max_xcom_bytes": lambda value, name: _check_count(value, name, 1),
         **dict.fromkeys(("fields", "exclude", "watch"), require_field_names),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.platform import Keys
 
 LARGE_DOCUMENT = 1024 * 1024  # bytes; a larger XCom slows Airflow's database down
+SMALLER_DOCUMENT = "Push less with `fields` or `exclude`, or use an object-storage XCom backend."
 
 
 class Log(Protocol):
@@ -84,17 +85,24 @@ class DocumentOptions:
         document = session.document(
             require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude")
         )
-        self._check_size(session.id, document, log)
+        what = f"The document of program session {session.id}"
+        check_xcom_size(what, document, self.max_xcom_bytes, SMALLER_DOCUMENT, log)
         return document
 
-    def _check_size(self, session_id: str, document: dict[str, Any], log: Log) -> None:
-        size = len(json.dumps(document))
-        limit = self.max_xcom_bytes
-        advice = "Push less with `fields` or `exclude`, or use an object-storage XCom backend."
-        if limit is not None and size > limit:
-            raise FixArgumentError(
-                f"The document of program session {session_id} has {size:,} bytes, more than "
-                f"max_xcom_bytes={limit:,}. {advice}"
-            )
-        if size > LARGE_DOCUMENT:
-            log.warning("The document of program session %s has %s bytes. %s", session_id, f"{size:,}", advice)
+
+def check_xcom_size(what: str, value: Any, limit: int | None, advice: str, log: Log) -> None:
+    """
+    Check the size of what a task pushes to XCom.
+
+    :param what: What it is, for the message, with a capital letter.
+    :param value: The value.
+    :param limit: Size in bytes above which the task fails; None for no limit.
+    :param advice: What to do about a large value.
+    :param log: The logger for the warning about a value above 1 MiB.
+    :raises FixArgumentError: The value is larger than the limit.
+    """
+    size = len(json.dumps(value))
+    if limit is not None and size > limit:
+        raise FixArgumentError(f"{what} has {size:,} bytes, more than max_xcom_bytes={limit:,}. {advice}")
+    if size > LARGE_DOCUMENT:
+        log.warning("%s has %s bytes. %s", what, f"{size:,}", advice)

@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "360Learning",
                 "python-modules": [
                     "airflow_provider_learning360.operators.program_session",
+                    "airflow_provider_learning360.operators.progress",
                     "airflow_provider_learning360.operators.changes",
                     "airflow_provider_learning360.operators.reminders",
                 ],

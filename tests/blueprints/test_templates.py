@@ -29,6 +29,7 @@ NAMES = [
     "learning360_ask_before_sending",
     "learning360_changed_sessions",
     "learning360_deliver_reminders",
+    "learning360_get_progress",
     "learning360_get_session",
     "learning360_list_sessions",
     "learning360_plan_reminders",
@@ -184,6 +185,10 @@ OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     "learning360_get_session": (
         {"session_id": SESSION_ID, "exclude": ["users"], **PUSHED},
         {"it": {"session_id": "{{ params['it__session_id'] }}", "exclude": ["users"], **PUSHED}},
+    ),
+    "learning360_get_progress": (
+        {"session_id": SESSION_ID, "who": "late", "learning_conn_id": "here"},
+        {"it": {"session_id": SESSION_ID, "who": "late", "learning_conn_id": "here"}},
     ),
     "learning360_list_sessions": (LISTED, {"it": LISTED}),
     "learning360_wait_for_change": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from airflow_provider_learning360.cli.__main__ import main
-from airflow_provider_learning360.testing.factories import learners, session_document, session_statistics
+from airflow_provider_learning360.testing.factories import learners, session_document
+from api_versions import VERSIONS, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +35,16 @@ RULES: list[dict[str, Any]] = [
 Plan = Any
 
 
-@pytest.fixture
+@pytest.fixture(params=VERSIONS)
 def planned(
-    learning360_simulator: Simulator, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    request: pytest.FixtureRequest,
+    learning360_simulator: Simulator,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[int, str, str]]:
     """Add a session of three learners, run the command; return exit status, standard output and standard error."""
+    connect(learning360_simulator, monkeypatch, request.param)
     people: Any = learners(4, names=True)
     document = session_document(
         _id=ID, name="Safety", users=people, tutors=["tom@example.com"],
@@ -140,9 +147,10 @@ def test_plan_of_all_sessions_leaves_out_the_others(planned: Plan, learning360_s
     assert "\nTotal: 3 reminders for 1 session, 8 mails" in out
     assert out.endswith("\nNothing for 2 other sessions; --session ID says why.\n")
     # People are asked for where something is due, and nowhere else.
-    paths = [one.path for one in learning360_simulator.requests if one.path.endswith(("/users", "/stats"))]
-    assert {path.split("/")[-2] for path in paths} == {ID}
-    assert len(paths) == 2
+    of_people = re.compile(r"/sessions/(\w+)/(users|stats|user-stats)|/enrollments$")
+    found = [match for one in learning360_simulator.requests if (match := of_people.search(one.path))]
+    assert {match[1] for match in found} - {None} == {ID}
+    assert len(found) == 2
 
 
 def test_time_is_on_the_clock_of_the_policy(planned: Plan) -> None:
@@ -152,10 +160,45 @@ def test_time_is_on_the_clock_of_the_policy(planned: Plan) -> None:
 
 
 def test_rule_without_recipients_is_skipped(planned: Plan, learning360_simulator: Simulator) -> None:
-    done = session_statistics(learners(3, names=True), finished=3)
-    path = f"/api/v1/programs/sessions/{ID}/stats"
-    learning360_simulator.play({"when": {"path": path}, "do": {"status": 200, "body": done}})
+    for learner in learning360_simulator.session(ID)["users"]:
+        learning360_simulator.finish(ID, learner["mail"])
     assert "ending: no, all learners have finished" in planned("--session", ID)[1]
+
+
+DUE: dict[str, Any] = {"name": "due", "anchor": "dueDate", "before": {"days": 1}, "audience": ["learners", "tutors"]}
+
+
+@pytest.mark.parametrize("planned", ["v2"], indirect=True)
+def test_each_due_date_has_a_line(planned: Plan, learning360_simulator: Simulator) -> None:
+    dates = ["2026-03-02T09:00:00.000Z", "2026-03-02T09:00:00.000Z", "2026-03-05T09:00:00.000Z", None]
+    users = [
+        {"_id": f"{number:024x}", "mail": f"u{number}@example.com"} | ({"dueDate": date} if date else {})
+        for number, date in enumerate(dates)
+    ]
+    learning360_simulator.edit(ID, users=users, startDate="2026-02-02T09:00:00.000Z", endDate=None)
+    status, out, err = planned("--session", ID, "--show-addresses", rules=[DUE])
+    assert (status, err) == (0, "")
+    first, second = (line for line in out.splitlines() if line.startswith("  due"))
+    assert first == (
+        "  due, due date 2026-03-02T10:00+01:00: due 2026-03-01T10:00+01:00 (now), message to 3: "
+        "u0@example.com, u1@example.com, tom@example.com"
+    )
+    assert second == (
+        "  due, due date 2026-03-05T10:00+01:00: due 2026-03-04T10:00+01:00, message to 2: "
+        "u2@example.com, tom@example.com"
+    )
+    rows = list(csv.DictReader(io.StringIO(planned("--output", "csv", rules=[DUE])[1])))
+    assert [(row["rule"], row["due_date"]) for row in rows] == [
+        ("due", "2026-03-02T10:00+01:00"),
+        ("due", "2026-03-05T10:00+01:00"),
+    ]
+
+
+@pytest.mark.parametrize("planned", ["v1"], indirect=True)
+def test_due_dates_are_refused_where_the_api_has_none(planned: Plan) -> None:
+    status, out, err = planned(rules=[DUE])
+    assert (status, out) == (1, "")
+    assert err.startswith("Error: Learners have no due dates in API v1")
 
 
 def test_repeated_reminders_are_numbered(planned: Plan) -> None:
@@ -213,7 +256,7 @@ def test_placeholder_dates_count_as_not_set(planned: Plan, learning360_simulator
         (["--at", "0001-01-01T00:00+14:00"], ["--at"]),
         (["--horizon", "-1"], ["--horizon", "-1"]),
         (["--session", "42"], ["'42'", "24 characters"]),
-        (["--session", "0" * 24], ["404", "Check the ID"]),
+        (["--session", "0" * 24], ["0" * 24, "Check the ID"]),
         (["--learning-conn-id", "nowhere"], ["'nowhere' is not defined"]),
     ],
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +26,8 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders import announced_dates
 from airflow_provider_learning360.simulator import Simulator
-from smtp_server import SmtpServer
+from api_versions import VERSIONS, connect
+from smtp_server import Accepted, SmtpServer
 
 POLICY: dict[str, Any] = {
     "name": "academy",
@@ -86,9 +90,12 @@ def soon(**lead: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-@pytest.fixture
-def simulator(learning360_simulator: Simulator) -> Simulator:
-    """Sessions without a due reminder, with learners who have addresses."""
+@pytest.fixture(params=VERSIONS)
+def simulator(
+    request: pytest.FixtureRequest, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> Simulator:
+    """Sessions without a due reminder, with learners who have addresses; behind a connection of each version."""
+    connect(learning360_simulator, monkeypatch, request.param)
     far = (datetime.now(tz=UTC) + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     users = [{"_id": f"{number:024x}", "mail": f"learner{number}@example.com"} for number in range(3)]
     for session_id in learning360_simulator.session_ids:
@@ -141,14 +148,13 @@ def test_statistics_are_read_only_where_they_matter(simulator: Simulator) -> Non
     simulator.edit(first, startDate=soon(days=1))
     simulator.forget()
     plan()
-    assert not any("/stats" in one.path for one in simulator.requests)
+    assert not any(one.path.endswith("stats") for one in simulator.requests)
     simulator.edit(second, endDate=soon(days=1))
     for learner in simulator.statistics(second)["usersStats"]:
         simulator.finish(second, learner["mail"])
     assert "ending" not in [one["conf"]["rule"] for one in plan()]
-    assert [one.path for one in simulator.requests if "/stats" in one.path] == [
-        f"/api/v1/programs/sessions/{second}/stats"
-    ]
+    (statistics,) = [one.path for one in simulator.requests if one.path.endswith("stats")]
+    assert f"/{second}/" in statistics
 
 
 def test_learners_get_one_mail(simulator: Simulator, smtp: SmtpServer) -> None:
@@ -387,7 +393,7 @@ def test_unreadable_statistics_do_not_stop_other_sessions(simulator: Simulator, 
     first, second = simulator.session_ids
     simulator.edit(first, endDate=soon(days=1))
     simulator.edit(second, startDate=soon(days=1))
-    simulator.play({"when": {"path": f"{first}/stats"}, "do": {"status": status}})
+    simulator.play({"when": {"path": f"{first}/(user-)?stats"}, "do": {"status": status}})
     assert {one["conf"]["rule"] for one in plan()} == {"ending", "day_before"}
 
 
@@ -488,6 +494,7 @@ def test_hostile_name_adds_no_header(simulator: Simulator, smtp: SmtpServer) -> 
     assert mail.recipients == ["ann@example.com"]
 
 
+@pytest.mark.parametrize("simulator", ["v1"], indirect=True)  # the response is written for it
 def test_learner_missing_in_the_statistics_is_reminded(simulator: Simulator, smtp: SmtpServer) -> None:
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, endDate=soon(days=1))
@@ -620,7 +627,7 @@ def test_session_missing_in_the_list_is_dropped_only_if_deleted(
     plan()
     everything = PlanSessionRemindersOperator(task_id="plan", policy=POLICY)
     listed = [one for one in everything.hook.list_program_sessions() if one.id != second]
-    monkeypatch.setattr(type(everything.hook), "list_program_sessions", lambda self: listed)
+    monkeypatch.setattr(type(everything.hook), "list_program_sessions", lambda self, **_: listed)
     (name,) = variables
     plan()
     assert set(json.loads(variables[name])) == {first, second}
@@ -629,6 +636,7 @@ def test_session_missing_in_the_list_is_dropped_only_if_deleted(
     assert set(json.loads(variables[name])) == {first}
 
 
+@pytest.mark.parametrize("simulator", ["v1"], indirect=True)  # API v2 reads a session by a filter
 def test_unreadable_session_does_not_stop_the_others(simulator: Simulator) -> None:
     first, second = simulator.session_ids
     simulator.edit(second, startDate=soon(days=1))
@@ -664,3 +672,191 @@ def test_conf_at_the_ends_of_the_calendar_is_a_typed_error(
     conf = find_conf(plan(), "day_before") | {field: f"{year}-{time}"}
     with pytest.raises((AirflowSkipException, AirflowRescheduleException, FixArgumentError)):
         Delivery(conf).execute()
+
+
+# The due dates of learners.
+
+only_v2 = pytest.mark.parametrize("simulator", ["v2"], indirect=True)
+
+
+def due_policy(**rule: Any) -> dict[str, Any]:
+    rules = [{"name": "due", "anchor": "dueDate", "before": {"days": 1}, "audience": "not_completed", **rule}]
+    return {**POLICY, "rules": [{key: value for key, value in one.items() if value is not None} for one in rules]}
+
+
+def set_due_dates(simulator: Simulator, session_id: str, *dates: str | None, **fields: Any) -> None:
+    """Give the learners of a session, whom nobody knows to have finished, due dates of their own."""
+    users = [
+        {"_id": f"{number + 100:024x}", "mail": f"due{number}@example.com"} | ({"dueDate": date} if date else {})
+        for number, date in enumerate(dates)
+    ]
+    started = (datetime.now(tz=UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    simulator.edit(session_id, users=users, startDate=started, lang="en", **fields)
+
+
+def read_text(mail: Accepted) -> str:
+    body = message_from_bytes(mail.raw, policy=default).get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def plan_due(**rule: Any) -> list[dict[str, Any]]:
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=due_policy(**rule))
+    return operator.execute({})  # type: ignore[typeddict-item]
+
+
+@only_v2
+def test_learners_with_one_due_date_share_a_reminder(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    first, second, far = soon(days=1), soon(days=1, minutes=-5), soon(days=9)
+    set_due_dates(simulator, session_id, first, second, first, far)
+    items = plan_due()
+    assert items == plan_due()
+    assert [one["conf"]["anchor_at"] for one in items] == [second, first]
+    assert len({one["trigger_run_id"] for one in items}) == 2
+    assert "@" not in json.dumps(items)
+    assert Delivery(items[1]["conf"], policy=due_policy()).execute()["sent"] == 2
+    assert set(smtp.recipients) == {"due0@example.com", "due2@example.com"}
+    assert all("is due on" in mail.subject for mail in smtp.mails)
+
+
+@only_v2
+def test_moved_due_date_gets_the_learner_a_new_reminder(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    old, new = soon(days=1), soon(days=1, minutes=-5)
+    set_due_dates(simulator, session_id, old, old)
+    (before,) = plan_due()
+    set_due_dates(simulator, session_id, old, new)
+    after = next(one for one in plan_due() if one["conf"]["anchor_at"] == new)
+    for conf in (before["conf"], after["conf"]):
+        Delivery(conf, policy=due_policy()).execute()
+    assert smtp.recipients == ["due0@example.com", "due1@example.com"]
+    set_due_dates(simulator, session_id, new, new)
+    with pytest.raises(AirflowSkipException, match=f"has the due date {old} any more"):
+        Delivery(before["conf"], policy=due_policy(audience=["not_completed", "tutors"])).execute()
+
+
+@only_v2
+def test_who_finished_is_not_reminded_of_a_due_date(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    set_due_dates(simulator, session_id, soon(days=1), soon(days=1, minutes=-5), soon(days=1, minutes=-5))
+    simulator.finish(session_id, "due0@example.com")
+    (item,) = plan_due(audience="learners")
+    simulator.finish(session_id, "due1@example.com")  # after it was planned
+    Delivery(item["conf"], policy=due_policy(audience="learners")).execute()
+    assert smtp.recipients == ["due2@example.com"]
+
+
+@only_v2
+def test_digest_of_a_due_date_counts_its_learners_only(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id, due = simulator.session_ids[0], soon(days=-1)
+    set_due_dates(simulator, session_id, due, due, soon(days=5), endDate=soon(days=30))
+    simulator.finish(session_id, "due0@example.com")
+    rule = {"before": None, "after": {"days": 1}, "audience": ["late", "tutors"]}
+    (item,) = plan_due(**rule)
+    Delivery(item["conf"], policy=due_policy(**rule)).execute()
+    assert set(smtp.recipients) == {"due1@example.com", "tutor@example.com"}
+    (digest,) = [read_text(mail) for mail in smtp.mails if mail.subject.startswith("Overview")]
+    assert "With this due date: 2" in digest
+    assert "Not finished yet: 1" in digest
+
+
+@only_v2
+def test_due_dates_are_read_without_people_and_only_where_they_may_count(simulator: Simulator) -> None:
+    over, running = simulator.session_ids
+    set_due_dates(simulator, running, soon(days=1))
+    set_due_dates(simulator, over, soon(days=1), endDate=soon(days=-20))
+    simulator.forget()
+    plan_due()
+    read = [one.path.rpartition("/")[2] for one in simulator.requests if "oauth2" not in one.path]
+    assert read == ["sessions", "user-stats"]
+    assert f"/{running}/" in simulator.requests[-1].path
+
+
+@only_v2
+def test_unreadable_due_dates_do_not_stop_the_others(simulator: Simulator) -> None:
+    first, second = simulator.session_ids
+    for session_id in (first, second):
+        set_due_dates(simulator, session_id, soon(days=1))
+    simulator.play({"when": {"path": f"{first}/user-stats", "times": 1}, "do": {"status": 500}})
+    assert [one["conf"]["session_id"] for one in plan_due()] == [second]
+    assert {one["conf"]["session_id"] for one in plan_due()} == {first, second}  # in the next sweep
+
+
+@only_v2
+@pytest.mark.learning360_simulator(scopes=["paths:read"])
+def test_missing_scope_for_due_dates_fails_the_task(simulator: Simulator) -> None:
+    set_due_dates(simulator, simulator.session_ids[0], soon(days=1))
+    with pytest.raises(FixConnectionError, match="pathStats:read"):
+        plan_due()
+
+
+@pytest.mark.parametrize("simulator", ["v1"], indirect=True)
+def test_due_dates_are_refused_where_the_api_has_none(simulator: Simulator, smtp: SmtpServer) -> None:
+    with pytest.raises(FixArgumentError, match="Learners have no due dates in API v1"):
+        plan_due()
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = find_conf(plan(), "day_before")
+    conf |= {"rule": "due", "anchor": "dueDate"}
+    with pytest.raises(FixArgumentError, match="Learners have no due dates in API v1"):
+        Delivery(conf, policy=due_policy()).execute()
+    assert smtp.mails == []
+
+
+# Who is late, and who cannot be reached.
+
+
+def late_policy() -> dict[str, Any]:
+    rule = {"name": "late", "anchor": "endDate", "after": {"days": 1}, "audience": "late"}
+    return {**POLICY, "rules": [rule]}
+
+
+def test_late_learners_are_reminded_after_the_end(simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = simulator.session_ids[0]
+    end = soon(days=-1)
+    set_due_dates(simulator, session_id, end, end, endDate=end)
+    simulator.finish(session_id, "due0@example.com")
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=late_policy())
+    (item,) = operator.execute({})  # type: ignore[typeddict-item]
+    Delivery(item["conf"], policy=late_policy()).execute()
+    assert smtp.recipients == ["due1@example.com"]
+    simulator.finish(session_id, "due1@example.com")
+    assert operator.execute({}) == []  # type: ignore[typeddict-item]
+
+
+@only_v2
+def test_people_without_a_mail_are_counted_one_by_one(
+    simulator: Simulator, smtp: SmtpServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(SendSessionReminderOperator, "log", logging.getLogger("send"), raising=False)
+    session_id = simulator.session_ids[0]
+    users = [
+        {"_id": f"{200:024x}"},
+        {"_id": f"{201:024x}"},
+        {"_id": f"{202:024x}", "mail": "invited@example.com", "status": "invited"},
+        {"_id": f"{203:024x}", "mail": "here@example.com"},
+    ]
+    simulator.edit(session_id, users=users, endDate=soon(days=1))
+    result = Delivery(find_conf(plan(), "ending")).execute()
+    assert smtp.recipients == ["here@example.com"]
+    assert result["counts"]["unmailable"] == len(set(result["unmailable"])) == 3
+    assert "1 mails sent now, 0 before; 0 refused, 3 without a mail address" in caplog.text
+
+
+def test_reminders_of_360learning_replace_ours_if_wanted(simulator: Simulator) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1), automatedReminders=True)
+    assert [one["conf"]["rule"] for one in plan()] == ["day_before"]
+    policy = {**POLICY, "skip_if_automated_reminders": True}
+    operator = PlanSessionRemindersOperator(task_id="plan", policy=policy)
+    assert operator.execute({}) == []  # type: ignore[typeddict-item]
+
+
+@only_v2
+def test_delivery_reads_only_what_its_mails_show(simulator: Simulator, smtp: SmtpServer) -> None:
+    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
+    conf = find_conf(plan(), "day_before")
+    simulator.forget()
+    Delivery(conf).execute()
+    read = [re.sub("/[0-9a-f]{24}", "", one.path) for one in simulator.requests if "oauth2" not in one.path]
+    assert read == ["/api/v2/paths/sessions", "/api/v2/paths", "/api/v2/paths/enrollments", "/api/v2/users"]

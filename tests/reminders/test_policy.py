@@ -148,7 +148,7 @@ def test_on_may_have_become_true() -> None:
         (policy({**OVERDUE, "at_most": 51}), ["at_most", "50", "51 was given"]),
         (policy({**OVERDUE, "every": {}}), ["every: must be longer"]),
         (policy({**OVERDUE, "escalate_to_tutors_after": 5}), ["escalate_to_tutors_after", "less than at_most"]),
-        (policy({**BEFORE, "audience": []}), ["audience: is missing", "learners, not_completed, tutors", "`to`"]),
+        (policy({**BEFORE, "audience": []}), ["audience: is missing", "learners, not_completed, late, tutors", "`to`"]),
         (policy({**BEFORE, "message": "digest"}), ["digest is for `audience: tutors`"]),
         (policy({**BEFORE, "message": "digests"}), ["did you mean digest?"]),
         (policy({**BEFORE, "delivery": "never"}), ["delivery: 'never' is not one of at_least_once, at_most_once"]),
@@ -244,7 +244,7 @@ def test_unreadable_values_are_typed_errors(days: str) -> None:
 def test_error_names_each_problem_once() -> None:
     message = read_error(policy({**BEFORE, "anchor": "stratDate"}))
     assert message == (
-        "Reminder policy 'test': rule 'before': anchor: 'stratDate' is not one of startDate, endDate; "
+        "Reminder policy 'test': rule 'before': anchor: 'stratDate' is not one of startDate, endDate, dueDate; "
         "did you mean startDate?"
     )
     rules = [{**BEFORE, "name": f"rule{place}", "delivery": "x"} for place in range(8)]

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_learning360 import reminders
 
 PURE = (
-    *("addresses", "calendar", "dates", "duration", "moves", "overlaps", "planner", "policy", "problems"),
+    *("addresses", "calendar", "dates", "due_dates", "duration", "moves", "overlaps", "planner", "policy", "problems"),
     *("recipients", "reminder", "schedule", "validity"),
 )
 PACKAGE = "airflow_provider_learning360.reminders"

@@ -89,6 +89,7 @@ def test_open_end_is_due_at_the_end_of_the_calendar() -> None:
     ("arguments", "error"),
     [
         (("start", None, None, "UTC"), "anchor: 'start' is not one of startDate, endDate"),
+        (("dueDate", None, None, "UTC"), "anchor: 'dueDate': each learner has a due date of their own"),
         (("startDate", "1 day", None, "UTC"), "before: '1 day' is not a duration; write {days: 1}"),
         (("startDate", None, {"day": 1}, "UTC"), "after.day: there is no such field"),
         (("startDate", {"minutes": 0}, None, "UTC"), "before: must be longer than 0"),

@@ -369,10 +369,16 @@ class SessionStatistics(Document):
 
         :returns: Their statistics.
         """
-        return [learner for learner in self.users_stats or [] if not (learner.get("deleted") or _finished(learner))]
+        return [learner for learner in self.users_stats or [] if not (learner.get("deleted") or has_completed(learner))]
 
 
-def _finished(learner: LearnerStatistics) -> bool:
+def has_completed(learner: LearnerStatistics) -> bool:
+    """
+    Whether a learner has completed the session.
+
+    :param learner: The statistics of the learner.
+    :returns: On API v2, whether the status is `successful`; API v1 has no status, but a time or all of the progress.
+    """
     if status := learner.get("status"):
         return status == "successful"
     progress = learner.get("progress")

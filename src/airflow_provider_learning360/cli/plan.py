@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from airflow_provider_learning360.api.progress import select_due_date
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
+from airflow_provider_learning360.reminders.due_dates import may_remind_of_due_date
 from airflow_provider_learning360.reminders.planner import DueReminder, Skipped, plan
 from airflow_provider_learning360.reminders.recipients import Recipient, Recipients, find_recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.hooks.learning import LearningHook
@@ -25,12 +27,14 @@ class RulePlan(TypedDict):
     """
     What one rule of the policy causes for one session.
 
-    Times are those of the policy's wall clock. Of a skipped rule, only `rule`, `status` and `reason` are set.
+    Times are those of the policy's wall clock. Of a skipped rule, only `rule`, `status`, `reason` and `due_date` are
+    set. A rule about the `dueDate` of learners is there once for each due date; of other rules `due_date` is null.
     """
 
     rule: str
     status: Literal["due", "skipped"]
     reason: str | None
+    due_date: str | None
     due: str | None
     release: str | None
     notes: list[str]
@@ -156,15 +160,20 @@ class DryRun:
         reason = skipped.reason
         if self.policy.find_rule(skipped.rule).on:
             reason = "a dry run does not know which dates were announced before"
-        return {**_EMPTY, "rule": skipped.rule, "status": "skipped", "reason": reason}
+        due_date = self._due_date(skipped.anchor_at)
+        return {**_EMPTY, "rule": skipped.rule, "status": "skipped", "reason": reason, "due_date": due_date}
+
+    def _due_date(self, date: str | None) -> str | None:
+        return self.calendar.format_moment(datetime.fromisoformat(date)) if date else None
 
     def _describe_due(self, reminder: DueReminder, outcomes: _Outcomes) -> RulePlan:
         people = outcomes.recipients(reminder)
-        release = outcomes.releases.get(reminder.rule, self.now)
+        release = outcomes.releases.get(find_place(reminder), self.now)
         return {
             "rule": reminder.rule,
             "status": "due",
             "reason": None,
+            "due_date": self._due_date(find_place(reminder)[1]),
             "due": self.calendar.format_moment(reminder.due),
             "release": self.calendar.format_moment(release),
             "notes": list(self._notes(reminder, release)),
@@ -190,6 +199,7 @@ _EMPTY: RulePlan = {
     "rule": "",
     "status": "skipped",
     "reason": None,
+    "due_date": None,
     "due": None,
     "release": None,
     "notes": [],
@@ -200,16 +210,30 @@ _EMPTY: RulePlan = {
 }
 
 
+Place = tuple[str, str | None]
+
+
+def find_place(outcome: Outcome) -> Place:
+    """
+    Return what tells the outcomes for one session apart: the rule, and the due date that it is about.
+
+    :param outcome: The outcome.
+    """
+    is_about_session = isinstance(outcome, DueReminder) and outcome.anchor != "dueDate"
+    return outcome.rule, None if is_about_session else outcome.anchor_at
+
+
 class _Outcomes:
     """What each rule causes for one session; reads its people only if somebody would get something."""
 
     def __init__(self, run: DryRun, session: ProgramSession) -> None:
         self._run = run
         self._session = session
-        self.releases: dict[str, datetime] = {}  # by rule, where it is not now
-        self.all = self._plan({})
-        if any("not_completed" in one.audience for one in self.reminders):
-            self.all = self._plan({session.id: self._statistics})
+        self.releases: dict[Place, datetime] = {}  # where it is not now
+        has_due_dates = may_remind_of_due_date(run.policy, session, run.now, run.until)
+        self.all = self._plan(self._statistics if has_due_dates else None)
+        if not has_due_dates and any({"not_completed", "late"} & {*one.audience} for one in self.reminders):
+            self.all = self._plan(self._statistics)
 
     @property
     def reminders(self) -> list[DueReminder]:
@@ -218,14 +242,21 @@ class _Outcomes:
 
     def recipients(self, reminder: DueReminder) -> Recipients:
         """Return who gets a reminder."""
-        audience = reminder.audience
+        audience, rule = reminder.audience, self._run.policy.find_rule(reminder.rule)
+        needs_progress = reminder.due_date is not None or {"not_completed", "late"} & {*audience}
         return find_recipients(
-            self._run.policy.find_rule(reminder.rule),
-            self._session,
-            self._statistics if "not_completed" in audience else None,
-            self._learners if {"learners", "not_completed"} & set(audience) else None,
+            rule,
+            self._full_session if "tutors" in audience else self._session,
+            self._statistics if needs_progress else None,
+            self._learners if {*audience} - {"tutors"} else None,
             audience=audience,
+            now=self.releases.get(find_place(reminder), self._run.now),
+            due_date=reminder.due_date,
         )
+
+    @cached_property
+    def _full_session(self) -> ProgramSession:
+        return self._run.hook.complete_program_session(self._session, frozenset({"tutors"}))
 
     @cached_property
     def _statistics(self) -> SessionStatistics:
@@ -235,19 +266,27 @@ class _Outcomes:
     def _learners(self) -> list[Learner]:
         return self._run.hook.get_program_session_users(self._session.id)
 
-    def _plan(self, statistics: Mapping[str, SessionStatistics]) -> list[Outcome]:
-        """Return for each rule what becomes due until the end of the window, or why nothing does."""
+    def _plan(self, statistics: SessionStatistics | None) -> list[Outcome]:
+        """Return what becomes due until the end of the window, or why nothing does, in the order of the rules."""
         outcomes = self._plan_at(self._run.now, statistics)
-        for rule, outcome in outcomes.items():
+        for place, outcome in outcomes.items():
             if isinstance(outcome, Skipped) and outcome.due and outcome.due <= self._run.until:
-                outcomes[rule] = self._plan_at(outcome.due, statistics)[rule]
-                self.releases[rule] = outcome.due
-        return [outcomes[rule.name] for rule in self._run.policy.rules]
+                outcomes[place] = self._plan_later(place, outcome.due, statistics)
+                self.releases[place] = outcome.due
+        names = [rule.name for rule in self._run.policy.rules]
+        return sorted(outcomes.values(), key=lambda one: (names.index(one.rule), find_place(one)[1] or ""))
 
-    def _plan_at(self, now: datetime, statistics: Mapping[str, SessionStatistics]) -> dict[str, Outcome]:
-        result = plan([self._session], self._run.policy, now, statistics=statistics)
+    def _plan_later(self, place: Place, now: datetime, statistics: SessionStatistics | None) -> Outcome:
+        due_date = place[1]
+        if statistics is not None and due_date is not None:
+            statistics = select_due_date(statistics, datetime.fromisoformat(due_date))
+        return self._plan_at(now, statistics)[place]
+
+    def _plan_at(self, now: datetime, statistics: SessionStatistics | None) -> dict[Place, Outcome]:
+        known = {} if statistics is None else {self._session.id: statistics}
+        result = plan([self._session], self._run.policy, now, statistics=known)
         outcomes: list[Outcome] = [*result.due, *result.skipped]
-        return {outcome.rule: outcome for outcome in outcomes}
+        return {find_place(outcome): outcome for outcome in outcomes}
 
 
 def _shorten(mail: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CSV_COLUMNS = (
     *("session_id", "title", "rule", "status", "reason", "due", "release", "message", "occurrence"),
-    *("recipients", "without_address"),
+    *("recipients", "without_address", "due_date"),
 )
 
 
@@ -42,7 +42,8 @@ def text_lines(result: PlanResult) -> Iterator[str]:
         yield ""
         yield _title_line(session)
         for rule in session["rules"]:
-            yield f"  {rule['rule']}: {_skipped(rule) if rule['status'] == 'skipped' else _due(rule)}"
+            about = f", due date {rule['due_date']}" if rule["due_date"] else ""
+            yield f"  {rule['rule']}{about}: {_skipped(rule) if rule['status'] == 'skipped' else _due(rule)}"
     yield ""
     yield from _total_lines(result["totals"])
 

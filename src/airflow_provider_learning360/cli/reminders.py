@@ -50,11 +50,13 @@ def plan_reminders(args: Namespace) -> None:
 
 def _plan(args: Namespace, policy: ReminderPolicy, now: datetime, until: datetime) -> PlanResult:
     hook = LearningHook(args.learning_conn_id)
+    if policy.has_due_dates:
+        hook.platform.require_due_dates()
     with show_progress("Reading the program sessions"):
         sessions = (
-            [hook.get_program_session(session_id) for session_id in args.session]
+            [hook.get_program_session(session_id, policy.session_keys) for session_id in args.session]
             if args.session
-            else hook.list_program_sessions()
+            else hook.list_program_sessions(keys=policy.session_keys)
         )
     dry_run = DryRun(policy, hook, now, until, show_addresses=args.show_addresses)
     with show_progress("Planning the reminders", total=len(sessions)) as advance:

@@ -30,6 +30,7 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
     redact,
 )
+from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
@@ -54,6 +55,8 @@ MAX_KEYS = 100  # hashed keys in a result: thousands of them would be too large 
 MAX_LOGGED = 50  # reminders that a plan names in the log
 # Requests in one sweep for sessions that the list lacks. The next sweeps check the others.
 MAX_EXISTENCE_CHECKS = 20
+# Failed readings of due dates in a row after which one sweep stops to try.
+MAX_FAILURES = 3
 
 
 class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
@@ -62,7 +65,8 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
 
     Give the result to a mapped `TriggerDagRunOperator` with `skip_when_already_exists=True`. The key of a reminder is
     the ID of its delivery run: Airflow's database refuses a second run, however often the reminder is planned. Run
-    this every quarter of an hour, with `max_active_runs=1`.
+    this every quarter of an hour, with `max_active_runs=1`. Learners of a session who share a due date share a
+    reminder about it.
 
     :param policy: The reminder policy: a mapping, YAML or JSON text, or the path of a file.
     :param delivery_dag_id: ID of the DAG that delivers; reminders that have a run of it are left out. Default: every
@@ -73,7 +77,8 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
     :returns: A list of `PlannedDelivery` (`trigger_run_id` and `conf`), the earliest first, no longer than Airflow can
         map over; without personal data.
 
-    Source: 360Learning API v1, `GET /api/v1/programs/sessions` and `.../stats`; Airflow's `TriggerDagRunOperator`.
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions` and `.../stats`; API v2, `GET /api/v2/paths/sessions`
+    and `.../user-stats`; Airflow's `TriggerDagRunOperator`.
     """
 
     # Not the policy: Airflow shows rendered fields, and a policy may contain addresses.
@@ -105,14 +110,17 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
 
         with fail_fast():
             policy = check_policy(self.policy)
+            if policy.has_due_dates:
+                self.hook.platform.require_due_dates()
             store = AnnouncedDatesStore(policy, self.learning_conn_id)
             announced, now = store.load(), datetime.now(tz=UTC)
-            sessions, deleted = self._read_sessions(announced)
-            planned = plan(sessions, policy, now, announced=announced)
-            # One request for each session, so only where it matters who has finished.
-            unfinished = sorted({due.session_id for due in planned.due if "not_completed" in due.audience})
+            sessions, deleted = self._read_sessions(policy, announced)
+            statistics = self._read_due_dates(policy, sessions, now)
+            planned = plan(sessions, policy, now, announced=announced, statistics=statistics)
+            # One request or more for each session, so only where it matters who has finished.
+            unfinished = sorted({due.session_id for due in planned.due if _depends_on_progress(due)})
             if unfinished:
-                statistics = self._read_statistics(unfinished)
+                statistics |= self._read_statistics(unfinished)
                 planned = plan(sessions, policy, now, announced=announced, statistics=statistics)
             # Before anything is triggered: an announced change stays due for a while, under the same key.
             store.save(planned.announced, deleted)
@@ -165,16 +173,43 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
                 )
         return found
 
-    def _read_sessions(self, announced: Iterable[str]) -> tuple[list[ProgramSession], set[str]]:
+    def _read_due_dates(
+        self, policy: ReminderPolicy, sessions: list[ProgramSession], now: datetime
+    ) -> dict[str, SessionStatistics]:
+        """Return the statistics of sessions whose learners may have a due date that counts now, as far as readable."""
+        from airflow_provider_learning360.reminders.due_dates import may_remind_of_due_date
+
+        found: dict[str, SessionStatistics] = {}
+        failures = 0  # in a row
+        for session in sessions:
+            if not may_remind_of_due_date(policy, session, now):
+                continue
+            try:
+                plan = self.hook.platform.get_statistics(session.id, with_people=False)
+                found[session.id] = self.hook.run_plan(plan)
+                failures = 0
+            except FixConnectionError:
+                raise  # it would fail for each session, in each sweep
+            except LearningError as error:
+                failures += error.retryable
+                self.log.warning(
+                    "Could not read the due dates in session %s. The next sweep tries again: %s", session.id, error
+                )
+                if failures >= MAX_FAILURES:
+                    self.log.warning("Reading of due dates stopped after %d failures in a row.", failures)
+                    break
+        return found
+
+    def _read_sessions(self, policy: ReminderPolicy, announced: Iterable[str]) -> tuple[list[ProgramSession], set[str]]:
         """Return the sessions, and the IDs of known sessions that no longer exist."""
         if self.sessions is None:
-            sessions = self.hook.list_program_sessions()
+            sessions = self.hook.list_program_sessions(keys=policy.session_keys)
             return sessions, self._find_deleted({*announced} - {session.id for session in sessions})
         found, deleted = [], set()
         for one in self.sessions:
             try:
                 # Read again: a document from another task may be outdated, and may lack fields.
-                found.append(self.hook.get_program_session(find_session_id(one)))
+                found.append(self.hook.get_program_session(find_session_id(one), policy.session_keys))
             except NotFoundError as error:
                 deleted.add(find_session_id(one))
                 self.log.warning("No reminders for a session that does not exist: %s", error)
@@ -187,7 +222,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         deleted = set()
         for session_id in random.sample(sorted(missing), min(len(missing), MAX_EXISTENCE_CHECKS)):
             try:
-                self.hook.get_program_session(session_id)
+                self.hook.get_program_session(session_id, SESSION_KEYS_ONLY)
             except (NotFoundError, InvalidIdError):
                 deleted.add(session_id)
             except LearningError as error:
@@ -218,7 +253,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
     :param batch_size: Maximum number of mails over one connection to the mail server; default 100.
     :returns: A `DeliverySummary`: counts, and hashed keys of recipients who did not get their mail.
 
-    Source: 360Learning API v1; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
+    Source: 360Learning API v1 and v2; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
     """
 
     # Not the policy: Airflow shows rendered fields, and a policy may contain addresses.
@@ -275,6 +310,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         with fail_fast():
             policy = check_policy(self.policy)
             planned = DueReminder.from_conf(self.reminder or self._read_conf(context))
+            if planned.due_date is not None:
+                self.hook.platform.require_due_dates()
             ledger = TaskDeliveryLedger(context.get("task_state_store"))
             session = self._read_session(planned, policy, ledger)
             rule = policy.find_rule(planned.rule)
@@ -342,7 +379,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
                 f"Nothing is sent: it was due at {reminder.due.isoformat()}, and is too late now."
             )
         try:
-            session = self.hook.get_program_session(reminder.session_id)
+            session = self.hook.get_program_session(reminder.session_id, policy.find_delivery_keys(reminder.rule))
         except NotFoundError as error:
             raise AirflowSkipException(f"Nothing is sent: the session does not exist any more. {error}") from error
         reason = find_cancel_reason(reminder, session, policy, now=now)
@@ -379,12 +416,20 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         session: ProgramSession,
         statistics: SessionStatistics | None,
     ) -> Recipients:
+        from airflow_provider_learning360.api.progress import find_due_dates
         from airflow_provider_learning360.reminders.recipients import find_recipients
 
         # Only learners have names, and the session itself does not contain them.
-        has_learners = {"learners", "not_completed"} & set(reminder.audience)
+        has_learners = {*reminder.audience} - {"tutors"}
         users = self.hook.get_program_session_users(session.id) if has_learners else None
-        found = find_recipients(rule, session, statistics, users, audience=reminder.audience)
+        due_date = reminder.due_date
+        if due_date is not None and statistics is not None and due_date not in find_due_dates(statistics):
+            raise AirflowSkipException(
+                f"Nothing is sent: no learner who has not finished has the due date {reminder.anchor_at} any more."
+            )
+        found = find_recipients(
+            rule, session, statistics, users, audience=reminder.audience, now=datetime.now(tz=UTC), due_date=due_date
+        )
         if not found.mailable:
             raise AirflowSkipException(
                 f"Nothing is sent: nobody is left to remind ({len(found.unmailable)} have no mail address)."
@@ -429,11 +474,13 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         """Return what happened, without an address; raise if a retry may reach somebody."""
         from airflow_provider_learning360.reminders.recipients import build_recipient_key
 
-        unmailable = [build_recipient_key(one.mail, self._secret) for one in recipients.unmailable if one.mail]
+        known = [one.mail or one.user_id for one in recipients.unmailable]
+        unmailable = [build_recipient_key(one, self._secret) for one in known if one]
+        count = len(recipients.unmailable) + result.unmailable
         self.log.info(
             "%s: %d mails sent now, %d before; %d refused, %d without a mail address, %d of unknown outcome.",
             *(reminder.key, result.sent, result.already, len(result.refused)),
-            *(len(recipients.unmailable) + result.unmailable, len(result.unknown)),
+            *(count, len(result.unknown)),
         )
         self._raise_if_refused(reminder, result)
         return {
@@ -443,7 +490,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             "refused": result.refused[:MAX_KEYS],
             "unknown": result.unknown[:MAX_KEYS],
             "unmailable": unmailable[:MAX_KEYS],
-            "counts": {"refused": len(result.refused), "unknown": len(result.unknown), "unmailable": len(unmailable)},
+            "counts": {"refused": len(result.refused), "unknown": len(result.unknown), "unmailable": count},
         }
 
     def _raise_if_refused(self, reminder: DueReminder, result: DeliveryResult) -> None:
@@ -468,6 +515,11 @@ def check_policy(policy: str | dict[str, Any]) -> ReminderPolicy:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
     return ReminderPolicy.read(policy)
+
+
+def _depends_on_progress(reminder: DueReminder) -> bool:
+    """Whether a reminder is needless if everybody has finished; known already for the due dates of learners."""
+    return reminder.anchor != "dueDate" and not {"not_completed", "late"}.isdisjoint(reminder.audience)
 
 
 def _refuse_conn_id(arguments: dict[str, Any], instead: str) -> None:

@@ -74,7 +74,14 @@ class MailComposer:
     def _values(self) -> dict[str, Any]:
         # Once for all recipients: a digest counts all learners.
         change = find_changed_dates(self.reminder)
-        return build_values(self.session, self.zone, rule=self.reminder.rule, change=change, statistics=self.statistics)
+        return build_values(
+            self.session,
+            self.zone,
+            rule=self.reminder.rule,
+            change=change,
+            statistics=self.statistics,
+            due_date=self.reminder.due_date,
+        )
 
 
 def find_template(reminder: DueReminder, role: str) -> str:

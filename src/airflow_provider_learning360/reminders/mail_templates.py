@@ -21,6 +21,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.progress import select_due_date
 from airflow_provider_learning360.api.sanitizer import is_unprintable
 from airflow_provider_learning360.reminders.dates import is_set, to_zone
 from airflow_provider_learning360.reminders.language import find_language, parse_base_code
@@ -70,14 +71,17 @@ def build_values(
     first_name: str | None = None,
     change: Mapping[str, tuple[datetime | None, datetime | None]] | None = None,
     statistics: SessionStatistics | None = None,
+    due_date: datetime | None = None,
 ) -> dict[str, Any]:
     """
     Return what a template may use.
 
     - `session.name`, `session.start`, `session.end`, `recipient.first_name` and `rule`
+    - `due_date`: the due date of the learners whom the reminder is about; None if it is about another date
     - `change.start` and `change.end`: each with `before` and `after`, or None if it did not change
-    - `digest.registered`, `digest.completed` and `digest.not_completed`: counts
-    - `digest.names`: the first 50 learners who have not finished
+    - `digest.registered`, `digest.completed` and `digest.not_completed`: counts, of the learners with `due_date` if
+      there is one
+    - `digest.names`: the first 50 learners who have not finished, of the same
 
     An unknown value is None, and so is a date in the year 1 or 9999, which stands for an open end. For many
     recipients, call it once and replace `recipient` for each: counting the learners is slow.
@@ -88,6 +92,7 @@ def build_values(
     :param first_name: First name of the recipient; default unknown.
     :param change: For `start` and `end`, if they changed, the date before and the date after; default no change.
     :param statistics: The progress of the learners, for a digest; default unknown.
+    :param due_date: The due date that the reminder is about; default none.
     """
 
     def local(moment: datetime | None) -> datetime | None:
@@ -98,9 +103,14 @@ def build_values(
         "session": {"name": session.name, "start": local(session.start_date), "end": local(session.end_date)},
         "recipient": {"first_name": first_name},
         "rule": rule,
+        "due_date": local(due_date),
         "change": {"start": None, "end": None} | changed,
-        "digest": _build_digest(session, statistics),
+        "digest": _build_digest(session, _select(statistics, due_date)),
     }
+
+
+def _select(statistics: SessionStatistics | None, due_date: datetime | None) -> SessionStatistics | None:
+    return statistics if statistics is None or due_date is None else select_due_date(statistics, due_date)
 
 
 def _build_digest(session: ProgramSession, statistics: SessionStatistics | None) -> dict[str, Any]:
@@ -192,6 +202,7 @@ def _build_sample_values(sample: Sample, rule: ReminderRule | None) -> dict[str,
             first_name=sample.first_name,
             change=sample.change,
             statistics=sample.statistics,
+            due_date=sample.due_date,
         )
     )
     return values

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_learning360.reminders.addresses import normalize_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
     from datetime import timedelta
 
     from airflow_provider_learning360.reminders.policy import ReminderRule
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 
 Candidate = tuple["ReminderRule", "DueReminder"]
 
+# Whoever is late has not completed, and whoever has not completed is a learner.
+_IMPLIED = {"learners": ("not_completed", "late"), "not_completed": ("late",)}
+
 
 def find_superseded(candidates: Sequence[Candidate]) -> dict[str, str]:
     """
-    Return the names of the rules that are superseded, each with the name of the rule that supersedes it.
+    Return the keys of the reminders that are superseded, each with the name of the rule that supersedes it.
 
     :param candidates: What is due for one session, in the order of the policy.
     """
-    closest: list[Candidate] = []
+    closest: dict[Hashable, list[Candidate]] = {}
     superseded: dict[str, str] = {}
     for one in sorted((one for one in candidates if one[0].anchor), key=_find_distance):
-        closer = next((other for other in closest if _overlap(one, other)), None)
+        others = closest.setdefault(_find_date(one), [])
+        closer = next((other for other in others if _have_same_people(one, other)), None)
         if closer is None:
-            closest.append(one)
+            others.append(one)
         else:
-            superseded[one[0].name] = closer[0].name
+            superseded[one[1].key] = closer[0].name
     return superseded
 
 
@@ -43,15 +47,16 @@ def _find_distance(candidate: Candidate) -> timedelta:
     return -(distance + (rule.every.total * (reminder.occurrence or 0) if rule.every else 0 * distance))
 
 
-def _overlap(one: Candidate, other: Candidate) -> bool:
-    (rule, reminder), (other_rule, other_reminder) = one, other
-    is_same_side = (rule.before is None) == (other_rule.before is None)
-    if rule.anchor != other_rule.anchor or not is_same_side:
-        return False
-    return not _find_people(reminder).isdisjoint(_find_people(other_reminder))
+def _find_date(candidate: Candidate) -> Hashable:
+    """Return what must be equal in reminders that overlap: the date that they are about, and the side of it."""
+    rule, reminder = candidate
+    return rule.anchor, reminder.anchor_at, rule.before is None
+
+
+def _have_same_people(one: Candidate, other: Candidate) -> bool:
+    return not _find_people(one[1]).isdisjoint(_find_people(other[1]))
 
 
 def _find_people(reminder: DueReminder) -> set[str]:
-    # Whoever has not completed is a learner as well.
-    implied = {"not_completed"} if "learners" in reminder.audience else set()
+    implied = {more for part in reminder.audience for more in _IMPLIED.get(part, ())}
     return {*reminder.audience, *implied, *map(normalize_address, reminder.to)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
 from airflow_provider_learning360.api.models import format_date
+from airflow_provider_learning360.api.progress import find_due_dates, find_late
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DueReminder", "Plan", "PlanItem", "Skipped", "plan"]
 
 # Quiet hours, days off and clock changes move a repetition by at most this much.
-_MAX_SHIFT = timedelta(days=10)
+MAX_SHIFT = timedelta(days=10)
 HAS_AUTOMATED_REMINDERS = "its automatedReminders is on"
 
 
@@ -37,12 +38,14 @@ class Skipped:
     :param session_id: ID of the session.
     :param reason: Why it is not due.
     :param due: When it will be due, if known.
+    :param anchor_at: The due date that it is about, as the API writes it; None for all other dates.
     """
 
     rule: str
     session_id: str
     reason: str
     due: datetime | None = None
+    anchor_at: str | None = None
 
 
 # What the planner decides about one rule and one session.
@@ -79,7 +82,7 @@ def plan(
     :param policy: The policy.
     :param now: The time of the sweep, with a time zone.
     :param statistics: By the session's ID, the progress of its learners. Without them, a reminder to `not_completed`
-        is due even if everybody has finished.
+        is due even if everybody has finished, and none is due about the `dueDate` of learners.
     :param announced: The `announced` of the last sweep; without it, no change of dates is announced.
     :raises FixArgumentError: `now` has no time zone.
     """
@@ -112,9 +115,10 @@ class _Planner:
         for rule, item in items:
             if isinstance(item, Skipped):
                 result.skipped.append(item)
-            elif rule.name in superseded:
-                reason = f"a closer reminder is due: {superseded[rule.name]}"
-                result.skipped.append(Skipped(rule.name, session.id, reason))
+            elif item.key in superseded:
+                reason = f"a closer reminder is due: {superseded[item.key]}"
+                due_date = item.anchor_at if item.anchor == "dueDate" else None
+                result.skipped.append(Skipped(rule.name, session.id, reason, anchor_at=due_date))
             else:
                 result.due.append(item)
 
@@ -127,17 +131,28 @@ class _Planner:
             known = Announced.from_dict(announced.get(session.id))
             moves = find_move(session, known, self.settle, self.calendar, self.now)
             announced[session.id] = moves.announced.to_dict()
-        reason = _explain_excluded(self.policy, session)
-        return [
-            (rule, Skipped(rule.name, session.id, reason) if reason else self._plan_rule(rule, session, moves))
-            for rule in self.policy.rules
-        ]
+        reason = explain_excluded(self.policy, session)
+        if reason:
+            return [(rule, Skipped(rule.name, session.id, reason)) for rule in self.policy.rules]
+        return [(rule, item) for rule in self.policy.rules for item in self._plan_rule(rule, session, moves)]
 
-    def _plan_rule(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult | None) -> PlanItem:
+    def _plan_rule(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult | None) -> list[PlanItem]:
+        if rule.anchor == "dueDate":
+            return self._plan_due_dates(rule, session)
         item = self._plan_notice(rule, session, moves) if rule.on and moves else self._plan_date(rule, session)
-        if isinstance(item, DueReminder) and self._has_everybody_finished(rule, session):
-            return Skipped(rule.name, session.id, "all learners have finished")
-        return item
+        reason = self._find_reason_of_progress(rule, session) if isinstance(item, DueReminder) else None
+        return [Skipped(rule.name, session.id, reason) if reason else item]
+
+    def _plan_due_dates(self, rule: ReminderRule, session: ProgramSession) -> list[PlanItem]:
+        """Return an item for each due date of learners who have not completed: they share one reminder."""
+        statistics = self.statistics.get(session.id)
+        if statistics is None:
+            return [Skipped(rule.name, session.id, "the due dates of its learners were not read")]
+        items: list[PlanItem] = []
+        for date in find_due_dates(statistics):
+            item = self._plan_anchor(rule, session, date)
+            items.append(replace(item, anchor_at=format_date(date)) if isinstance(item, Skipped) else item)
+        return items or [Skipped(rule.name, session.id, "no learner who has not finished has a due date")]
 
     def _plan_notice(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult) -> PlanItem:
         move = moves.move
@@ -149,6 +164,10 @@ class _Planner:
         anchor = rule.schedule.find_date(session)
         if anchor is None:
             return Skipped(rule.name, session.id, f"it has no {rule.anchor}")
+        return self._plan_anchor(rule, session, anchor)
+
+    def _plan_anchor(self, rule: ReminderRule, session: ProgramSession, anchor: datetime) -> PlanItem:
+        """Return what a rule decides about one date."""
         if not is_set(anchor):
             return Skipped(rule.name, session.id, f"its {rule.anchor} is not set")
         if rule.before is not None and anchor <= self.now:
@@ -167,7 +186,7 @@ class _Planner:
         schedule = rule.schedule
         if rule.every is None or rule.at_most is None:
             return 0, self.calendar.find_due(schedule, anchor)
-        may_have_begun = (self.now + _MAX_SHIFT - anchor - schedule.distance.total) // rule.every.total
+        may_have_begun = (self.now + MAX_SHIFT - anchor - schedule.distance.total) // rule.every.total
         upcoming = []
         for number in range(max(0, min(rule.at_most - 1, may_have_begun + 1)), -1, -1):
             due = self.calendar.find_due(schedule, anchor, number)
@@ -188,14 +207,23 @@ class _Planner:
         release = self.calendar.find_release(due, self.now, before)
         return Skipped(rule.name, session.id, release.reason, release.at) if release.reason else None
 
-    def _has_everybody_finished(self, rule: ReminderRule, session: ProgramSession) -> bool:
-        statistics = self.statistics.get(session.id) if "not_completed" in rule.audience else None
-        if statistics is None or statistics.users_stats is None:
+    def _find_reason_of_progress(self, rule: ReminderRule, session: ProgramSession) -> str | None:
+        """Return why the progress of the learners makes a reminder needless, or None."""
+        statistics = self.statistics.get(session.id)
+        if statistics is None or not self._are_complete(statistics):
+            return None
+        if ("not_completed" in rule.audience or rule.has_only_late_learners) and not statistics.not_completed():
+            return "all learners have finished"
+        if rule.has_only_late_learners and not find_late(statistics, self.now, session.end_date):
+            return "no learner is late"
+        return None
+
+    def _are_complete(self, statistics: SessionStatistics) -> bool:
+        """Whether statistics have all learners. They may lack some, who then count as not finished."""
+        if statistics.users_stats is None:
             return False
         registered = statistics.registered or 0  # a text if the API sent a number that is out of range
-        # Statistics may lack learners. Only complete statistics show that all have finished.
-        is_complete = isinstance(registered, int) and len(statistics.users_stats) >= registered
-        return is_complete and not statistics.not_completed()
+        return isinstance(registered, int) and len(statistics.users_stats) >= registered
 
     def _build_reminder(
         self, rule: ReminderRule, session: ProgramSession, anchor: datetime, occurrence: int, due: datetime
@@ -228,7 +256,7 @@ class _Planner:
         )
 
 
-def _explain_excluded(policy: ReminderPolicy, session: ProgramSession) -> str | None:
+def explain_excluded(policy: ReminderPolicy, session: ProgramSession) -> str | None:
     """Return why a session gets no reminders at all, or None."""
     try:
         # The ID becomes part of the key.

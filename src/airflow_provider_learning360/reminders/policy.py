@@ -129,7 +129,7 @@ class ReminderRule(_PolicyModel):
     One kind of reminder: what it is about, when it is due, who gets it.
 
     :param name: Name of the rule; part of every key.
-    :param anchor: The date of the session that the reminder is about.
+    :param anchor: The date that the reminder is about: of the session, or the `dueDate` of each learner (API v2).
     :param before: How long before the anchor it is due.
     :param after: How long after the anchor it is due.
     :param every: The time between repetitions; with `after` only.
@@ -146,7 +146,10 @@ class ReminderRule(_PolicyModel):
     """
 
     name: Name = Field(description="Name of the rule; part of every key.")
-    anchor: Anchor | None = Field(None, description="The date of the session that the reminder is about.")
+    anchor: Anchor | None = Field(
+        None,
+        description="The date that the reminder is about: of the session, or the dueDate of each learner (API v2).",
+    )
     before: Duration | None = Field(None, description="How long before the anchor it is due.")
     after: Duration | None = Field(None, description="How long after the anchor it is due.")
     every: Duration | None = Field(None, description="The time between repetitions, for an overdue reminder.")
@@ -235,7 +238,21 @@ class ReminderRule(_PolicyModel):
         :param audience: The audience of the reminder.
         """
         has_digest = self.anchor == "endDate" and ("tutors" in audience or bool(self.to))
-        return has_digest or self.message == "digest" or "not_completed" in audience
+        has_progress = self.anchor == "dueDate" or not {"not_completed", "late"}.isdisjoint(audience)
+        return has_digest or has_progress or self.message == "digest"
+
+    @property
+    def has_only_late_learners(self) -> bool:
+        """Whether its only learners are those who are late."""
+        return "late" in self.audience and {"learners", "not_completed"}.isdisjoint(self.audience)
+
+    @property
+    def session_keys(self) -> frozenset[str]:
+        """The keys of a session's document that its mails need, beside those of the session itself."""
+        has_tutors = "tutors" in self.audience or self.escalate_to_tutors_after is not None
+        # Without statistics, an own template may show how many learners there are.
+        needed = {"lang": True, "tutors": has_tutors, "users": self.template is not None}
+        return frozenset(key for key, is_needed in needed.items() if is_needed)
 
     def _check_time(self) -> str | None:
         given = [one for one in ("anchor", "before", "after", "every", "at_most") if getattr(self, one) is not None]
@@ -243,7 +260,7 @@ class ReminderRule(_PolicyModel):
             return f"{', '.join(given)}: cannot be used with `on: date_changed`" if given else None
         if self.anchor is None or (self.before is None) == (self.after is None):
             return (
-                "a rule has an `anchor` (startDate or endDate) with either `before` or `after`, "
+                "a rule has an `anchor` (startDate, endDate or dueDate) with either `before` or `after`, "
                 "or it has `on: date_changed`"
             )
         if "settle" in self.model_fields_set:
@@ -273,6 +290,8 @@ class ReminderRule(_PolicyModel):
             return (
                 f"audience: is missing; write one or several of {', '.join(get_args(Audience))}, or addresses in `to`"
             )
+        if self.anchor == "dueDate" and self.before is not None and "late" in self.audience:
+            return "audience: nobody is late before their dueDate; write not_completed"
         if self.message == "digest" and self.on is not None:
             return "message: a notice of changed dates has no digest"
         if self.message == "digest" and (set(self.audience) - {"tutors"} or self.escalate_to_tutors_after):
@@ -347,6 +366,16 @@ class ReminderPolicy(_PolicyModel):
             raise ValueError("settle: must be the same in all rules with `on: date_changed`")
         return self
 
+    @property
+    def has_due_dates(self) -> bool:
+        """Whether a rule is about the due dates of learners."""
+        return any(rule.anchor == "dueDate" for rule in self.rules)
+
+    @property
+    def session_keys(self) -> frozenset[str]:
+        """The keys of a session's document that a plan needs, beside those of the session itself."""
+        return frozenset({"automatedReminders"} if self.skip_if_automated_reminders else ())
+
     @cached_property
     def zone(self) -> ZoneInfo:
         """The zone whose wall clock counts."""
@@ -376,6 +405,15 @@ class ReminderPolicy(_PolicyModel):
         """Return the JSON Schema of a policy. Source: JSON Schema 2020-12."""
         schema = _remove_docstrings(cls.model_json_schema(by_alias=True))
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+    def find_delivery_keys(self, name: str) -> frozenset[str]:
+        """
+        Return the keys of a session's document that a delivery needs, beside those of the session itself.
+
+        :param name: Name of the rule; of a rule that does not exist any more, no mail is sent.
+        """
+        rules = (rule for rule in self.rules if rule.name == name)
+        return self.session_keys.union(*(rule.session_keys for rule in rules))
 
     def find_rule(self, name: str) -> ReminderRule:
         """

@@ -15,7 +15,7 @@ from airflow_provider_learning360.api.models import format_date
 MAX_KEY_LENGTH = 250  # characters that Airflow allows in the ID of a run
 MAX_SHOWN_LENGTH = 80
 
-Audience = Literal["learners", "not_completed", "tutors"]
+Audience = Literal["learners", "not_completed", "late", "tutors"]
 DeliveryGuarantee = Literal["at_least_once", "at_most_once"]
 # What version 0.1 called them; runs that it planned, and policies that were written for it, are still read.
 OLD_GUARANTEES: dict[str, DeliveryGuarantee] = {"record_after": "at_least_once", "claim_before": "at_most_once"}
@@ -97,7 +97,7 @@ class _Conf(BaseModel):
     session_id: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
     due: Annotated[_DateText, AfterValidator(lambda text: datetime.fromisoformat(text).astimezone(UTC))]
     audience: Annotated[list[Audience], AfterValidator(tuple)]
-    anchor: Literal["startDate", "endDate"] | None
+    anchor: Literal["startDate", "endDate", "dueDate"] | None
     anchor_at: _DateText | None
     occurrence: Annotated[int, Field(ge=0)] | None
     change: Annotated[_Change, AfterValidator(lambda change: change.model_dump(by_alias=True))] | None
@@ -155,6 +155,13 @@ class DueReminder:
     message: str = "each"
     delivery: str = "at_least_once"
     template: str | None = None
+
+    @property
+    def due_date(self) -> datetime | None:
+        """The due date of the learners whom it is about; None if it is about a date of the session."""
+        if self.anchor != "dueDate" or self.anchor_at is None:
+            return None
+        return datetime.fromisoformat(self.anchor_at)
 
     def to_conf(self) -> ReminderConf:
         """Return it as JSON, for the `conf` of a DAG run."""

@@ -18,10 +18,11 @@ _Options = dict[str, Any]
 
 _START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _END = datetime(2026, 3, 6, 16, 30, tzinfo=UTC)
+_DUE = datetime(2026, 3, 5, 12, tzinfo=UTC)
 _WEEK = timedelta(days=7)
 _LEARNERS = [
-    {"mail": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace"},
-    {"mail": "nameless@example.com"},
+    {"mail": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "dueDate": _DUE.isoformat()},
+    {"mail": "nameless@example.com", "dueDate": _DUE.isoformat()},
 ]
 
 
@@ -34,6 +35,7 @@ class Sample(NamedTuple):
     :param first_name: First name of the recipient.
     :param change: The dates that changed.
     :param statistics: The progress of the learners.
+    :param due_date: The due date of the learners.
     """
 
     missing: str
@@ -41,6 +43,7 @@ class Sample(NamedTuple):
     first_name: str | None
     change: Mapping[str, tuple[datetime | None, datetime | None]] | None
     statistics: SessionStatistics | None
+    due_date: datetime | None
 
 
 def build_samples(template: str, rule: ReminderRule | None = None) -> Iterator[Sample]:
@@ -55,6 +58,7 @@ def build_samples(template: str, rule: ReminderRule | None = None) -> Iterator[S
         "start": _build_date("session.start", _START, is_known=rule is not None and rule.anchor == "startDate"),
         "end": _build_date("session.end", _END, is_known=rule is not None and rule.anchor == "endDate"),
         "first_name": {"": "Ada", "recipient.first_name": None},
+        "due_date": _build_due_dates(rule),
         "change": _build_changes(rule),
         "statistics": _build_statistics(is_known=rule is not None and _has_statistics(template, rule)),
     }
@@ -72,11 +76,17 @@ def _build_sample(missing: str, parts: Mapping[str, Any]) -> Sample:
     session = ProgramSession.model_validate({"_id": "0" * 24, "name": parts["name"], **dates})
     known = parts["statistics"]
     statistics = None if known is None else SessionStatistics.model_validate(known)
-    return Sample(missing, session, parts["first_name"], parts["change"], statistics)
+    return Sample(missing, session, parts["first_name"], parts["change"], statistics, parts["due_date"])
 
 
 def _build_date(name: str, date: datetime, *, is_known: bool) -> _Options:
     return {"": date} if is_known else {"": date, name: None}
+
+
+def _build_due_dates(rule: ReminderRule | None) -> _Options:
+    if rule is None:
+        return {"": _DUE, "due_date": None}
+    return {"": _DUE if rule.anchor == "dueDate" else None}
 
 
 def _build_changes(rule: ReminderRule | None) -> _Options:

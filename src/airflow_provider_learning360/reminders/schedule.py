@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ValidationError, field_validator, model_validator
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.input_errors import did_you_mean
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import ProgramSession
 
-Anchor = Literal["startDate", "endDate"]
+Anchor = Literal["startDate", "endDate", "dueDate"]
+SessionAnchor = Literal["startDate", "endDate"]
 EMPTY_BEFORE = "before: must be longer than 0; write `after: {}` for the date itself"
 
 
@@ -39,9 +40,9 @@ TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 
 class Schedule(BaseModel):
     """
-    When something is due: at a date of a session, before it or after it.
+    When something is due: at a date of a session or of a learner, before it or after it.
 
-    :param anchor: Name of the date: `startDate` or `endDate`.
+    :param anchor: Name of the date: `startDate` or `endDate` of the session, or the learner's `dueDate`.
     :param before: How long before the date; default none.
     :param after: How long after the date; default none.
     :param every: Time between repetitions; default no repetition.
@@ -67,11 +68,12 @@ class Schedule(BaseModel):
 
     def find_date(self, session: ProgramSession) -> datetime | None:
         """
-        Return the date of a session to count from, or None if it has none.
+        Return the date of a session to count from, or None if it has none; `dueDate` is a date of each learner.
 
         :param session: The session.
         """
-        return session.start_date if self.anchor == "startDate" else session.end_date
+        dates = {"startDate": session.start_date, "endDate": session.end_date}
+        return dates.get(self.anchor)
 
     def apply(self, date: datetime, zone: ZoneInfo, occurrence: int = 0) -> datetime:
         """
@@ -100,7 +102,17 @@ class SessionSchedule(Schedule):
     :param time_zone: IANA name of the zone whose wall clock counts the days; default UTC.
     """
 
+    anchor: SessionAnchor
     time_zone: TimeZone = "UTC"
+
+    @field_validator("anchor", mode="before")
+    @classmethod
+    def _refuse_due_date(cls, anchor: Any) -> Any:
+        if anchor == "dueDate":
+            raise ValueError(
+                "each learner has a due date of their own, so a session has none to wait for; use startDate or endDate"
+            )
+        return anchor
 
     @classmethod
     def read(

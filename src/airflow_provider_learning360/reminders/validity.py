@@ -42,7 +42,9 @@ def _find_changed_date(
     dates = read_dates(session)
     if reminder.change is not None:
         return None if dates == reminder.change["to"] else "its dates changed again"
-    current = dates["startDate"] if reminder.anchor == "startDate" else dates["endDate"]
+    # The due dates of learners are compared when the recipients are found.
+    due_date = reminder.anchor_at if reminder.anchor == "dueDate" else None
+    current = due_date or (dates["startDate"] if reminder.anchor == "startDate" else dates["endDate"])
     if current != reminder.anchor_at:
         return f"{reminder.anchor} is {current or 'not set'} now, and was {reminder.anchor_at}"
     if now is not None and current and rule.before is not None and now >= datetime.fromisoformat(current):

@@ -72,7 +72,7 @@ class PlatformV1(Platform):
         learners: list[Learner] = yield calls.get_program_session_users(session_id)
         return learners
 
-    def get_statistics(self, session_id: str) -> Plan[SessionStatistics]:
+    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
         """Plan one call."""
         statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
         return statistics

@@ -82,7 +82,7 @@ class PlatformV2(Platform):
         wanted = documents.ALL_KEYS if keys is None else keys & documents.ALL_KEYS
         known = session.coverage.expected or frozenset()
         missing = frozenset(wanted - documents.SESSION_KEYS - known)
-        path_id = (session.model_extra or {}).get("pathId")
+        path_id = _path_id(session)
         if not missing or not isinstance(path_id, str):
             return session
         part = yield from self._read_parts(session, path_id, missing)
@@ -164,7 +164,7 @@ class PlatformV2(Platform):
         return self._path_of[session_id]
 
     def _remember_path(self, session: ProgramSession) -> None:
-        path_id = (session.model_extra or {}).get("pathId")
+        path_id = _path_id(session)
         if not isinstance(path_id, str):
             raise ContractError(f"Path session {session.id} has no pathId. The API may have changed: please report it.")
         self._path_of[session.id] = path_id
@@ -184,6 +184,7 @@ class PlatformV2(Platform):
         while request is not None:
             page, link = yield Call(request, _parse_list_page, kind="list")
             listed.add(page)
+            self._path_of |= {one.id: path_id for one in page.sessions if isinstance(path_id := _path_id(one), str)}
             request = find_next(link, request, seen, self._host)
         return listed
 
@@ -205,17 +206,18 @@ class PlatformV2(Platform):
         users = yield from self._users.find(enrolled, ())
         return [_learner(users[one], ("_id", "mail", "firstName", "lastName", "status")) for one in enrolled]
 
-    def get_statistics(self, session_id: str) -> Plan[SessionStatistics]:
+    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
         """Plan to read the statistics of the enrolled learners, and who they are."""
-        return self._get_statistics(require_session_id(session_id))
+        return self._get_statistics(require_session_id(session_id), with_people)
 
-    def _get_statistics(self, session_id: str) -> Plan[SessionStatistics]:
-        session = yield from self._get_session(session_id, SESSION_KEYS_ONLY)
-        path = calls.build_path("paths", self._path_of[session_id], "sessions", session_id, "user-stats")
+    def _get_statistics(self, session_id: str, with_people: bool) -> Plan[SessionStatistics]:
+        name = (yield from self._get_session(session_id, SESSION_KEYS_ONLY)).name if with_people else None
+        path_id = yield from self._find_path(session_id)
+        path = calls.build_path("paths", path_id, "sessions", session_id, "user-stats")
         rows = yield from needing("pathStats:read", self._pages("statistics of users", path))
         enrolled = progress.find_enrolled(rows)
-        users = yield from self._users.find(row["userId"] for row in enrolled)
-        statistics: SessionStatistics = yield Work(partial(progress.build_statistics, session.name, enrolled, users))
+        users = (yield from self._users.find(row["userId"] for row in enrolled)) if with_people else {}
+        statistics: SessionStatistics = yield Work(partial(progress.build_statistics, name, enrolled, users))
         return statistics
 
     def count_completions(self, session_id: str) -> Plan[CompletionCount]:
@@ -314,6 +316,10 @@ def _complete(session: ProgramSession, part: Mapping[str, Any], keys: frozenset[
 
     known = session.coverage.expected or frozenset()
     return parse_part(session, part).with_coverage(documents.build_coverage(known | keys))
+
+
+def _path_id(session: ProgramSession) -> Any:
+    return (session.model_extra or {}).get("pathId")
 
 
 def _tutor_ids(session: ProgramSession) -> list[str]:

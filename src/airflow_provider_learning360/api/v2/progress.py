@@ -44,10 +44,10 @@ def build_statistics(
 
     :param name: Name of the session.
     :param rows: The rows of learners who are enrolled.
-    :param users: The users by ID.
+    :param users: The users by ID; those who are missing have no name and no mail.
     :returns: The statistics, in the shape of API v1.
     """
-    items = [_build_item(row, users[row["userId"]]) for row in rows]
+    items = [_build_item(row, users.get(row["userId"], {})) for row in rows]
     present = [one for one in items if not one["deleted"]]
     document = {
         "name": name,
