@@ -275,7 +275,7 @@ def test_contract_is_passed_to_the_hook(contract: Any) -> None:
     asked: list[Any] = []
 
     class Hook:
-        def list_program_sessions(self, *, contract: str) -> list[Any]:
+        def list_program_sessions(self, *, contract: str, **_: Any) -> list[Any]:
             asked.append(contract)
             return []
 
