@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.models import SessionStatistics
+from airflow_provider_learning360.api.v2.calls import is_id
 from airflow_provider_learning360.api.v2.users import find_mail
 
 if TYPE_CHECKING:
@@ -15,14 +16,34 @@ if TYPE_CHECKING:
 COMPLETED = "successful"
 
 
-def find_enrolled(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def pick_row(row: dict[str, Any]) -> dict[str, Any] | None:
+    """
+    Return the statistics of one user, as the API sent them.
+
+    :param row: The statistics.
+    :returns: The same; None if they have no ID of a user.
+    """
+    return row if is_id(row.get("userId")) else None
+
+
+def find_enrolled(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """
     Return the rows of learners who are still enrolled.
 
-    :param rows: The statistics of users, as the API sent them.
-    :returns: Those with a user ID and without `unenrolledAt`.
+    :param rows: The statistics of users, with their IDs.
+    :returns: Those without `unenrolledAt`, by user; of a user with two, that of the later enrolment.
     """
-    return [row for row in rows if isinstance(row.get("userId"), str) and not row.get("unenrolledAt")]
+    enrolled: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = enrolled.get(row["userId"])
+        if not row.get("unenrolledAt") and (known is None or _enrolled_at(row) > _enrolled_at(known)):
+            enrolled[row["userId"]] = row
+    return enrolled
+
+
+def _enrolled_at(row: Mapping[str, Any]) -> str:
+    moment = row.get("enrolledAt")
+    return moment if isinstance(moment, str) else ""
 
 
 def find_status(row: Mapping[str, Any]) -> str | None:
