@@ -23,7 +23,12 @@ AUDIENCE, VALUES = f"{ONE_SESSION}/audiences", f"{ONE_SESSION}/custom-fields/val
 ROWS, COUNTS = f"{ONE_SESSION}/user-stats", f"{ONE_SESSION}/user-statuses"
 CUSTOM_FIELDS = "/api/v2/custom-fields"
 ALL_ROUTES = (SESSIONS, PATH, USERS, ENROLMENTS, AUDIENCE, VALUES, ROWS, COUNTS, CUSTOM_FIELDS)
-SCOPES = {ROWS: "pathStats:read", COUNTS: "pathStats:read", USERS: "users:read", CUSTOM_FIELDS: "customFields:read"}
+PATH_STATS = "/api/v2/paths/stats"
+SCOPES = {
+    **dict.fromkeys((ROWS, COUNTS, PATH_STATS), "pathStats:read"),
+    USERS: "users:read",
+    CUSTOM_FIELDS: "customFields:read",
+}
 
 
 def user_id(number: int) -> str:
@@ -185,7 +190,7 @@ class PathPlatform:
             CUSTOM_FIELDS: self.fields,
             ROWS: rows if self.rows is None else self.rows,
             COUNTS: self.counts,
-            "/api/v2/paths/stats": rows,
+            PATH_STATS: rows,
         }.get(request.path)
 
     def _build_response(self, request: Request, found: Any) -> Response:

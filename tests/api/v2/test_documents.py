@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from path_platform import AUDIENCE, SESSION_ID, PathPlatform, user
 
 from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.v2 import documents
+from path_platform import AUDIENCE, SESSION_ID, PathPlatform, user
 
 WITHOUT_COUNTERPART = {"requirements", "skills", "validateRegistrations"}
 EXPECTED = {

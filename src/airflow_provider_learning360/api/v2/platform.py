@@ -396,6 +396,9 @@ def _date_after(moment: datetime | None) -> str | None:
     """Return the whole second at or after a time: the filter may find more than is wanted, never less."""
     from datetime import timedelta
 
-    if moment is None:
+    if moment is None or not moment.microsecond:
+        return _date(moment)
+    try:
+        return _date(moment + timedelta(seconds=1))
+    except OverflowError:  # the last second that there is
         return None
-    return format_filter_date(moment + timedelta(seconds=1) if moment.microsecond else moment)

@@ -32,8 +32,12 @@ def format_filter_date(moment: datetime) -> str:
     :param moment: The date, with its zone.
     :returns: The date, rounded down.
     """
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:  # the first and the last day that there are, in another zone
+        utc = datetime.min if moment.year == 1 else datetime.max
     # Not `strftime`, which writes the year 1 as `1`.
-    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}.000Z"
+    return f"{utc.replace(microsecond=0, tzinfo=None).isoformat()}.000Z"
 
 
 def stream_pages(query: tuple[tuple[str, str], ...], host: str) -> StreamPlan:
