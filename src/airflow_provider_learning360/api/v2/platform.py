@@ -225,7 +225,7 @@ class PlatformV2(Platform):
         session = yield from self._get_session(session_id, SESSION_KEYS_ONLY)
         path = calls.build_path("paths", _require_path_id(session), "sessions", session_id, "user-stats")
         rows = yield from needing("pathStats:read", self._read_list("statistics of users", path, progress.pick_row))
-        enrolled: dict[str, dict[str, Any]] = yield Work(partial(progress.find_enrolled, rows))
+        enrolled: dict[str, progress.Row] = yield Work(partial(progress.find_enrolled, rows))
         users = yield from self._users.find(enrolled)
         statistics: SessionStatistics = yield Work(
             partial(progress.build_statistics, session.name, enrolled.values(), users)

@@ -13,27 +13,44 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.v2.users import User
 
+Row = dict[str, Any]
+
 COMPLETED = "successful"
+_KEPT = (
+    "userId",
+    "progress",
+    "score",
+    "startedAt",
+    "completedAt",
+    "dueDate",
+    "enrolledAt",
+    "unenrolledAt",
+    "timeSpent",
+)
 
 
-def pick_row(row: dict[str, Any]) -> dict[str, Any] | None:
+def pick_row(item: Mapping[str, Any]) -> Row | None:
     """
-    Return the statistics of one user, as the API sent them.
+    Return what is kept of the statistics of one user: texts and numbers.
 
-    :param row: The statistics.
-    :returns: The same; None if they have no ID of a user.
+    :param item: The statistics, as the API sent them.
+    :returns: The same without lists and objects, and with the name of the status; None if they have no ID of a user.
     """
-    return row if is_id(row.get("userId")) else None
+    if not is_id(item.get("userId")):
+        return None
+    row = {name: value for name in _KEPT if isinstance(value := item.get(name), str | int | float)}
+    status = find_status(item)
+    return row if status is None else {**row, "status": status}
 
 
-def find_enrolled(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def find_enrolled(rows: Iterable[Row]) -> dict[str, Row]:
     """
     Return the rows of learners who are still enrolled.
 
     :param rows: The statistics of users, with their IDs.
     :returns: Those without `unenrolledAt`, by user; of a user with two, that of the later enrolment.
     """
-    enrolled: dict[str, dict[str, Any]] = {}
+    enrolled: dict[str, Row] = {}
     for row in rows:
         known = enrolled.get(row["userId"])
         if not row.get("unenrolledAt") and (known is None or _enrolled_at(row) > _enrolled_at(known)):
@@ -41,7 +58,7 @@ def find_enrolled(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return enrolled
 
 
-def _enrolled_at(row: Mapping[str, Any]) -> str:
+def _enrolled_at(row: Row) -> str:
     moment = row.get("enrolledAt")
     return moment if isinstance(moment, str) else ""
 
@@ -85,12 +102,10 @@ def _build_item(row: Mapping[str, Any], user: User) -> dict[str, Any]:
     item |= {name: user[name] for name in ("firstName", "lastName") if name in user}
     if mail := find_mail(user):
         item["mail"] = mail
-    item |= {name: row[name] for name in ("progress", "score", "dueDate", "enrolledAt") if name in row}
+    item |= {name: row[name] for name in ("progress", "score", "dueDate", "enrolledAt", "status") if name in row}
     for name, source in (("startTime", "startedAt"), ("endTime", "completedAt")):
         if source in row:
             item[name] = row[source]
-    if status := find_status(row):
-        item["status"] = status
     spent = row.get("timeSpent")
     if isinstance(spent, int | float) and not isinstance(spent, bool):
         item["totalTimeSpentInSeconds"] = spent / 1000  # API v2 counts milliseconds
