@@ -109,9 +109,10 @@ class PathPlatform:
     link: Callable[[Request], str] | None = None
     requests: list[Request] = field(default_factory=list)
     time: float = 0.0
+    host: str = HOST
 
     def __post_init__(self) -> None:
-        self.platform = PlatformV2(HOST, lambda: self.time, 3600.0)
+        self.platform = PlatformV2(self.host, lambda: self.time, 3600.0)
 
     @property
     def paths(self) -> list[str]:
@@ -151,7 +152,7 @@ class PathPlatform:
     def respond(self, call: Call[Any]) -> Any:
         """Return the result of a call, or its error."""
         self.requests.append(call.request)
-        response = self._respond(call.request)
+        response = self.build_response(call.request)
         error = error_from_response(
             call.request, response, connection="the connection", secrets=(), now=datetime(2026, 11, 1, tzinfo=UTC)
         )
@@ -162,7 +163,8 @@ class PathPlatform:
         except LearningError as error:
             return error
 
-    def _respond(self, request: Request) -> Response:
+    def build_response(self, request: Request) -> Response:
+        """Return the response to a request."""
         route = USERS if request.path.startswith(USERS) else request.path
         if SCOPES.get(route, "paths:read") in self.missing_scopes:
             return _error(request, 403, "invalid_scope")
@@ -172,7 +174,7 @@ class PathPlatform:
         if given is not None:
             return _error(request, *given)
         found = self._find(request)
-        return _error(request, 404, "notFound") if found is None else self._build_response(request, found)
+        return _error(request, 404, "notFound") if found is None else self._build_success(request, found)
 
     def _find(self, request: Request) -> Any:
         if request.path.startswith(f"{USERS}/"):
@@ -193,13 +195,13 @@ class PathPlatform:
             PATH_STATS: rows,
         }.get(request.path)
 
-    def _build_response(self, request: Request, found: Any) -> Response:
+    def _build_success(self, request: Request, found: Any) -> Response:
         headers = self._headers(request)
         if isinstance(found, list) and not headers:
             start = int(dict(request.query).get("next", 0))
             end = start + self.page_size
             if end < len(found):
-                headers = {"link": f'<{HOST}{request.path}?next={end}>; rel="next"'}
+                headers = {"link": f'<{self.host}{request.path}?next={end}>; rel="next"'}
             found = found[start:end]
         return Response(request, 200, headers, json.dumps(found).encode())
 
