@@ -1,4 +1,4 @@
-"""API v2 as the rest of the house asks for it: which calls a question takes."""
+"""API v2 as the rest of the provider asks for it: which calls a question takes."""
 
 from __future__ import annotations
 
