@@ -176,10 +176,13 @@ class PathPlatform:
         found = self._find(request)
         return _error(request, 404, "notFound") if found is None else self._build_success(request, found)
 
+    def find_user(self, wanted: str) -> Any:
+        """Return the user with an ID, or None."""
+        return next((one for one in self.users if one["_id"] == wanted), None)
+
     def _find(self, request: Request) -> Any:
         if request.path.startswith(f"{USERS}/"):
-            wanted = request.path.rpartition("/")[2]
-            return next((one for one in self.users if one["_id"] == wanted), None)
+            return self.find_user(request.path.rpartition("/")[2])
         enrolled = [{"userId": user_id(one), "status": "published"} for one in self.learners]
         rows = [{"userId": user_id(one), "progress": 0, "status": {"type": "onTime"}} for one in self.learners]
         return {
