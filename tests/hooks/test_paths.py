@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
+import tracemalloc
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -25,7 +27,7 @@ from airflow_provider_learning360.api.messages import Request
 from path_platform import ALL_ROUTES, PATH, SESSION_ID, SESSIONS, USERS, PathPlatform, user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_learning360.simulator import Simulator
     from hooks.conftest import Caller, RawServer
@@ -316,7 +318,65 @@ def test_whole_document_takes_five_requests_and_the_pages(
     assert requests_of(paths)["other"] <= 5 + learner_pages + min(300 + 3, user_pages) + 10
 
 
-@pytest.mark.learning360_simulator(sessions=10_000, learners=1)
-def test_list_of_ten_thousand_sessions_takes_twenty_requests(hook_to: Callable[..., Caller], paths: Simulator) -> None:
-    assert len(hook_to(paths, **V2)("list_program_sessions")) == 10_000
-    assert requests_of(paths) == {"token": 1, "other": 20}
+@pytest.fixture(scope="module")
+def large_platform() -> Iterator[Simulator]:
+    from airflow_provider_learning360.simulator import Simulator
+
+    with Simulator(sessions=10_000, learners=1) as simulator:
+        yield simulator
+
+
+def test_list_of_ten_thousand_sessions_takes_twenty_requests(
+    hook_to: Callable[..., Caller], large_platform: Simulator
+) -> None:
+    large_platform.forget()
+    assert len(hook_to(large_platform, **V2)("list_program_sessions")) == 10_000
+    assert requests_of(large_platform) == {"token": 1, "other": 20}
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_stream_of_ten_thousand_sessions_holds_one_page(
+    connect: Callable[..., str], large_platform: Simulator, kind: str
+) -> None:
+    from airflow_provider_learning360.hooks.learning import LearningHook
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+
+    login, password = large_platform.client_id, large_platform.client_secret
+    conn_id = connect(host=large_platform.url, login=login, password=password, extra=V2)
+
+    async def count_async() -> int:
+        async with LearningAsyncHook(conn_id) as hook:
+            return len([None async for _ in hook.stream_program_sessions()])
+
+    def count() -> int:
+        if kind == "async":
+            return asyncio.run(count_async())
+        return sum(1 for _ in LearningHook(conn_id).stream_program_sessions())
+
+    count()  # loads modules, and lets the simulator write its bodies
+    large_platform.forget()
+    tracemalloc.start()
+    try:
+        assert count() == 10_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert requests_of(large_platform) == {"token": 1, "other": 20}
+    assert peak < 16 * 1024 * 1024
+
+
+def test_time_limit_of_a_hook_ends_a_list_that_never_ends(connect: Callable[..., str], served: ServedPaths) -> None:
+    from airflow_provider_learning360.hooks.learning import LearningHook
+
+    numbers = iter(range(10**6))
+
+    def answer_slowly() -> bytes:
+        time.sleep(0.05)
+        return response(b"[]", Link=f'<{SESSIONS}?next={next(numbers)}>; rel="next"')
+
+    served.raw[SESSIONS] = answer_slowly
+    hook = LearningHook(connect(host=served.url, extra=V2))
+    for read in (hook.list_program_sessions, lambda: list(hook.stream_program_sessions())):
+        hook.time_limit = 1.0
+        with pytest.raises(TimedOutError):
+            read()  # type: ignore[operator]

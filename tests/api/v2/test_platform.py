@@ -288,6 +288,14 @@ def test_list_with_keys_of_the_path_reads_each_path_once() -> None:
     assert platform.paths == [SESSIONS] * 3 + [PATH]
 
 
+def test_session_on_two_pages_is_listed_once_as_it_is_now() -> None:
+    first, second = sessions(2)
+    listed, _ = list_all([first, second, first | {"name": "Renamed"}], page_size=2)
+    assert [(one.id, one.name) for one in listed.sessions] == [
+        (first["_id"], "Renamed"), (second["_id"], SESSION["name"]),
+    ]  # fmt: skip
+
+
 def test_bad_entry_alone_on_the_last_page_costs_itself() -> None:
     listed, _ = list_all([*sessions(4), {"_id": 5}], page_size=2)
     assert (len(listed.sessions), listed.unreadable.count) == (4, 1)

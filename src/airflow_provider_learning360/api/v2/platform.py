@@ -195,6 +195,8 @@ class PlatformV2(Platform):
         while (request := pages.request) is not None:
             parse = partial(_parse_list_page, is_first=not pages.page_count)
             listed.add((yield pages.read_page(request, parse)))
+        # A session that is modified while the pages are read may be on two of them.
+        listed.sessions = list({one.id: one for one in listed.sessions}.values())
         return listed
 
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
