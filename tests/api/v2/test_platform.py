@@ -325,6 +325,15 @@ def test_session_that_cannot_be_completed_is_left_out_and_counted() -> None:
     assert "returned 404" in str(listed.unreadable)
 
 
+def test_session_with_an_unreadable_path_is_left_out_and_counted() -> None:
+    items = sessions(3)
+    items[1] = items[1] | {"pathId": OTHER_ID}
+    body = json.dumps({"_id": OTHER_ID, "description": ["x"]}).encode()
+    listed, _ = list_all(items, frozenset({"description"}), instead={f"/api/v2/paths/{OTHER_ID}": body})
+    assert [one.id for one in listed.sessions] == [items[0]["_id"], items[2]["_id"]]
+    assert "description" in str(listed.unreadable)
+
+
 def test_outage_while_completing_ends_the_list() -> None:
     with pytest.raises(UnavailableError):
         list_all(sessions(3), frozenset({"description"}), instead={PATH: (503, "down")})

@@ -135,6 +135,10 @@ def test_rows_of_which_none_can_be_read_are_an_error() -> None:
         read([{"user": "anna@example.com"}])
 
 
+def test_unreadable_row_alone_on_the_last_page_costs_itself() -> None:
+    assert read([row(4), row(5), {"userId": None}], page_size=2).registered == 2
+
+
 def test_session_without_learners() -> None:
     statistics = read([])
     assert (statistics.registered, statistics.completed, statistics.users_stats) == (0, 0, [])
