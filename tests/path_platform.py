@@ -128,7 +128,10 @@ class PathPlatform:
                 step = advance(plan, outcome)
             except StopIteration as end:
                 return end.value
-            outcome = step.run() if isinstance(step, Work) else self.respond(step)
+            try:
+                outcome = step.run() if isinstance(step, Work) else self.respond(step)
+            except LearningError as error:
+                outcome = error
 
     def stream(self, plan: Generator[Any, Any, None]) -> list[dict[str, Any]]:
         """Carry out the plan of a list and return its entries."""
