@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_learning360 import api
 
 PACKAGE = Path(api.__file__).parent
-MODULES = sorted(PACKAGE.glob("*.py"))
-EACH = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+MODULES = sorted(PACKAGE.rglob("*.py"))
+EACH = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 
 # Modules that read a clock, open a socket or a file, or start a process or thread.
 IO = {"aiohttp", "asyncio", "airflow", "http", "httpx", "os", "pathlib", "random", "requests", "selectors", "socket",
@@ -29,7 +29,8 @@ def test_api_imports_no_airflow_and_no_http_client() -> None:
         "for name in sys.argv[1:]: importlib.import_module('airflow_provider_learning360.api.' + name)\n"
         "print(sorted({'airflow', 'requests', 'aiohttp', 'httpx', 'urllib3'} & set(sys.modules)))\n"
     )
-    names = [module.stem for module in MODULES if module.stem != "__init__"]
+    names = [".".join(module.relative_to(PACKAGE).with_suffix("").parts) for module in MODULES]
+    names = [name for name in names if not name.endswith("__init__")]
     run = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -21,10 +21,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_learning360"
 SOURCES = REPOSITORY / "src" / PACKAGE
 PAGE = REPOSITORY / "docs" / "architecture.md"
-DRAWING = re.compile(r"(?<=```text\n)(?:\w+ +-> .*\n)+")
-MODULES = re.compile(r"(?<=<!-- modules: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+DRAWING = re.compile(r"(?<=```text\n)(?:[\w/]+ +-> .*\n)+")
+MODULES = re.compile(r"(?<=<!-- modules: )([\w/]+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
 LONGEST_GLOSSARY = 20
 FEW = 2  # modules of a package that need no table
+# Joins the packages below its own, so that it stands above them.
+JOINS = "api/versions"
+
+
+def packages() -> list[str]:
+    """Every package, also one inside another, such as `api/v1`."""
+    folders = (path.parent for path in sorted(SOURCES.rglob("__init__.py")))
+    return [folder.relative_to(SOURCES).as_posix() for folder in folders if folder != SOURCES]
 
 
 def modules() -> dict[str, Path]:
@@ -59,9 +67,12 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def package_of(module: str) -> str | None:
-    """The folder of a module below the package, or the module itself; nothing for the package and the demo."""
+    """The innermost folder of a module, or the module itself; nothing for the package and the demo."""
     parts = module.split(".")
-    return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else None
+    if parts[0] != PACKAGE or len(parts) == 1:
+        return None
+    inner = "/".join(parts[1:3])
+    return inner if inner == JOINS or inner in packages() else parts[1]
 
 
 def arrows() -> dict[str, list[str]]:
@@ -72,6 +83,14 @@ def arrows() -> dict[str, list[str]]:
         if package is not None:
             found[package] |= {target for one in targets if (target := package_of(one)) not in (None, package)}
     return {package: sorted(targets) for package, targets in found.items()}
+
+
+def test_packages_inside_another_are_known() -> None:
+    assert {"api", "api/v1", "api/v2"} <= set(packages())
+    assert package_of(f"{PACKAGE}.api.v2.links") == "api/v2"
+    assert package_of(f"{PACKAGE}.api.errors") == "api"
+    # The command line shows the address of a request of v1.
+    assert {package for package, targets in arrows().items() if {"api/v1", "api/v2"} & set(targets)} == {JOINS}
 
 
 def drawn_arrows() -> dict[str, list[str]]:
@@ -141,7 +160,7 @@ def test_the_glossary_is_short() -> None:
 
 def test_each_package_has_a_line_of_its_own() -> None:
     section = PAGE.read_text("utf-8").split("## Packages")[1].split("\n## ")[0]
-    described = set(re.findall(r"^\| `(\w+)(?:/|\.py)` \|", section, re.MULTILINE))
+    described = set(re.findall(r"^\| `([\w/]+?)(?:/|\.py)` \|", section, re.MULTILINE))
     assert described == set(arrows())
 
 
@@ -156,7 +175,7 @@ def module_table(package: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-@pytest.mark.parametrize("package", sorted({one.name for one in SOURCES.iterdir() if (one / "__init__.py").exists()}))
+@pytest.mark.parametrize("package", packages())
 def test_package_has_a_table_of_its_modules(package: str) -> None:
     tables = {match[1]: match[3] for match in MODULES.finditer(PAGE.read_text("utf-8"))}
     if len([one for one in (SOURCES / package).glob("*.py") if one.name != "__init__.py"]) > FEW or package in tables:

@@ -204,6 +204,9 @@ def test_command(
     (tmp_path / "policy.yaml").write_text(pages["docs/how-to/remind.md"].blocks("yaml")[0])
     monkeypatch.chdir(tmp_path)
     learning360_simulator.put(ID, session_document(_id=ID))
+    keys = {"login": learning360_simulator.client_id, "password": learning360_simulator.client_secret}
+    connection = {"conn_type": "learning360", "host": learning360_simulator.url, "extra": {"api_version": "v2"}, **keys}
+    monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_V2", json.dumps(connection))
     main(arguments)
     # The command line may say that people are masked.
     assert not re.search("error|warning|traceback", capsys.readouterr().err, re.IGNORECASE)

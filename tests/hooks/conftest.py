@@ -124,8 +124,9 @@ def hook_to(request: pytest.FixtureRequest, connect: Callable[..., str]) -> Iter
 
     def open_hook(target: Simulator | str | None, **extra: Any) -> Caller:
         url = getattr(target, "url", target)
-        login = getattr(target, "company_id", "demo-company")
-        password = getattr(target, "api_key", "demo-key")
+        is_v2 = extra.get("api_version") == "v2"
+        login = getattr(target, "client_id" if is_v2 else "company_id", "demo-company")
+        password = getattr(target, "client_secret" if is_v2 else "api_key", "demo-key")
         opened.append(request.param(connect(host=url, login=login, password=password, extra=extra)))
         return opened[-1]
 

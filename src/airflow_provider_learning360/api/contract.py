@@ -81,7 +81,8 @@ def find_drift(session: ProgramSession) -> Drift:
     unknown += [f"requirements.{name}" for name in set(session.requirements or ()) - set(Requirements.__annotations__)]
     unknown = [name for name in unknown if name not in coverage.own_fields]
     documented = set(ProgramSession.field_names())
-    missing = (documented if coverage.expected is None else documented & coverage.expected) - sent - _CONDITIONAL
+    expected = documented if coverage.expected is None else documented & coverage.expected
+    missing = expected - sent - _CONDITIONAL - coverage.optional
     types = {module.get("type") for module in session.modules or ()} - MODULE_TYPES - {None}
     new_values = [f"modules[].type {value}" for value in types]
     if session.program_duration_type not in DURATION_TYPES | {None}:

@@ -150,7 +150,9 @@ def split_body(body: bytes) -> Iterator[bytes]:
         yield body[start : start + CHUNK_SIZE]
 
 
-def parse_session_list(response: Response, convert: Convert | None = None) -> SessionList:
+def parse_session_list(
+    response: Response, convert: Convert | None = None, *, may_be_unreadable: bool = False
+) -> SessionList:
     """
     Parse the list of program sessions; entries that cannot be read are left out and counted.
 
@@ -158,6 +160,7 @@ def parse_session_list(response: Response, convert: Convert | None = None) -> Se
 
     :param response: The response.
     :param convert: Makes a document of an entry; default the entry is one.
+    :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
     :returns: The list.
     :raises ContractError: It is not a list, or no entry is a program session.
     :raises TooLargeError: It has more sessions than the limits allow.
@@ -165,7 +168,7 @@ def parse_session_list(response: Response, convert: Convert | None = None) -> Se
     limits = response.limits or DEFAULT_LIMITS["list"]
     most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
     what, listed = "a list of program sessions", SessionList()
-    stream = StreamedObjects(what, response, convert)
+    stream = StreamedObjects(what, response, convert, may_be_unreadable=may_be_unreadable)
     for chunk in split_body(response.body):
         for entry in stream.entries(chunk):
             problem = entry.problem or _add_session(listed.sessions, entry)
@@ -174,7 +177,7 @@ def parse_session_list(response: Response, convert: Convert | None = None) -> Se
             if len(listed.sessions) > most:
                 raise error_from_size(response.request, response.status, limits)
     stream.close()
-    if listed.unreadable.count and not listed.sessions:
+    if listed.unreadable.count and not (listed.sessions or may_be_unreadable):
         raise build_contract_error(what, response, listed.unreadable.problem)
     return listed
 
@@ -234,13 +237,17 @@ class StreamedObjects:
     :param what: What the array should be, for errors.
     :param response: The response, without its body.
     :param convert: Makes a document of an entry; default the entry is one.
+    :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
     """
 
-    def __init__(self, what: str, response: Response, convert: Convert | None = None) -> None:
+    def __init__(
+        self, what: str, response: Response, convert: Convert | None = None, *, may_be_unreadable: bool = False
+    ) -> None:
         self.response = response
         self.unreadable = UnreadableItems()
         self._what = what
         self._convert = convert or _unchanged
+        self._may_be_unreadable = may_be_unreadable
         self._decoder = SafeDecoder()
         self._reader = ArrayReader(self._decoder.raw_decode, MAX_ITEM_LENGTH, skip_damaged=True)
         self._start = b""
@@ -262,7 +269,7 @@ class StreamedObjects:
             if entry.problem:
                 self.unreadable.add(entry.position, entry.item, entry.problem)
             # Nothing is yielded before the first readable entry: the body may not be a list of sessions at all.
-            if self.unreadable.count < entry.position:
+            if self._may_be_unreadable or self.unreadable.count < entry.position:
                 yield from ({} for _ in range(self._held_back))
                 self._held_back = 0
                 yield entry.item
@@ -307,7 +314,7 @@ class StreamedObjects:
         except (ValueError, RecursionError) as error:
             problem = describe_problem(error)
         else:
-            if not self._count or self.unreadable.count < self._count:
+            if self._may_be_unreadable or self.unreadable.count < (self._count or 1):
                 return
             problem = self.unreadable.problem
         raise self._error(problem)

@@ -285,11 +285,13 @@ class Coverage:
     :param own_fields: Fields that only this version of the API has; default none.
     :param expected: Fields that it was asked for; default all that are documented.
     :param untimed: Fields whose changes do not move `modifiedAt`; default none.
+    :param optional: Fields that may be missing although the API was asked for them; default none.
     """
 
     own_fields: frozenset[str] = frozenset()
     expected: frozenset[str] | None = None
     untimed: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
 
 
 class ProgramSession(Document):

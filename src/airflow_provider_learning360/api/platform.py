@@ -1,5 +1,5 @@
 """
-What the rest of the house may ask of 360Learning, whichever version of its API a connection speaks.
+What the rest of the provider may ask of 360Learning, whichever version of its API a connection speaks.
 
 A version responds with a plan: a generator of calls. A hook carries out each call and sends its result into the plan,
 or throws its error in. So a plan decides what to request, and needs neither a socket nor a clock.

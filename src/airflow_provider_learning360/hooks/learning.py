@@ -105,7 +105,8 @@ class LearningHook(ConnectionType, HttpHook):
     ) -> None:
         super().__init__(method=method, http_conn_id=learning_conn_id, **http_hook_arguments)
         self.learning_conn_id = learning_conn_id
-        # Seconds that each of the next calls may take, waits included; None for as long as the connection allows.
+        # Seconds that each of the next calls may take, with all requests of its plan and waits; None for as long as the
+        # connection allows.
         self.time_limit: float | None = None
         # How many calls the last plan took, without token calls and retries.
         self.call_count = 0
@@ -276,7 +277,7 @@ class LearningHook(ConnectionType, HttpHook):
         :returns: The result of the plan.
         :raises LearningError: By what to do next.
         """
-        deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
+        deadline = self._find_deadline()
         outcome: Any = None
         self.call_count = 0
         while True:
@@ -311,6 +312,7 @@ class LearningHook(ConnectionType, HttpHook):
         :returns: The entries.
         :raises LearningError: By what to do next.
         """
+        deadline = self._find_deadline()
         outcome: Any = None
         while True:
             try:
@@ -318,7 +320,7 @@ class LearningHook(ConnectionType, HttpHook):
             except StopIteration:
                 return
             try:
-                outcome = self._carry_out(call, options={"stream": call.streamed})
+                outcome = self._carry_out(call, options={"stream": call.streamed}, deadline=deadline)
             except LearningError as error:
                 outcome = error
                 continue
@@ -454,8 +456,7 @@ class LearningHook(ConnectionType, HttpHook):
         deadline: float | None = None,
     ) -> T:
         """Carry out the steps of a call and return its result. A token call has the deadline of the call around it."""
-        if deadline is None and self.time_limit is not None:
-            deadline = time.monotonic() + self.time_limit
+        deadline = self._find_deadline() if deadline is None else deadline
         steps = exchange(call, build_call_context(self.settings, self.credentials, budget, deadline))
         result: Any = None
         while True:
@@ -465,6 +466,10 @@ class LearningHook(ConnectionType, HttpHook):
                 done: T = end.value
                 return done
             result = self._step(step, options or {}, deadline)
+
+    def _find_deadline(self) -> float | None:
+        """Return until when a call or plan that begins now may take."""
+        return None if self.time_limit is None else time.monotonic() + self.time_limit
 
     def _step(self, step: Step, options: dict[str, Any], deadline: float | None) -> Any:
         match step:

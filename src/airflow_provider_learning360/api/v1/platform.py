@@ -1,4 +1,4 @@
-"""API v1 as the rest of the house asks for it: each question is one call, and a session arrives with all keys."""
+"""API v1 as the rest of the provider asks for it: each question is one call, and a session arrives with all keys."""
 
 from __future__ import annotations
 

@@ -1,20 +1,28 @@
-"""The calls of API v2 that read paths, their sessions and users: requests, pages and objects."""
+"""The calls of API v2 that read paths, their sessions and users: requests, lists and objects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import re
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.messages import Call, Request, Response
-from airflow_provider_learning360.api.v2.links import find_next
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_learning360.api.platform import Plan
+    from airflow_provider_learning360.api.v2.links import PagedList
+
+T = TypeVar("T")
+# Returns what is kept of an item of a list; None if the item cannot be read.
+Pick = Callable[[dict[str, Any]], T | None]
+
+log = logging.getLogger(__name__)
 
 ROOT = "/api/v2"
 SESSIONS = f"{ROOT}/paths/sessions"
@@ -24,19 +32,17 @@ USERS = f"{ROOT}/users"
 CUSTOM_FIELDS = f"{ROOT}/custom-fields"
 # A well-formed ID that belongs to nothing: a question about it costs a few bytes.
 NO_ID = "0" * 24
+# Stricter texts such as 24 hexadecimal digits are documented, but nothing depends on them. No `..`, no 3 MB.
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
-@dataclass(frozen=True)
-class Page:
+def is_id(value: Any) -> TypeGuard[str]:
     """
-    One page of a list.
+    Whether a value of a response is an ID that may be a part of a path.
 
-    :param items: Its objects; those that are no objects are left out.
-    :param link: Its `Link` header, which leads to the next page; empty on the last one.
+    :param value: The value.
     """
-
-    items: list[dict[str, Any]]
-    link: str
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def build_path(*parts: str) -> str:
@@ -64,69 +70,83 @@ def build_filter(**filters: Mapping[str, str | None]) -> tuple[tuple[str, str], 
     )
 
 
-def read_object(what: str, path: str) -> Call[dict[str, Any]]:
+def read_object(what: str, path: str, object_id: str | None = None) -> Call[dict[str, Any]]:
     """
     Build the call that reads one object.
 
     :param what: What it is, for errors.
     :param path: Its path.
+    :param object_id: Its ID; any other object is an error. Default none: it has no ID.
     :returns: The call.
     """
-    return Call(Request("GET", path), partial(_parse_object, what))
+    return Call(Request("GET", path), partial(_parse_object, what, object_id))
 
 
-def read_list(
-    what: str, path: str, query: tuple[tuple[str, str], ...] = (), *, host: str
-) -> Plan[list[dict[str, Any]]]:
+def read_list(what: str, pages: PagedList, pick: Pick[T]) -> Plan[list[T]]:
     """
     Plan to read all pages of a list.
 
     :param what: What it is, for errors.
-    :param path: Its path.
-    :param query: Its filters; default none.
-    :param host: Base URL of the connection.
-    :returns: The plan of the objects of all pages.
+    :param pages: Its pages.
+    :param pick: Returns what is kept of an item; None if the item cannot be read.
+    :returns: The plan of what was kept.
     """
-    items: list[dict[str, Any]] = []
-    request: Request | None = Request("GET", path, query)
-    seen: set[Any] = set()
-    while request is not None:
-        page: Page = yield read_page(what, request)
-        items += page.items
-        request = find_next(page.link, request, seen, host)
+    items: list[T] = []
+    while (request := pages.request) is not None:
+        items += yield pages.read_page(request, build_parser(what, pages, pick))
     return items
 
 
-def read_page(what: str, request: Request) -> Call[Page]:
+def build_parser(what: str, pages: PagedList, pick: Pick[T]) -> Callable[[Response], list[T]]:
     """
-    Build the call that reads one page of a list.
+    Build the parser of a page. Items that cannot be read are left out, with a warning.
 
     :param what: What the list is, for errors.
-    :param request: The request of the page.
-    :returns: The call.
+    :param pages: The pages of the list.
+    :param pick: Returns what is kept of an item; None if the item cannot be read.
+    :returns: The parser; it raises `ContractError` if the response is not a list, or no item of the first page can be
+        read.
     """
-    return Call(request, partial(_parse_page, what), kind="list")
+
+    def read(response: Response) -> list[T]:
+        value = decode_json(response.body)
+        if not isinstance(value, list):
+            raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
+        picked = (pick(one) if isinstance(one, dict) else None for one in value)
+        kept = [one for one in picked if one is not None]
+        if len(kept) < len(value):
+            if not kept and not pages.page_count:
+                raise ValueError("none of its items can be read")
+            _warn(response, len(value) - len(kept))
+        return kept
+
+    def parse(response: Response) -> list[T]:
+        from airflow_provider_learning360.api.models import parse_response
+
+        return parse_response(what, response, lambda: read(response))
+
+    return parse
 
 
-def _parse_object(what: str, response: Response) -> dict[str, Any]:
+def _warn(response: Response, count: int) -> None:
+    items = "1 item" if count == 1 else f"{count} items"
+    log.warning("%s returned %s that cannot be read. Continuing without.", response.request, items)
+
+
+def _parse_object(what: str, object_id: str | None, response: Response) -> dict[str, Any]:
     from airflow_provider_learning360.api.models import parse_response
 
     def read() -> dict[str, Any]:
         value = decode_json(response.body)
         if not isinstance(value, dict):
             raise ValueError("it is not an object")  # noqa: TRY004 - becomes the text of a ContractError
+        if object_id is not None and not _has_id(value, object_id):
+            raise ValueError("it has another _id")
         return value
 
     return parse_response(what, response, read)
 
 
-def _parse_page(what: str, response: Response) -> Page:
-    from airflow_provider_learning360.api.models import parse_response
-
-    def read() -> Page:
-        value = decode_json(response.body)
-        if not isinstance(value, list):
-            raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
-        return Page([one for one in value if isinstance(one, dict)], response.headers.get("link", ""))
-
-    return parse_response(what, response, read)
+def _has_id(value: Mapping[str, Any], object_id: str) -> bool:
+    given = value.get("_id")
+    return isinstance(given, str) and given.lower() == object_id.lower()

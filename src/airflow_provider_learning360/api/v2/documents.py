@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.models import PATH_FIELDS_V2, SESSION_FIELDS_V2, Coverage
+from airflow_provider_learning360.api.v2.calls import is_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 # The keys of API v1 that each part of a document gives; the first costs no request beside that of the session.
 SESSION_KEYS = frozenset(
@@ -45,8 +46,10 @@ UNTIMED_KEYS = PATH_KEYS | {"author", "groups", "customFields", "users"}
 _OWN_FIELDS = frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2, "users[].status"})
 # API v1 has no other types.
 _MODULE_TYPES = frozenset({"course", "classroom"})
-_HOURS = {"minute": 1 / 60, "hour": 1}
-_ALSO_OPTIONAL = frozenset({"endDate", "programDuration"})
+_PER_HOUR = {"minute": 60, "hour": 1}
+_LARGEST_WHOLE = 2**53
+# No drift if absent: an open end, a duration in days, the groups of a session that has no audience.
+_OPTIONAL = frozenset({"endDate", "programDuration", "groups"})
 
 
 def build_coverage(keys: Iterable[str]) -> Coverage:
@@ -56,8 +59,7 @@ def build_coverage(keys: Iterable[str]) -> Coverage:
     :param keys: The keys that the API was asked for.
     :returns: The coverage.
     """
-    # An open end and a duration in days are no drift: API v2 leaves the one out, and API v1 has no word for the other.
-    return Coverage(_OWN_FIELDS, frozenset(keys) - _ALSO_OPTIONAL, UNTIMED_KEYS)
+    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL)
 
 
 def build_session(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,36 +97,59 @@ def build_path_part(path: Mapping[str, Any]) -> dict[str, Any]:
         part["modules"] = [
             {name: step[name] for name in ("_id", "type") if name in step}
             for step in objects
-            if step.get("type") in _MODULE_TYPES
+            if _is_one_of(step.get("type"), _MODULE_TYPES)
         ]
     return {**part, **_duration(path.get("estimatedDuration"))}
 
 
-def find_groups(audience: Mapping[str, Any]) -> list[Any]:
+def find_groups(audience: Mapping[str, Any]) -> list[str]:
     """
     Return the groups of an audience.
 
     :param audience: The audience of a session, as the API sent it.
     :returns: Their IDs.
     """
-    filters = [one for one in audience.get("filters") or [] if isinstance(one, dict)]
-    return [group for one in filters if one.get("type") == "groups" for group in one.get("ids") or []]
+    filters = audience.get("filters")
+    groups: list[Any] = []
+    for one in filters if isinstance(filters, list) else []:
+        ids = one.get("ids") if isinstance(one, dict) and one.get("type") == "groups" else None
+        groups += ids if isinstance(ids, list) else []
+    return list(dict.fromkeys(group for group in groups if isinstance(group, str)))
 
 
-def build_custom_fields(values: Iterable[Mapping[str, Any]], names: Mapping[str, Any]) -> list[dict[str, Any]]:
+def pick_custom_value(item: dict[str, Any]) -> dict[str, Any] | None:
+    """
+    Return the value of a custom field.
+
+    :param item: The value, as the API sent it.
+    :returns: Its `customFieldId` and `value`; None if it has no ID of a field.
+    """
+    if not is_id(item.get("customFieldId")):
+        return None
+    return {name: value for name, value in item.items() if name in ("customFieldId", "value")}
+
+
+def pick_field_name(item: dict[str, Any]) -> tuple[str, str] | None:
+    """
+    Return ID and name of a custom field.
+
+    :param item: The custom field, as the API sent it.
+    :returns: The two; None if one of them is missing.
+    """
+    field_id, name = item.get("_id"), item.get("name")
+    return (field_id, name) if is_id(field_id) and isinstance(name, str) else None
+
+
+def build_custom_fields(values: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     Build the custom fields of a document.
 
-    :param values: The values of a session, as the API sent them.
+    :param values: The values of a session, each with the ID of its field.
     :param names: The names of custom fields by ID.
     :returns: Field, name and value of each.
     """
     return [
-        {
-            **{name: value for name, value in one.items() if name in ("customFieldId", "value")},
-            **({"name": names[one["customFieldId"]]} if one.get("customFieldId") in names else {}),
-        }
-        for one in values
+        {**one, **({"name": names[field_id]} if (field_id := one["customFieldId"]) in names else {})} for one in values
     ]
 
 
@@ -136,10 +161,17 @@ def _text(item: Mapping[str, Any], name: str) -> Any:
 
 def _duration(given: Any) -> dict[str, Any]:
     """Return the duration in hours. Days, weeks and months have no defined number of hours."""
-    if not isinstance(given, dict) or given.get("unit") not in _HOURS:
+    if not isinstance(given, dict) or not _is_one_of(given.get("unit"), _PER_HOUR):
         return {}
     value = given.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return {}
-    hours = value * _HOURS[given["unit"]]
-    return {"programDuration": int(hours) if hours == int(hours) else hours, "programDurationType": "hour"}
+    hours = value / _PER_HOUR[given["unit"]]
+    # A larger integer fits into no store.
+    is_whole = hours == int(hours) and abs(hours) <= _LARGEST_WHOLE
+    return {"programDuration": int(hours) if is_whole else hours, "programDurationType": "hour"}
+
+
+def _is_one_of(value: Any, texts: Container[str]) -> bool:
+    # A list cannot be looked for in a set.
+    return isinstance(value, str) and value in texts

@@ -1,9 +1,9 @@
-"""API v2 as the rest of the house asks for it: which calls a question takes."""
+"""API v2 as the rest of the provider asks for it: which calls a question takes."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_learning360.api.errors import ContractError, ForbiddenError, LearningError, NotFoundError
 from airflow_provider_learning360.api.list_entries import SessionList, parse_session_list
@@ -20,13 +20,14 @@ from airflow_provider_learning360.api.platform import (
 )
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
-from airflow_provider_learning360.api.v2.links import find_next
+from airflow_provider_learning360.api.v2.links import PagedList
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
+from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from airflow_provider_learning360.api.messages import Response
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.v2.scopes import Scope
     from airflow_provider_learning360.api.v2.users import User
 
-MAX_AGE = 600.0  # seconds for which the document of a path is remembered
+T = TypeVar("T")
+
+# Seconds for which a path is not read again: a run reads it once, and a sensor sees its changes a minute later.
+PATH_AGE = 60.0
+MAX_PATHS = 1000
+NAMES_AGE = 600.0  # seconds for which the names of custom fields are remembered
 # Codes of a session whose learners are not chosen by an audience.
 _NO_AUDIENCE = frozenset({"sessionIsNotAudienceBuilder", "unsupportedAudienceFilter"})
 
@@ -58,10 +64,10 @@ class PlatformV2(Platform):
         self._monotonic = monotonic
         self._full_interval = full_interval
         self._users = UserDirectory(host, monotonic)
-        self._paths: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._paths: RecentlyRead[dict[str, Any]] = RecentlyRead(monotonic, PATH_AGE, MAX_PATHS)
         # A session never changes its path.
         self._path_of: dict[str, str] = {}
-        self._field_names: dict[str, Any] | None = None
+        self._field_names: RecentlyRead[dict[str, str]] = RecentlyRead(monotonic, NAMES_AGE, 1)
 
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan one call for the session, and those that its keys need."""
@@ -69,7 +75,8 @@ class PlatformV2(Platform):
 
     def _get_session(self, session_id: str, keys: Keys) -> Plan[ProgramSession]:
         session: ProgramSession = yield from needing("paths:read", _one(self._read_base(session_id)))
-        self._remember_path(session)
+        if (path_id := _path_id_of(session)) is not None:
+            self._path_of[session_id] = path_id
         return (yield from self.complete_session(session, keys))
 
     def _read_base(self, session_id: str) -> Call[ProgramSession]:
@@ -82,10 +89,9 @@ class PlatformV2(Platform):
         wanted = documents.ALL_KEYS if keys is None else keys & documents.ALL_KEYS
         known = session.coverage.expected or frozenset()
         missing = frozenset(wanted - documents.SESSION_KEYS - known)
-        path_id = _path_id(session)
-        if not missing or not isinstance(path_id, str):
+        if not missing:
             return session
-        part = yield from self._read_parts(session, path_id, missing)
+        part = yield from self._read_parts(session, _require_path_id(session), missing)
         completed: ProgramSession = yield Work(partial(_complete, session, part, missing))
         return completed
 
@@ -104,12 +110,11 @@ class PlatformV2(Platform):
         return {name: value for name, value in part.items() if name in missing}
 
     def _read_path(self, path_id: str) -> Plan[dict[str, Any]]:
-        known = self._paths.get(path_id)
-        if known is not None and self._monotonic() - known[0] < MAX_AGE:
-            return known[1]
-        call = calls.read_object("a path", calls.build_path("paths", path_id))
-        path: dict[str, Any] = yield from needing("paths:read", _one(call))
-        self._paths[path_id] = (self._monotonic(), path)
+        path = self._paths.find(path_id)
+        if path is None:
+            call = calls.read_object("the requested path", calls.build_path("paths", path_id), path_id)
+            path = yield from needing("paths:read", _one(call))
+            self._paths.keep(path_id, path)
         return path
 
     def _read_groups(self, path_id: str, session_id: str) -> Plan[dict[str, Any]]:
@@ -124,68 +129,78 @@ class PlatformV2(Platform):
 
     def _read_custom_fields(self, path_id: str, session_id: str) -> Plan[list[dict[str, Any]]]:
         path = calls.build_path("paths", path_id, "sessions", session_id, "custom-fields", "values")
-        values = yield from needing("paths:read", self._pages("values of custom fields", path), keys=("customFields",))
-        if not values:
-            return []
-        if self._field_names is None:
-            fields = self._pages("a list of custom fields", calls.CUSTOM_FIELDS)
-            found = yield from needing("customFields:read", fields, keys=("customFields",))
-            self._field_names = {one["_id"]: one["name"] for one in found if "_id" in one and "name" in one}
-        return documents.build_custom_fields(values, self._field_names)
+        read = self._read_list("values of custom fields", path, documents.pick_custom_value)
+        values = yield from needing("paths:read", read, keys=("customFields",))
+        names = (yield from self._read_field_names()) if values else {}
+        return documents.build_custom_fields(values, names)
+
+    def _read_field_names(self) -> Plan[dict[str, str]]:
+        names = self._field_names.find("")
+        if names is None:
+            fields = self._read_list("a list of custom fields", calls.CUSTOM_FIELDS, documents.pick_field_name)
+            names = dict((yield from needing("customFields:read", fields, keys=("customFields",))))
+            self._field_names.keep("", names)
+        return names
 
     def _read_people(
         self, session: ProgramSession, path: Mapping[str, Any], path_id: str, missing: frozenset[str]
     ) -> Plan[dict[str, Any]]:
         """Plan to read author, tutors and learners; one search for the mails of all."""
-        authors = [author] if isinstance(author := path.get("authorId"), str) and "author" in missing else []
+        author = path.get("authorId")
+        authors = [author] if "author" in missing and calls.is_id(author) else []
         tutors = _tutor_ids(session) if "tutors" in missing else []
         learners = (yield from self._read_enrolled(path_id, session.id)) if "users" in missing else []
         keys = tuple(sorted(missing & documents.MAIL_KEYS))
         users = yield from self._users.find([*authors, *tutors, *learners], keys)
-        part: dict[str, Any] = {
-            "tutors": [find_login(users[one]) for one in tutors],
-            "users": [_learner(users[one], ("_id", "mail", "status")) for one in learners],
-        }
-        return part | {"author": find_login(users[authors[0]])} if authors else part
+        part: dict[str, Any] = yield Work(partial(_build_people, users, authors, tutors, learners))
+        return part
 
     def _read_enrolled(self, path_id: str, session_id: str) -> Plan[list[str]]:
+        path = calls.build_path("paths", path_id, "enrollments")
         query = calls.build_filter(sessionId={"eq": session_id}, status={"eq": "published"})
-        rows = self._pages("a list of enrolments", calls.build_path("paths", path_id, "enrollments"), query)
-        found = yield from needing("paths:read", rows, keys=("users",))
-        return list(dict.fromkeys(row["userId"] for row in found if isinstance(row.get("userId"), str)))
+        enrolled = self._read_list("a list of enrolments", path, _pick_user_id, query)
+        return list(dict.fromkeys((yield from needing("paths:read", enrolled, keys=("users",)))))
 
-    def _pages(self, what: str, path: str, query: tuple[tuple[str, str], ...] = ()) -> Plan[list[dict[str, Any]]]:
-        return calls.read_list(what, path, query, host=self._host)
+    def _read_list(
+        self, what: str, path: str, pick: calls.Pick[T], query: tuple[tuple[str, str], ...] = ()
+    ) -> Plan[list[T]]:
+        return calls.read_list(what, PagedList(path, query, host=self._host), pick)
 
     def _find_path(self, session_id: str) -> Plan[str]:
         """Plan to find the path of a session, which most routes need."""
         if session_id not in self._path_of:
-            yield from self._get_session(session_id, SESSION_KEYS_ONLY)
+            return _require_path_id((yield from self._get_session(session_id, SESSION_KEYS_ONLY)))
         return self._path_of[session_id]
-
-    def _remember_path(self, session: ProgramSession) -> None:
-        path_id = _path_id(session)
-        if not isinstance(path_id, str):
-            raise ContractError(f"Path session {session.id} has no pathId. The API may have changed: please report it.")
-        self._path_of[session.id] = path_id
 
     def list_sessions(self, where: SessionFilter = EVERYTHING, keys: Keys = SESSION_KEYS_ONLY) -> Plan[SessionList]:
         """Plan one call for each page of 500 sessions, and for more keys those of each session."""
-        listed = yield from needing("paths:read", self._list(where))
+        listed: SessionList = yield from needing("paths:read", self._list(where))
         wanted = documents.ALL_KEYS if keys is None else keys & documents.ALL_KEYS
         if wanted - documents.SESSION_KEYS:
-            for place, session in enumerate(listed.sessions):
-                listed.sessions[place] = yield from self.complete_session(session, keys)
+            yield from self._complete_all(listed, keys)
         return listed
 
+    def _complete_all(self, listed: SessionList, keys: Keys) -> Plan[None]:
+        """Plan to complete each session; one that cannot be, or is gone meanwhile, is left out and counted."""
+        sessions, listed.sessions = listed.sessions, []
+        for position, session in enumerate(sessions, 1):
+            try:
+                listed.sessions.append((yield from self.complete_session(session, keys)))
+            except (ContractError, NotFoundError) as error:
+                failure: LearningError = error
+                listed.unreadable.add(position, {"_id": session.id}, str(error).rstrip("."))
+        if sessions and not listed.sessions:
+            raise failure
+
     def _list(self, where: SessionFilter) -> Plan[SessionList]:
-        request: Request | None = Request("GET", calls.SESSIONS, _query(where))
-        listed, seen = SessionList(), set[Any]()
-        while request is not None:
-            page, link = yield Call(request, _parse_list_page, kind="list")
+        pages, listed = PagedList(calls.SESSIONS, _query(where), host=self._host), SessionList()
+        while (request := pages.request) is not None:
+            parse = partial(_parse_list_page, is_first=not pages.page_count)
+            page: SessionList = yield pages.read_page(request, parse)
             listed.add(page)
-            self._path_of |= {one.id: path_id for one in page.sessions if isinstance(path_id := _path_id(one), str)}
-            request = find_next(link, request, seen, self._host)
+            self._path_of |= {one.id: path_id for one in page.sessions if (path_id := _path_id_of(one)) is not None}
+        # A session that is modified while the pages are read may be on two of them.
+        listed.sessions = list({one.id: one for one in listed.sessions}.values())
         return listed
 
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
@@ -203,8 +218,10 @@ class PlatformV2(Platform):
     def _get_learners(self, session_id: str) -> Plan[list[Learner]]:
         path_id = yield from self._find_path(session_id)
         enrolled = yield from self._read_enrolled(path_id, session_id)
-        users = yield from self._users.find(enrolled, ())
-        return [_learner(users[one], ("_id", "mail", "firstName", "lastName", "status")) for one in enrolled]
+        users = yield from self._users.find(enrolled)
+        names = ("_id", "mail", "firstName", "lastName", "status")
+        learners: list[Learner] = yield Work(partial(_build_learners, users, enrolled, names))
+        return learners
 
     def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
         """Plan to read the statistics of the enrolled learners, and who they are."""
@@ -214,10 +231,10 @@ class PlatformV2(Platform):
         name = (yield from self._get_session(session_id, SESSION_KEYS_ONLY)).name if with_people else None
         path_id = yield from self._find_path(session_id)
         path = calls.build_path("paths", path_id, "sessions", session_id, "user-stats")
-        rows = yield from needing("pathStats:read", self._pages("statistics of users", path))
-        enrolled = progress.find_enrolled(rows)
-        users = (yield from self._users.find(row["userId"] for row in enrolled)) if with_people else {}
-        statistics: SessionStatistics = yield Work(partial(progress.build_statistics, name, enrolled, users))
+        rows = yield from needing("pathStats:read", self._read_list("statistics of users", path, progress.pick_row))
+        enrolled: dict[str, progress.Row] = yield Work(partial(progress.find_enrolled, rows))
+        users = (yield from self._users.find(enrolled)) if with_people else {}
+        statistics: SessionStatistics = yield Work(partial(progress.build_statistics, name, enrolled.values(), users))
         return statistics
 
     def count_completions(self, session_id: str) -> Plan[CompletionCount]:
@@ -229,7 +246,7 @@ class PlatformV2(Platform):
         path = calls.build_path("paths", path_id, "sessions", session_id, "user-statuses")
         counts = yield from needing("pathStats:read", _one(calls.read_object("counts by status", path)))
         by_status = counts.get("usersCountByStatus")
-        if not isinstance(by_status, dict) or not all(isinstance(one, int) for one in by_status.values()):
+        if not isinstance(by_status, dict) or not all(map(_is_count, by_status.values())):
             raise ContractError(
                 f"GET {path} returned no counts by status. The API may have changed: please report it.",
                 method="GET",
@@ -240,7 +257,7 @@ class PlatformV2(Platform):
     def test(self) -> Plan[None]:
         """Plan the question for a session that does not exist: a few bytes."""
         request = Request("GET", calls.SESSIONS, calls.build_filter(sessionId={"eq": calls.NO_ID}))
-        yield from needing("paths:read", _one(calls.read_page("a list of path sessions", request)))
+        yield from needing("paths:read", _one(Call(request, parse_session_list)))
 
     def check_access(self) -> Plan[list[AccessCheck]]:
         """Plan one cheap call for each scope."""
@@ -285,30 +302,51 @@ def _ignore(response: Response) -> None:
 def _parse_base(session_id: str, response: Response) -> ProgramSession:
     """Parse the list of at most one session; an empty list means that there is no such session."""
     listed = parse_session_list(response, convert=documents.build_session)
-    request = response.request
-    if listed.unreadable.count:
-        raise build_contract_error("a path session", response, listed.unreadable.problem)
-    if not listed.sessions:
-        raise NotFoundError(
-            f"{request}?sessionId[eq]={session_id} found no path session. "
-            "Check the ID, and that it belongs to the company of the connection.",
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            code="sessionNotFound",
-        )
-    session = listed.sessions[0]
-    if session.id.lower() != session_id:
+    for session in listed.sessions:
+        if session.id.lower() == session_id:
+            return session.with_coverage(documents.build_coverage(documents.SESSION_KEYS))
+    if listed.sessions:
         raise build_contract_error("the requested path session", response, "it has another _id")
-    return session.with_coverage(documents.build_coverage(documents.SESSION_KEYS))
+    request = response.request
+    raise NotFoundError(
+        f"{request}?sessionId[eq]={session_id} found no path session. "
+        "Check the ID, and that it belongs to the company of the connection.",
+        method=request.method,
+        path=request.path,
+        status=response.status,
+        code="sessionNotFound",
+    )
 
 
-def _parse_list_page(response: Response) -> tuple[SessionList, str]:
-    listed = parse_session_list(response, convert=documents.build_session)
+def _parse_list_page(response: Response, *, is_first: bool) -> SessionList:
+    listed = parse_session_list(response, documents.build_session, may_be_unreadable=not is_first)
     coverage = documents.build_coverage(documents.SESSION_KEYS)
     for session in listed.sessions:
         session.with_coverage(coverage)
-    return listed, response.headers.get("link", "")
+    return listed
+
+
+def _path_id_of(session: ProgramSession) -> str | None:
+    path_id = (session.model_extra or {}).get("pathId")
+    return path_id if calls.is_id(path_id) else None
+
+
+def _require_path_id(session: ProgramSession) -> str:
+    path_id = _path_id_of(session)
+    if path_id is None:
+        raise ContractError(
+            f"Path session {session.id} has no ID of a path as pathId. The API may have changed: please report it."
+        )
+    return path_id
+
+
+def _pick_user_id(item: Mapping[str, Any]) -> str | None:
+    user_id = item.get("userId")
+    return user_id if calls.is_id(user_id) else None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _complete(session: ProgramSession, part: Mapping[str, Any], keys: frozenset[str]) -> ProgramSession:
@@ -318,18 +356,28 @@ def _complete(session: ProgramSession, part: Mapping[str, Any], keys: frozenset[
     return parse_part(session, part).with_coverage(documents.build_coverage(known | keys))
 
 
-def _path_id(session: ProgramSession) -> Any:
-    return (session.model_extra or {}).get("pathId")
-
-
 def _tutor_ids(session: ProgramSession) -> list[str]:
     own = session.model_extra or {}
     others = own.get("instructorIds")
     ids = [own.get("mainInstructorId"), *(others if isinstance(others, list) else [])]
-    return list(dict.fromkeys(one for one in ids if isinstance(one, str)))
+    return list(dict.fromkeys(one for one in ids if calls.is_id(one)))
 
 
-def _learner(user: User, names: Iterable[str]) -> Any:
+def _build_people(
+    users: Mapping[str, User], authors: list[str], tutors: list[str], learners: list[str]
+) -> dict[str, Any]:
+    part = {
+        "tutors": [find_login(users[one]) for one in tutors],
+        "users": _build_learners(users, learners, ("_id", "mail", "status")),
+    }
+    return {**part, "author": find_login(users[authors[0]])} if authors else part
+
+
+def _build_learners(users: Mapping[str, User], enrolled: list[str], names: tuple[str, ...]) -> list[Any]:
+    return [_build_learner(users[one], names) for one in enrolled]
+
+
+def _build_learner(user: User, names: tuple[str, ...]) -> dict[str, str]:
     """Return a learner. One who is invited or deleted has no mail here, so that no reminder goes there."""
     learner = {name: user[name] for name in names if name in user}
     if find_mail(user) is None:
@@ -356,6 +404,9 @@ def _date_after(moment: datetime | None) -> str | None:
     """Return the whole second at or after a time: the filter may find more than is wanted, never less."""
     from datetime import timedelta
 
-    if moment is None:
+    if moment is None or not moment.microsecond:
+        return _date(moment)
+    try:
+        return _date(moment + timedelta(seconds=1))
+    except OverflowError:  # the last second that there is
         return None
-    return format_filter_date(moment + timedelta(seconds=1) if moment.microsecond else moment)

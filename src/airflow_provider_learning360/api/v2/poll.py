@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.list_entries import StreamedObjects
-from airflow_provider_learning360.api.messages import Call, Request
 from airflow_provider_learning360.api.platform import SessionPoll
 from airflow_provider_learning360.api.v2.calls import SESSIONS, build_filter
 from airflow_provider_learning360.api.v2.documents import build_session
-from airflow_provider_learning360.api.v2.links import find_next
+from airflow_provider_learning360.api.v2.links import PagedList
+from airflow_provider_learning360.api.v2.scopes import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.platform import StreamPlan
 
 # How much later than its `modifiedAt` a modification may become visible: commits take time, and servers have clocks of
@@ -32,7 +32,12 @@ def format_filter_date(moment: datetime) -> str:
     :param moment: The date, with its zone.
     :returns: The date, rounded down.
     """
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:  # the first and the last day that there are, in another zone
+        utc = datetime.min if moment.year == 1 else datetime.max
+    # Not `strftime`, which writes the year 1 as `1`.
+    return f"{utc.replace(microsecond=0, tzinfo=None).isoformat()}.000Z"
 
 
 def stream_pages(query: tuple[tuple[str, str], ...], host: str) -> StreamPlan:
@@ -43,11 +48,14 @@ def stream_pages(query: tuple[tuple[str, str], ...], host: str) -> StreamPlan:
     :param host: Base URL of the connection.
     :returns: The plan of the pages.
     """
-    request: Request | None = Request("GET", SESSIONS, query)
-    seen: set[Any] = set()
-    while request is not None:
-        page = yield Call(request, partial(StreamedObjects, _LIST, convert=build_session), kind="entries")
-        request = find_next(page.response.headers.get("link", ""), request, seen, host)
+    pages = PagedList(SESSIONS, query, host=host)
+
+    def parse(response: Response) -> StreamedObjects:
+        # A later page without any readable entry is a page of a list nevertheless.
+        return StreamedObjects(_LIST, response, build_session, may_be_unreadable=pages.page_count > 0)
+
+    while (request := pages.request) is not None:
+        yield pages.read_page(request, parse, "entries")
 
 
 class ModifiedPoll(SessionPoll):
@@ -66,6 +74,9 @@ class ModifiedPoll(SessionPoll):
 
     def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
         """Plan one poll: what was modified since the floor, or everything."""
+        return needing("paths:read", self._poll(now))
+
+    def _poll(self, now: float) -> StreamPlan:
         self.is_full = self._last_full is None or self._floor is None or now - self._last_full >= self._full_interval
         floor = None if self.is_full or self._floor is None else format_filter_date(self._floor)
         query = build_filter(modifiedAt={"gte": floor})
@@ -90,6 +101,6 @@ def _date_of(page: StreamedObjects) -> datetime | None:
     """Return when a page was sent, by the clock of the server."""
     try:
         moment = parsedate_to_datetime(page.response.headers.get("date", ""))
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
     except (ValueError, OverflowError, TypeError):
         return None
-    return moment if moment.tzinfo is not None else None

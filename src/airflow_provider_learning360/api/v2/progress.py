@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.models import SessionStatistics
+from airflow_provider_learning360.api.v2.calls import is_id
 from airflow_provider_learning360.api.v2.users import find_mail
 
 if TYPE_CHECKING:
@@ -12,17 +13,54 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.v2.users import User
 
+Row = dict[str, Any]
+
 COMPLETED = "successful"
+_KEPT = (
+    "userId",
+    "progress",
+    "score",
+    "startedAt",
+    "completedAt",
+    "dueDate",
+    "enrolledAt",
+    "unenrolledAt",
+    "timeSpent",
+)
 
 
-def find_enrolled(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def pick_row(item: Mapping[str, Any]) -> Row | None:
+    """
+    Return what is kept of the statistics of one user: texts and numbers.
+
+    :param item: The statistics, as the API sent them.
+    :returns: The same without lists and objects, and with the name of the status; None if they have no ID of a user.
+    """
+    if not is_id(item.get("userId")):
+        return None
+    row = {name: value for name in _KEPT if isinstance(value := item.get(name), str | int | float)}
+    status = find_status(item)
+    return row if status is None else {**row, "status": status}
+
+
+def find_enrolled(rows: Iterable[Row]) -> dict[str, Row]:
     """
     Return the rows of learners who are still enrolled.
 
-    :param rows: The statistics of users, as the API sent them.
-    :returns: Those with a user ID and without `unenrolledAt`.
+    :param rows: The statistics of users, with their IDs.
+    :returns: Those without `unenrolledAt`, by user; of a user with two, that of the later enrolment.
     """
-    return [row for row in rows if isinstance(row.get("userId"), str) and not row.get("unenrolledAt")]
+    enrolled: dict[str, Row] = {}
+    for row in rows:
+        known = enrolled.get(row["userId"])
+        if not row.get("unenrolledAt") and (known is None or _enrolled_at(row) > _enrolled_at(known)):
+            enrolled[row["userId"]] = row
+    return enrolled
+
+
+def _enrolled_at(row: Row) -> str:
+    moment = row.get("enrolledAt")
+    return moment if isinstance(moment, str) else ""
 
 
 def find_status(row: Mapping[str, Any]) -> str | None:
@@ -64,12 +102,10 @@ def _build_item(row: Mapping[str, Any], user: User) -> dict[str, Any]:
     item |= {name: user[name] for name in ("firstName", "lastName") if name in user}
     if mail := find_mail(user):
         item["mail"] = mail
-    item |= {name: row[name] for name in ("progress", "score", "dueDate", "enrolledAt") if name in row}
+    item |= {name: row[name] for name in ("progress", "score", "dueDate", "enrolledAt", "status") if name in row}
     for name, source in (("startTime", "startedAt"), ("endTime", "completedAt")):
         if source in row:
             item[name] = row[source]
-    if status := find_status(row):
-        item["status"] = status
     spent = row.get("timeSpent")
     if isinstance(spent, int | float) and not isinstance(spent, bool):
         item["totalTimeSpentInSeconds"] = spent / 1000  # API v2 counts milliseconds
