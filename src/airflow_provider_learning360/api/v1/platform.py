@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import (
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+
+T = TypeVar("T")
 
 MOVED = (
     "If this platform works with paths, its sessions are read through API v2: "
@@ -66,9 +68,7 @@ class PlatformV1(Platform):
 
     def count_completions(self, session_id: str) -> Plan[CompletionCount]:
         """Plan one call, to the statistics of the session."""
-        statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
-        present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
-        return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
+        return _count(calls.get_program_session_stats(session_id))
 
     def test(self) -> Plan[None]:
         """Plan no call: the exchange of the keys for a token is the test."""
@@ -99,13 +99,20 @@ class _ListPoll(SessionPoll):
         yield calls.stream_program_sessions()
 
 
-def _with_hint(call: Call[ProgramSession]) -> Plan[ProgramSession]:
+def _with_hint(call: Call[T]) -> Plan[T]:
     """Plan a call; say where the sessions of migrated platforms are, if there is no such session."""
     try:
-        session: ProgramSession = yield call
+        result: T = yield call
     except NotFoundError as error:
         raise error.with_note(MOVED) from None
-    return session
+    return result
+
+
+def _count(call: Call[SessionStatistics]) -> Plan[CompletionCount]:
+    """Plan to count the learners who are not deleted, and who of them have completed."""
+    statistics = yield from _with_hint(call)
+    present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
+    return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
 
 
 def _check_session(session_id: str) -> Plan[list[AccessCheck]]:
