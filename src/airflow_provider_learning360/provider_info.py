@@ -59,6 +59,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_learning360.triggers.session_date",
                     "airflow_provider_learning360.triggers.session_completed",
                     "airflow_provider_learning360.triggers.watching",
+                    "airflow_provider_learning360.triggers.completions",
                 ],
             }
         ],

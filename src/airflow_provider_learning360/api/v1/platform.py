@@ -14,10 +14,13 @@ from airflow_provider_learning360.api.platform import (
     SessionPoll,
 )
 from airflow_provider_learning360.api.v1 import calls
+from airflow_provider_learning360.api.v1.completions import read_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.list_entries import SessionList
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -69,6 +72,16 @@ class PlatformV1(Platform):
     def count_completions(self, session_id: str) -> Plan[CompletionCount]:
         """Plan one call, to the statistics of the session."""
         return _count(calls.get_program_session_stats(session_id))
+
+    def read_completions(
+        self,
+        session_ids: Sequence[str] | None,
+        since: datetime,
+        take: Callable[[list[Completion]], None],
+        note_missing: Callable[[str], None],
+    ) -> Plan[datetime | None]:
+        """Plan one call for each session; API v1 has no list of completions."""
+        return read_sessions(session_ids, since, take, note_missing)
 
     def test(self) -> Plan[None]:
         """Plan no call: the exchange of the keys for a token is the test."""
