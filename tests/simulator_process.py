@@ -112,6 +112,10 @@ class SimulatorProcess:
             self._documents.pop(session_id, None)
             self._deleted.add(session_id)
 
+    def finish(self, session_id: str, mail: str) -> None:
+        """Let a learner complete a session, until it is killed."""
+        self._request("POST", f"sessions/{session_id}/finish", {"mail": mail})
+
     def play(self, scenario: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Add a scenario, or each of a list."""
         self._request("POST", "scenario", scenario)

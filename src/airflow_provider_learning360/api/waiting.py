@@ -14,7 +14,7 @@ from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_learning360.api.completions import CompletionTarget
+    from airflow_provider_learning360.api.completion_target import CompletionTarget
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.platform import CompletionCount, Keys
 

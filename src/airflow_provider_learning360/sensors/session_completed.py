@@ -6,7 +6,7 @@ __all__ = ["SessionCompletedSensor"]
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.completions import CompletionCounts, CompletionTarget
+from airflow_provider_learning360.api.completion_target import CompletionCounts, CompletionTarget
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.waiting import CompletionWait
 from airflow_provider_learning360.rendering import is_template

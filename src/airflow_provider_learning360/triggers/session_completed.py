@@ -6,7 +6,7 @@ __all__ = ["SessionCompletedTrigger"]
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_learning360.api.completions import CompletionTarget
+from airflow_provider_learning360.api.completion_target import CompletionTarget
 from airflow_provider_learning360.api.waiting import CompletionWait, Wait
 from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
 
