@@ -40,11 +40,16 @@ class Watcher:
     The watcher of one asset.
 
     :param watch: What it watches, and what is known.
-    :param state: Where that is stored.
+    :param state: Where that is stored; None (default): in memory only.
     """
 
     watch: CompletionsWatch
-    state: CompletionsState
+    state: CompletionsState | None = None
+
+    async def save(self) -> None:
+        """Store what changed, where there is a store."""
+        if self.state is not None:
+            await self.state.save(self.watch)
 
 
 @dataclass(eq=False)
@@ -120,7 +125,7 @@ class CompletionsProducer(SharedStreamProducer):
                 if batch is not None:
                     found = FoundCompletions(watcher, batch)
                     yield found, found
-                await watcher.state.save(watcher.watch)
+                await watcher.save()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -141,7 +146,7 @@ class CompletionsProducer(SharedStreamProducer):
             if item.outcome.failed:
                 continue
             found.watcher.watch.acknowledge(found.batch)
-            await found.watcher.state.save(found.watcher.watch)
+            await found.watcher.save()
 
 
 class CompletionsWatchTrigger(BaseEventTrigger):
@@ -204,27 +209,30 @@ class CompletionsWatchTrigger(BaseEventTrigger):
                     yield TriggerEvent(found.batch.payload())
         finally:
             slot.leave(watcher)
-            self._states.setdefault(self.asset_name, set()).add(watcher.state)
+            if watcher.state is not None:
+                self._states.setdefault(self.asset_name, set()).add(watcher.state)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the same events where Airflow stores nothing, which is below Airflow 3.3."""
-        log.warning(
-            "The completions of asset %r are kept in memory: Airflow below 3.3 cannot store them. "
-            "Completions while the triggerer is down or restarts are missed.",
-            self.asset_name,
-        )
-        watch = CompletionsWatch.from_stored(self.session_ids, None)
+        """Yield the same events for Airflow below 3.3, which neither stores nor acknowledges."""
+        watch = (await self._load_watcher()).watch
         async for batch in _poller(watch, self.serialize()[1]).poll():
             if batch is not None:
                 yield TriggerEvent(batch.payload())
-                watch.acknowledge(batch)  # Airflow below 3.3 does not acknowledge
+                watch.acknowledge(batch)
 
     async def _load_watcher(self) -> Watcher:
+        stores: Any = getattr(self, "asset_state_store", None)
+        if stores is None:
+            log.warning(
+                "The completions of asset %r are kept in memory: Airflow below 3.3 cannot store them. "
+                "Completions while the triggerer is down or restarts are missed.",
+                self.asset_name,
+            )
+            return Watcher(CompletionsWatch.from_stored(self.session_ids, None))
         from airflow.sdk import Asset
 
         from airflow_provider_learning360.triggers.completions_state import CompletionsState
 
-        stores: Any = self.asset_state_store
         try:
             # By name: the short form of the store fails where a trigger has several assets.
             state = CompletionsState(stores[Asset.ref(name=self.asset_name)])
