@@ -218,7 +218,8 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :raises AirflowSensorTimeout: The time is over.
         """
         memory = TaskMemory(context, self._in_process)
-        memory.failures = 0
+        if event["kind"] != "poll":  # else the poll of the worker decides: its document may fail each time
+            memory.failures = 0
         if last_read := event.get("last_read"):
             memory.keep_last_read(datetime.fromisoformat(last_read), in_store=False)
         self.on_resume(event, memory)
