@@ -35,18 +35,20 @@ def completion(key: str, seconds: float, session_id: str = A) -> Completion:
 class Watcher:
     """A watch, and the platform that it polls: all completions from the floor on."""
 
-    def __init__(self, session_ids: list[str] | None = None) -> None:
+    def __init__(self, session_ids: list[str] | None = None, *, own_skew: int = 0, server_skew: int = 0) -> None:
         self.session_ids = session_ids
+        self.own_skew, self.server_skew = own_skew, server_skew  # seconds by which a clock is ahead
         self.watch = CompletionsWatch.from_stored(session_ids, None)
         self.platform: list[Completion] = []
         self.stored: Any = None
 
     def poll(self, seconds: float, *, readable: int | None = None) -> CompletionsBatch | None:
         """Poll at a time; `readable` is how many completions can be read before an error."""
-        since = self.watch.since(at(seconds))
+        since = self.watch.since(at(seconds + self.own_skew))
         rows = [one for one in self.platform if since <= one.completed_at]
         self.watch.observe(rows if readable is None else rows[:readable])
-        batch = self.watch.close_poll(at(seconds) if readable is None else None, is_complete=readable is None)
+        sent_at = at(seconds + self.server_skew) if readable is None else None
+        batch = self.watch.close_poll(sent_at, is_complete=readable is None)
         self.save()
         return batch
 
@@ -181,13 +183,29 @@ def test_quiet_polls_are_seldom_stored() -> None:
     assert len(floors) == 3
 
 
-def test_platform_without_dates_is_watched_by_the_times_of_completions() -> None:
+def test_platform_without_dates_is_watched_by_the_own_clock() -> None:
     watch = CompletionsWatch.from_stored(None, None)
     watch.since(at(0))
     watch.close_poll(None, is_complete=True)
+    watch.since(at(60))
     watch.observe([completion("1", 20)])
     assert counts(watch.close_poll(None, is_complete=True)) == {A: 1}
-    assert watch.floor == at(10)
+    assert watch.floor == at(60) - COMMIT_LAG
+
+
+def test_time_in_the_future_hides_nothing() -> None:
+    one = Watcher(server_skew=86400)
+    one.poll(0)
+    assert one.watch.floor == at(0) - COMMIT_LAG
+    one.platform = [completion("1", 20)]
+    assert counts(one.poll(60)) == {A: 1}
+
+
+def test_time_that_a_poll_took_is_read_again() -> None:
+    watch = CompletionsWatch.from_stored(None, None)
+    watch.since(at(3600))  # this clock is ahead
+    watch.close_poll(at(30), is_complete=True, took=timedelta(seconds=25))
+    assert watch.floor == at(5) - COMMIT_LAG
 
 
 @pytest.mark.parametrize(
@@ -212,9 +230,15 @@ steps = st.lists(
 )
 
 
-@given(steps)
-def test_nothing_is_lost_and_nothing_repeated_without_a_crash(steps: list[tuple[str, int, int]]) -> None:
-    one, now, unstored, reported = Watcher(), 0.0, [], Counter[str]()
+skews = st.sampled_from([(0, 0), (100, 0), (-100, 0), (0, 100), (0, -100)])
+
+
+@given(steps, skews)
+def test_nothing_is_lost_and_nothing_repeated_without_a_crash(
+    steps: list[tuple[str, int, int]], skew: tuple[int, int]
+) -> None:
+    one = Watcher(own_skew=skew[0], server_skew=skew[1])
+    now, unstored, reported = 0.0, [], Counter[str]()
     has_crashed = False
     one.poll(now)
     for what, seconds, age in steps:

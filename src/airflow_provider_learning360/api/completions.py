@@ -121,7 +121,7 @@ class CompletionsWatch:
     _latest: dict[str, datetime] = field(default_factory=dict, init=False)
     _keys: dict[str, datetime] = field(default_factory=dict, init=False)
     _is_full: bool = field(default=False, init=False)
-    _since: datetime | None = field(default=None, init=False)
+    _asked_at: datetime | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._stored_floor, self._stored_seen = self.floor, dict(self.seen)
@@ -149,10 +149,10 @@ class CompletionsWatch:
         """
         Return the time from which completions are to be read.
 
-        :param now: The present time, used before the first poll.
+        :param now: The present time, by the clock of this machine.
         """
-        self._since = (self.floor or now - COMMIT_LAG).replace(microsecond=0)
-        return self._since
+        self._asked_at = now
+        return (self.floor or now - COMMIT_LAG).replace(microsecond=0)
 
     def observe(self, completions: Iterable[Completion]) -> None:
         """
@@ -175,16 +175,19 @@ class CompletionsWatch:
             self._counts[one.session_id] += 1
             self._latest[one.session_id] = max(latest or one.completed_at, one.completed_at)
 
-    def close_poll(self, server_time: datetime | None, *, is_complete: bool) -> CompletionsBatch | None:
+    def close_poll(
+        self, server_time: datetime | None, *, is_complete: bool, took: timedelta = timedelta(0)
+    ) -> CompletionsBatch | None:
         """
         End a poll.
 
-        :param server_time: When it began, by the clock of the server; None if that is not known.
+        :param server_time: When the first response was sent, by the clock of the server; None if that is not known.
         :param is_complete: Whether everything could be read. If not, the next poll reads the rest.
+        :param took: How long it took; default no time.
         :returns: What to make an event of, or None.
         """
         batch = CompletionsBatch(self._build_entries()) if self._counts else None
-        floor = self._next_floor(server_time) if is_complete and not self._is_full else self.floor
+        floor = self._next_floor(server_time, took) if is_complete and not self._is_full else self.floor
         if floor is not None:
             self.floor = floor
             self.seen = _from(self.seen, floor)
@@ -206,10 +209,13 @@ class CompletionsWatch:
             for session_id, count in self._counts.items()
         ]
 
-    def _next_floor(self, server_time: datetime | None) -> datetime | None:
-        latest = server_time or max(self.seen.values(), default=None)
-        reached = self._since if latest is None else (latest - COMMIT_LAG).replace(microsecond=0)
-        return max([one for one in (self.floor, reached) if one is not None], default=None)
+    def _next_floor(self, server_time: datetime | None, took: timedelta) -> datetime | None:
+        # A server may write its time after it has made the list. And a time in the future would hide what comes until
+        # then, so the clock of this machine limits it.
+        times = [server_time and server_time - took, self._asked_at]
+        reached = min([one for one in times if one is not None], default=None)
+        moved = reached and (reached - COMMIT_LAG).replace(microsecond=0)
+        return max([one for one in (self.floor, moved) if one is not None], default=None)
 
     def acknowledge(self, batch: CompletionsBatch) -> None:
         """

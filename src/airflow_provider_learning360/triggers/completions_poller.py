@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -104,14 +104,17 @@ class CompletionsPoller:
     async def _poll_once(self, hook: LearningAsyncHook) -> tuple[CompletionsBatch | None, LearningError | None]:
         """Read what is new; return it, and the error if not everything could be read."""
         self._has_read = False
-        started, error = None, None
+        began = time.monotonic()
+        sent_at: datetime | None = None
+        error: LearningError | None = None
         try:
-            started = await self._read(hook)
+            sent_at = await self._read(hook)
         except LearningError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - Airflow would restart the watcher at once, and again
             error = UnexpectedError(failure)
-        return self._watch.close_poll(started, is_complete=error is None), error
+        took = timedelta(seconds=time.monotonic() - began)
+        return self._watch.close_poll(sent_at, is_complete=error is None, took=took), error
 
     async def _read(self, hook: LearningAsyncHook) -> datetime | None:
         platform = await hook.get_platform()
