@@ -157,5 +157,6 @@ def remove_waiting_times(monkeypatch: pytest.MonkeyPatch) -> None:
     # Each test has its own event loop, so that streams of an earlier test must not be used.
     monkeypatch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
     monkeypatch.setattr(CompletionsWatchTrigger, "_slots", {})
+    monkeypatch.setattr(CompletionsWatchTrigger, "_states", {})
     # A simulator of another test may have asked for a pause on the same port.
     monkeypatch.setattr(rate_limits, "_LIMITERS", {})

@@ -147,3 +147,11 @@ def test_v1_stops_where_the_others_would_meet_the_same_error(errors: list[Learni
     with pytest.raises(type(errors[0])):
         one.read_v1(A, B, C, D)
     assert len(one.requests) == requests
+
+
+def test_v1_goes_on_while_some_sessions_can_be_read() -> None:
+    down = UnavailableError("down", status=503)
+    one = Reader(down, down, statistics(), down, statistics())
+    with pytest.raises(UnavailableError):
+        one.read_v1(A, B, C, D, "e" * 24)
+    assert len(one.requests) == 5

@@ -7,10 +7,12 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from airflow_provider_learning360.api.completions import CompletionsWatch
 from airflow_provider_learning360.assets.completions import watched_completions
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
@@ -106,6 +108,25 @@ def test_completions_while_the_triggerer_is_down_are_found(simulator: Simulator,
         async with triggerer(asset) as three:
             await three.until(more_polls(simulator))
             assert three.events == []
+
+    asyncio.run(scenario())
+
+
+def test_watcher_that_has_ended_writes_nothing_any_more(simulator: Simulator, triggerer: Any, store: Any) -> None:
+    add_session(simulator)
+    asset = watched(SESSION)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: stored(store))
+        (ended,) = CompletionsWatchTrigger._states[asset.name]
+        async with triggerer(asset) as two:
+            await two.until(more_polls(simulator))
+            before = stored(store)
+            late = CompletionsWatch.from_stored([SESSION], before)
+            late.dirty, late._stored_seen = True, {"late": datetime.now(tz=UTC)}
+            await ended.save(late)
+            assert stored(store) == before
 
     asyncio.run(scenario())
 
