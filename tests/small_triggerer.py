@@ -18,6 +18,7 @@ from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.watch_state import SessionState, WatchState, shard_of
 from airflow_provider_learning360.hooks import rate_limits
 from airflow_provider_learning360.triggers import poller
+from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
 from airflow_provider_learning360.triggers.cursor import Cursor
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
@@ -92,8 +93,8 @@ class Triggerer:
         for asset in assets:
             (watcher,) = asset.watchers
             _, stored = watcher.trigger.serialize()
-            trigger = ProgramSessionsWatchTrigger(**json.loads(json.dumps(stored)))
-            trigger.asset_state_store = self.store  # type: ignore[assignment]
+            trigger = type(watcher.trigger)(**json.loads(json.dumps(stored)))
+            trigger.asset_state_store = self.store
             number = len(self._tasks)
             self._tasks.append(asyncio.ensure_future(self._run(number, asset.name, trigger)))
 
@@ -155,5 +156,7 @@ def remove_waiting_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.01")
     # Each test has its own event loop, so that streams of an earlier test must not be used.
     monkeypatch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
+    monkeypatch.setattr(CompletionsWatchTrigger, "_slots", {})
+    monkeypatch.setattr(CompletionsWatchTrigger, "_states", {})
     # A simulator of another test may have asked for a pause on the same port.
     monkeypatch.setattr(rate_limits, "_LIMITERS", {})

@@ -58,6 +58,7 @@ def test_there_are_examples() -> None:
         "one_reminder",
         "one_run_per_change",
         "react_to_changes",
+        "react_to_completions",
         "reminders",
         "reminders_with_approval",
         "wait_then_act",
@@ -137,6 +138,15 @@ def test_run_without_a_change_does_nothing(name: str, file: str | None) -> None:
     assert run.state == "success"
     assert results(run, "changed") == [[]]
     assert all(one.state == "skipped" for one in run.get_task_instances() if one.task_id != "changed")
+
+
+# With events, it runs on a real Airflow: tests/e2e/test_completions.py.
+@pytest.mark.usefixtures("airflow_db", "learning360_simulator")
+def test_run_without_a_completion_does_nothing() -> None:
+    run = example("react_to_completions").test()
+    assert run.state == "success"
+    assert results(run, "count") == [[]]
+    assert {one.state for one in run.get_task_instances() if one.task_id != "count"} == {"skipped"}
 
 
 @pytest.mark.usefixtures("airflow_db")

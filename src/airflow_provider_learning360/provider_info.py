@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_learning360.sensors.program_session",
                     "airflow_provider_learning360.sensors.session_date",
+                    "airflow_provider_learning360.sensors.session_completed",
                 ],
             }
         ],
@@ -57,7 +58,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_learning360.triggers.program_session",
                     "airflow_provider_learning360.triggers.session_date",
+                    "airflow_provider_learning360.triggers.session_completed",
                     "airflow_provider_learning360.triggers.watching",
+                    "airflow_provider_learning360.triggers.completions",
                 ],
             }
         ],

@@ -35,34 +35,34 @@ class WaitingLog:
         self._pending: tuple[Callable[..., Any], str] | None = None
         self.last_read: datetime | None = None
 
-    def note_session(self, session: ProgramSession, failures_before: int) -> None:
+    def note_session(self, session: ProgramSession | None, failures_before: int) -> None:
         """
         Note that a poll read the session, and log the end of an outage.
 
-        :param session: The session.
+        :param session: The session; None if the poll did not read its document.
         :param failures_before: Failed polls in a row before this one.
         """
         self.last_read = datetime.now(tz=UTC)
         self._pending = None
         if failures_before:
-            self._info("%s was read again after %s.", label(session), failed_polls(failures_before))
+            self._info("%s was read again after %s.", self._label(session), failed_polls(failures_before))
         if self._is_missing:
-            self._info("%s exists again.", label(session))
+            self._info("%s exists again.", self._label(session))
         self._is_missing = False
 
-    def note_wait(self, session: ProgramSession, waiting_for: str, details: str) -> None:
+    def note_wait(self, session: ProgramSession | None, waiting_for: str, details: str) -> None:
         """
         Note that the wait continues.
 
-        :param session: The session.
+        :param session: The session; None if the poll did not read its document.
         :param waiting_for: What is waited for, such as "startDate or endDate to change".
         :param details: A sentence about the session as it is now.
         """
-        line = f"Waiting for {label(session)}: {waiting_for}. {details}"
+        line = f"Waiting for {self._label(session)}: {waiting_for}. {details}"
         if line != self._waiting:
             self._waiting, self._pending = line, (self._info, line)
 
-    def note_error(self, error: LearningError, wait: Wait[Any], failures_before: int) -> None:
+    def note_error(self, error: LearningError, wait: Wait[Any, Any], failures_before: int) -> None:
         """
         Note that a poll failed, and that the wait continues.
 
@@ -94,6 +94,9 @@ class WaitingLog:
         write, line = pending
         until = f", until {shown_time(deadline)}" if deadline is not None else ""
         write("%s Next poll in %s%s.", line, shown_seconds(seconds), until)
+
+    def _label(self, session: ProgramSession | None) -> str:
+        return f"program session {self._session_id}" if session is None else label(session)
 
 
 def label(session: ProgramSession) -> str:

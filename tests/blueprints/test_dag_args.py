@@ -101,6 +101,15 @@ max_active_runs: 2
     assert dag.max_active_runs == 2
 
 
+def test_watch_may_be_of_completions(build: Callable[..., Any]) -> None:
+    dag = build(f"watch: {{kind: completions, name: done, session_ids: [{SESSION_ID}], poll_interval: {{minutes: 1}}}}")
+    (asset,) = dag.schedule
+    (watcher,) = asset.watchers
+    assert type(watcher.trigger).__name__ == "CompletionsWatchTrigger"
+    assert (asset.name, watcher.trigger.session_ids, watcher.trigger.poll_interval) == ("done", [SESSION_ID], 60.0)
+    assert dag.max_active_runs == 1
+
+
 @pytest.mark.parametrize("watched", [True, False], ids=["beside ours", "without ours"])
 def test_dags_of_other_folders_are_unchanged(build: Callable[..., Any], tmp_path: Path, watched: bool) -> None:
     from blueprint import BlueprintRegistry, build_all_airflow_dags

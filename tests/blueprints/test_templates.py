@@ -34,6 +34,7 @@ NAMES = [
     "learning360_list_sessions",
     "learning360_plan_reminders",
     "learning360_wait_for_change",
+    "learning360_wait_for_completion",
 ]
 POLICY = "{name: academy, rules: [{name: day_before, anchor: startDate, before: {days: 1}, audience: learners}]}"
 
@@ -161,6 +162,7 @@ WAITED: dict[str, Any] = {
     "max_failures": 3,
     "deferrable": False,
 }
+COMPLETED: dict[str, Any] = {name: value for name, value in WAITED.items() if name != "watch"}
 MAILED: dict[str, Any] = {
     "learning_conn_id": "here",
     "smtp_conn_id": "mails",
@@ -195,6 +197,10 @@ OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
         {"session_id": SESSION_ID, "poke_interval": {"hours": 1}, "timeout": {"days": 2, "seconds": 1}, **WAITED},
         {"it": {"session_id": SESSION_ID, "poke_interval": 3600, "timeout": 172801, **WAITED}},
     ),
+    "learning360_wait_for_completion": (
+        {"session_id": SESSION_ID, "share": 0.8, "poke_interval": {"hours": 1}, "timeout": {"days": 2}, **COMPLETED},
+        {"it": {"session_id": SESSION_ID, "share": 0.8, "poke_interval": 3600, "timeout": 172800, **COMPLETED}},
+    ),
     "learning360_changed_sessions": (
         {"exclude": ["users"], **PUSHED},
         {"it.changed": {}, "it.get_session": {"exclude": ["users"], **PUSHED}},
@@ -223,7 +229,7 @@ OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     ),
 }
 # Fields that exclude others have tests of their own.
-INSTEAD = {"since", "since_step", "sessions_step"}
+INSTEAD = {"since", "since_step", "sessions_step", "count"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,6 +35,7 @@ WATCHING = {
     "blueprint_react_to_changes": "new_dates_for_blueprint",
     "dag_factory_react_to_changes": "new_dates_for_dag_factory",
 }
+COMPLETING = "react_to_completions"  # with a completion: test_completions.py
 PARTITIONED = "react_to_one_session"
 PLANNING = {
     "plan_reminders": "plan",
@@ -44,7 +45,7 @@ PLANNING = {
 }
 DELIVERING = tuple(dag_id.replace("plan_reminders", "deliver_reminder") for dag_id in PLANNING)
 APPROVING = "approve_reminder"
-ALL = sorted((*BY_HAND, *WAITING, *WATCHING, PARTITIONED, *PLANNING, *DELIVERING, APPROVING))
+ALL = sorted((*BY_HAND, *WAITING, *WATCHING, COMPLETING, PARTITIONED, *PLANNING, *DELIVERING, APPROVING))
 
 # An Airflow that has no importer for its own YAML gets the DAGs that such a file describes.
 NATIVE_DAGS = """
@@ -143,7 +144,7 @@ def test_what_waits_sees_the_change(airflow: LocalAirflow, runs: dict[str, str],
         assert NEW_START in airflow.xcom(dag_id, runs[dag_id], task["task_id"], task["map_index"])
 
 
-@pytest.mark.parametrize("dag_id", WATCHING)
+@pytest.mark.parametrize("dag_id", [*WATCHING, COMPLETING])
 def test_what_watches_has_nothing_to_do_without_a_change(
     airflow: LocalAirflow, runs: dict[str, str], dag_id: str
 ) -> None:

@@ -8,7 +8,7 @@ or throws its error in. So a plan decides what to request, and needs neither a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.messages import Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -217,6 +218,26 @@ class Platform(ABC):
         :param session_id: ID of the session.
         :returns: The plan of the counts.
         :raises InvalidIdError: `session_id` is not an ID.
+        """
+
+    @abstractmethod
+    def read_completions(
+        self,
+        session_ids: Sequence[str] | None,
+        since: datetime,
+        take: Callable[[list[Completion]], None],
+        note_missing: Callable[[str], None],
+    ) -> Plan[datetime | None]:
+        """
+        Plan to read which completions there are since a time, without reading who they are of.
+
+        :param session_ids: IDs of the sessions, in the order in which they may be read; None for all of the platform.
+            Completions of other sessions may be read as well.
+        :param since: The time, inclusive.
+        :param take: Gets the completions of each page, or session, also if a later one cannot be read.
+        :param note_missing: Gets the ID of each session that is found not to exist.
+        :returns: The plan of the time at which the first response was sent, or None.
+        :raises FixArgumentError: This version of the API cannot read all of the platform.
         """
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from airflow_provider_learning360.api.changes import Change, Watermark, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
@@ -14,22 +14,29 @@ from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_learning360.api.completion_target import CompletionTarget
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import Keys
+    from airflow_provider_learning360.api.platform import CompletionCount, Keys
 
 OnMissing = Literal["fail", "skip", "wait"]
+Polled = TypeVar("Polled")
 Found = TypeVar("Found")
 
 
-class Wait(ABC, Generic[Found]):
+class Wait(ABC, Generic[Polled, Found]):
     """
     One wait of a sensor or trigger, from poll to poll.
+
+    A poll reads the session itself, unless a subclass says otherwise (`poll`, `polls_session`).
 
     :param on_missing: What to do while the session does not exist: `fail` (default), `skip` (by the caller) or `wait`.
     :param max_failures: Failed polls in a row before the wait fails; default 10.
     :param failures: How many polls in a row have failed already; default 0.
     :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
     """
+
+    # Whether a poll reads the session; if not, its document is read when the wait is over.
+    polls_session: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -52,23 +59,33 @@ class Wait(ABC, Generic[Found]):
         """Which keys of the document a poll needs; default those of the session itself."""
         return SESSION_KEYS_ONLY
 
+    def poll(self, hook: Any, session_id: str) -> Any:
+        """
+        Read what `find` evaluates.
+
+        :param hook: The hook of a task or of a trigger.
+        :param session_id: ID of the session.
+        :returns: What the hook returns: the session as it is now, or its coroutine.
+        """
+        return hook.get_program_session(session_id, self.keys)
+
     @abstractmethod
-    def find(self, session: ProgramSession) -> Found | None:
+    def find(self, polled: Polled) -> Found | None:
         """
         Evaluate one state of the session.
 
-        :param session: The session as it is now.
+        :param polled: What the poll read.
         :returns: The result of the wait, or None to poll again.
         """
 
-    def evaluate(self, outcome: ProgramSession | LearningError) -> Found | None:
+    def evaluate(self, outcome: Polled | LearningError) -> Found | None:
         """
         Evaluate one poll.
 
         Afterwards, `requested_wait` is the number of seconds that the server asked to wait, `retry_after` the same
         limited to `longest_wait`, and `error` the error of the poll, or None.
 
-        :param outcome: The session, or the error of the poll.
+        :param outcome: What the poll read, or its error.
         :returns: The result of the wait, or None to poll again.
         :raises LearningError: Another poll would not help, or too many failed.
         """
@@ -90,7 +107,7 @@ class Wait(ABC, Generic[Found]):
         return None
 
 
-class ModificationWait(Wait[Change]):
+class ModificationWait(Wait["ProgramSession", Change]):
     """
     A wait until a session is modified.
 
@@ -109,19 +126,19 @@ class ModificationWait(Wait[Change]):
         """Which keys of the document a poll needs: the watched fields."""
         return frozenset(self.watch)
 
-    def find(self, session: ProgramSession) -> Change | None:
+    def find(self, polled: ProgramSession) -> Change | None:
         """
         Compare the session with the watermark.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :returns: The modification, or None if there is none.
         """
         if self.watermark is None:
-            self.watermark = Watermark.of(session, self.watch)
-        return find_change(session, self.watermark)
+            self.watermark = Watermark.of(polled, self.watch)
+        return find_change(polled, self.watermark)
 
 
-class DateWait(Wait[datetime]):
+class DateWait(Wait["ProgramSession", datetime]):
     """
     A wait until a time before or after a date of a session. When the date moves, that time moves with it.
 
@@ -138,15 +155,49 @@ class DateWait(Wait[datetime]):
         self._now = now
         self.due: datetime | None = None
 
-    def find(self, session: ProgramSession) -> datetime | None:
+    def find(self, polled: ProgramSession) -> datetime | None:
         """
         Compare the time with the clock.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :returns: The time if it has come, else None.
         """
-        self.due = self._due_of(session)
+        self.due = self._due_of(polled)
         return self.due if self.due is not None and self.due <= self._now() else None
+
+
+class CompletionWait(Wait["CompletionCount", "CompletionCount"]):
+    """
+    A wait until enough learners have completed a session. A poll reads the counts only, and no person.
+
+    :param target: How many are enough.
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
+    """
+
+    polls_session: ClassVar[bool] = False
+
+    def __init__(self, target: CompletionTarget, **patience: Any) -> None:
+        super().__init__(**patience)
+        self.target = target
+
+    def poll(self, hook: Any, session_id: str) -> Any:
+        """
+        Read the counts.
+
+        :param hook: The hook of a task or of a trigger.
+        :param session_id: ID of the session.
+        :returns: What the hook returns: the counts, or their coroutine.
+        """
+        return hook.count_completions(session_id)
+
+    def find(self, polled: CompletionCount) -> CompletionCount | None:
+        """
+        Compare the counts with the target.
+
+        :param polled: The counts as they are now.
+        :returns: The counts if the target is reached, else None.
+        """
+        return polled if self.target.is_reached(polled) else None
 
 
 def seconds_until(due: datetime | None, now: datetime) -> float:

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 __all__ = ["program_session_asset", "watched_program_session", "watched_program_sessions"]
 
-import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_learning360 import DEFAULT_CONN_ID
-from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
+from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.session_uri import build_session_uri
 from airflow_provider_learning360.api.watch_state import OnGone, PollKind
 from airflow_provider_learning360.argument_checks import require_choice, require_literal, seconds_of
-from airflow_provider_learning360.hooks.lookup import check_conn_id
+from airflow_provider_learning360.assets.polling import EU, build_base_url, check_polling
 
 try:
     from airflow.sdk import Asset, AssetWatcher
@@ -30,9 +27,6 @@ except ImportError:  # Airflow below 3.0
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
-
-
-EU = "app.360learning.com"
 
 
 def program_session_asset(session_id: str, *, host: str = EU) -> Asset:
@@ -45,7 +39,7 @@ def program_session_asset(session_id: str, *, host: str = EU) -> Asset:
     :raises FixArgumentError: The host is not valid.
     :raises InvalidIdError: The ID is not valid.
     """
-    uri = build_session_uri(_base_url(host), require_session_id(session_id))
+    uri = build_session_uri(build_base_url(host), require_session_id(session_id))
     return Asset(name=uri, uri=uri)
 
 
@@ -82,7 +76,7 @@ def watched_program_session(
     require_literal("session_id", session_id)
     checked = require_session_id(session_id)
     return _watched(
-        build_session_uri(_base_url(host), checked),
+        build_session_uri(build_base_url(host), checked),
         name,
         [checked],
         learning_conn_id=learning_conn_id,
@@ -131,7 +125,7 @@ def watched_program_sessions(
     if isinstance(session_ids, str):
         raise FixArgumentError("session_ids: expected a list of IDs. For one session, use watched_program_session.")
     return _watched(
-        build_session_uri(_base_url(host)),
+        build_session_uri(build_base_url(host)),
         name,
         None if session_ids is None else sorted({require_session_id(one) for one in session_ids}),
         learning_conn_id=learning_conn_id,
@@ -171,28 +165,8 @@ def _identity(uri: str, name: str | None, watch: list[str] | None, on_missing: s
 def _check(
     session_ids: list[str] | None, *, learning_conn_id: str, poll_interval: float, poll: str, on_missing: str, **_: Any
 ) -> None:
-    check_conn_id(learning_conn_id)
-    shortest = conf.getfloat("learning360", "min_poll_interval", fallback=10.0)
-    if not math.isfinite(poll_interval):
-        raise FixArgumentError(f"poll_interval: {poll_interval!r} is not a number of seconds, such as 300.")
-    if poll_interval < shortest:
-        raise FixArgumentError(
-            f"poll_interval: {poll_interval!r} s is less than the shortest allowed, {shortest:g} s "
-            "([learning360] min_poll_interval in Airflow's configuration)."
-        )
+    check_polling(learning_conn_id, poll_interval)
     require_choice("poll", poll, PollKind)
     require_choice("on_missing", on_missing, OnGone)
     if session_ids == []:
         raise FixArgumentError("session_ids: the list is empty. Leave it out to watch all sessions of the platform.")
-
-
-def _base_url(host: str) -> str:
-    from airflow_provider_learning360.api.settings import base_url
-
-    try:
-        return base_url(host.lower(), None, None, "the asset")
-    except SettingsError:
-        # Not shown: somebody may have put a key into it, and the name of an asset is shown to all.
-        raise FixArgumentError(
-            f"host: the value is not a host. Use that of the connection, such as {EU}, without path, user or password."
-        ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blueprint import Blueprint, ConfigurationError
 from pydantic import Field
@@ -118,13 +118,25 @@ class ChangedSessions(Blueprint[ChangedSessionsForm]):
     def render(self, config: ChangedSessionsForm) -> TaskGroup:
         """Return a group: changed, and get_session for each changed session."""
         with TaskGroup(self.step_id) as group:
-            if not getattr(group.dag.timetable, "asset_condition", None):
+            condition = getattr(group.dag.timetable, "asset_condition", None)
+            if not condition:
                 raise ConfigurationError(
                     f"Step {self.step_id!r}: the DAG has no watch:, so that no change starts it. "
                     "Add watch: beside steps:, such as watch: {name: all}"
+                )
+            if _watches_completions(condition):
+                raise ConfigurationError(
+                    f"Step {self.step_id!r}: the DAG watches completions, which change no session. "
+                    "Leave out kind: completions, or use other steps."
                 )
             changed = ChangedProgramSessionsOperator(task_id="changed")
             GetProgramSessionOperator.partial(task_id="get_session", **to_arguments(config)).expand(
                 session_id=changed.output
             )
         return group
+
+
+def _watches_completions(condition: Any) -> bool:
+    """Whether all events that start a DAG are about completions."""
+    watchers = [watcher for asset in getattr(condition, "objects", ()) for watcher in getattr(asset, "watchers", ())]
+    return bool(watchers) and all(type(one.trigger).__name__ == "CompletionsWatchTrigger" for one in watchers)

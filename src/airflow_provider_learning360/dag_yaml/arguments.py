@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["LearningDagArgs", "LearningDagArgsConfig"]
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -30,8 +30,11 @@ EU = EU_HOST.removeprefix("https://")
 
 
 class WatchSettings(Form):
-    """The program sessions whose changes start the DAG."""
+    """The program sessions whose changes, or completions, start the DAG."""
 
+    kind: Literal["changes", "completions"] = Field(
+        "changes", description="What starts the DAG: sessions change, or learners complete them.", examples=["changes"]
+    )
     session_ids: SessionIds = Field(None, description="IDs of the program sessions; default all sessions.")
     name: str | None = Field(
         None,
@@ -57,6 +60,12 @@ class WatchSettings(Form):
 
     def check(self) -> None:
         """Refuse settings that no asset can have."""
+        if self.kind == "completions":
+            given = [name for name in ("fields", "on_missing") if name in self.model_fields_set]
+            if given:
+                raise ValueError(f"{given[0]}: it is about changes; leave it out, or leave out kind: completions")
+            if self.name is None:
+                raise ValueError("name: an asset that watches completions needs a name of its own")
         self.asset()
 
     def asset(self) -> Any:
@@ -73,12 +82,15 @@ class WatchSettings(Form):
 
         options: dict[str, Any] = {
             "name": self.name,
-            "watch": self.fields,
             "poll_interval": self.poll_interval.length.total_seconds(),
             "learning_conn_id": self.learning_conn_id,
             "host": self.host,
-            "on_missing": self.on_missing,
         }
+        if self.kind == "completions":
+            from airflow_provider_learning360.assets.completions import watched_completions
+
+            return watched_completions(session_ids=self.session_ids, **options)
+        options |= {"watch": self.fields, "on_missing": self.on_missing}
         if self.session_ids is not None and len(self.session_ids) == 1:
             return watched_program_session(self.session_ids[0], **options)
         return watched_program_sessions(session_ids=self.session_ids, **options)
@@ -97,7 +109,9 @@ class LearningDagArgsConfig(Form, title="DAG", json_schema_extra={"not": {"requi
         examples=["*/15 * * * *", "@daily"],
     )
     watch: WatchSettings | None = Field(
-        None, description="Run when program sessions are modified, instead of a schedule.", examples=[{"name": "all"}]
+        None,
+        description="Run when program sessions are modified or completed, instead of a schedule.",
+        examples=[{"name": "all"}],
     )
     start_date: Moment = Field(None, description="Earliest time of a run; default long ago.")
     tags: list[str] = Field([], description="Tags of the DAG, to find it in Airflow.", examples=[["360learning"]])

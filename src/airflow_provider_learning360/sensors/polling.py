@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.triggers.polling import PollEvent, SessionPollingTrigger
 
@@ -133,7 +132,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         _convert_durations(given)
 
     @abstractmethod
-    def build_wait(self, memory: TaskMemory) -> Wait[Any]:
+    def build_wait(self, memory: TaskMemory) -> Wait[Any, Any]:
         """
         Build the wait from what the task remembers; called before each poll.
 
@@ -143,7 +142,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         """
 
     @abstractmethod
-    def build_trigger(self, wait: Wait[Any], **polling_arguments: Any) -> SessionPollingTrigger:
+    def build_trigger(self, wait: Wait[Any, Any], **polling_arguments: Any) -> SessionPollingTrigger:
         """
         Build the trigger that continues the wait in the triggerer.
 
@@ -165,11 +164,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :param memory: What the task remembers; it is emptied afterwards.
         """
 
-    def on_poll(self, session: ProgramSession, wait: Wait[Any], memory: TaskMemory) -> None:
+    def on_poll(self, polled: Any, wait: Wait[Any, Any], memory: TaskMemory) -> None:
         """
         Store what a successful poll observed, also if the wait is over. Does nothing by default.
 
-        :param session: The session as it is now.
+        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
         :param wait: The wait after the poll.
         :param memory: Where to store it.
         """
@@ -182,11 +181,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :param memory: Where to store it.
         """
 
-    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+    def session_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
         """
         Return a sentence for the log about the session as it is; default none.
 
-        :param session: The session as it is now.
+        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
         :param wait: The wait after the poll.
         """
         return ""
@@ -219,7 +218,8 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :raises AirflowSensorTimeout: The time is over.
         """
         memory = TaskMemory(context, self._in_process)
-        memory.failures = 0
+        if event["kind"] != "poll":  # else the poll of the worker decides: its document may fail each time
+            memory.failures = 0
         if last_read := event.get("last_read"):
             memory.keep_last_read(datetime.fromisoformat(last_read), in_store=False)
         self.on_resume(event, memory)
@@ -246,13 +246,15 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         memory = TaskMemory(context, self._in_process)
         wait = self.build_wait(memory)
         failures_before = wait.failures
-        outcome = self._read_session(wait.keys)
+        outcome = self._poll(wait)
+        document: ProgramSession | LearningError | None = None
         try:
             found = wait.evaluate(outcome)
-            if found is not None and not isinstance(outcome, LearningError):
-                outcome = self._complete_session(outcome)
-                if isinstance(outcome, LearningError):
-                    found = wait.evaluate(outcome)
+            if found is not None:
+                document = self._read_document(outcome if wait.polls_session else None)
+            if isinstance(document, LearningError):
+                wait.failures = failures_before  # the poll has failed after all
+                outcome, found = document, wait.evaluate(document)
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
@@ -260,7 +262,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         if isinstance(outcome, LearningError):
             self._waiting_log.note_error(outcome, wait, failures_before)
             return False
-        return self._handle_session(context, outcome, wait, found, failures_before)
+        self._waiting_log.note_session(outcome if wait.polls_session else None, failures_before)
+        self.on_poll(outcome, wait, memory)
+        if document is None or isinstance(document, LearningError):
+            return self._continue(context, outcome, wait, memory)
+        return self._finish(context, document, found, memory)
 
     def wait_options(self, memory: TaskMemory) -> dict[str, Any]:
         """
@@ -275,18 +281,18 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             "longest_wait": max_task_wait(),
         }
 
-    def _handle_session(
-        self, context: Context, session: ProgramSession, wait: Wait[Any], found: Any, failures_before: int
-    ) -> PokeReturnValue | bool:
-        """Handle a poll that read the session."""
-        memory = TaskMemory(context, self._in_process)
+    def _continue(self, context: Context, polled: Any, wait: Wait[Any, Any], memory: TaskMemory) -> bool:
+        """Handle a poll after which the wait continues."""
+        session: ProgramSession | None = polled if wait.polls_session else None
+        if session is not None:
+            name_mapped_task(context, session)
+        memory.keep_last_read(datetime.now(tz=UTC), in_store=self.reschedule or self.deferrable)
+        self._waiting_log.note_wait(session, self.describe_wait(), self.session_state(polled, wait))
+        return False
+
+    def _finish(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> PokeReturnValue:
+        """Handle a poll after which the wait is over."""
         name_mapped_task(context, session)
-        self._waiting_log.note_session(session, failures_before)
-        self.on_poll(session, wait, memory)
-        if found is None:
-            memory.keep_last_read(datetime.now(tz=UTC), in_store=self.reschedule or self.deferrable)
-            self._waiting_log.note_wait(session, self.describe_wait(), self.session_state(session, wait))
-            return False
         document = self._document_options.build_document(session, self.log)
         self.on_found(context, session, found, memory)
         memory.forget()
@@ -364,21 +370,25 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             timeout=min(max(remaining, timedelta(0)) + DEFERRAL_MARGIN, MAX_DEFERRAL),
         )
 
-    def _read_session(self, keys: Keys) -> ProgramSession | LearningError:
+    def _poll(self, wait: Wait[Any, Any]) -> Any:
+        """Return what the wait evaluates, or the error of the poll."""
         hook: LearningHook = self.hook
         hook.time_limit = self._time_left()
         hook.retry_log_level = logging.DEBUG
         try:
-            return hook.get_program_session(find_session_id(self.session_id), keys)
+            return wait.poll(hook, find_session_id(self.session_id))
         except LearningError as error:
             return error
 
-    def _complete_session(self, session: ProgramSession) -> ProgramSession | LearningError:
+    def _read_document(self, session: ProgramSession | None) -> ProgramSession | LearningError:
         """Return the session with all fields that are pushed; a poll reads only what it needs."""
         hook: LearningHook = self.hook
         hook.time_limit = self._time_left()
+        keys = self._document_options.keys
         try:
-            return hook.complete_program_session(session, self._document_options.keys)
+            if session is None:
+                return hook.get_program_session(find_session_id(self.session_id), keys)
+            return hook.complete_program_session(session, keys)
         except LearningError as error:
             return error
 

@@ -129,24 +129,24 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
 
         return change_text(require_field_names(self.watch, "watch") or ())
 
-    def session_state(self, session: ProgramSession, wait: Any) -> str:
+    def session_state(self, polled: ProgramSession, wait: Any) -> str:
         """
         Return when the session was last modified.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :param wait: The wait after the poll.
         """
-        return modified_text(session)
+        return modified_text(polled)
 
-    def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
+    def on_poll(self, polled: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """
         Remember the watermark that the first poll set.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :param wait: The wait after the poll.
         :param memory: Where to remember it.
         """
-        if self._starts_at_first_poll() and memory.watermark(session.id, wait.watch) is None:
+        if self._starts_at_first_poll() and memory.watermark(polled.id, wait.watch) is None:
             memory.keep_watermark(wait.watermark)
 
     def on_found(self, context: Context, session: ProgramSession, found: Change, memory: TaskMemory) -> None:

@@ -130,20 +130,20 @@ class SessionDateSensor(SessionPollingSensor):
         """Return the time that is to come, such as "1 day before startDate"."""
         return date_text(self.anchor, _parts(self.before, "before"), _parts(self.after, "after"))
 
-    def session_state(self, session: ProgramSession, wait: Any) -> str:
+    def session_state(self, polled: ProgramSession, wait: Any) -> str:
         """
         Return when the time comes, as the session is now.
 
-        :param session: The session.
+        :param polled: The session.
         :param wait: The wait after the poll.
         """
         return due_text(wait.due, self.anchor, self._deadline)
 
-    def on_poll(self, session: ProgramSession, wait: Any, memory: TaskMemory) -> None:
+    def on_poll(self, polled: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """
         Store the time that the sensor waits for.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :param wait: The wait after the poll.
         :param memory: Not used: the date is read again at each poll.
         """

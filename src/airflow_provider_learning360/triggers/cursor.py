@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 PAUSE = 5.0  # seconds between two attempts to use the store
 
 
-class Cursor:
+class AssetState:
     """
-    The stored watermarks of one asset.
+    What a watcher stores of one asset, as long as no other watcher continues from it.
 
     :param store: Airflow's accessor of the asset's state.
 
@@ -44,8 +44,44 @@ class Cursor:
         self._is_retired = False
 
     def retire(self) -> None:
-        """Stop writing: another cursor continues from the stored watermarks."""
+        """Stop writing: another watcher continues from what is stored."""
         self._is_retired = True
+
+    async def _attempt(self, call: Awaitable[Any]) -> Any:
+        """Return the response of the store, or None if it fails, which is logged once."""
+        try:
+            response = await call
+        except Exception as error:  # noqa: BLE001 - raising any error would end all watchers of the stream
+            self._log_failure(error)
+            return None
+        self._trouble = None
+        return response
+
+    def _log_failure(self, error: Exception) -> None:
+        """Log a failure when it begins, and not at every attempt."""
+        before, self._trouble = self._trouble, type(error).__name__
+        if self._trouble == before:
+            return
+        if isinstance(error, AirflowRuntimeError | OSError | EOFError):
+            reason = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
+            log.warning("Airflow's asset state store does not respond (%s); trying again.", reason)
+            return
+        log.error("Traceback without values:\n%s", format_frames(error))
+        log.error(
+            "Unexpected %s while using Airflow's asset state store; please report it with the traceback above. "
+            "Trying again.",
+            self._trouble,
+        )
+
+
+class Cursor(AssetState):
+    """
+    The stored watermarks of one asset.
+
+    :param store: Airflow's accessor of the asset's state.
+
+    Source: Airflow's `asset_state_store` (AIP-103).
+    """
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, SessionState]:
         """
@@ -106,32 +142,6 @@ class Cursor:
             acknowledged = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
             await self._store.aset(_key(shard), {**acknowledged, **watch.shard(shard)})
         return True
-
-    async def _attempt(self, call: Awaitable[Any]) -> Any:
-        """Return the response of the store, or None if it fails, which is logged once."""
-        try:
-            response = await call
-        except Exception as error:  # noqa: BLE001 - raising any error would end all watchers of the stream
-            self._log_failure(error)
-            return None
-        self._trouble = None
-        return response
-
-    def _log_failure(self, error: Exception) -> None:
-        """Log a failure when it begins, and not at every attempt."""
-        before, self._trouble = self._trouble, type(error).__name__
-        if self._trouble == before:
-            return
-        if isinstance(error, AirflowRuntimeError | OSError | EOFError):
-            reason = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
-            log.warning("Airflow's asset state store does not respond (%s); trying again.", reason)
-            return
-        log.error("Traceback without values:\n%s", format_frames(error))
-        log.error(
-            "Unexpected %s while using Airflow's asset state store; please report it with the traceback above. "
-            "Trying again.",
-            self._trouble,
-        )
 
 
 _LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.changes import StoredWatermark
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
@@ -131,23 +130,23 @@ class SessionPollingTrigger(BaseTrigger):
         yield TriggerEvent(event)
 
     @abstractmethod
-    def build_wait(self) -> Wait[Any]:
+    def build_wait(self) -> Wait[Any, Any]:
         """Return the wait at its beginning."""
 
     def describe_wait(self) -> str:
         """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): "."""
         return "a change"
 
-    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+    def session_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
         """
         Return a sentence for the log about the session as it is; default none.
 
-        :param session: The session as it is now.
+        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
         :param wait: The wait after the poll.
         """
         return ""
 
-    def is_over(self, wait: Wait[Any], found: Any) -> bool:
+    def is_over(self, wait: Wait[Any, Any], found: Any) -> bool:
         """
         Whether the worker should poll.
 
@@ -160,7 +159,7 @@ class SessionPollingTrigger(BaseTrigger):
         """Return the additional keys of the event, for the worker; default none."""
         return {}
 
-    def seconds_until_due(self, wait: Wait[Any]) -> float:
+    def seconds_until_due(self, wait: Wait[Any, Any]) -> float:
         """
         Return the seconds until the next poll must happen; infinite (the default) if that is not known.
 
@@ -195,7 +194,7 @@ class SessionPollingTrigger(BaseTrigger):
             if not await self._sleep(number, wait, waiting_log):
                 return {"kind": "timeout"}
             try:
-                outcome = await self._read_session(hook, wait.keys)
+                outcome = await self._poll(hook, wait)
                 if outcome is None:
                     return {"kind": "timeout"}
                 if self._is_over_after(outcome, wait, waiting_log):
@@ -206,25 +205,26 @@ class SessionPollingTrigger(BaseTrigger):
                 self.log.error("Poll failed: %s", error)
         raise AssertionError("unreachable")
 
-    def _is_over_after(self, outcome: ProgramSession | LearningError, wait: Wait[Any], waiting_log: WaitingLog) -> bool:
+    def _is_over_after(self, outcome: Any, wait: Wait[Any, Any], waiting_log: WaitingLog) -> bool:
         """Whether the wait is over after a poll; logs what has changed."""
         failures_before = wait.failures
         found = wait.evaluate(outcome)
         if isinstance(outcome, LearningError):
             waiting_log.note_error(outcome, wait, failures_before)
             return False
-        waiting_log.note_session(outcome, failures_before)
+        session: ProgramSession | None = outcome if wait.polls_session else None
+        waiting_log.note_session(session, failures_before)
         if self.is_over(wait, found):
             return True
-        waiting_log.note_wait(outcome, self.describe_wait(), self.session_state(outcome, wait))
+        waiting_log.note_wait(session, self.describe_wait(), self.session_state(outcome, wait))
         return False
 
-    async def _read_session(self, hook: LearningAsyncHook, keys: Keys) -> Any:
-        """Return the session, or the error of the poll; None if the deadline ended it."""
+    async def _poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:
+        """Return what the wait evaluates, or the error of the poll; None if the deadline ended it."""
         left = self._time_left()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
-                return await hook.get_program_session(self.session_id, keys)
+                return await wait.poll(hook, self.session_id)
         except LearningError as error:
             return error
         except TimeoutError:
@@ -233,7 +233,7 @@ class SessionPollingTrigger(BaseTrigger):
             self.log.warning("The deadline of the sensor ended a poll of program session %s.", self.session_id)
             return None
 
-    async def _sleep(self, number: int, wait: Wait[Any], waiting_log: WaitingLog) -> bool:
+    async def _sleep(self, number: int, wait: Wait[Any, Any], waiting_log: WaitingLog) -> bool:
         """Sleep until the next poll; false if the deadline comes before a poll is allowed."""
         interval = compute_poll_wait(
             self.poke_interval,
@@ -258,7 +258,7 @@ class SessionPollingTrigger(BaseTrigger):
     def _deadline(self) -> datetime | None:
         return None if self.deadline is None else datetime.fromisoformat(self.deadline)
 
-    def _log_capped_wait(self, wait: Wait[Any]) -> None:
+    def _log_capped_wait(self, wait: Wait[Any, Any]) -> None:
         if wait.requested_wait > wait.retry_after:
             self.log.warning(
                 "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "

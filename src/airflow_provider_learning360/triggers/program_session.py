@@ -57,16 +57,16 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
         """Return which fields are to change."""
         return change_text(self.watch or ())
 
-    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+    def session_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
         """
         Return when the session was last modified.
 
-        :param session: The session as it is now.
+        :param polled: The session as it is now.
         :param wait: The wait after the poll.
         """
-        return modified_text(session)
+        return modified_text(polled)
 
-    def is_over(self, wait: Wait[Any], found: Any) -> bool:
+    def is_over(self, wait: Wait[Any, Any], found: Any) -> bool:
         """
         Whether the session was modified, or was read for the first time: then the worker stores the watermark.
 

@@ -67,17 +67,17 @@ class SessionDateTrigger(SessionPollingTrigger):
         """Return the time that is to come, such as "1 day before startDate"."""
         return date_text(self.anchor, self.before, self.after)
 
-    def session_state(self, session: ProgramSession, wait: Wait[Any]) -> str:
+    def session_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
         """
         Return when the time comes, as the session is now.
 
-        :param session: The session.
+        :param polled: The session.
         :param wait: The wait after the poll.
         """
         deadline = datetime.fromisoformat(self.deadline) if self.deadline else None
         return due_text(wait.due if isinstance(wait, DateWait) else None, self.anchor, deadline)
 
-    def seconds_until_due(self, wait: Wait[Any]) -> float:
+    def seconds_until_due(self, wait: Wait[Any, Any]) -> float:
         """
         Return the seconds until the time that the last poll found; infinite if there is none, or if it has passed.
 

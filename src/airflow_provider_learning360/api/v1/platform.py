@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import (
@@ -15,10 +15,13 @@ from airflow_provider_learning360.api.platform import (
     SessionPoll,
 )
 from airflow_provider_learning360.api.v1 import calls
+from airflow_provider_learning360.api.v1.completions import read_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.list_entries import SessionList
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 # A well-formed ID that belongs to nothing: a question about it costs a few bytes.
 NO_ID = "0" * 24
+T = TypeVar("T")
+
 MOVED = (
     "If this platform works with paths, its sessions are read through API v2: "
     "set `api_version` to v2 in the extra of the connection."
@@ -79,9 +84,17 @@ class PlatformV1(Platform):
 
     def count_completions(self, session_id: str) -> Plan[CompletionCount]:
         """Plan one call, to the statistics of the session."""
-        statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
-        present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
-        return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
+        return _count(calls.get_program_session_stats(session_id))
+
+    def read_completions(
+        self,
+        session_ids: Sequence[str] | None,
+        since: datetime,
+        take: Callable[[list[Completion]], None],
+        note_missing: Callable[[str], None],
+    ) -> Plan[datetime | None]:
+        """Plan one call for each session; API v1 has no list of completions."""
+        return read_sessions(session_ids, since, take, note_missing)
 
     def test(self) -> Plan[None]:
         """Plan no call: the exchange of the keys for a token is the test. Suspicious keys have to read something."""
@@ -113,13 +126,20 @@ class _ListPoll(SessionPoll):
         yield calls.stream_program_sessions()
 
 
-def _with_hint(call: Call[ProgramSession]) -> Plan[ProgramSession]:
+def _with_hint(call: Call[T]) -> Plan[T]:
     """Plan a call; say where the sessions of migrated platforms are, if there is no such session."""
     try:
-        session: ProgramSession = yield call
+        result: T = yield call
     except NotFoundError as error:
         raise error.with_note(MOVED) from None
-    return session
+    return result
+
+
+def _count(call: Call[SessionStatistics]) -> Plan[CompletionCount]:
+    """Plan to count the learners who are not deleted, and who of them have completed."""
+    statistics = yield from _with_hint(call)
+    present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
+    return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
 
 
 def _check_session(session_id: str) -> Plan[list[AccessCheck]]:

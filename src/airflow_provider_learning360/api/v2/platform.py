@@ -20,6 +20,7 @@ from airflow_provider_learning360.api.platform import (
 )
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
+from airflow_provider_learning360.api.v2.completions import read_pages
 from airflow_provider_learning360.api.v2.links import PagedList
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
 from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
@@ -27,9 +28,10 @@ from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
@@ -253,6 +255,16 @@ class PlatformV2(Platform):
                 path=path,
             )
         return CompletionCount(sum(by_status.values()), by_status.get(progress.COMPLETED, 0))
+
+    def read_completions(
+        self,
+        session_ids: Sequence[str] | None,
+        since: datetime,
+        take: Callable[[list[Completion]], None],
+        note_missing: Callable[[str], None],
+    ) -> Plan[datetime | None]:
+        """Plan one call for each page of 2,000 completions, of whichever sessions."""
+        return needing("pathStats:read", read_pages(self._host, since, take))
 
     def test(self) -> Plan[None]:
         """Plan the question for a session that does not exist: a few bytes."""

@@ -1,0 +1,153 @@
+"""The poller of the completions of one asset."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, ForbiddenError, LearningError
+from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
+from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.triggers.outage import Outage
+from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_provider_learning360.api.completions import Completion, CompletionsBatch, CompletionsWatch
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+
+log = logging.getLogger(__name__)
+
+# Seconds after which the log says that a poll hangs.
+HANG_WARNING = 60.0
+# Seconds after which a 403 makes the poller read the connection again: its key may have changed.
+FORBIDDEN_RENEWAL = 3600.0
+
+
+class CompletionsPoller:
+    """
+    Poll for completions until cancelled.
+
+    Errors of requests are not raised: the poller polls less often, logs the outage once, and continues. What it could
+    not read is read by a later poll.
+
+    :param watch: What is watched, and what is known.
+    :param learning_conn_id: ID of the Airflow connection.
+    :param poll_interval: Seconds between polls.
+    """
+
+    def __init__(self, watch: CompletionsWatch, learning_conn_id: str, poll_interval: float) -> None:
+        self._watch = watch
+        self._learning_conn_id = learning_conn_id
+        self._poll_interval = poll_interval
+        self._outage = Outage(log, learning_conn_id)
+        self._opened_at = 0.0
+        self._has_read = False
+        self._missing: set[str] = set()
+
+    async def poll(self) -> AsyncIterator[CompletionsBatch | None]:
+        """Yield after each poll what to make an event of, or None."""
+        hook: LearningAsyncHook | None = None
+        try:
+            while True:
+                started = time.monotonic()
+                hook = hook or await self._new_hook()
+                batch, error = await self._poll_in_time(hook)
+                self._outage.note_poll(error)
+                seconds = self._compute_wait(error)
+                self._outage.log_news(seconds)
+                if self._is_stale(error):
+                    await hook.close()
+                    hook = None
+                yield batch
+                await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
+        finally:
+            if hook is not None:
+                await hook.close()
+
+    async def _new_hook(self) -> LearningAsyncHook:
+        # HTTP libraries take long to import; a thread does not hold up the other triggers.
+        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
+        # One attempt a poll: the next poll is the retry, and the outage is logged once.
+        hook: LearningAsyncHook = hooks.LearningAsyncHook(self._learning_conn_id, budget=RetryBudget(attempts=1))
+        self._opened_at = time.monotonic()
+        return hook
+
+    def _is_stale(self, error: LearningError | None) -> bool:
+        """Whether to read the connection again before the next poll: it may have been fixed."""
+        if isinstance(error, ForbiddenError):
+            return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
+        return isinstance(error, FixConnectionError | FixArgumentError)
+
+    async def _poll_in_time(self, hook: LearningAsyncHook) -> tuple[CompletionsBatch | None, LearningError | None]:
+        """Poll, and log if that takes very long."""
+        hang_warning = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
+        try:
+            return await self._poll_once(hook)
+        finally:
+            hang_warning.cancel()
+
+    def _log_hanging(self) -> None:
+        log.warning(
+            "A poll through connection %r has been waiting for 360Learning for %g s. The time limits of the connection "
+            "end it; the next poll follows.",
+            self._learning_conn_id,
+            HANG_WARNING,
+        )
+
+    async def _poll_once(self, hook: LearningAsyncHook) -> tuple[CompletionsBatch | None, LearningError | None]:
+        """Read what is new; return it, and the error if not everything could be read."""
+        self._has_read = False
+        began = time.monotonic()
+        sent_at: datetime | None = None
+        error: LearningError | None = None
+        try:
+            sent_at = await self._read(hook)
+        except LearningError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - Airflow would restart the watcher at once, and again
+            error = UnexpectedError(failure)
+        took = timedelta(seconds=time.monotonic() - began)
+        return self._watch.close_poll(sent_at, is_complete=error is None, took=took), error
+
+    async def _read(self, hook: LearningAsyncHook) -> datetime | None:
+        platform = await hook.get_platform()
+        ids = self._watch.session_ids
+        # In any order: after errors in a row, a poll stops, and the next one begins with others.
+        chosen = None if ids is None else random.sample(sorted(ids), len(ids))
+        since = self._watch.since(datetime.now(tz=UTC))
+        return await hook.run_plan(platform.read_completions(chosen, since, self._take, self._note_missing))
+
+    def _take(self, page: list[Completion]) -> None:
+        self._has_read = True
+        self._watch.observe(page)
+
+    def _note_missing(self, session_id: str) -> None:
+        if session_id not in self._missing:
+            self._missing.add(session_id)
+            log.warning(
+                "Program session %s, whose completions are watched, does not exist, or you have no access to it. "
+                "It has no completions until it exists.",
+                session_id,
+            )
+
+    def _compute_wait(self, error: LearningError | None) -> float:
+        """Return the seconds until the next poll; errors of single sessions do not slow down the others."""
+        longest = max_triggerer_wait()
+        if error is not None and self._has_read and error.retry_after is None:
+            return compute_watch_wait(self._poll_interval, None, 0, random.random)
+        if error is not None and error.retry_after is not None and error.retry_after > longest:
+            log.warning(
+                "360Learning asked connection %r to wait %g s. Polling again in %g s, the longest wait allowed "
+                "([learning360] max_triggerer_wait).",
+                self._learning_conn_id,
+                error.retry_after,
+                longest,
+            )
+        return compute_watch_wait(self._poll_interval, error, self._outage.failures, random.random, longest)
