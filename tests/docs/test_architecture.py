@@ -89,7 +89,6 @@ def test_packages_inside_another_are_known() -> None:
     assert {"api", "api/v1", "api/v2"} <= set(packages())
     assert package_of(f"{PACKAGE}.api.v2.links") == "api/v2"
     assert package_of(f"{PACKAGE}.api.errors") == "api"
-    # The command line shows the address of a request of v1.
     assert {package for package, targets in arrows().items() if {"api/v1", "api/v2"} & set(targets)} == {JOINS}
 
 
