@@ -25,6 +25,7 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 
 from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
 from airflow_provider_learning360.api.models import ProgramSession, format_date
+from airflow_provider_learning360.api.v1.platform import PlatformV1
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.triggers import cursor, poller, time_slice
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
@@ -80,7 +81,17 @@ class Hook:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def get_program_session(self, session_id: str) -> ProgramSession:
+    async def get_platform(self) -> PlatformV1:
+        return PlatformV1()
+
+    async def run_plan(self, plan: Any) -> Any:
+        try:
+            next(plan)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("a plan without calls was expected")
+
+    async def get_program_session(self, session_id: str, keys: Any = None) -> ProgramSession:
         return await self.world.gate("response", lambda outcome: self._one(session_id, outcome))
 
     def _one(self, session_id: str, outcome: str) -> ProgramSession:
@@ -90,7 +101,7 @@ class Hook:
             raise NotFoundError("gone")
         return ProgramSession.model_validate(self.world.documents[session_id])
 
-    async def stream_program_sessions(self) -> Any:
+    async def stream_plan(self, plan: Any) -> Any:
         items = await self.world.gate("response", self._all)
         for item in items:
             yield item

@@ -130,6 +130,12 @@ class Change:
     session_id: str
     fields: Mapping[str, FieldChange]
 
+    @property
+    def is_untimed(self) -> bool:
+        """Whether `modifiedAt` did not move."""
+        times = self.fields["modifiedAt"]
+        return bool(times["from"] == times["to"])
+
     def to_dict(self) -> dict[str, FieldChange]:
         """
         Return the change as JSON.

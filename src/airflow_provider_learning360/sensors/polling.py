@@ -369,6 +369,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         hook.time_limit = self._time_left()
         hook.retry_log_level = logging.DEBUG
         try:
+            hook.platform.forget()
             return hook.get_program_session(find_session_id(self.session_id), keys)
         except LearningError as error:
             return error

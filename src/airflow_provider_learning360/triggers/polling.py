@@ -224,6 +224,7 @@ class SessionPollingTrigger(BaseTrigger):
         left = self._time_left()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
+                (await hook.get_platform()).forget()
                 return await hook.get_program_session(self.session_id, keys)
         except LearningError as error:
             return error

@@ -32,11 +32,16 @@ class Page:
     One page of a list.
 
     :param items: Its objects; those that are no objects are left out.
-    :param link: Its `Link` header, which leads to the next page; empty on the last one.
+    :param headers: The headers of its response.
     """
 
     items: list[dict[str, Any]]
-    link: str
+    headers: Mapping[str, str]
+
+    @property
+    def link(self) -> str:
+        """Its `Link` header, which leads to the next page; empty on the last one."""
+        return self.headers.get("link", "")
 
 
 def build_path(*parts: str) -> str:
@@ -127,6 +132,6 @@ def _parse_page(what: str, response: Response) -> Page:
         value = decode_json(response.body)
         if not isinstance(value, list):
             raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
-        return Page([one for one in value if isinstance(one, dict)], response.headers.get("link", ""))
+        return Page([one for one in value if isinstance(one, dict)], response.headers)
 
     return parse_response(what, response, read)

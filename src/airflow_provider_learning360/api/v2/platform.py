@@ -20,8 +20,10 @@ from airflow_provider_learning360.api.platform import (
 )
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
+from airflow_provider_learning360.api.v2.floor import format_filter_date
 from airflow_provider_learning360.api.v2.links import find_next
-from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
+from airflow_provider_learning360.api.v2.path_memory import PathMemory
+from airflow_provider_learning360.api.v2.poll import ModifiedPoll, stream_pages
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_missing, needing
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
     from airflow_provider_learning360.api.v2.users import User
 
-MAX_AGE = 600.0  # seconds for which the document of a path is remembered
 # Codes of a session whose learners are not chosen by an audience.
 _NO_AUDIENCE = frozenset({"sessionIsNotAudienceBuilder", "unsupportedAudienceFilter"})
 
@@ -56,7 +57,7 @@ class PlatformV2(Platform):
         self._monotonic = monotonic
         self._full_interval = full_interval
         self._users = UserDirectory(host, monotonic)
-        self._paths: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._paths = PathMemory(monotonic)
         # A session never changes its path.
         self._path_of: dict[str, str] = {}
         self._field_names: dict[str, Any] | None = None
@@ -103,11 +104,11 @@ class PlatformV2(Platform):
 
     def _read_path(self, path_id: str) -> Plan[dict[str, Any]]:
         known = self._paths.get(path_id)
-        if known is not None and self._monotonic() - known[0] < MAX_AGE:
-            return known[1]
+        if known is not None:
+            return known
         call = calls.read_object("a path", calls.build_path("paths", path_id))
         path: dict[str, Any] = yield from needing("paths:read", _one(call))
-        self._paths[path_id] = (self._monotonic(), path)
+        self._paths.keep(path_id, path)
         return path
 
     def _read_groups(self, path_id: str, session_id: str) -> Plan[dict[str, Any]]:
@@ -191,7 +192,11 @@ class PlatformV2(Platform):
 
     def new_poll(self) -> SessionPoll:
         """Return a poll of what was modified."""
-        return ModifiedPoll(self._host, self._full_interval)
+        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._paths, self._path_of)
+
+    def forget(self) -> None:
+        """Forget the paths, so that the next document has their present state."""
+        self._paths.clear()
 
     def get_learners(self, session_id: str) -> Plan[list[Learner]]:
         """Plan to read the published enrolments of a session, and who they are."""

@@ -1,0 +1,103 @@
+"""The time from which the next poll asks for modifications, by the clock of the server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_learning360.api.platform import StreamPlan
+
+# How much later than its `modifiedAt` a modification may become visible: commits take time, and servers have clocks of
+# their own. What comes even later is found by the next complete list.
+COMMIT_LAG = timedelta(seconds=10)
+
+
+def format_filter_date(moment: datetime) -> str:
+    """
+    Write a date for a filter: API v2 takes whole seconds only.
+
+    :param moment: The date, with its zone.
+    :returns: The date, rounded down.
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+class Floor:
+    """
+    The earliest `modifiedAt` that the next poll asks for. It moves only once a poll is complete.
+
+    :param monotonic: Monotonic clock, in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.moment: datetime | None = None
+        self._last_sent: datetime | None = None
+        self._asked = 0.0
+        # Of the poll that is under way: the `Date` of its first page, and how old its content may be.
+        self._sent: datetime | None = None
+        self._age = timedelta(0)
+        self._has_page = False
+
+    def query(self) -> str | None:
+        """Return the floor for a filter; None to ask for everything."""
+        return None if self.moment is None else format_filter_date(self.moment)
+
+    def begin(self) -> None:
+        """Begin a poll."""
+        self._asked, self._sent, self._has_page = self._monotonic(), None, False
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """
+        Note that a page of the poll has arrived.
+
+        :param headers: The headers of its response.
+        """
+        # Only the first: what is modified while the others are read belongs to the next poll.
+        if not self._has_page:
+            self._has_page = True
+            self._sent = _read_date(headers)
+            # A server may write the date after it has made the list.
+            self._age = timedelta(seconds=max(0.0, self._monotonic() - self._asked))
+
+    def end(self) -> None:
+        """Move the floor, after the last page of the poll. Without a date it stays."""
+        sent, before = self._sent, self._last_sent
+        if sent is None:
+            return
+        self._last_sent = sent
+        # If the clock of the server went back, modifications were dated before the floor: everything must be compared.
+        has_gone_back = before is not None and sent < before - COMMIT_LAG
+        self.moment = None if has_gone_back else sent - COMMIT_LAG - self._age
+
+    def follow(self, pages: StreamPlan) -> StreamPlan:
+        """
+        Plan the pages of one poll, and move the floor after the last one.
+
+        :param pages: The plan of the pages.
+        :returns: The same plan.
+        """
+        self.begin()
+        page = None
+        while True:
+            try:
+                call = next(pages) if page is None else pages.send(page)
+            except StopIteration:
+                break
+            page = yield call
+            self.note(page.response.headers)
+        self.end()
+
+
+def _read_date(headers: Mapping[str, str]) -> datetime | None:
+    """Return when a response was sent, by the clock of the server."""
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+        # The first second of the calendar has none before it.
+        return moment if moment.tzinfo is not None and moment.year > 1 else None
+    except (ValueError, OverflowError, TypeError):
+        return None
