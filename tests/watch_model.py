@@ -25,7 +25,6 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 
 from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
 from airflow_provider_learning360.api.models import ProgramSession, format_date
-from airflow_provider_learning360.api.v1.platform import PlatformV1
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.triggers import cursor, poller, time_slice
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
@@ -75,14 +74,83 @@ async def _sleep(self: Any, started: float, seconds: float) -> None:
     await World.current.gate("sleep", lambda _: None)
 
 
+class Platform:
+    """A version of the API: its lists have all sessions, or those that were modified."""
+
+    single_poll_limit = 10
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def new_poll(self) -> Any:
+        return ModifiedPoll(self.world) if self.world.poll == "modified" else ListPoll(self.world)
+
+    def forget(self) -> None:
+        pass
+
+
+class ListPoll:
+    """A list of all sessions at each poll."""
+
+    listed_keys = None
+    is_exact = True
+    is_full = True
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def find_outdated(self, watched: Any) -> Any:
+        assert watched == {}
+        return set()
+        yield
+
+    def stream(self, *, full: bool = False) -> Any:
+        return self
+
+    def list(self, outcome: str) -> list[dict[str, Any]]:
+        if outcome != "ok":
+            raise UnavailableError("in trouble")
+        return [dict(one) for one in self.world.documents.values()]
+
+    def end(self) -> None:
+        pass
+
+
+class ModifiedPoll(ListPoll):
+    """Mostly a list of what was modified; a complete list may lack one session."""
+
+    is_exact = False
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.floor = -1
+        self.number = 0
+
+    def stream(self, *, full: bool = False) -> Any:
+        self.is_full = full or self.floor < 0 or self.number % 3 == 2
+        self.number += 1
+        return self
+
+    def list(self, outcome: str) -> list[dict[str, Any]]:
+        listed = super().list(outcome)
+        self.next_floor = self.world.minute
+        if not self.is_full:
+            return [one for one in listed if minute_of(one["modifiedAt"]) >= self.floor]
+        slips = self.number % (len(NUMBERS) + 1)
+        return [one for one in listed if one["_id"] != session_id(slips)]
+
+    def end(self) -> None:
+        self.floor = self.next_floor
+
+
 class Hook:
     """The asynchronous hook, with 360Learning behind it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def get_platform(self) -> PlatformV1:
-        return PlatformV1()
+    async def get_platform(self) -> Platform:
+        return Platform(self.world)
 
     async def run_plan(self, plan: Any) -> Any:
         try:
@@ -101,15 +169,11 @@ class Hook:
             raise NotFoundError("gone")
         return ProgramSession.model_validate(self.world.documents[session_id])
 
-    async def stream_plan(self, plan: Any) -> Any:
-        items = await self.world.gate("response", self._all)
+    async def stream_plan(self, poll: Any) -> Any:
+        items = await self.world.gate("response", poll.list)
         for item in items:
             yield item
-
-    def _all(self, outcome: str) -> list[dict[str, Any]]:
-        if outcome != "ok":
-            raise UnavailableError("in trouble")
-        return [dict(one) for one in self.world.documents.values()]
+        poll.end()
 
     async def close(self) -> None:
         pass
@@ -296,10 +360,15 @@ class World:
     def arguments(self, name: str) -> dict[str, Any]:
         """Return the arguments of an asset in the DAG file."""
         everything = [session_id(one) for one in NUMBERS]
-        common = {"asset_name": name, "learning_conn_id": "x", "poll_interval": 60.0, "poll": self.poll}
+        common = {
+            "asset_name": name,
+            "learning_conn_id": "x",
+            "poll_interval": 60.0,
+            "poll": "single" if self.poll == "single" else "list",
+        }
         if name == PLAIN:
             return {**common, "session_ids": everything[:2], "on_missing": "event"}
-        return {**common, "session_ids": None if self.poll == "list" else everything, "watch": self.fields}
+        return {**common, "session_ids": everything if self.poll == "single" else None, "watch": self.fields}
 
     def __getitem__(self, asset: Any) -> Accessor:
         return Accessor(self, asset.name)

@@ -19,10 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from watch_model import FIELDS, NUMBERS, PLAIN, World, patched, session_id
 
 # Runs of the model in one test, and those that only `make test-rest` makes.
-SINGLE_POLL_LIMIT, MANY = 200, pytest.param(2000, marks=pytest.mark.slow)
-RUNS = (
-    [int(os.environ["LEARNING360_MODEL_RUNS"])] if "LEARNING360_MODEL_RUNS" in os.environ else [SINGLE_POLL_LIMIT, MANY]
-)
+FEW, MANY = 200, pytest.param(2000, marks=pytest.mark.slow)
+RUNS = [int(os.environ["LEARNING360_MODEL_RUNS"])] if "LEARNING360_MODEL_RUNS" in os.environ else [FEW, MANY]
 SEED = os.environ.get("LEARNING360_MODEL_SEED", "9")  # `random` for another one each time
 BATCH = 2000
 
@@ -35,7 +33,7 @@ class WatchMachine(RuleBasedStateMachine):
 
     world: World
 
-    @initialize(poll=st.sampled_from(["list", "single"]), ready=st.booleans())
+    @initialize(poll=st.sampled_from(["list", "single", "modified"]), ready=st.booleans())
     def begin(self, poll: str, ready: bool) -> None:
         self.world = World(poll)
         if ready:  # the first watermarks are stored

@@ -540,11 +540,11 @@ def test_unexpected_error_ends_no_watch(
     asset = watched_program_session(session_id, **QUICK)
     real, left = LearningAsyncHook.get_program_session, [3]
 
-    async def broken(self: Any, session_id: str) -> Any:
+    async def broken(self: Any, session_id: str, keys: Any = None) -> Any:
         if left[0]:
             left[0] -= 1
             raise ZeroDivisionError("a mistake in the provider")
-        return await real(self, session_id)
+        return await real(self, session_id, keys)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # How much later than its `modifiedAt` a modification may become visible: commits take time, and servers have clocks of
 # their own. What comes even later is found by the next complete list.
 COMMIT_LAG = timedelta(seconds=10)
+# How much the clock of the server may deviate from that of this machine between two polls. `Date` has whole seconds.
+CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 def format_filter_date(moment: datetime) -> str:
@@ -37,10 +39,12 @@ class Floor:
         self._monotonic = monotonic
         self.moment: datetime | None = None
         self._last_sent: datetime | None = None
+        self._last_noted = 0.0
+        self._unsure_until = float("-inf")
         self._asked = 0.0
-        # Of the poll that is under way: the `Date` of its first page, and how old its content may be.
+        # Of the poll that is under way: the `Date` of its first page, and when that was there.
         self._sent: datetime | None = None
-        self._age = timedelta(0)
+        self._noted = 0.0
         self._has_page = False
 
     def query(self) -> str | None:
@@ -60,19 +64,24 @@ class Floor:
         # Only the first: what is modified while the others are read belongs to the next poll.
         if not self._has_page:
             self._has_page = True
-            self._sent = _read_date(headers)
-            # A server may write the date after it has made the list.
-            self._age = timedelta(seconds=max(0.0, self._monotonic() - self._asked))
+            self._sent, self._noted = _read_date(headers), self._monotonic()
 
     def end(self) -> None:
         """Move the floor, after the last page of the poll. Without a date it stays."""
         sent, before = self._sent, self._last_sent
         if sent is None:
             return
-        self._last_sent = sent
-        # If the clock of the server went back, modifications were dated before the floor: everything must be compared.
-        has_gone_back = before is not None and sent < before - COMMIT_LAG
-        self.moment = None if has_gone_back else sent - COMMIT_LAG - self._age
+        if before is not None and abs(sent - before - self._seconds(self._noted - self._last_noted)) > CLOCK_TOLERANCE:
+            # The clock of the server was set. Modifications with the old time may still become visible.
+            self._unsure_until = self._noted + COMMIT_LAG.total_seconds()
+        self._last_sent, self._last_noted = sent, self._noted
+        # A server may write the date after it has made the list.
+        age = self._seconds(self._noted - self._asked)
+        self.moment = None if self._asked < self._unsure_until else sent - COMMIT_LAG - age
+
+    @staticmethod
+    def _seconds(seconds: float) -> timedelta:
+        return timedelta(seconds=max(0.0, seconds))
 
     def follow(self, pages: StreamPlan) -> StreamPlan:
         """

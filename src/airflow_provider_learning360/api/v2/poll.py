@@ -77,6 +77,7 @@ class ModifiedPoll(SessionPoll):
         self._path_of = path_of
         self._session_floor, self._path_floor = Floor(monotonic), Floor(monotonic)
         self._last_full = self._last_paths = float("-inf")
+        self._follows_paths = False
         # The `modifiedAt` of the paths in the last list: the next one may repeat them.
         self._last_modified: dict[str, Any] = {}
 
@@ -84,6 +85,7 @@ class ModifiedPoll(SessionPoll):
         """Plan to find the sessions whose path was modified, and those with keys that have no such list."""
         outdated = {one for one, keys in watched.items() if keys & READ_EACH_KEYS}
         on_path = {one for one, keys in watched.items() if keys & PATH_KEYS}
+        self._follows_paths = bool(on_path)
         if not on_path:
             self._path_floor.moment = None
             return outdated
@@ -131,7 +133,7 @@ class ModifiedPoll(SessionPoll):
         now, floor = self._monotonic(), None if self.is_full else self._session_floor.query()
         pages = stream_pages(build_filter(modifiedAt={"gte": floor}), self._host, self._convert)
         yield from needing("paths:read", self._session_floor.follow(pages))
-        if self._path_floor.moment is None:
+        if self._follows_paths and self._path_floor.moment is None:
             # No path was read before this poll that is still remembered.
             self._path_floor.moment = self._session_floor.moment
         if self.is_full:
