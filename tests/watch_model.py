@@ -127,20 +127,23 @@ class ModifiedPoll(ListPoll):
         self.number = 0
 
     def stream(self, *, full: bool = False) -> Any:
-        self.is_full = full or self.floor < 0 or self.number % 3 == 2
+        # Complete lists are rare: nothing but deletions and returns may depend on them.
+        self.is_full = full or self.floor < 0 or self.world.is_list_due
         self.number += 1
         return self
 
     def list(self, outcome: str) -> list[dict[str, Any]]:
         listed = super().list(outcome)
-        self.next_floor = self.world.minute
+        self.next_floor, self.next_due = self.world.minute, self.world.is_list_due
         if not self.is_full:
             return [one for one in listed if minute_of(one["modifiedAt"]) >= self.floor]
+        self.next_due = False
         slips = self.number % (len(NUMBERS) + 1)
         return [one for one in listed if one["_id"] != session_id(slips)]
 
     def end(self) -> None:
         self.floor = self.next_floor
+        self.world.is_list_due = self.next_due
 
 
 class Hook:
@@ -163,7 +166,8 @@ class Hook:
         return await self.world.gate("response", lambda outcome: self._one(session_id, outcome))
 
     def _one(self, session_id: str, outcome: str) -> ProgramSession:
-        if outcome != "ok":
+        if outcome != "ok" or self.world.failures_of_single_reads:
+            self.world.failures_of_single_reads -= outcome == "ok"
             raise UnavailableError("in trouble")
         if session_id not in self.world.documents:
             raise NotFoundError("gone")
@@ -331,6 +335,8 @@ class World:
         self.poll = poll
         self.loop = asyncio.new_event_loop()
         self.minute = 0
+        self.is_list_due = False
+        self.failures_of_single_reads = 0
         self.fields = ["lang"]
         self.documents: dict[str, dict[str, Any]] = {}
         self.deleted: dict[str, dict[str, Any]] = {}
@@ -432,10 +438,12 @@ class World:
         if one in self.documents:
             self.deleted[one] = self.documents.pop(one)
             self.deletions[one] += 1
+            self.is_list_due = True
 
     def restore(self, one: str) -> None:
         if one in self.deleted:
             self.documents[one] = self.deleted.pop(one)
+            self.is_list_due = True
 
     # What happens in Airflow
 

@@ -159,3 +159,20 @@ def test_modification_repeated_after_its_session_was_gone_is_acted_on_once() -> 
         world.check_every_change_is_reported()
         world.check_every_change_is_acted_on_once()
         world.close()
+
+
+def test_session_of_a_new_watcher_that_cannot_be_read_is_read_again() -> None:
+    with patched():
+        world = World("modified")
+        world.run_until_idle()
+        world.edit(session_id(1), "name")
+        world.poll_now()
+        world.edit(session_id(3), "name")  # moves the floor
+        world.poll_now()
+        world.fail_watcher(PLAIN)  # its event is lost, and its successor starts from the stored watermark
+        world.failures_of_single_reads = 1
+        for _ in range(40):
+            world.open(0)
+        assert world.failures_of_single_reads == 0
+        world.check_every_change_is_reported()
+        world.close()
