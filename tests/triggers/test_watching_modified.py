@@ -55,8 +55,9 @@ def simulator(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulat
 
 
 def polls(simulator: Simulator) -> list[Any]:
-    """The requests of lists of modified sessions."""
-    return [one for one in simulator.requests if "modifiedAt[gte]" in one.query and one.path == SESSIONS]
+    """The first requests of the lists of modified sessions."""
+    modified = [one for one in simulator.requests if "modifiedAt[gte]" in one.query and one.path == SESSIONS]
+    return [one for one in modified if "next" not in one.query]
 
 
 def complete_lists(simulator: Simulator) -> int:
