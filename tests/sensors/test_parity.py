@@ -199,6 +199,11 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
         {"since": "DOCUMENT", "watch": ["lang", "name"]},
         ("success", ["modifiedAt", "lang"]),
     ),
+    "a field of the path, since an entry of the list": (
+        [edit(5, lang="it")],
+        {"since": "LISTED", "watch": ["lang"]},
+        ("success", ["modifiedAt", "lang"]),
+    ),
     "a field of the path, from the first poll": (
         [edit(4, lang="it")],
         {"watch": ["lang"]},
@@ -212,7 +217,12 @@ NOT_ON_VERSION = {
     ("people", "v2"): "a poll takes several requests there, so that it may see half of this edit",
 }
 # Edits that do not move the `modifiedAt` of a session.
-PATH_ONLY = ("a long value", "a field of the path", "a field of the path, from the first poll")
+PATH_ONLY = (
+    "a long value",
+    "a field of the path",
+    "a field of the path, from the first poll",
+    "a field of the path, since an entry of the list",
+)
 UNTIMED = {(name, "v2") for name in ("learners", *PATH_ONLY)}
 # A poll of these takes several requests, and a token is one too.
 NEEDS_MORE = {"learners", *PATH_ONLY}
@@ -261,6 +271,7 @@ def test_every_mode_ends_the_same_way(
     values = {
         "SESSION": session_id,
         "DOCUMENT": LearningHook().get_program_session(session_id).document(),
+        "LISTED": LearningHook().list_program_sessions()[0].document(),
         "TIME": before["modifiedAt"],
         "AS BEFORE": before["modifiedAt"],
         "CAPITALS": session_id.upper(),

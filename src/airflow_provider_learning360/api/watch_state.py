@@ -15,6 +15,7 @@ from airflow_provider_learning360.api.changes import (
     FieldChange,
     StoredWatermark,
     Watermark,
+    add_unknown,
     find_change,
 )
 
@@ -308,6 +309,9 @@ class WatchState:
             if mark.modified_at == session.modified_at:
                 known = replace(known, watermark=mark)
                 self._queue_without_event(known)
+        if (extended := add_unknown(mark, session)) is not mark:
+            mark, known = extended, replace(known, watermark=extended)
+            self._queue_without_event(known)
         change = find_change(session, mark)
         if change is not None:
             self._report_change(change, session, known)
