@@ -137,9 +137,11 @@ class ModifiedPoll(ListPoll):
         self.next_floor, self.next_due = self.world.minute, self.world.is_list_due
         if not self.is_full:
             return [one for one in listed if minute_of(one["modifiedAt"]) >= self.floor]
-        self.next_due = False
         slips = self.number % (len(NUMBERS) + 1)
-        return [one for one in listed if one["_id"] != session_id(slips)]
+        kept = [one for one in listed if one["_id"] != session_id(slips)]
+        # A session that was gone, came back and slips is found by the complete list after that one.
+        self.next_due = len(kept) < len(listed)
+        return kept
 
     def end(self) -> None:
         self.floor = self.next_floor
