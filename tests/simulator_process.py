@@ -30,6 +30,8 @@ class SimulatorProcess:
 
     company_id = "demo-company"
     api_key = "demo-key"
+    client_id = "3600" * 8
+    client_secret = "demo-secret"
 
     def __init__(self, sessions: int = 12, learners: int = 20, seed: int = 360, today: str = "2026-06-01") -> None:
         port = free_port()

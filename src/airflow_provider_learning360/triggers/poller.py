@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -224,7 +225,7 @@ class Poller:
         index: WatchIndex,
         poll: SessionPoll,
         not_listed: set[str],
-        incomplete: dict[str, dict[str, Any]],
+        incomplete: dict[str, str],
     ) -> LearningError | None:
         """Read what the list does not show: fields that it lacks, and sessions that it may only have missed."""
         if poll.is_full:
@@ -240,7 +241,7 @@ class Poller:
 
     async def _read_list(
         self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, *, full: bool
-    ) -> tuple[set[str], set[str], dict[str, dict[str, Any]]]:
+    ) -> tuple[set[str], set[str], dict[str, str]]:
         """
         Read the list.
 
@@ -248,7 +249,7 @@ class Poller:
         watched fields.
         """
         undated: set[str] = set()
-        incomplete: dict[str, dict[str, Any]] = {}
+        incomplete: dict[str, str] = {}
         not_listed = set(index.ids)
         time_slice = TimeSlice()
         async with aclosing(hook.stream_plan(poll.stream(full=full))) as items:
@@ -265,7 +266,8 @@ class Poller:
                 if item.get("modifiedAt") is None:
                     undated.add(session_id)
                 elif self._observe_item(index, session_id, item, poll):
-                    incomplete[session_id] = item
+                    # As text: the garbage collector would hold up the event loop for thousands of objects.
+                    incomplete[session_id] = json.dumps(item)
         return undated, not_listed, incomplete
 
     def _observe_item(self, index: WatchIndex, session_id: str, item: dict[str, Any], poll: SessionPoll) -> bool:
@@ -359,12 +361,12 @@ class Poller:
 
         return read
 
-    def _completions(self, hook: LearningAsyncHook, index: WatchIndex, items: dict[str, dict[str, Any]]) -> ReadOne:
+    def _completions(self, hook: LearningAsyncHook, index: WatchIndex, items: dict[str, str]) -> ReadOne:
         from airflow_provider_learning360.api.list_entries import parse_entry
 
         async def complete(session_id: str) -> tuple[ProgramSession, Any] | None:
             # Taken out: what was read is not needed any more.
-            item = items.pop(session_id)
+            item = json.loads(items.pop(session_id))
             session = parse_entry({**item, "_id": session_id})
             return await hook.complete_program_session(session, index.keys_of(session_id)), item["modifiedAt"]
 
