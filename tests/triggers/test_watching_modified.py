@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,6 +63,18 @@ def polls(simulator: Simulator) -> list[Any]:
 
 def complete_lists(simulator: Simulator) -> int:
     return sum(one.path == SESSIONS and one.query == {} for one in simulator.requests)
+
+
+async def memory_of_a_stream() -> int:
+    """Return how many bytes a stream of all sessions takes at most."""
+    async with learning_async.LearningAsyncHook() as hook:
+        tracemalloc.start()
+        try:
+            async for _ in hook.stream_program_sessions():
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
 
 def body_bytes(line: str) -> int:
@@ -136,6 +149,9 @@ def test_ten_thousand_sessions_take_one_small_request(
                     one for one in simulator.requests if one.path == SESSIONS and "modifiedAt[gte]" not in one.query
                 ]
                 assert len(pages) == 20
+                simulator.forget()
+                assert await memory_of_a_stream() < 16e6
+                assert sum("modifiedAt[gte]" not in one.query for one in simulator.requests) == 21  # and a token
                 clock.skip(60)
                 await poll_more(one, simulator)
                 await require_small_polls(one)
