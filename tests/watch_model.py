@@ -74,31 +74,112 @@ async def _sleep(self: Any, started: float, seconds: float) -> None:
     await World.current.gate("sleep", lambda _: None)
 
 
+class Platform:
+    """A version of the API: its lists have all sessions, or those that were modified."""
+
+    single_poll_limit = 10
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def new_poll(self) -> Any:
+        return ModifiedPoll(self.world) if self.world.poll == "modified" else ListPoll(self.world)
+
+    def forget(self) -> None:
+        pass
+
+
+class ListPoll:
+    """A list of all sessions at each poll."""
+
+    listed_keys = None
+    is_exact = True
+    is_full = True
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def find_outdated(self, watched: Any) -> Any:
+        assert watched == {}
+        return set()
+        yield
+
+    def stream(self, *, full: bool = False) -> Any:
+        return self
+
+    def list(self, outcome: str) -> list[dict[str, Any]]:
+        if outcome != "ok":
+            raise UnavailableError("in trouble")
+        return [dict(one) for one in self.world.documents.values()]
+
+    def end(self) -> None:
+        pass
+
+
+class ModifiedPoll(ListPoll):
+    """Mostly a list of what was modified; a complete list may lack one session."""
+
+    is_exact = False
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.floor = -1
+        self.number = 0
+
+    def stream(self, *, full: bool = False) -> Any:
+        # Complete lists are rare: nothing but deletions and returns may depend on them.
+        self.is_full = full or self.floor < 0 or self.world.is_list_due
+        self.number += 1
+        return self
+
+    def list(self, outcome: str) -> list[dict[str, Any]]:
+        listed = super().list(outcome)
+        self.next_floor, self.next_due = self.world.minute, self.world.is_list_due
+        if not self.is_full:
+            return [one for one in listed if minute_of(one["modifiedAt"]) >= self.floor]
+        slips = self.number % (len(NUMBERS) + 1)
+        kept = [one for one in listed if one["_id"] != session_id(slips)]
+        # A session that was gone, came back and slips is found by the complete list after that one.
+        self.next_due = len(kept) < len(listed)
+        return kept
+
+    def end(self) -> None:
+        self.floor = self.next_floor
+        self.world.is_list_due = self.next_due
+
+
 class Hook:
     """The asynchronous hook, with 360Learning behind it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def get_program_session(self, session_id: str) -> ProgramSession:
+    async def get_platform(self) -> Platform:
+        return Platform(self.world)
+
+    async def run_plan(self, plan: Any) -> Any:
+        try:
+            next(plan)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("a plan without calls was expected")
+
+    async def get_program_session(self, session_id: str, keys: Any = None) -> ProgramSession:
         return await self.world.gate("response", lambda outcome: self._one(session_id, outcome))
 
     def _one(self, session_id: str, outcome: str) -> ProgramSession:
-        if outcome != "ok":
+        if outcome != "ok" or self.world.failures_of_single_reads:
+            self.world.failures_of_single_reads -= outcome == "ok"
             raise UnavailableError("in trouble")
         if session_id not in self.world.documents:
             raise NotFoundError("gone")
         return ProgramSession.model_validate(self.world.documents[session_id])
 
-    async def stream_program_sessions(self) -> Any:
-        items = await self.world.gate("response", self._all)
+    async def stream_plan(self, poll: Any) -> Any:
+        items = await self.world.gate("response", poll.list)
         for item in items:
             yield item
-
-    def _all(self, outcome: str) -> list[dict[str, Any]]:
-        if outcome != "ok":
-            raise UnavailableError("in trouble")
-        return [dict(one) for one in self.world.documents.values()]
+        poll.end()
 
     async def close(self) -> None:
         pass
@@ -256,6 +337,8 @@ class World:
         self.poll = poll
         self.loop = asyncio.new_event_loop()
         self.minute = 0
+        self.is_list_due = False
+        self.failures_of_single_reads = 0
         self.fields = ["lang"]
         self.documents: dict[str, dict[str, Any]] = {}
         self.deleted: dict[str, dict[str, Any]] = {}
@@ -285,10 +368,15 @@ class World:
     def arguments(self, name: str) -> dict[str, Any]:
         """Return the arguments of an asset in the DAG file."""
         everything = [session_id(one) for one in NUMBERS]
-        common = {"asset_name": name, "learning_conn_id": "x", "poll_interval": 60.0, "poll": self.poll}
+        common = {
+            "asset_name": name,
+            "learning_conn_id": "x",
+            "poll_interval": 60.0,
+            "poll": "single" if self.poll == "single" else "list",
+        }
         if name == PLAIN:
             return {**common, "session_ids": everything[:2], "on_missing": "event"}
-        return {**common, "session_ids": None if self.poll == "list" else everything, "watch": self.fields}
+        return {**common, "session_ids": everything if self.poll == "single" else None, "watch": self.fields}
 
     def __getitem__(self, asset: Any) -> Accessor:
         return Accessor(self, asset.name)
@@ -352,10 +440,12 @@ class World:
         if one in self.documents:
             self.deleted[one] = self.documents.pop(one)
             self.deletions[one] += 1
+            self.is_list_due = True
 
     def restore(self, one: str) -> None:
         if one in self.deleted:
             self.documents[one] = self.deleted.pop(one)
+            self.is_list_due = True
 
     # What happens in Airflow
 

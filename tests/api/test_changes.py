@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.changes import Change, Watermark, find_change, parse_datetime, watermark_since
+from airflow_provider_learning360.api.changes import (
+    Change,
+    Watermark,
+    add_unknown,
+    find_change,
+    parse_datetime,
+    watermark_since,
+)
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
-from airflow_provider_learning360.api.models import ProgramSession, format_date
+from airflow_provider_learning360.api.models import Coverage, ProgramSession, format_date
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 OTHER = "60b8d2956e20ae1a0f8e44f2"
@@ -50,6 +57,45 @@ def test_change_is_later_and_differs_in_a_watched_field(
     if change is not None:
         assert change.session_id == ID
         assert set(change.fields) == {"modifiedAt", *differing}
+
+
+UNTIMED = Coverage(untimed=frozenset({"lang", "users"}))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "names"),
+    [
+        ({"lang": "en", "name": "a"}, {"lang": "fr", "name": "b"}, {"modifiedAt", "lang"}),
+        ({"lang": "en", "name": "a"}, {"lang": "en", "name": "b"}, None),
+        ({"lang": "en"}, {}, {"modifiedAt", "lang"}),
+        ({}, {"lang": "en"}, {"modifiedAt", "lang"}),
+        ({}, {"lang": None}, None),
+    ],
+)
+def test_field_that_modified_at_does_not_cover_is_compared_at_the_same_time(
+    was: dict[str, Any], now: dict[str, Any], names: set[str] | None
+) -> None:
+    watermark = Watermark.of(session(**was).with_coverage(UNTIMED), ("lang", "name"))
+    change = find_change(session(**now).with_coverage(UNTIMED), Watermark.from_dict(watermark.to_dict()))
+    assert (None if change is None else set(change.fields)) == names
+    assert change is None or change.is_untimed
+    assert find_change(session(T0 - SECOND, **now).with_coverage(UNTIMED), watermark) is None
+
+
+def test_field_that_the_watermark_does_not_know_is_taken_from_the_first_poll() -> None:
+    listed = watermark_since({"_id": ID, "modifiedAt": format_date(T0), "name": "a"}, ID, ("lang", "name"))
+    present = session(lang="en", name="a").with_coverage(UNTIMED)
+    assert find_change(present, listed) is None
+    extended = add_unknown(listed, present)
+    assert extended.extends(listed)
+    assert not listed.extends(extended)
+    assert add_unknown(extended, session(lang="fr").with_coverage(UNTIMED)) is extended
+    change = find_change(session(lang="fr", name="a").with_coverage(UNTIMED), extended)
+    assert change is not None
+    assert change.fields["lang"] == {"from": "en", "to": "fr"}
+    later = session(T0 + SECOND, lang="en", name="a").with_coverage(UNTIMED)
+    assert add_unknown(listed, later) is listed
+    assert find_change(later, listed) is not None
 
 
 @given(MOMENTS, WATCHABLE, WATCH)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.models import ProgramSession, format_date
+from airflow_provider_learning360.api.models import Coverage, ProgramSession, format_date
 from airflow_provider_learning360.api.watch_state import (
     MAX_CHANGES_PER_EVENT,
     SHARDS,
@@ -72,6 +72,89 @@ def test_unwatched_edit_is_not_a_change_and_keeps_the_watermark() -> None:
         "modifiedAt": {"from": "2026-03-01T00:00:00.000Z", "to": "2026-03-01T00:02:00.000Z"},
         "changes": {"lang": {"from": "en", "to": "fr"}},
     }
+
+
+UNTIMED = Coverage(untimed=frozenset({"lang", "users"}))
+
+
+def partly_timed(number: int, minute: int, **fields: Any) -> ProgramSession:
+    """A session whose `modifiedAt` does not cover some fields."""
+    return session(number, minute, **fields).with_coverage(UNTIMED)
+
+
+def test_change_without_a_later_modified_at_is_counted() -> None:
+    watch = WatchState([session_id(1)], ["lang", "name"])
+    seen(watch, partly_timed(1, 0, lang="en", name="Old"))
+    assert seen(watch, partly_timed(1, 0, lang="en", name="Ignored: it is timed")) == []
+    (first,) = seen(watch, partly_timed(1, 0, lang="fr", name="Old"))
+    (second,) = seen(watch, partly_timed(1, 0, lang="en", name="Old"))
+    (third,) = seen(watch, partly_timed(1, 0, lang="fr", name="Old"))
+    assert [one["times"] for one in (first, second, third)] == [1, 2, 3]
+    assert first["modifiedAt"]["from"] == first["modifiedAt"]["to"]
+    assert first["changes"] == {"lang": {"from": "en", "to": "fr"}}
+    assert first["state"] == third["state"] != second["state"]
+    (later,) = seen(watch, partly_timed(1, 1, lang="en", name="Old"))
+    assert {"times", "state"}.isdisjoint(later)
+
+
+def test_unacknowledged_untimed_change_is_found_again_as_the_same_one_unless_more_has_changed() -> None:
+    watch = WatchState([session_id(1)], ["users"])
+    seen(watch, partly_timed(1, 0, users=[]))
+    (before,) = seen(watch, partly_timed(1, 0, users=[{"mail": "ann@example.com"}]))
+    again, differs = (WatchState([session_id(1)], ["users"], acknowledged=stored(watch)) for _ in range(2))
+    assert seen(again, partly_timed(1, 0, users=[{"mail": "ann@example.com"}])) == [before]
+    (other,) = seen(differs, partly_timed(1, 0, users=[{"mail": "bob@example.com"}]))
+    assert other["times"] == before["times"]
+    assert other["state"] != before["state"]
+
+
+def test_state_of_an_entry_cannot_be_guessed_from_values() -> None:
+    states = set()
+    for _ in range(2):
+        watch = WatchState([session_id(1)], ["users"])
+        seen(watch, partly_timed(1, 0, users=[]))
+        (entry,) = seen(watch, partly_timed(1, 0, users=[{"mail": "ann@example.com"}]))
+        states.add(entry["state"])
+    assert len(states) == 2
+
+
+def test_count_survives_a_restart_and_earlier_stored_states_have_none() -> None:
+    watch = WatchState([session_id(1)], ["lang"])
+    seen(watch, partly_timed(1, 0, lang="en"))
+    watch.observe(partly_timed(1, 0, lang="fr"), None)
+    found = watch.take_pending()
+    assert found
+    watch.acknowledge(found)
+    again = WatchState([session_id(1)], ["lang"], acknowledged=stored(watch))
+    (entry,) = seen(again, partly_timed(1, 0, lang="en"))
+    assert entry["times"] == 2
+    old = {name: value for name, value in stored(watch)[session_id(1)].to_dict().items() if name in OLD_NAMES}
+    known = SessionState.from_dict(old)
+    (entry,) = seen(
+        WatchState([session_id(1)], ["lang"], acknowledged={session_id(1): known}), partly_timed(1, 0, lang="en")
+    )
+    assert entry["times"] == 1
+
+
+OLD_NAMES = {"session_id", "modified_at", "watched", "watch", "gone", "times_gone"}
+
+
+def test_stored_state_is_as_before_where_no_field_is_untimed() -> None:
+    watch = WatchState([session_id(1)], ["lang"])
+    seen(watch, session(1, 0, lang="en"))
+    assert set(watch.shard(shard_of(session_id(1)))[session_id(1)]) == OLD_NAMES
+
+
+def test_other_watched_fields_keep_the_earlier_values_of_untimed_ones() -> None:
+    watch = WatchState([session_id(1)], ["lang"])
+    seen(watch, partly_timed(1, 0, lang="en", name="Old"))
+    more = WatchState([session_id(1)], ["lang", "name"], acknowledged=stored(watch))
+    (entry,) = seen(more, partly_timed(1, 0, lang="fr", name="Old"))
+    assert entry["changes"] == {"lang": {"from": "en", "to": "fr"}}
+    users_too = WatchState([session_id(1)], ["lang", "users"], acknowledged=stored(watch))
+    assert seen(users_too, partly_timed(1, 0, lang="en", users=[])) == []
+    (entry,) = seen(users_too, partly_timed(1, 0, lang="en"))
+    assert entry["changes"] == {"users": {}}
 
 
 def test_watching_other_fields_loses_no_change() -> None:

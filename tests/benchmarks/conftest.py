@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from simulator_process import SimulatorProcess
+from versions import connect
 
 
 class Figure(NamedTuple):
@@ -62,11 +62,13 @@ def simulator_process(
     """Start a simulator in a process of its own; return its URL, and the ID of a session with many learners."""
 
     @contextmanager
-    def start(learners: int, scenario: dict[str, object] | None = None, sessions: int = 1) -> Iterator[tuple[str, str]]:
+    def start(
+        learners: int, scenario: dict[str, object] | None = None, sessions: int = 1, version: str = "v1"
+    ) -> Iterator[tuple[str, str]]:
         with SimulatorProcess(sessions, learners) as simulator:
             if scenario:
                 simulator.play(scenario)
-            monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(simulator.connection))
+            connect(monkeypatch, simulator, version)
             yield simulator.url, simulator.session_ids[0]
 
     return start

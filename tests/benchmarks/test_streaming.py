@@ -11,7 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
+
 from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+from versions import VERSIONS
 
 STATM = Path("/proc/self/statm")
 
@@ -59,12 +62,15 @@ async def read(way: Callable[[LearningAsyncHook], Awaitable[int]]) -> tuple[int,
         return await watched(way(hook))
 
 
-def test_streaming(benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_streaming(
+    version: str, benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any
+) -> None:
     sessions = 10_000 if measuring else 100
     looks: list[tuple[int, float, int]] = []
     peer = ("", "")
 
-    with simulator_process(learners=96, sessions=sessions):
+    with simulator_process(learners=96, sessions=sessions, version=version):
         benchmark.pedantic(lambda: looks.append(asyncio.run(read(streamed))), rounds=5 if measuring else 1)
         if measuring:
             _, stall, extra = asyncio.run(read(listed))
@@ -72,7 +78,8 @@ def test_streaming(benchmark: Any, measuring: bool, figure: Callable[..., None],
 
     counts, stalls, extras = zip(*looks, strict=True)
     measured = f"{median(stalls) * 1000:.0f} ms (worst of {len(stalls)}: {max(stalls) * 1000:.0f} ms)"
-    figure("event-loop stall, 10,000 sessions as a stream, 80 MB", measured, "< 50 ms", peer[0])
+    size = {"v1": "80 MB", "v2": "20 requests"}[version]
+    figure(f"event-loop stall, 10,000 sessions as a stream through {version}, {size}", measured, "< 50 ms", peer[0])
     figure("the same, memory beside what was there", f"{max(extras) / 1e6:.1f} MB", "< 16 MB", peer[1])
     assert set(counts) == {sessions}
     assert max(extras) < 16e6

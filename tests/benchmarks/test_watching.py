@@ -27,6 +27,7 @@ from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 from real_airflow import Airflow, rss
 from simulator_process import SimulatorProcess
 from small_triggerer import Store, remove_waiting_times, running
+from versions import connect
 
 LIST = "/api/v1/programs/sessions"
 INTERVAL = 2.0  # seconds between polls of the list
@@ -211,12 +212,12 @@ async def warm() -> None:
     gc.collect()
 
 
-async def stalls(simulator: SimulatorProcess) -> tuple[float, float, float]:
-    """Watch all sessions; return the longest stall of: first poll, poll with a change, start from watermarks."""
+async def stalls(simulator: SimulatorProcess, watch: list[str] | None) -> tuple[float, float, float]:
+    """Watch all sessions; return the longest stall of: first poll, poll with changes, start from watermarks."""
     first, *_, last = simulator.session_ids
     shards = len({shard_of(one) for one in simulator.session_ids})
     store = Store()
-    asset = watched_program_sessions("all", poll_interval=1)
+    asset = watched_program_sessions("all", poll_interval=1, watch=watch)
     await warm()
     async with running(store, asset) as one, Heart() as heart:
         await one.until(lambda: store.writes >= shards, patience=120)
@@ -231,21 +232,31 @@ async def stalls(simulator: SimulatorProcess) -> tuple[float, float, float]:
         return first_look, later_look, heart.longest_gap()
 
 
+@pytest.mark.parametrize(
+    ("version", "watch"),
+    [("v1", None), ("v2", None), ("v2", ["name", "lang"])],
+    ids=["v1", "v2", "v2, with a field of the path"],
+)
 def test_event_loop(
-    benchmark: Any, measuring: bool, figure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    version: str,
+    watch: list[str] | None,
+    benchmark: Any,
+    measuring: bool,
+    figure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found: list[tuple[float, float, float]] = []
 
     def once() -> None:
         remove_waiting_times(monkeypatch)
-        found.append(asyncio.run(stalls(simulator)))
+        found.append(asyncio.run(stalls(simulator, watch)))
 
     with SimulatorProcess(sessions=10_000 if measuring else 100, learners=96) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps(simulator.connection))
+        connect(monkeypatch, simulator, version, requests_per_second=1000)
         benchmark.pedantic(once, rounds=5 if measuring else 1)
 
     whats = (
-        "event-loop stall, watch of 10,000 sessions, first look",
+        f"event-loop stall, watch of 10,000 sessions through {version}, {watch or 'any change'}, first look",
         "the same, a look that finds an edit",
         "the same, start with 10,000 stored watermarks",
     )

@@ -120,6 +120,33 @@ def test_changes_are_returned_once_and_in_order(airflow: Airflow) -> None:
     assert Run(first, second).execute() == [entry(1, 1), entry(2, 1), entry(1, 2)]
 
 
+def untimed(number: int, times: int, state: str = "a", minute: int = 1) -> dict[str, Any]:
+    return {**entry(number, minute), "times": times, "state": state}
+
+
+def test_changes_with_the_same_modified_at_are_told_apart_and_each_is_returned_once(airflow: Airflow) -> None:
+    run = Run(airflow.event(0, entry(1, 1), untimed(1, 1)))
+    assert run.execute() == [entry(1, 1), untimed(1, 1)]
+    assert Run(airflow.event(60, untimed(1, 1))).execute() == []  # repeated after a crash
+    for times in (2, 9, 10):
+        event = airflow.event(60 * times + 60, untimed(1, times))
+        assert Run(event).execute() == [untimed(1, times)]
+        assert Run(airflow.event(60 * times + 90, untimed(1, times))).execute() == []
+    assert Run(airflow.event(900, entry(1, 2))).execute() == [entry(1, 2)]
+
+
+def test_change_repeated_together_with_a_further_one_is_returned(airflow: Airflow) -> None:
+    """The triggerer died before the first was acknowledged, so that the second has the same number."""
+    assert Run(airflow.event(0, untimed(1, 1, "b"))).execute() == [untimed(1, 1, "b")]
+    assert Run(airflow.event(60, untimed(1, 1, "a"))).execute() == [untimed(1, 1, "a")]
+    assert Run(airflow.event(120, untimed(1, 1, "a"))).execute() == []
+
+
+@pytest.mark.parametrize("times", ["1", None, [], 1.5])
+def test_entry_with_a_number_that_is_none_is_left_out(times: Any, airflow: Airflow) -> None:
+    assert Run(airflow.event(0, {**entry(1, 1), "times": times}, entry(2, 1))).execute() == [entry(2, 1)]
+
+
 def test_events_left_behind_by_a_burst_are_read_once_by_the_next_run(airflow: Airflow) -> None:
     first = airflow.event(0, entry(1, 1))
     run = Run(first)

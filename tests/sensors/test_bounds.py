@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferr
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.errors import RateLimitedError, UnavailableError
+from airflow_provider_learning360.api.v1.platform import PlatformV1
 from airflow_provider_learning360.sensors.polling import LAST_POLL_SECONDS
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
@@ -46,7 +47,9 @@ class Hook:
         self.time_limit: float | None = None
         self.limits: list[float | None] = []
 
-    def get_program_session(self, session_id: str) -> Any:
+    platform = PlatformV1()
+
+    def get_program_session(self, session_id: str, keys: Any = None) -> Any:
         self.limits.append(self.time_limit)
         raise RateLimitedError("slow down", retry_after=self.retry_after)
 
@@ -172,7 +175,7 @@ def test_poll_has_no_limit_where_the_start_of_the_wait_is_unknown() -> None:
     assert hook.time_limit is None
 
 
-def _unavailable(_: str) -> Any:
+def _unavailable(_: str, keys: Any = None) -> Any:
     raise UnavailableError("down")
 
 

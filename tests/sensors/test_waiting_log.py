@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow_provider_learning360.api import retries
 from airflow_provider_learning360.api.errors import NotFoundError
 from airflow_provider_learning360.api.models import ProgramSession
+from airflow_provider_learning360.api.v1.platform import PlatformV1
 from airflow_provider_learning360.hooks.learning import LearningAsyncHook, LearningHook
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
@@ -368,7 +369,7 @@ def test_mapped_sensor_shows_the_name_also_while_it_is_deferred(
     sensor = SessionDateSensor(task_id="wait", session_id=session_id, deferrable=True)
     session = ProgramSession.model_validate(learning360_simulator.session(session_id))
     # The connection would be looked up through the supervisor too.
-    sensor.__dict__["hook"] = SimpleNamespace(get_program_session=lambda _: session)
+    sensor.__dict__["hook"] = SimpleNamespace(get_program_session=lambda *_: session, platform=PlatformV1())
     with pytest.raises(TaskDeferred):
         sensor.execute(context)  # type: ignore[arg-type]
     # A label of the author's own is sent by Airflow.

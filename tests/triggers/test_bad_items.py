@@ -44,14 +44,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture
 def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, dict[str, Any]], None]:
     """Replace fields of a session in the list."""
-    real = LearningAsyncHook.stream_program_sessions
+    real = LearningAsyncHook.stream_plan
     changes: dict[str, dict[str, Any]] = {}
 
-    async def spoiled(self: Any) -> Any:
-        async for item in real(self):
+    async def spoiled(self: Any, plan: Any) -> Any:
+        async for item in real(self, plan):
             yield {**item, **changes.get(item["_id"], {})}
 
-    monkeypatch.setattr(LearningAsyncHook, "stream_program_sessions", spoiled)
+    monkeypatch.setattr(LearningAsyncHook, "stream_plan", spoiled)
     return changes.__setitem__
 
 
@@ -104,8 +104,8 @@ def test_single_read_of_a_bad_session(
     else:
         real = LearningAsyncHook.get_program_session
 
-        async def swapped(self: Any, session_id: str) -> Any:
-            return await real(self, others[0] if session_id == bad else session_id)
+        async def swapped(self: Any, session_id: str, keys: Any = None) -> Any:
+            return await real(self, others[0] if session_id == bad else session_id, keys)
 
         monkeypatch.setattr(LearningAsyncHook, "get_program_session", swapped)
     asset = watched_program_sessions("some", simulator.session_ids, poll="single", on_missing="event", **QUICK)
@@ -231,11 +231,11 @@ def test_unexpected_error_is_logged_once_with_its_frames_and_without_values(
     left = [4]
     real = LearningAsyncHook.get_program_session
 
-    async def broken_by_mistake(self: Any, session_id: str) -> Any:
+    async def broken_by_mistake(self: Any, session_id: str, keys: Any = None) -> Any:
         if left[0]:
             left[0] -= 1
             raise ZeroDivisionError("hunter2")
-        return await real(self, session_id)
+        return await real(self, session_id, keys)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken_by_mistake)
 
@@ -278,13 +278,13 @@ def test_retry_after_of_a_poll_is_capped_and_logged(
     monkeypatch.setenv("AIRFLOW__LEARNING360__MAX_TRIGGERER_WAIT", "0.1")
     real, left = LearningAsyncHook.get_program_session, [1]
 
-    async def limited(self: Any, session_id: str) -> Any:
+    async def limited(self: Any, session_id: str, keys: Any = None) -> Any:
         from airflow_provider_learning360.api.errors import RateLimitedError
 
         if left[0]:
             left[0] -= 1
             raise RateLimitedError("too many", retry_after=1e12)
-        return await real(self, session_id)
+        return await real(self, session_id, keys)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", limited)
     asset = watched_program_session(learning360_simulator.session_ids[0], poll="single", **QUICK)

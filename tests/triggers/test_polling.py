@@ -42,7 +42,7 @@ def run(simulator: Any, seconds: float | None = None, **arguments: Any) -> dict[
 def test_deadline_ends_a_poll_that_hangs(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "LAST_POLL_SECONDS", 0.05)
 
-    async def hang(self: Any, session_id: str) -> Any:
+    async def hang(self: Any, session_id: str, keys: Any = None) -> Any:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", hang)
@@ -116,11 +116,11 @@ def test_retry_after_is_capped_and_logged(
     monkeypatch.setenv("AIRFLOW__LEARNING360__MAX_TRIGGERER_WAIT", "0.1")
     real, left = LearningAsyncHook.get_program_session, [1 if where == "answer" else 0]
 
-    async def limited(self: Any, session_id: str) -> Any:
+    async def limited(self: Any, session_id: str, keys: Any = None) -> Any:
         if left[0]:
             left[0] -= 1
             raise RateLimitedError("too many", retry_after=1e12)
-        return await real(self, session_id)
+        return await real(self, session_id, keys)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", limited)
     monkeypatch.setattr(ProgramSessionModifiedTrigger, "log", logging.getLogger("trigger"), raising=False)

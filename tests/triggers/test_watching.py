@@ -9,16 +9,26 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
+from versions import VERSIONS, connect
 
 pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=2, extra={"requests_per_second": 1000})
 
 QUICK: dict[str, Any] = {"poll_interval": 0.05}
 
 
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The version of the API that the connection speaks."""
+    version: str = request.param
+    connect(monkeypatch, learning360_simulator, version, requests_per_second=1000)
+    return version
+
+
 def polled(simulator: Any, at_least: int) -> Any:
     return lambda: len(simulator.requests) >= at_least
 
 
+@pytest.mark.usefixtures("version")
 def test_edit_sends_an_event_and_no_edit_sends_none(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
@@ -41,6 +51,7 @@ def test_edit_sends_an_event_and_no_edit_sends_none(learning360_simulator: Any, 
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("version")
 def test_change_during_downtime_is_found_from_the_stored_watermark(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
@@ -65,6 +76,7 @@ def test_change_during_downtime_is_found_from_the_stored_watermark(
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("version")
 def test_watermark_moves_only_when_airflow_has_stored_the_event(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
@@ -89,6 +101,7 @@ def test_watermark_moves_only_when_airflow_has_stored_the_event(
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("version")
 def test_unacknowledged_event_is_sent_again(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
@@ -145,6 +158,7 @@ def test_auto_takes_the_list_for_many(
     )
 
 
+@pytest.mark.usefixtures("version")
 def test_changes_of_one_poll_are_one_event(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     asset = watched_program_sessions("all", None, **QUICK)
@@ -197,6 +211,7 @@ def test_event_names_fields_and_never_people(learning360_simulator: Any, trigger
         assert all(user["mail"] not in text for user in before["users"])
 
 
+@pytest.mark.usefixtures("version")
 @pytest.mark.parametrize("poll", ["single", "list"])
 def test_outage_ends_no_watch(
     poll: Any, learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
@@ -228,6 +243,7 @@ def test_outage_ends_no_watch(
     assert all(re.search(r"after [23] failed polls in [\d.]+ s\.$", line) for line in ends)  # one may be sent again
 
 
+@pytest.mark.usefixtures("version")
 def test_truncated_list_reports_no_session_as_missing(
     learning360_simulator: Any, triggerer: Any, store: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -247,6 +263,7 @@ def test_truncated_list_reports_no_session_as_missing(
     assert not any("does not exist any more" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.usefixtures("version")
 def test_no_request_is_sent_before_retry_after_is_over(learning360_simulator: Any, triggerer: Any, store: Any) -> None:
     simulator = learning360_simulator
     assets = [watched_program_session(one, poll="single", **QUICK) for one in simulator.session_ids]
@@ -317,6 +334,7 @@ def test_disappearance_is_reported_once(
     )
 
 
+@pytest.mark.usefixtures("version")
 def test_second_disappearance_is_reported_again(learning360_simulator: Any, triggerer: Any) -> None:
     simulator = learning360_simulator
     session_id = simulator.session_ids[0]
@@ -354,6 +372,7 @@ def test_list_without_dates_falls_back_to_single_requests_and_logs_it_once(
     assert sum("read one by one" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.usefixtures("version")
 def test_unresponsive_store_loses_no_change(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,6 +459,7 @@ def test_unreadable_watermarks_are_logged_once(
     assert sum("4 stored watermarks are not readable" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.usefixtures("version")
 def test_watchers_of_one_asset_keep_each_others_watermarks(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
@@ -478,6 +498,7 @@ def test_name_of_an_asset_may_look_like_anything(
     asyncio.run(scenario())
 
 
+@pytest.mark.usefixtures("version")
 def test_mail_address_in_a_watched_value_is_neither_sent_nor_stored(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
@@ -530,6 +551,7 @@ def test_session_without_a_date_does_not_end_the_list_for_all(learning360_simula
     assert f"/api/v1/programs/sessions/{simulator.session_ids[0]}/" in asked
 
 
+@pytest.mark.usefixtures("version")
 def test_unexpected_error_ends_no_watch(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -540,11 +562,11 @@ def test_unexpected_error_ends_no_watch(
     asset = watched_program_session(session_id, **QUICK)
     real, left = LearningAsyncHook.get_program_session, [3]
 
-    async def broken(self: Any, session_id: str) -> Any:
+    async def broken(self: Any, session_id: str, keys: Any = None) -> Any:
         if left[0]:
             left[0] -= 1
             raise ZeroDivisionError("a mistake in the provider")
-        return await real(self, session_id)
+        return await real(self, session_id, keys)
 
     monkeypatch.setattr(LearningAsyncHook, "get_program_session", broken)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -121,6 +121,15 @@ class Watermark:
         """
         return self.session_id == session_id and self.watch == tuple(watch)
 
+    def extends(self, other: Watermark) -> bool:
+        """
+        Whether this watermark is another one with values added to it.
+
+        :param other: The other watermark.
+        """
+        is_same = (self.session_id, self.modified_at, self.watch) == (other.session_id, other.modified_at, other.watch)
+        return is_same and {**self.watched, **other.watched} == dict(self.watched)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -133,6 +142,12 @@ class Change:
 
     session_id: str
     fields: Mapping[str, FieldChange]
+
+    @property
+    def is_untimed(self) -> bool:
+        """Whether `modifiedAt` did not move."""
+        times = self.fields["modifiedAt"]
+        return bool(times["from"] == times["to"])
 
     def to_dict(self) -> dict[str, FieldChange]:
         """
@@ -240,19 +255,46 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
     if now < watermark.modified_at:
         return None
     is_later = now > watermark.modified_at
-    watch = watermark.watch if is_later else [one for one in watermark.watch if one in session.coverage.untimed]
+    watch = watermark.watch if is_later else _comparable(watermark, session)
     if not (is_later or watch):
         return None
     current = _watched(session, watch)
+    untimed = session.coverage.untimed
     changed: dict[str, FieldChange] = {
         name: {"from": watermark.watched.get(name), "to": current.get(name)}
         for name in watch
-        if watermark.watched.get(name, _ABSENT) != current.get(name, _ABSENT)
+        if _earlier(watermark, name, untimed) != current.get(name, _ABSENT)
     }
     if watermark.watch and not changed:
         return None
     times: FieldChange = {"from": format_date(watermark.modified_at), "to": format_date(now)}
     return Change(session.id, {"modifiedAt": times, **changed})
+
+
+def add_unknown(watermark: Watermark, session: ProgramSession) -> Watermark:
+    """
+    Add the present values of fields that a watermark does not know, such as that of a document of a list.
+
+    It needs them for fields whose changes do not move `modifiedAt`, and if the session was not modified since.
+
+    :param watermark: The watermark.
+    :param session: The session as it is now.
+    :returns: The watermark with these values; the same one if it knows all.
+    """
+    untimed = session.coverage.untimed.intersection(watermark.watch)
+    unknown = [name for name in watermark.watch if name in untimed and name not in watermark.watched]
+    if not unknown or session.modified_at != watermark.modified_at:
+        return watermark
+    return replace(watermark, watched={**watermark.watched, **_watched(session, unknown)})
+
+
+def _comparable(watermark: Watermark, session: ProgramSession) -> list[str]:
+    """Return the watched fields that can differ although `modifiedAt` is the same."""
+    return [name for name in watermark.watch if name in session.coverage.untimed and name in watermark.watched]
+
+
+def _earlier(watermark: Watermark, name: str, untimed: Collection[str]) -> Any:
+    return watermark.watched.get(name, None if name in untimed else _ABSENT)
 
 
 def modified_at(session: ProgramSession) -> datetime:
@@ -272,7 +314,9 @@ def modified_at(session: ProgramSession) -> datetime:
 
 
 def _watched(session: ProgramSession, watch: Sequence[str]) -> dict[str, Any]:
-    document = session.document(fields=watch) if watch else {}
+    # Of these fields, a watermark tells one that was not sent from one that is not known.
+    document: dict[str, Any] = {name: None for name in watch if name in session.coverage.untimed}
+    document |= session.document(fields=watch) if watch else {}
     return {name: _value_or_fingerprint(name, sanitize(value)) for name, value in document.items()}
 
 

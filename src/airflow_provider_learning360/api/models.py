@@ -294,6 +294,9 @@ class Coverage:
     optional: frozenset[str] = frozenset()
 
 
+_ALL_COVERED = Coverage()
+
+
 class ProgramSession(Document):
     """
     A program session: the typed view of the API's document.
@@ -328,7 +331,8 @@ class ProgramSession(Document):
     skills: list[str] | None = None
     validate_registrations: bool | None = None
 
-    _coverage: Coverage = PrivateAttr(Coverage())
+    # By a factory: pydantic copies a default value for each session.
+    _coverage: Coverage = PrivateAttr(default_factory=lambda: _ALL_COVERED)
 
     @property
     def coverage(self) -> Coverage:

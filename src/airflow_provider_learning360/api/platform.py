@@ -120,18 +120,31 @@ class SessionPoll(ABC):
     """
     The repeated question which sessions were modified; one for each poller, which remembers what it has seen.
 
-    :param is_full: Whether the last poll listed all sessions, so that one that it lacks does not exist.
+    :param listed_keys: Which keys the entries have; None for all that there are.
+    :param is_exact: Whether a session that a full list lacks does not exist. A list of several pages may lack one that
+        moved from page to page meanwhile.
+    :param is_full: Whether the last poll listed all sessions, and not only those that were modified.
     """
 
+    listed_keys: Keys = None
+    is_exact: bool = True
     is_full: bool = True
 
     @abstractmethod
-    def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
+    def find_outdated(self, watched: Mapping[str, frozenset[str]]) -> Plan[set[str]]:
+        """
+        Plan to find the sessions of which something may have changed that no list of modified sessions shows.
+
+        :param watched: By ID of each session, the watched fields.
+        :returns: The plan of their IDs.
+        """
+
+    @abstractmethod
+    def stream(self, *, full: bool = False) -> StreamPlan:
         """
         Plan one poll. Its entries are documents with the keys of v1; some may not have been modified.
 
-        :param watched: By ID of each watched session, the watched fields; None if all sessions are watched.
-        :param now: Reading of the monotonic clock, in seconds.
+        :param full: Whether all sessions must be listed; default only where that is due.
         :returns: The plan.
         """
 
@@ -187,6 +200,10 @@ class Platform(ABC):
     @abstractmethod
     def new_poll(self) -> SessionPoll:
         """Return a new poll of all sessions, for one poller."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Forget what may have changed since it was read: another poll begins."""
 
     @abstractmethod
     def get_learners(self, session_id: str) -> Plan[list[Learner]]:

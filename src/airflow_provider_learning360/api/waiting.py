@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from airflow_provider_learning360.api.changes import Change, Watermark, find_change
+from airflow_provider_learning360.api.changes import Change, Watermark, add_unknown, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
@@ -120,6 +120,8 @@ class ModificationWait(Wait["ProgramSession", Change]):
         super().__init__(**patience)
         self.watermark = watermark
         self.watch = watch
+        # Whether the last poll gave it values that later polls need.
+        self.has_new_watermark = False
 
     @property
     def keys(self) -> Keys:
@@ -133,8 +135,9 @@ class ModificationWait(Wait["ProgramSession", Change]):
         :param polled: The session as it is now.
         :returns: The modification, or None if there is none.
         """
-        if self.watermark is None:
-            self.watermark = Watermark.of(polled, self.watch)
+        before = self.watermark
+        self.watermark = Watermark.of(polled, self.watch) if before is None else add_unknown(before, polled)
+        self.has_new_watermark = self.watermark is not before
         return find_change(polled, self.watermark)
 
 

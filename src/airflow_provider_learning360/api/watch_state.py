@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
@@ -12,6 +15,7 @@ from airflow_provider_learning360.api.changes import (
     FieldChange,
     StoredWatermark,
     Watermark,
+    add_unknown,
     find_change,
 )
 
@@ -25,10 +29,12 @@ PollKind = Literal["auto", "single", "list"]
 
 
 class StoredSessionState(StoredWatermark):
-    """What is stored of one session: its watermark, whether it is gone, and how often it was found missing."""
+    """What is stored of one session: its watermark, and what `SessionState` keeps beside it."""
 
     gone: bool
     times_gone: int
+    times_untimed: NotRequired[int]  # absent where it is 0; earlier versions wrote none
+    salt: NotRequired[str]
 
 
 class ChangeEntry(TypedDict):
@@ -38,6 +44,9 @@ class ChangeEntry(TypedDict):
     `kind` is `modified` or `missing`. A modified session has `modifiedAt`, with `from` and `to`, and `changes`: the
     watched fields that differ, each with `from` and `to`, or empty where the values name people or are long. A missing
     session has `times`: how often it was found missing.
+
+    A change that did not move `modifiedAt` has `times`: the number of such changes of the session. Its `state` differs
+    if the watched fields do, so that a repeated event is told from one that covers a further change.
     """
 
     _id: str
@@ -45,6 +54,7 @@ class ChangeEntry(TypedDict):
     modifiedAt: NotRequired[FieldChange]
     changes: NotRequired[dict[str, FieldChange]]
     times: NotRequired[int]
+    state: NotRequired[str]
 
 
 class EventPayload(TypedDict):
@@ -53,7 +63,7 @@ class EventPayload(TypedDict):
     sessions: list[ChangeEntry]
 
 
-# Most sessions in one event, which is one row of Airflow's database. The next poll reports the others.
+# Most changes in one event, which is one row of Airflow's database. Further events report the others.
 MAX_CHANGES_PER_EVENT = 500
 # Number of shards for the watermarks of an asset. 10,000 sessions would be too large for one stored value. A change
 # writes one small shard.
@@ -80,11 +90,15 @@ class SessionState:
     :param watermark: The session when it was last reported, or first observed.
     :param gone: Whether it was missing at the last poll; default False.
     :param times_gone: How often it has disappeared; default 0.
+    :param times_untimed: How often it has changed without a later `modifiedAt`; default 0.
+    :param salt: Random text in the `state` of such changes, so that nobody can guess values from it; default none yet.
     """
 
     watermark: Watermark
     gone: bool = False
     times_gone: int = 0
+    times_untimed: int = 0
+    salt: str = ""
 
     def to_dict(self) -> StoredSessionState:
         """
@@ -92,7 +106,20 @@ class SessionState:
 
         :returns: What `from_dict` reads.
         """
-        return {**self.watermark.to_dict(), "gone": self.gone, "times_gone": self.times_gone}
+        mark = self.watermark.to_dict()
+        stored = StoredSessionState(
+            session_id=mark["session_id"],
+            modified_at=mark["modified_at"],
+            watched=mark["watched"],
+            watch=mark["watch"],
+            gone=self.gone,
+            times_gone=self.times_gone,
+        )
+        if self.times_untimed:
+            stored["times_untimed"] = self.times_untimed
+        if self.salt:
+            stored["salt"] = self.salt
+        return stored
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SessionState:
@@ -104,7 +131,13 @@ class SessionState:
         :raises ValueError: The data is not such a state.
         """
         try:
-            return cls(Watermark.from_dict(data), bool(data["gone"]), int(data["times_gone"]))
+            return cls(
+                Watermark.from_dict(data),
+                bool(data["gone"]),
+                int(data["times_gone"]),
+                int(data.get("times_untimed", 0)),
+                str(data.get("salt", "")),
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"the stored state is not readable: {error}") from None
 
@@ -159,7 +192,7 @@ class WatchState:
         self.observed: dict[str, SessionState] = {}
         self.acknowledged: dict[str, dict[str, SessionState]] = {}  # by shard: shards are written one at a time
         self.dirty_shards: set[str] = set()
-        self.batch = ChangeBatch()
+        self._batches: deque[ChangeBatch] = deque()
         self._unacknowledged: dict[str, deque[tuple[ChangeBatch | None, SessionState]]] = {}
         # The `modifiedAt` of the last poll as it was sent: the same text cannot be a change.
         self._last_sent: dict[str, Any] = {}
@@ -207,9 +240,8 @@ class WatchState:
         """
         known = self.observed.get(session.id)
         if known is None:
-            self._queue_without_event(SessionState(Watermark.of(session, self.watch)))
-        elif len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
-            return False  # the next poll finds it again
+            salt = _new_salt() if self._has_untimed(session) else ""
+            self._queue_without_event(SessionState(Watermark.of(session, self.watch), salt=salt))
         else:
             self._compare(session, known)
         self._last_sent[session.id] = sent
@@ -227,7 +259,7 @@ class WatchState:
             is_new = session_id not in self._never_observed
             self._never_observed.add(session_id)
             return is_new
-        if known.gone or len(self.batch.sessions) >= MAX_CHANGES_PER_EVENT:
+        if known.gone:
             return False
         gone = replace(known, gone=True, times_gone=known.times_gone + 1)
         if self.on_missing == "event":
@@ -239,12 +271,11 @@ class WatchState:
 
     def take_pending(self) -> ChangeBatch | None:
         """
-        Take the changes since the last call.
+        Take the changes that were not taken yet, at most as many as an event may have.
 
-        :returns: The changes, or None if there are none.
+        :returns: The changes, or None if there are no more.
         """
-        found, self.batch = self.batch, ChangeBatch()
-        return found if found.sessions else None
+        return self._batches.popleft() if self._batches else None
 
     def acknowledge(self, found: ChangeBatch) -> None:
         """
@@ -266,26 +297,43 @@ class WatchState:
         return {session_id: known.to_dict() for session_id, known in self.acknowledged.get(name, {}).items()}
 
     def _compare(self, session: ProgramSession, known: SessionState) -> None:
+        if self._has_untimed(session) and not known.salt:
+            # Stored without an event: the events that have it come later.
+            known = replace(known, salt=_new_salt())
+            self._queue_without_event(known)
         mark = known.watermark
         if mark.watch != self.watch:
             # This watermark was stored when other fields were watched. If the session was modified since, the newly
             # watched fields count as changed. So no change is lost.
-            mark = replace(mark, watch=self.watch)
-            fresh = Watermark.of(session, self.watch)
-            if fresh.modified_at == mark.modified_at:
-                mark = fresh
-                self._queue_without_event(replace(known, watermark=mark))
+            mark = _watch_also(mark, Watermark.of(session, self.watch))
+            if mark.modified_at == session.modified_at:
+                known = replace(known, watermark=mark)
+                self._queue_without_event(known)
+        if (extended := add_unknown(mark, session)) is not mark:
+            mark, known = extended, replace(known, watermark=extended)
+            self._queue_without_event(known)
         change = find_change(session, mark)
         if change is not None:
-            self._report(
-                build_change_entry(change), replace(known, watermark=Watermark.of(session, self.watch), gone=False)
-            )
+            self._report_change(change, session, known)
         elif known.gone:
             self._queue_without_event(replace(known, watermark=mark, gone=False))
 
+    def _report_change(self, change: Change, session: ProgramSession, known: SessionState) -> None:
+        entry, after = build_change_entry(change), Watermark.of(session, self.watch)
+        times = known.times_untimed
+        if change.is_untimed:
+            times += 1
+            entry["times"], entry["state"] = times, _state_of(after, known.salt)
+        self._report(entry, replace(known, watermark=after, gone=False, times_untimed=times))
+
+    def _has_untimed(self, session: ProgramSession) -> bool:
+        return not session.coverage.untimed.isdisjoint(self.watch)
+
     def _report(self, entry: ChangeEntry, known: SessionState) -> None:
-        self.batch.sessions.append(entry)
-        self._queue(known, self.batch)
+        if not self._batches or len(self._batches[-1].sessions) >= MAX_CHANGES_PER_EVENT:
+            self._batches.append(ChangeBatch())
+        self._batches[-1].sessions.append(entry)
+        self._queue(known, self._batches[-1])
 
     def _queue_without_event(self, known: SessionState) -> None:
         """Queue a state that belongs to no event."""
@@ -315,6 +363,24 @@ class WatchState:
 
     def _shard_of(self, session_id: str) -> dict[str, SessionState]:
         return self.acknowledged.setdefault(shard_of(session_id), {})
+
+
+def _watch_also(mark: Watermark, present: Watermark) -> Watermark:
+    """Return a watermark that has the present watched fields, with the earlier values of those watched before."""
+    if present.modified_at != mark.modified_at:
+        return replace(mark, watch=present.watch)
+    values = {name: value for name, value in present.watched.items() if name not in mark.watch}
+    values |= {name: value for name, value in mark.watched.items() if name in present.watch}
+    return replace(present, watched=values)
+
+
+def _new_salt() -> str:
+    return secrets.token_hex(8)
+
+
+def _state_of(watermark: Watermark, salt: str) -> str:
+    text = salt + json.dumps(watermark.watched, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def build_change_entry(change: Change) -> ChangeEntry:

@@ -262,6 +262,8 @@ def unique(entries: Iterable[ChangeEntry]) -> list[ChangeEntry]:
 def _is_change(entry: Any) -> TypeGuard[ChangeEntry]:
     try:
         require_session_id(entry["_id"])
+        if not isinstance(entry.get("times", 1), int):
+            return False
         return entry["kind"] == "missing" or (entry["kind"] == "modified" and "to" in entry["modifiedAt"])
     except (KeyError, TypeError, InvalidIdError):
         return False
@@ -291,8 +293,17 @@ def _first_time(events: list[Any]) -> datetime | None:
 
 
 def _change_key(entry: ChangeEntry) -> str:
-    """Return what distinguishes the changes of a session: its new `modifiedAt`, or how often it disappeared."""
-    return str(entry["modifiedAt"]["to"]) if entry["kind"] == "modified" else f"missing {entry.get('times', 1)}"
+    """
+    Return what distinguishes the changes of a session: its new `modifiedAt`, or how often it disappeared.
+
+    Several changes may have the same `modifiedAt`. They are counted, and have the state that they led to.
+    """
+    times = entry.get("times")
+    if entry["kind"] == "missing":
+        return f"missing {1 if times is None else times}"
+    modified = str(entry["modifiedAt"]["to"])
+    # As many digits as sort like the numbers.
+    return modified if times is None else f"{modified} {times:09d} {entry.get('state', '')}"
 
 
 def _modified_name(session_id: str) -> str:
@@ -302,8 +313,14 @@ def _modified_name(session_id: str) -> str:
 
 def _later(known: str | None, key: str) -> str:
     """Return the later of two changes of a session. An event that arrives late must not replace a newer one."""
-    both_times = known is not None and not known.startswith("missing") and not key.startswith("missing")
-    return max(known or "", key) if both_times else key
+    if known is None or known.startswith("missing") or key.startswith("missing"):
+        return key
+    return known if _order_of(key) < _order_of(known) else key
+
+
+def _order_of(key: str) -> list[str]:
+    """Return time and number of a modification."""
+    return key.split(" ")[:2]
 
 
 def _last_keys_by_shard(entries: Iterable[ChangeEntry]) -> dict[str, dict[str, str]]:

@@ -376,6 +376,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         hook.time_limit = self._time_left()
         hook.retry_log_level = logging.DEBUG
         try:
+            hook.platform.forget()
             return wait.poll(hook, find_session_id(self.session_id))
         except LearningError as error:
             return error

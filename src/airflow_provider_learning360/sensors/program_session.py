@@ -109,6 +109,9 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
             watermark = memory.watermark(session_id, watch)
         else:
             watermark = watermark_since(self.since, session_id, watch)
+            known = memory.watermark(session_id, watch)
+            if known is not None and known.extends(watermark):
+                watermark = known
         return ModificationWait(watermark, watch=watch, **self.wait_options(memory))
 
     def build_trigger(self, wait: Any, **polling_arguments: Any) -> ProgramSessionModifiedTrigger:
@@ -140,13 +143,13 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
 
     def on_poll(self, polled: ProgramSession, wait: Any, memory: TaskMemory) -> None:
         """
-        Remember the watermark that the first poll set.
+        Remember the watermark that the first poll set, or added values to.
 
         :param polled: The session as it is now.
         :param wait: The wait after the poll.
         :param memory: Where to remember it.
         """
-        if self._starts_at_first_poll() and memory.watermark(polled.id, wait.watch) is None:
+        if wait.has_new_watermark:
             memory.keep_watermark(wait.watermark)
 
     def on_found(self, context: Context, session: ProgramSession, found: Change, memory: TaskMemory) -> None:

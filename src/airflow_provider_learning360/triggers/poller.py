@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -22,6 +23,7 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.triggers.backlog import Backlog
 from airflow_provider_learning360.triggers.outage import Outage
 from airflow_provider_learning360.triggers.subscriptions import PollResult, Subscriptions
 from airflow_provider_learning360.triggers.time_slice import TimeSlice
@@ -30,15 +32,18 @@ from airflow_provider_learning360.triggers.unreadable import UnreadableSessions
 from airflow_provider_learning360.triggers.watch_index import WatchIndex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import SessionPoll
     from airflow_provider_learning360.api.watch_state import PollKind
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
+    # Reads a session; None if there is none. Beside it, its `modifiedAt` as the list had it.
+    ReadOne = Callable[[str], Awaitable[tuple[ProgramSession, Any] | None]]
+
 log = logging.getLogger(__name__)
 
-# Up to this many sessions are read one by one; for more, the list of all is one request.
-SINGLE_POLL_LIMIT = 10
 # Seconds without a new watcher before a poll: after a start of the triggerer, its watchers come one by one.
 JOIN_DEBOUNCE = 1.0
 # Seconds. A new watcher is polled early, but not sooner after the last poll than this.
@@ -71,6 +76,7 @@ class Poller:
     poll_interval: float
     poll_kind: PollKind = "auto"
     _poll_count: int = field(default=0, init=False)
+    _result_count: int = field(default=0, init=False)
     _read_count: int = field(default=0, init=False)
     _list_lacks_dates: bool = field(default=False, init=False)  # no entry of the list has `modifiedAt`
     _has_logged_missing_dates: bool = field(default=False, init=False)
@@ -85,12 +91,15 @@ class Poller:
     _failed: set[str] = field(default_factory=set, init=False)
     _failed_before: set[str] = field(default_factory=set, init=False)
     _opened_at: float = field(default=0.0, init=False)
+    # A new hook gets a new one, which lists everything first.
+    _session_poll: SessionPoll | None = field(default=None, init=False)
+    _backlog: Backlog = field(default_factory=Backlog, init=False)
 
     def __post_init__(self) -> None:
         self._outage = Outage(log, self.learning_conn_id)
 
     async def poll(self) -> AsyncIterator[PollResult]:
-        """Yield the result of each poll that found changes; at most one batch for each subscription."""
+        """Yield the results of each poll that found changes: one, or more if they are too many for one event."""
         hook: LearningAsyncHook | None = None
         try:
             await self._wait_for_watchers()
@@ -103,9 +112,8 @@ class Poller:
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
                     await hook.close()
-                    hook = None
-                result = self._take_result()
-                if result is not None:
+                    hook = self._session_poll = None
+                while (result := self._take_result()) is not None:
                     yield result
                 for subscription in self.subscriptions:
                     await subscription.save()
@@ -171,33 +179,80 @@ class Poller:
         return error
 
     async def _poll_all(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
-        is_list_cheaper = index.has_everything or (len(index.ids) > SINGLE_POLL_LIMIT and not self._list_lacks_dates)
+        platform = await hook.get_platform()
+        is_many = len(index.ids) > platform.single_poll_limit
+        is_list_cheaper = index.has_everything or (is_many and not self._list_lacks_dates)
         if self.poll_kind == "list" or (self.poll_kind == "auto" and is_list_cheaper):
-            return await self._poll_list(hook, index)
-        return await self._poll_each(hook, index, index.ids)
+            self._session_poll = self._session_poll or platform.new_poll()
+            return await self._poll_list(hook, index, self._session_poll)
+        self._backlog.clear()
+        platform.forget()
+        return await self._poll_each(index, index.ids, self._single_reads(hook, index))
 
-    async def _poll_list(self, hook: LearningAsyncHook, index: WatchIndex) -> LearningError | None:
-        undated, not_listed = await self._read_list(hook, index)
-        error: LearningError | None = None
-        # Only a complete list in which every entry has an ID shows which sessions are missing.
-        if self._unreadable.unidentified:
-            error = await self._poll_each(hook, index, {one for one in not_listed if index.is_there(one)})
+    async def _poll_list(self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll) -> LearningError | None:
+        outdated = await hook.run_plan(poll.find_outdated(await index.find_lacking(poll.listed_keys)))
+        full = self._backlog.begin(index, outdated)
+        undated, not_listed, incomplete = await self._read_list(hook, index, poll, full=full)
+        self._backlog.note_listed(index)
+        self._has_read_list = poll.is_full
+        if poll.is_exact:
+            error = await self._find_missing(hook, index, not_listed)
         else:
-            self._has_read_list = True
-            for session_id in not_listed:
-                index.observe_missing(session_id)
+            error = await self._read_backlog(hook, index, poll, not_listed, incomplete)
         if undated:
             # If no session has a date, the platform never sends dates. Then the list is not read again.
             self._list_lacks_dates = not self._read_count
             error = await self._poll_undated(hook, index, undated) or error
         return error
 
-    async def _read_list(self, hook: LearningAsyncHook, index: WatchIndex) -> tuple[set[str], set[str]]:
-        """Read the list; return the IDs of watched sessions without `modifiedAt`, and of those that it lacks."""
+    async def _find_missing(
+        self, hook: LearningAsyncHook, index: WatchIndex, not_listed: set[str]
+    ) -> LearningError | None:
+        """Report the sessions that an exact list lacks."""
+        self._backlog.clear()
+        # Only a complete list in which every entry has an ID shows which sessions are missing.
+        if self._unreadable.unidentified:
+            self._has_read_list = False
+            there = {one for one in not_listed if index.is_there(one)}
+            return await self._poll_each(index, there, self._single_reads(hook, index))
+        for session_id in not_listed:
+            index.observe_missing(session_id)
+        return None
+
+    async def _read_backlog(
+        self,
+        hook: LearningAsyncHook,
+        index: WatchIndex,
+        poll: SessionPoll,
+        not_listed: set[str],
+        incomplete: dict[str, str],
+    ) -> LearningError | None:
+        """Read what the list does not show: fields that it lacks, and sessions that it may only have missed."""
+        if poll.is_full:
+            self._backlog.note_doubtful(one for one in not_listed if index.is_there(one))
+        self._read_count += 1  # the list: an error of single sessions is no outage
+        read_singly, complete = self._single_reads(hook, index), self._completions(hook, index, incomplete)
+        error = await self._poll_each(index, set(incomplete), complete)
+        if error is not None:
+            return error
+        ids = self._backlog.take(self._poll_order)
+        self._backlog.note_doubtful(ids & self._failed)
+        return await self._poll_each(index, ids - self._failed, read_singly)
+
+    async def _read_list(
+        self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, *, full: bool
+    ) -> tuple[set[str], set[str], dict[str, str]]:
+        """
+        Read the list.
+
+        Returns the IDs of watched sessions without `modifiedAt` and of those that it lacks, and the items that lack
+        watched fields.
+        """
         undated: set[str] = set()
+        incomplete: dict[str, str] = {}
         not_listed = set(index.ids)
         time_slice = TimeSlice()
-        async with aclosing(hook.stream_program_sessions()) as items:
+        async with aclosing(hook.stream_plan(poll.stream(full=full))) as items:
             async for item in items:
                 await time_slice.give_way()
                 sent_id: Any = item.get("_id")
@@ -210,11 +265,25 @@ class Poller:
                     continue
                 if item.get("modifiedAt") is None:
                     undated.add(session_id)
-                elif problem := index.observe(session_id, item):
-                    self._unreadable.add(session_id, problem)
-                else:
-                    self._read_count += 1
-        return undated, not_listed
+                elif self._observe_item(index, session_id, item, poll):
+                    # As text: the garbage collector would hold up the event loop for thousands of objects.
+                    incomplete[session_id] = json.dumps(item)
+        return undated, not_listed, incomplete
+
+    def _observe_item(self, index: WatchIndex, session_id: str, item: dict[str, Any], poll: SessionPoll) -> bool:
+        """Compare an item of the list, if that may find news; return whether it lacks fields for that."""
+        problem: LearningError | None = None
+        if self._backlog.is_outdated(session_id) or index.may_have_changed(session_id, item["modifiedAt"]):
+            if index.lacks(session_id, poll.listed_keys):
+                return True
+            problem = index.observe(session_id, item)
+        if problem is None:
+            self._read_count += 1
+            self._backlog.note_read(session_id)
+        else:
+            self._unreadable.add(session_id, problem)
+            self._backlog.note_doubtful([session_id])
+        return False
 
     async def _poll_undated(
         self, hook: LearningAsyncHook, index: WatchIndex, undated: set[str]
@@ -231,15 +300,16 @@ class Poller:
                 len(undated),
             )
         self._has_logged_missing_dates = True
-        return await self._poll_each(hook, index, undated)
+        return await self._poll_each(index, undated, self._single_reads(hook, index))
 
-    async def _poll_each(self, hook: LearningAsyncHook, index: WatchIndex, ids: set[str]) -> LearningError | None:
+    async def _poll_each(self, index: WatchIndex, ids: set[str], read: ReadOne) -> LearningError | None:
         """Read each session: the one read longest ago first; those that failed at the last poll come last."""
         first_error: LearningError | None = None
         errors_in_a_row = 0
-        for session_id in sorted(ids, key=self._poll_order):
+        in_order = sorted(ids, key=self._poll_order)
+        for place, session_id in enumerate(in_order, 1):
             self._last_poll_of[session_id] = self._poll_count
-            error = await self._poll_one(hook, index, session_id)
+            error = await self._poll_one(index, session_id, read)
             if error is None:
                 errors_in_a_row = 0
                 self._read_count += 1
@@ -248,9 +318,12 @@ class Poller:
             first_error = first_error or error
             self._failed.add(session_id)
             if _affects_all_sessions(error):
+                self._backlog.note_unread(in_order[place - 1 :])
                 return error
             self._unreadable.add(session_id, error)
+            self._backlog.note_doubtful([session_id])
             if errors_in_a_row >= MAX_ERRORS_IN_A_ROW:
+                self._backlog.note_unread(in_order[place:])
                 break
         # If some sessions can be read, the errors affect only the others.
         return None if self._read_count and (first_error is None or first_error.retry_after is None) else first_error
@@ -258,24 +331,46 @@ class Poller:
     def _poll_order(self, session_id: str) -> tuple[bool, int, str]:
         return session_id in self._failed_before, self._last_poll_of.get(session_id, 0), session_id
 
-    async def _poll_one(self, hook: LearningAsyncHook, index: WatchIndex, session_id: str) -> LearningError | None:
+    async def _poll_one(self, index: WatchIndex, session_id: str, read: ReadOne) -> LearningError | None:
         """Read a session; return the error, if it could not be read."""
         try:
-            session = await hook.get_program_session(session_id)
-        except NotFoundError:
-            index.observe_missing(session_id)
-            return None
+            found = await read(session_id)
         except LearningError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bad session must not end the poll of all others
             return UnexpectedError(error)
+        self._backlog.note_read(session_id)
+        if found is None:
+            index.observe_missing(session_id)
+            return None
+        session, sent = found
         if session.id.lower() != session_id:
             return ContractError(
                 f"360Learning sent another session in place of program session {session_id}. "
                 "The API may have changed: please report it."
             )
         self._read_at[session_id] = datetime.now(tz=UTC)
-        return index.observe_session(session_id, session)
+        return index.observe_session(session_id, session, sent)
+
+    def _single_reads(self, hook: LearningAsyncHook, index: WatchIndex) -> ReadOne:
+        async def read(session_id: str) -> tuple[ProgramSession, Any] | None:
+            try:
+                return await hook.get_program_session(session_id, index.keys_of(session_id)), None
+            except NotFoundError:
+                return None
+
+        return read
+
+    def _completions(self, hook: LearningAsyncHook, index: WatchIndex, items: dict[str, str]) -> ReadOne:
+        from airflow_provider_learning360.api.list_entries import parse_entry
+
+        async def complete(session_id: str) -> tuple[ProgramSession, Any] | None:
+            # Taken out: what was read is not needed any more.
+            item = json.loads(items.pop(session_id))
+            session = parse_entry({**item, "_id": session_id})
+            return await hook.complete_program_session(session, index.keys_of(session_id)), item["modifiedAt"]
+
+        return complete
 
     def _last_read(self, session_id: str) -> datetime | None:
         """Return when a session was last read; None if that is not known."""
@@ -298,7 +393,8 @@ class Poller:
 
     def _take_result(self) -> PollResult | None:
         found = {one: batch for one in self.subscriptions if (batch := one.watch.take_pending()) is not None}
-        return PollResult(self._poll_count, found) if found else None
+        self._result_count += 1
+        return PollResult(self._result_count, found) if found else None
 
     async def _wait_for_watchers(self) -> None:
         """Wait until there is a watcher, and none has joined for a moment."""
@@ -321,5 +417,6 @@ class Poller:
 
 def _affects_all_sessions(error: LearningError) -> bool:
     """Whether other sessions would meet the same error; otherwise it may affect only this one."""
-    affects_one_session = isinstance(error, ContractError | ForbiddenError) or error.status in range(500, 600)
+    is_about_one = isinstance(error, ContractError | ForbiddenError | NotFoundError)
+    affects_one_session = is_about_one or error.status in range(500, 600)
     return not affects_one_session

@@ -224,6 +224,7 @@ class SessionPollingTrigger(BaseTrigger):
         left = self._time_left()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
+                (await hook.get_platform()).forget()
                 return await wait.poll(hook, self.session_id)
         except LearningError as error:
             return error

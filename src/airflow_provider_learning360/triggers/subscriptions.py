@@ -21,7 +21,7 @@ class Subscription:
 
     :param watch: What it watches.
     :param cursor: Where its watermarks are kept, or None: in memory only.
-    :param delivered: Number of the last poll that its trigger made an event of.
+    :param delivered: Number of the last result that its trigger made an event of.
     """
 
     watch: WatchState
@@ -93,10 +93,10 @@ class Subscriptions:
 @dataclass(frozen=True)
 class PollResult:
     """
-    One poll that found something.
+    What one poll found; one of several results, if that is more than an event may have.
 
-    :param number: Its number, from 1.
-    :param found: What it found for each watcher.
+    :param number: Its number, from 1, over all polls.
+    :param found: What it has for each watcher.
     """
 
     number: int

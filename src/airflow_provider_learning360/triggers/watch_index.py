@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.api.watch_state import WatchState
     from airflow_provider_learning360.triggers.subscriptions import Subscriptions
 
@@ -26,6 +27,9 @@ class WatchIndex:
     def __init__(self) -> None:
         self._by_id: dict[str, list[WatchState]] = {}
         self._of_everything: list[WatchState] = []
+        self._fields_of_everything: frozenset[str] = frozenset()
+        self._fields: frozenset[str] = frozenset()
+        self.watchers: list[WatchState] = []
         self.ids: set[str] = set()
         self._first_read: list[str] = []
         self._gone: list[str] = []
@@ -44,8 +48,11 @@ class WatchIndex:
         return index
 
     def _add(self, watch: WatchState) -> None:
+        self.watchers.append(watch)
+        self._fields |= frozenset(watch.watch)
         if watch.session_ids is None:
             self._of_everything.append(watch)
+            self._fields_of_everything |= frozenset(watch.watch)
             self.ids.update(watch.observed)
             return
         self.ids |= watch.session_ids
@@ -65,6 +72,47 @@ class WatchIndex:
         """
         return self.has_everything or session_id in self._by_id
 
+    def keys_of(self, session_id: str) -> frozenset[str]:
+        """
+        Return the watched fields of a session.
+
+        :param session_id: ID of the session.
+        """
+        return self._fields_of_everything.union(*(watch.watch for watch in self._by_id.get(session_id, ())))
+
+    def lacks(self, session_id: str, listed: Keys) -> bool:
+        """
+        Whether an entry of the list lacks watched fields of a session.
+
+        :param session_id: ID of the session.
+        :param listed: The keys that the entry has; None for all.
+        """
+        return not (listed is None or self._fields <= listed or self.keys_of(session_id) <= listed)
+
+    async def find_lacking(self, listed: Keys) -> dict[str, frozenset[str]]:
+        """
+        Return the watched fields of the sessions whose entries in the list lack some.
+
+        :param listed: The keys that the entries have; None for all.
+        """
+        if listed is None or self._fields <= listed:
+            return {}
+        lacking, time_slice = {}, TimeSlice()
+        for session_id in self.ids:
+            await time_slice.give_way()
+            if self.lacks(session_id, listed):
+                lacking[session_id] = self.keys_of(session_id)
+        return lacking
+
+    def may_have_changed(self, session_id: str, sent: Any) -> bool:
+        """
+        Whether comparing a session may find news.
+
+        :param session_id: ID of the session.
+        :param sent: Its `modifiedAt` as the API sent it.
+        """
+        return any(watch.may_have_changed(session_id, sent) for watch in self._watches_of(session_id))
+
     def is_there(self, session_id: str) -> bool:
         """
         Whether a session existed when it was last polled, or has not been polled yet.
@@ -75,14 +123,12 @@ class WatchIndex:
 
     def observe(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
         """
-        Pass an item of the list on to all who watch the session, unless it cannot be news.
+        Pass an item of the list on to all who watch the session.
 
         :param session_id: ID of the session.
         :param item: The item.
         :returns: What is wrong with the item, or None.
         """
-        if not any(watch.may_have_changed(session_id, item["modifiedAt"]) for watch in self._watches_of(session_id)):
-            return None
         from airflow_provider_learning360.api.list_entries import parse_entry
 
         try:

@@ -72,6 +72,9 @@ class PlatformV1(Platform):
         """Return a poll that lists all sessions each time."""
         return _ListPoll()
 
+    def forget(self) -> None:
+        """Do nothing: nothing is remembered."""
+
     def get_learners(self, session_id: str) -> Plan[list[Learner]]:
         """Plan one call."""
         learners: list[Learner] = yield calls.get_program_session_users(session_id)
@@ -122,7 +125,12 @@ class PlatformV1(Platform):
 
 
 class _ListPoll(SessionPoll):
-    def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
+    def find_outdated(self, watched: Mapping[str, frozenset[str]]) -> Plan[set[str]]:
+        # `modifiedAt` covers all fields.
+        return set()
+        yield
+
+    def stream(self, *, full: bool = False) -> StreamPlan:
         yield calls.stream_program_sessions()
 
 

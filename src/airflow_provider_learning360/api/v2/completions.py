@@ -9,8 +9,8 @@ from airflow_provider_learning360.api.completions import Completion, server_time
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.api.v2.calls import PATH_STATS, build_filter
+from airflow_provider_learning360.api.v2.floor import format_filter_date
 from airflow_provider_learning360.api.v2.links import PagedList
-from airflow_provider_learning360.api.v2.poll import format_filter_date
 from airflow_provider_learning360.api.v2.progress import COMPLETED, find_status
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from airflow_provider_learning360.api.platform import (
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
 from airflow_provider_learning360.api.v2.completions import read_pages
+from airflow_provider_learning360.api.v2.floor import format_filter_date
 from airflow_provider_learning360.api.v2.links import PagedList
-from airflow_provider_learning360.api.v2.poll import ModifiedPoll, format_filter_date, stream_pages
+from airflow_provider_learning360.api.v2.poll import ModifiedPoll, stream_pages
 from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
 from airflow_provider_learning360.api.v2.users import UserDirectory, find_login, find_mail
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds for which a path is not read again: a run reads it once, and a sensor sees its changes a minute later.
-PATH_AGE = 60.0
-MAX_PATHS = 1000
+# Seconds for which a path is not read again: once in a run. Each poll begins with `forget`.
+PATH_AGE = 600.0
+MAX_PATHS = 5000
 NAMES_AGE = 600.0  # seconds for which the names of custom fields are remembered
 # Codes of a session whose learners are not chosen by an audience.
 _NO_AUDIENCE = frozenset({"sessionIsNotAudienceBuilder", "unsupportedAudienceFilter"})
@@ -211,7 +212,11 @@ class PlatformV2(Platform):
 
     def new_poll(self) -> SessionPoll:
         """Return a poll of what was modified."""
-        return ModifiedPoll(self._host, self._full_interval)
+        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._paths, self._path_of)
+
+    def forget(self) -> None:
+        """Forget the paths, so that the next document has their present state."""
+        self._paths.clear()
 
     def get_learners(self, session_id: str) -> Plan[list[Learner]]:
         """Plan to read the published enrolments of a session, and who they are."""

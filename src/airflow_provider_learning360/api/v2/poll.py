@@ -1,58 +1,50 @@
-"""Which sessions were modified since the last poll: one request, if nothing was."""
+"""Which sessions were modified since the last poll: one request, if nothing was; one more for keys of their paths."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.list_entries import StreamedObjects
 from airflow_provider_learning360.api.platform import SessionPoll
-from airflow_provider_learning360.api.v2.calls import SESSIONS, build_filter
-from airflow_provider_learning360.api.v2.documents import build_session
+from airflow_provider_learning360.api.session_ids import is_session_id
+from airflow_provider_learning360.api.v2.calls import PATHS, SESSIONS, build_filter, build_parser, is_id
+from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS, build_session
+from airflow_provider_learning360.api.v2.floor import Floor
 from airflow_provider_learning360.api.v2.links import PagedList
 from airflow_provider_learning360.api.v2.scopes import needing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_learning360.api.messages import Response
-    from airflow_provider_learning360.api.platform import StreamPlan
+    from airflow_provider_learning360.api.platform import Plan, StreamPlan
+    from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
 
-# How much later than its `modifiedAt` a modification may become visible: commits take time, and servers have clocks of
-# their own. What comes even later is found by the next complete list.
-COMMIT_LAG = timedelta(seconds=10)
 _LIST = "a list of path sessions"
+# No list shows the sessions in which these changed.
+READ_EACH_KEYS = frozenset({"author", "groups", "customFields", "users"})
+# Paths of up to this many sessions are read one by one; for more, the list of all paths takes fewer requests.
+FEW_SESSIONS = 20
 
 
-def format_filter_date(moment: datetime) -> str:
-    """
-    Write a date for a filter: API v2 takes whole seconds only.
-
-    :param moment: The date, with its zone.
-    :returns: The date, rounded down.
-    """
-    try:
-        utc = moment.astimezone(UTC)
-    except OverflowError:  # the first and the last day that there are, in another zone
-        utc = datetime.min if moment.year == 1 else datetime.max
-    # Not `strftime`, which writes the year 1 as `1`.
-    return f"{utc.replace(microsecond=0, tzinfo=None).isoformat()}.000Z"
-
-
-def stream_pages(query: tuple[tuple[str, str], ...], host: str) -> StreamPlan:
+def stream_pages(
+    query: tuple[tuple[str, str], ...],
+    host: str,
+    convert: Callable[[dict[str, Any]], dict[str, Any]] = build_session,
+) -> StreamPlan:
     """
     Plan to read the pages of the list of sessions, with the keys of API v1.
 
     :param query: The filters.
     :param host: Base URL of the connection.
+    :param convert: Makes a document of an entry; default with the keys of API v1.
     :returns: The plan of the pages.
     """
     pages = PagedList(SESSIONS, query, host=host)
 
     def parse(response: Response) -> StreamedObjects:
         # A later page without any readable entry is a page of a list nevertheless.
-        return StreamedObjects(_LIST, response, build_session, may_be_unreadable=pages.page_count > 0)
+        return StreamedObjects(_LIST, response, convert, may_be_unreadable=pages.page_count > 0)
 
     while (request := pages.request) is not None:
         yield pages.read_page(request, parse, "entries")
@@ -60,47 +52,104 @@ def stream_pages(query: tuple[tuple[str, str], ...], host: str) -> StreamPlan:
 
 class ModifiedPoll(SessionPoll):
     """
-    Polls for modified sessions, and for all of them from time to time.
+    Polls for modified sessions and paths, and for all of them from time to time.
 
     :param host: Base URL of the connection.
     :param full_interval: Seconds between complete lists.
+    :param monotonic: Monotonic clock, in seconds.
+    :param paths: The paths that are remembered; this poll keeps them up to date.
+    :param path_of: The path of each session, as far as known; this poll adds to it.
     """
 
-    def __init__(self, host: str, full_interval: float) -> None:
+    listed_keys = SESSION_KEYS
+    # A session that is edited or deleted meanwhile may move others from page to page.
+    is_exact = False
+
+    def __init__(
+        self,
+        host: str,
+        full_interval: float,
+        monotonic: Callable[[], float],
+        paths: RecentlyRead[dict[str, Any]],
+        path_of: dict[str, str],
+    ) -> None:
         self._host = host
         self._full_interval = full_interval
-        self._floor: datetime | None = None
-        self._last_full: float | None = None
+        self._monotonic = monotonic
+        self._paths = paths
+        self._path_of = path_of
+        self._session_floor, self._path_floor = Floor(monotonic), Floor(monotonic)
+        self._last_full = self._last_paths = float("-inf")
+        self._follows_paths = False
+        # The `modifiedAt` of the paths in the last list: the next one may repeat them.
+        self._last_modified: dict[str, Any] = {}
 
-    def stream(self, watched: Mapping[str, frozenset[str]] | None, *, now: float) -> StreamPlan:
+    def find_outdated(self, watched: Mapping[str, frozenset[str]]) -> Plan[set[str]]:
+        """Plan to find the sessions whose path was modified, and those with keys that have no such list."""
+        outdated = {one for one, keys in watched.items() if keys & READ_EACH_KEYS}
+        on_path = {one for one, keys in watched.items() if keys & PATH_KEYS}
+        self._follows_paths = bool(on_path)
+        if not on_path:
+            self._path_floor.moment = None
+            return outdated
+        if self._path_floor.moment is None or self._is_due(self._last_paths):
+            yield from self._read_all_paths(len(on_path))
+            return outdated | on_path
+        modified = yield from self._read_paths()
+        return outdated | {one for one in on_path if self._path_of.get(one) in modified}
+
+    def _read_all_paths(self, session_count: int) -> Plan[None]:
+        """Plan to begin anew. Paths of a few sessions are read later, one by one."""
+        self._paths.clear()
+        now = self._monotonic()
+        self._path_floor.moment = self._session_floor.moment if session_count <= FEW_SESSIONS else None
+        if session_count > FEW_SESSIONS:
+            yield from self._read_paths()
+        self._last_paths = now
+
+    def _read_paths(self) -> Plan[set[str]]:
+        """Plan to read the paths that were modified since the floor; return the IDs of those that are news."""
+        return (yield from needing("paths:read", self._read_path_pages()))
+
+    def _read_path_pages(self) -> Plan[set[str]]:
+        found: dict[str, Any] = {}
+        pages = PagedList(PATHS, build_filter(modifiedAt={"gte": self._path_floor.query()}), host=self._host)
+        read = build_parser("a list of paths", pages, _pick_path)
+
+        def parse(response: Response) -> list[dict[str, Any]]:
+            self._path_floor.note(response.headers)
+            return read(response)
+
+        self._path_floor.begin()
+        while (request := pages.request) is not None:
+            for path in (yield pages.read_page(request, parse)):
+                self._paths.keep(path["_id"], path)
+                found[path["_id"]] = path.get("modifiedAt")
+        self._path_floor.end()
+        before, self._last_modified = self._last_modified, found
+        return {one for one, moment in found.items() if moment is None or before.get(one) != moment}
+
+    def stream(self, *, full: bool = False) -> StreamPlan:
         """Plan one poll: what was modified since the floor, or everything."""
-        return needing("paths:read", self._poll(now))
-
-    def _poll(self, now: float) -> StreamPlan:
-        self.is_full = self._last_full is None or self._floor is None or now - self._last_full >= self._full_interval
-        floor = None if self.is_full or self._floor is None else format_filter_date(self._floor)
-        query = build_filter(modifiedAt={"gte": floor})
-        started: datetime | None = None
-        pages = stream_pages(query, self._host)
-        page: StreamedObjects | None = None
-        while True:
-            try:
-                call = next(pages) if page is None else pages.send(page)
-            except StopIteration:
-                break
-            page = yield call
-            # The time of the first page: what is modified while the others are read belongs to the next poll.
-            started = started or _date_of(page)
+        self.is_full = full or self._session_floor.moment is None or self._is_due(self._last_full)
+        now, floor = self._monotonic(), None if self.is_full else self._session_floor.query()
+        pages = stream_pages(build_filter(modifiedAt={"gte": floor}), self._host, self._convert)
+        yield from needing("paths:read", self._session_floor.follow(pages))
+        if self._follows_paths and self._path_floor.moment is None:
+            # No path was read before this poll that is still remembered.
+            self._path_floor.moment = self._session_floor.moment
         if self.is_full:
             self._last_full = now
-        if started is not None:
-            self._floor = started - COMMIT_LAG
+
+    def _is_due(self, last: float) -> bool:
+        return self._monotonic() - last >= self._full_interval
+
+    def _convert(self, item: dict[str, Any]) -> dict[str, Any]:
+        session_id, path_id = item.get("_id"), item.get("pathId")
+        if isinstance(session_id, str) and is_session_id(session_id) and is_id(path_id):
+            self._path_of[session_id.lower()] = path_id
+        return build_session(item)
 
 
-def _date_of(page: StreamedObjects) -> datetime | None:
-    """Return when a page was sent, by the clock of the server."""
-    try:
-        moment = parsedate_to_datetime(page.response.headers.get("date", ""))
-        return moment.astimezone(UTC) if moment.tzinfo is not None else None
-    except (ValueError, OverflowError, TypeError):
-        return None
+def _pick_path(item: dict[str, Any]) -> dict[str, Any] | None:
+    return item if is_id(item.get("_id")) else None

@@ -45,3 +45,7 @@ class RecentlyRead(Generic[T]):
         self._values[key] = (self._monotonic(), value)
         if len(self._values) > self._max_count:
             del self._values[next(iter(self._values))]
+
+    def clear(self) -> None:
+        """Forget all values."""
+        self._values.clear()
