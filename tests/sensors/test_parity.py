@@ -195,7 +195,7 @@ TIMELINES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], Any]] = {
         ("success", ["modifiedAt", "users"]),
     ),
     "a field of the path": (
-        [edit(2, lang="it")],
+        [edit(9, lang="it")],
         {"since": "DOCUMENT", "watch": ["lang", "name"]},
         ("success", ["modifiedAt", "lang"]),
     ),

@@ -115,6 +115,7 @@ def test_many_changes_of_one_poll_are_several_events(
         connect(monkeypatch, simulator, "v2", requests_per_second=1000)
         ids = simulator.session_ids
         asset = watched_program_sessions("all", None, **QUICK)
+        polled_once = watched_program_sessions("all", None, poll_interval=300)
 
         async def scenario() -> None:
             async with triggerer(asset) as one:
@@ -122,7 +123,7 @@ def test_many_changes_of_one_poll_are_several_events(
             for session_id in ids:
                 simulator.edit(session_id, name="Moved")
             simulator.forget()
-            async with triggerer(asset) as one:
+            async with triggerer(polled_once) as one:
                 await one.until(lambda: len(entries(one)) == 600)
                 assert [len(payload["sessions"]) for _, payload in one.events] == [500, 100]
                 moved = {one: simulator.session(one)["modifiedAt"] for one in ids}
