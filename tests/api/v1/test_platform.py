@@ -77,7 +77,7 @@ def test_lists_learners_and_statistics_are_one_call(platform: PlatformV1) -> Non
     assert run(platform.get_statistics(SESSION_ID))[0].registered == 4
     assert [step.request.path for step in platform.stream_sessions()] == [LIST]
     poll = platform.new_poll()
-    assert [step.request.path for step in poll.stream(None, now=0.0)] == [LIST]
+    assert [step.request.path for step in poll.stream()] == [LIST]
     assert poll.is_full
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,30 +14,38 @@ from airflow_provider_learning360.api.messages import Request, Response
 from airflow_provider_learning360.api.platform import SessionPoll
 from path_platform import SESSION, SESSIONS, PathPlatform
 
-NOON = "Thu, 05 Nov 2026 12:00:00 GMT"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
 FULL_INTERVAL = 3600.0
 
 
 class Polled:
-    """A poll, and the filters of its requests."""
+    """A poll, and the filters of its requests. The server's clock shows noon when that of the platform shows 0."""
 
     def __init__(self) -> None:
         self.platform = PathPlatform()
         self.poll: SessionPoll = self.platform.platform.new_poll()
-        self.date: str | None = NOON
+        self.date: Callable[[], str | None] = self.true_date
         build = self.platform.build_response
 
         def with_date(request: Request) -> Response:
             response = build(request)
-            headers = {**response.headers, **({"date": self.date} if self.date else {})}
+            date = self.date()
+            headers = {**response.headers, **({} if date is None else {"date": date})}
             return Response(request, response.status, headers, response.body)
 
         self.platform.build_response = with_date  # type: ignore[method-assign]
 
+    def true_date(self) -> str:
+        return format_datetime(NOON + timedelta(seconds=self.platform.time), usegmt=True)
+
     def __call__(self, now: float) -> tuple[bool, dict[str, str]]:
         """Poll; return whether everything was listed, and the filters of the first request."""
         self.platform.requests.clear()
-        self.platform.stream(self.poll.stream(None, now=now))
+        self.platform.time = now
+        self.platform.stream(self.poll.stream())
         return self.poll.is_full, dict(self.platform.requests[0].query)
 
 
@@ -49,7 +59,6 @@ def test_first_poll_lists_everything_and_the_next_what_was_modified_since() -> N
 def test_floor_moves_with_the_clock_of_the_server() -> None:
     polled = Polled()
     polled(0.0)
-    polled.date = "Thu, 05 Nov 2026 12:10:00 GMT"
     polled(600.0)
     assert polled(660.0) == (False, {"modifiedAt[gte]": "2026-11-05T12:09:50.000Z"})
 
@@ -70,7 +79,7 @@ def test_everything_is_listed_again_after_the_interval() -> None:
 )  # fmt: skip
 def test_date_of_any_form_is_a_floor_or_another_complete_list(date: str | None) -> None:
     polled = Polled()
-    polled.date = date
+    polled.date = lambda: date
     polled(0.0)
     is_full, query = polled(60.0)
     assert is_full is (query == {})
@@ -79,7 +88,6 @@ def test_date_of_any_form_is_a_floor_or_another_complete_list(date: str | None) 
 def test_failed_poll_moves_nothing() -> None:
     polled = Polled()
     polled(0.0)
-    polled.date = "Thu, 05 Nov 2026 13:00:00 GMT"
     polled.platform.instead[SESSIONS] = (503, "down")
     with pytest.raises(UnavailableError):
         polled(60.0)
@@ -98,11 +106,11 @@ def test_failed_complete_list_is_listed_again() -> None:
 
 def test_floor_is_the_time_of_the_first_page() -> None:
     polled = Polled()
-    dates = iter([NOON, "Thu, 05 Nov 2026 12:30:00 GMT"])
     build = polled.platform.build_response
 
     def two_pages(request: Request) -> Response:
-        polled.date = next(dates, "Thu, 05 Nov 2026 13:00:00 GMT")
+        if request.query:
+            polled.platform.time += 1800.0  # the second page takes that long
         response = build(request)
         link = {} if request.query else {"link": f'<{SESSIONS}?next=1>; rel="next"'}
         return Response(request, 200, {**response.headers, **link}, response.body)
@@ -110,12 +118,12 @@ def test_floor_is_the_time_of_the_first_page() -> None:
     polled.platform.build_response = two_pages  # type: ignore[method-assign]
     polled(0.0)
     polled.platform.build_response = build  # type: ignore[method-assign]
-    assert polled(60.0)[1] == {"modifiedAt[gte]": "2026-11-05T11:59:50.000Z"}
+    assert polled(1860.0)[1] == {"modifiedAt[gte]": "2026-11-05T11:59:50.000Z"}
 
 
 def test_entries_have_the_keys_of_v1() -> None:
     polled = Polled()
-    entries: list[dict[str, Any]] = polled.platform.stream(polled.poll.stream(None, now=0.0))
+    entries: list[dict[str, Any]] = polled.platform.stream(polled.poll.stream())
     assert entries[0]["programTemplate"] == SESSION["pathId"]
     assert entries[0]["hasUserLimit"] is True
 

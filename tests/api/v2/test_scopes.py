@@ -82,7 +82,7 @@ def test_sessions_name_their_scope_wherever_they_are_read() -> None:
             ForbiddenError, match="lacks the scope paths:read, which is needed for all program sessions"
         ):
             platform.run(plan)
-    for stream in (api.stream_sessions(), api.new_poll().stream(None, now=0.0)):
+    for stream in (api.stream_sessions(), api.new_poll().stream()):
         with pytest.raises(ForbiddenError, match="lacks the scope paths:read"):
             platform.stream(stream)
 
