@@ -175,7 +175,7 @@ def _checks() -> dict[str, Check]:
     """Return the checks by name of the argument, which means the same in all operators and sensors."""
     from airflow_provider_learning360.api.changes import parse_datetime
     from airflow_provider_learning360.api.contract import ContractPolicy
-    from airflow_provider_learning360.api.models import require_field_names
+    from airflow_provider_learning360.api.fields import require_field_names
     from airflow_provider_learning360.api.progress import Who
 
     times = ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")

@@ -50,7 +50,7 @@ class DocumentOptions:
 
         :raises FixArgumentError: A field or the contract is not known.
         """
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         for argument in ("fields", "exclude"):
             if not is_template(value := getattr(self, argument)):
@@ -61,7 +61,7 @@ class DocumentOptions:
     @property
     def keys(self) -> Keys:
         """Which keys of a document are needed."""
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         return choose_keys(require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude"))
 
@@ -76,7 +76,7 @@ class DocumentOptions:
         :raises FixArgumentError: The document is larger than `max_xcom_bytes`.
         """
         from airflow_provider_learning360.api.contract import find_drift, report_drift
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         if self.contract != "ignore":
             warning = report_drift(f"Program session {session.id}", find_drift(session), self.contract)

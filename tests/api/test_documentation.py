@@ -10,17 +10,15 @@ import pytest
 from airflow_provider_learning360.api.changes import PEOPLE_FIELDS
 from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, is_about_people
+from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2, known_fields
 from airflow_provider_learning360.api.models import (
     DURATION_TYPES,
     MODULE_TYPES,
-    PATH_FIELDS_V2,
-    SESSION_FIELDS_V2,
     CustomField,
     Learner,
     Module,
     ProgramSession,
     Requirements,
-    known_fields,
 )
 
 PARTS: dict[str, type] = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.arrays import ArrayReader
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
+from airflow_provider_learning360.api.fields import require_field_names
 from airflow_provider_learning360.api.list_entries import parse_session_list
 from airflow_provider_learning360.api.messages import Request, Response
 from airflow_provider_learning360.api.models import (
@@ -23,7 +24,6 @@ from airflow_provider_learning360.api.models import (
     parse_learners,
     parse_object,
     parse_session,
-    require_field_names,
 )
 from airflow_provider_learning360.api.sanitizer import LARGEST_INTEGER, SMALLEST_INTEGER
 

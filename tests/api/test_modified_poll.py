@@ -290,7 +290,7 @@ def test_many_watched_sessions_take_the_list_of_all_paths_first(monkeypatch: pyt
     client.find_outdated(WATCHED)
     assert server.requests == [{}]
     client.look()
-    assert client.platform._paths.find(PATH) is not None
+    assert client.platform._reader.paths.find(PATH) is not None
 
 
 def test_keys_without_a_list_are_read_at_each_poll_and_cost_no_request_here() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from airflow_provider_learning360.api.differences import DIFFERENCES
-from airflow_provider_learning360.api.models import PATH_FIELDS_V2, SESSION_FIELDS_V2, known_fields
+from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2, known_fields
 from airflow_provider_learning360.cli.__main__ import main
 from airflow_provider_learning360.simulator import Simulator
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from airflow_provider_learning360.api.models import PATH_FIELDS_V2, SESSION_FIELDS_V2, ProgramSession
+from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
+from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.v2.documents import ALL_KEYS, PATH_KEYS, SESSION_KEYS
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR
 

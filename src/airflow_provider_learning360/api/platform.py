@@ -59,7 +59,7 @@ def choose_keys(fields: Collection[str] | None, exclude: Collection[str] | None 
     """
     if fields is None and not exclude:
         return None
-    from airflow_provider_learning360.api.models import known_fields
+    from airflow_provider_learning360.api.fields import known_fields
 
     return frozenset(known_fields() if fields is None else fields) - frozenset(exclude or ())
 

@@ -137,7 +137,7 @@ def watched_program_sessions(
 
 
 def _watched(uri: str, name: str | None, session_ids: list[str] | None, **arguments: Any) -> Asset:
-    from airflow_provider_learning360.api.models import require_field_names
+    from airflow_provider_learning360.api.fields import require_field_names
     from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 
     for argument, value in arguments.items():

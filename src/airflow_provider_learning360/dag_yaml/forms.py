@@ -24,8 +24,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, redact
+from airflow_provider_learning360.api.fields import require_field_names
 from airflow_provider_learning360.api.input_errors import describe_problem, format_value
-from airflow_provider_learning360.api.models import ProgramSession, require_field_names
+from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.dag_yaml.expressions import is_expression
 

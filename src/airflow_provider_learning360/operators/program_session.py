@@ -187,7 +187,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The documents.
         """
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         with fail_fast():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]

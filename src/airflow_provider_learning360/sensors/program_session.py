@@ -95,7 +95,7 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
         :param memory: What the task remembers: its watermark, unless `since` gives one.
         :raises FixArgumentError: A rendered argument is not valid.
         """
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         session_id = find_session_id(self.session_id)
         watch = tuple(require_field_names(self.watch, "watch") or ())
@@ -128,7 +128,7 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
 
     def describe_wait(self) -> str:
         """Return which fields are to change."""
-        from airflow_provider_learning360.api.models import require_field_names
+        from airflow_provider_learning360.api.fields import require_field_names
 
         return change_text(require_field_names(self.watch, "watch") or ())
 

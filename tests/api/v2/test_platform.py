@@ -18,7 +18,7 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.api.list_entries import parse_entry
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.platform import SessionFilter, choose_keys
-from airflow_provider_learning360.api.v2 import platform as platform_v2
+from airflow_provider_learning360.api.v2 import sessions as sessions_v2
 from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS
 from path_platform import (
     ALL_ROUTES,
@@ -107,7 +107,7 @@ def test_path_is_read_again_after_a_minute() -> None:
     read(platform, frozenset({"description"}))
     platform.path["description"] = "Edited"
     assert read(platform, frozenset({"description"})).description == "From bookings to balance sheets"
-    platform.time += platform_v2.PATH_AGE
+    platform.time += sessions_v2.PATH_AGE
     assert read(platform, frozenset({"description"})).description == "Edited"
 
 
@@ -116,7 +116,7 @@ def test_names_of_custom_fields_are_read_again_after_ten_minutes() -> None:
     for _ in range(3):
         read(platform, frozenset({"customFields"}))
     assert platform.paths.count(CUSTOM_FIELDS) == 1
-    platform.time += platform_v2.NAMES_AGE
+    platform.time += sessions_v2.NAMES_AGE
     read(platform, frozenset({"customFields"}))
     assert platform.paths.count(CUSTOM_FIELDS) == 2
 

@@ -20,7 +20,7 @@ from path_platform import AUTHOR, HOST, USERS, PathPlatform, user, user_id
 
 def find(platform: PathPlatform, numbers: list[int]) -> dict[str, dict[str, str]]:
     """Find users by number, with the directory of the platform."""
-    found: dict[str, dict[str, str]] = platform.run(platform.platform._users.find(map(user_id, numbers)))
+    found: dict[str, dict[str, str]] = platform.run(platform.platform._reader.users.find(map(user_id, numbers)))
     return found
 
 
@@ -97,12 +97,12 @@ def test_users_are_forgotten_after_ten_minutes() -> None:
     platform.time = users.MAX_AGE
     find(platform, [1])
     assert len(platform.requests) == 2
-    assert list(platform.platform._users._users) == [user_id(1)]  # the others are gone from memory too
+    assert list(platform.platform._reader.users._users) == [user_id(1)]  # the others are gone from memory too
 
 
 def test_long_search_finds_everybody_although_another_one_forgets_meanwhile() -> None:
     platform = PathPlatform(users=[user(number) for number in range(10)], page_size=1)
-    directory = platform.platform._users
+    directory = platform.platform._reader.users
     search = directory.find(map(user_id, range(10)))
     step = next(search)
     while True:
@@ -121,7 +121,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     platform = PathPlatform(users=[user(number, jobTitle="x") for number in range(100)])
     found = find(platform, list(range(50, 100)))
     assert len(found) == 50
-    kept = platform.platform._users._users
+    kept = platform.platform._reader.users._users
     assert len(kept) <= 60
     assert {name for one in kept.values() for name in one} == {"_id", "mail", "status"}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.models import PATH_FIELDS_V2, SESSION_FIELDS_V2, Coverage
+from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
+from airflow_provider_learning360.api.models import Coverage
 from airflow_provider_learning360.api.v2.calls import is_id
 
 if TYPE_CHECKING:
