@@ -87,11 +87,14 @@ def run(port: int, home: Path, dags: Path) -> None:
     log = home / "services.log"
     say(f"Starting a local Airflow on port {port}. Another port: make airflow PORT={port + 1}\n")
     with Simulator(log=sys.stdout) as simulator, MailServer(say_mail) as mail:
-        say(f"  simulator     {simulator.url} stands in for 360Learning: connection learning360_default")
-        say("                the same sessions through API v2: connection learning360_v2")
+        version = os.environ.get("API_VERSION") or "v1"
+        say(f"  simulator     {simulator.url} stands in for 360Learning")
+        say(f"                connection learning360_default, through API {version}")
+        say("                connection learning360_v2, the same sessions through API v2")
         say(f"  mail server   127.0.0.1:{mail.port} keeps all mails on this machine: connection smtp_default")
         environment = {**os.environ, **settings(port, home, dags)}
-        environment["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps(connection_to(simulator))
+        connect = connection_to_v2 if version == "v2" else connection_to
+        environment["AIRFLOW_CONN_LEARNING360_DEFAULT"] = json.dumps(connect(simulator))
         environment["AIRFLOW_CONN_LEARNING360_V2"] = json.dumps(connection_to_v2(simulator))
         environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail.connection)
         migrate(environment, log)

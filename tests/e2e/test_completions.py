@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.both_versions
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "dags_examples" / "react_to_completions.py"
 WAITING = """
 from airflow.sdk import DAG

@@ -39,7 +39,7 @@ def test_output_names_ports_and_files(airflow: LocalAirflow) -> None:
     )
     for text in ("simulator     http://127.0.0.1:", "mail server   127.0.0.1:", f"http://127.0.0.1:{airflow.port} ("):
         assert text in airflow.output
-    assert "the same sessions through API v2: connection learning360_v2\n" in airflow.output
+    assert "connection learning360_v2, the same sessions through API v2\n" in airflow.output
     log = airflow.home / "services.log"
     assert str(log) in airflow.output
     assert "[warning" in log.read_text()
