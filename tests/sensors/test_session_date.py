@@ -202,4 +202,16 @@ def test_any_date_is_waited_for_in_any_zone(
     assert (found is not None) == (wait.due <= datetime.now(tz=UTC))
     assert abs(wait.due.year - moment.year) <= 1
     sensor.on_poll(session, wait, TaskMemory({}, {}))
-    assert sensor.seconds_until_due() > 0
+    assert sensor.seconds_until_due() >= 0
+
+
+@pytest.mark.parametrize(("has_failed", "seconds"), [(False, 0.0), (True, float("inf"))])
+def test_time_that_came_just_after_the_last_poll_is_not_missed(has_failed: bool, seconds: float) -> None:
+    # Deferring takes some seconds. Then the trigger must not wait for the whole interval.
+    due = datetime.now(tz=UTC) - timedelta(seconds=1)
+    arguments = {"session_id": "f" * 24, "learning_conn_id": "learning360_default", "failures": int(has_failed)}
+    trigger = SessionDateTrigger(anchor="startDate", due=due.isoformat(), **arguments)
+    assert trigger.seconds_until_due(trigger.build_wait()) == seconds
+    sensor = SessionDateSensor(task_id="wait", session_id="f" * 24)
+    sensor._in_process["due"], sensor._has_failed = due, has_failed
+    assert sensor.seconds_until_due() == seconds

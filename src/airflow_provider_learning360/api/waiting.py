@@ -203,13 +203,18 @@ class CompletionWait(Wait["CompletionCount", "CompletionCount"]):
         return polled if self.target.is_reached(polled) else None
 
 
-def seconds_until(due: datetime | None, now: datetime) -> float:
+def seconds_until(due: datetime | None, now: datetime, *, has_failed: bool) -> float:
     """
-    Return the seconds until a time comes; infinite if there is none, or if it is over.
+    Return the seconds until the time for which the next poll must not be late; infinite if there is none.
 
-    :param due: The time, with its zone; None if it is not known.
+    :param due: The time that the last poll found, with its zone; None if it is not known.
     :param now: The present time, with its zone.
+    :param has_failed: Whether the last poll failed.
     """
-    left = 0.0 if due is None else (due - now).total_seconds()
-    # Once it is over, the session could not be read at that moment: back to the usual interval.
-    return left if left > 0 else float("inf")
+    if due is None:
+        return float("inf")
+    left = (due - now).total_seconds()
+    if left > 0:
+        return left
+    # It came after the last poll: poll at once. If the session could not be read then, back to the usual interval.
+    return float("inf") if has_failed else 0.0

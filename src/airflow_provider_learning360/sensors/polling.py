@@ -107,6 +107,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         self.deferrable = deferrable
         self._in_process: dict[str, Any] = {}
         self._not_before = 0.0
+        self._has_failed = False  # the last poll of this process
         self._deadline: datetime | None = None
         self._current_log: WaitingLog | None = None
         require_choice("on_missing", on_missing, OnMissing)
@@ -248,12 +249,13 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         failures_before = wait.failures
         outcome = self._poll(wait)
         document: ProgramSession | LearningError | None = None
+        self._has_failed = isinstance(outcome, LearningError)
         try:
             found = wait.evaluate(outcome)
             if found is not None:
                 document = self._read_document(outcome if wait.polls_session else None)
             if isinstance(document, LearningError):
-                wait.failures = failures_before  # the poll has failed after all
+                wait.failures, self._has_failed = failures_before, True  # the poll has failed after all
                 outcome, found = document, wait.evaluate(document)
         except LearningError as error:
             self._fail(context, error)

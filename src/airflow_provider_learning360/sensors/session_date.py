@@ -161,8 +161,8 @@ class SessionDateSensor(SessionPollingSensor):
         self.log.info("%s: the time has come (%s, %s).", label(session), self.describe_wait(), shown_time(found))
 
     def seconds_until_due(self) -> float:
-        """Return the seconds until the time that the last poll found; endless if there is none, or if it is over."""
-        return seconds_until(self._in_process.get("due"), datetime.now(tz=UTC))
+        """Return the seconds until the time that the last poll found; infinite if there is none."""
+        return seconds_until(self._in_process.get("due"), datetime.now(tz=UTC), has_failed=self._has_failed)
 
 
 def _parts(length: Any, argument: str) -> dict[str, Any] | None:

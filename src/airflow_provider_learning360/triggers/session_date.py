@@ -79,8 +79,9 @@ class SessionDateTrigger(SessionPollingTrigger):
 
     def seconds_until_due(self, wait: Wait[Any, Any]) -> float:
         """
-        Return the seconds until the time that the last poll found; infinite if there is none, or if it has passed.
+        Return the seconds until the time that the last poll found; infinite if there is none.
 
         :param wait: The wait.
         """
-        return seconds_until(wait.due if isinstance(wait, DateWait) else None, datetime.now(tz=UTC))
+        due = wait.due if isinstance(wait, DateWait) else None
+        return seconds_until(due, datetime.now(tz=UTC), has_failed=wait.failures > 0 or wait.error is not None)
