@@ -81,7 +81,8 @@ def test_deferred_sensor_waits_for_all_learners(airflow: Any, simulator: Any, se
         run_id = airflow.trigger("waiting_for_completions")
 
         def polls() -> int:
-            return sum(one["path"].endswith(f"{session_id}/stats") for one in simulator.requests)
+            routes = (f"{session_id}/stats", f"{session_id}/user-statuses")  # of API v1, and of API v2
+            return sum(one["path"].endswith(routes) for one in simulator.requests)
 
         airflow.wait_until(lambda: polls() >= 3, "the triggerer polls")
         for mail in mails:

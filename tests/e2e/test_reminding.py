@@ -69,7 +69,16 @@ def session(number: int, **dates: str) -> dict[str, Any]:
     ]
     dates = {"startDate": after(days=60), "endDate": after(days=90), **dates}
     modified = after(days=-1)
-    return {"_id": f"ffff{number:020x}", "name": f"Session {number}", "modifiedAt": modified, "users": users, **dates}
+    return {
+        "_id": f"ffff{number:020x}",
+        "name": f"Session {number}",
+        "programTemplate": f"eeee{number:020x}",
+        "tutors": [f"tutor{number}@example.com"],
+        "modifiedAt": modified,
+        "startDate": after(days=-2),
+        "users": users,
+        **dates,
+    }
 
 
 class ReminderDags:
