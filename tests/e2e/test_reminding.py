@@ -75,7 +75,6 @@ def session(number: int, **dates: str) -> dict[str, Any]:
         "programTemplate": f"eeee{number:020x}",
         "tutors": [f"tutor{number}@example.com"],
         "modifiedAt": modified,
-        "startDate": after(days=-2),
         "users": users,
         **dates,
     }
