@@ -19,7 +19,9 @@ from airflow_provider_learning360.sensors.session_completed import SessionComple
 
 with DAG("waiting_for_completions", schedule=None, is_paused_upon_creation=False) as dag:
     SessionCompletedSensor(
-        task_id="wait", session_id="{session_id}", fields=["_id"], poke_interval=1, timeout=300, deferrable=True
+        task_id="wait", session_id="{session_id}", fields=["_id"], poke_interval=1, timeout=300, deferrable=True,
+        # A busy scheduler fails a task whose trigger ends before it has noticed the deferral.
+        retries=3, retry_delay=0.1,
     )
 """
 
