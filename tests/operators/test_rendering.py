@@ -43,7 +43,7 @@ POLICY = {
 }
 NEEDED = {"session_id": ID, "policy": POLICY}
 # Arguments that cannot be combined.
-ALONE = {"after"}
+ALONE = {"after", "count"}
 
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
