@@ -110,6 +110,14 @@ def errors() -> str:
     return table(("error", "what happened, what to do", "repeated"), rows)
 
 
+def session_fields() -> str:
+    """Return every field of a session document, from its documentation."""
+    from airflow_provider_learning360.api.documentation import DOCUMENTATION
+
+    rows = [(f"`{name}`", doc.type, doc.meaning) for name, doc in DOCUMENTATION.items() if name.isidentifier()]
+    return table(("field", "type", "meaning"), rows)
+
+
 @cache
 def literal_types() -> dict[str, str]:
     """Return the values that arguments take, by the name of their type."""
@@ -280,4 +288,5 @@ TEXTS: dict[str, Callable[[], str]] = {
     "steps": steps,
     "commands": commands,
     "errors": errors,
+    "session_fields": session_fields,
 }

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 from airflow_provider_learning360.api.platform import choose_keys
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.models import ProgramSession
@@ -64,6 +65,32 @@ class DocumentOptions:
         from airflow_provider_learning360.api.fields import require_field_names
 
         return choose_keys(require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude"))
+
+    def advise(self, error: LearningError) -> LearningError:
+        """
+        Add to an error how a task does without the fields that could not be read.
+
+        :param error: The error.
+        :returns: The same error, with a sentence if leaving out fields helps.
+        """
+        if not error.keys:
+            return error
+        way = f"out of fields: {', '.join(error.keys)}" if self.fields else f"out: exclude={list(error.keys)}"
+        return error.with_note(f"Or leave {'it' if len(error.keys) == 1 else 'them'} {way}.")
+
+    @contextmanager
+    def advising(self) -> Iterator[None]:
+        """
+        Add to an error in the block how the task does without the fields that could not be read.
+
+        :returns: A context manager.
+        """
+        try:
+            yield
+        except LearningError as error:
+            if not error.keys:
+                raise
+            raise self.advise(error) from None
 
     def build_document(self, session: ProgramSession, log: Log) -> dict[str, Any]:
         """

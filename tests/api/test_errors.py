@@ -61,10 +61,13 @@ def test_error_needs_only_its_message(kind: type[LearningError]) -> None:
 
 
 def test_scope_survives_json_pickle_and_notes() -> None:
-    error = ForbiddenError("no", code="invalid_scope").with_note("It is missing.", scope="users:read")
+    error = ForbiddenError("no", code="invalid_scope").with_note(
+        "It is missing.", scope="users:read", keys=("author", "users")
+    )
     crossed = LearningError.from_dict(json.loads(json.dumps(error.to_dict())))
     for copy in (crossed, pickle.loads(pickle.dumps(error)), error.with_note("More.")):
         assert (type(copy), copy.scope, copy.code) == (ForbiddenError, "users:read", "invalid_scope")
+        assert copy.keys == ("author", "users")
 
 
 def test_error_without_a_scope_is_read_by_earlier_versions() -> None:

@@ -43,7 +43,7 @@ BAD = {
     f'{{"_id": " {session_id(7)}"}}': "its _id is not an ID",
     f'{{"_id": {10**23}}}': "its _id is not an ID",
     f'{{"_id": "{session_id(7)}", "name": 5}}': "name: Input should be a valid string",
-    f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: Value error, it is not a date",
+    f'{{"_id": "{session_id(7)}", "modifiedAt": "yesterday"}}': "modifiedAt: it is not a date",
     f'{{"_id": "{session_id(7)}", "userLimit": "many"}}': "userLimit",
     f'{{"_id": "{session_id(7)}", "users": [1]}}': "users.0",
     f'{{"_id": "{session_id(7)}", "deep": {deep(200)}}}': "it is nested too deeply",

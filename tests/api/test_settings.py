@@ -326,5 +326,5 @@ def test_keys_have_the_names_of_the_version() -> None:
 
 
 def test_missing_keys_have_the_names_of_the_version() -> None:
-    with pytest.raises(SettingsError, match=r"the client ID is missing .* the client secret is missing"):
+    with pytest.raises(SettingsError, match=r"the client ID is missing .*\. The client secret is missing"):
         LearningSettings.from_connection("acme", extra={"api_version": "v2"})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 COMPANY = "5f8d3e2a1b4c6d7e8f9a0b1c"
+BOTH = ("--v1", "before", "--v2", "after")
 OWN = {*SESSION_FIELDS_V2, *PATH_FIELDS_V2}
 Command = Any
 
@@ -81,7 +82,7 @@ def test_check_lists_every_scope(command: Command) -> None:
     assert "API v2, keys by oauth2" in out
     assert "accepted client ID and client secret in" in out
     for scope in ("paths:read", "pathStats:read", "users:read", "customFields:read"):
-        assert f"\n{scope:<17} is granted, for " in out
+        assert f"\n{scope:<17} is granted for " in out
     assert "@" not in out
 
 
@@ -126,11 +127,11 @@ def test_check_fails_if_a_scope_cannot_be_tested(command: Command, simulator: Si
 )
 def test_check_says_that_the_keys_are_of_another_version(command: Command, conn_id: str, hint: str) -> None:
     status, _, err = command("check", "--learning-conn-id", conn_id)
-    credentials = err.splitlines()[0]
+    (credentials,) = err.splitlines()
     assert status == 1
     assert credentials.startswith("credentials")
     assert hint in credentials
-    assert len(credentials) < 480  # three lines
+    assert len(credentials) < 360
 
 
 def test_missing_keys_have_the_names_of_the_version(command: Command) -> None:
@@ -273,10 +274,85 @@ def test_compare_refuses_connections_of_the_wrong_version(
     assert paths(simulator) == []
 
 
-def test_compare_says_that_a_session_is_missing(command: Command) -> None:
+def test_compare_says_that_a_session_is_missing(command: Command, simulator: Simulator) -> None:
     status, out, err = command("compare", "0" * 24, "--v1", "before", "--v2", "after")
     assert (status, out) == (1, "")
-    assert "returned 404" in err
+    first, second, cause = err.splitlines()
+    assert first.endswith("behind connection 'before' (API v1).")
+    assert second.endswith("behind connection 'after' (API v2).")
+    assert cause.startswith("Check the ID")
+    assert {one.path.split("/")[2] for one in simulator.requests if "token" not in one.path} == {"v1", "v2"}
+
+
+@pytest.mark.parametrize(("path", "conn_id"), [("/v1/programs/sessions/", "before"), ("/v2/paths/sessions$", "after")])
+def test_compare_names_the_connection_without_the_session(
+    command: Command, simulator: Simulator, path: str, conn_id: str
+) -> None:
+    simulator.play({"when": {"path": path}, "do": {"status": 404}})
+    status, out, err = command("compare", simulator.session_ids[0], "--v1", "before", "--v2", "after")
+    assert (status, out) == (1, "")
+    missing, cause = err.splitlines()
+    assert f"behind connection '{conn_id}'" in missing
+    assert "another ID there since the move" in cause
+    assert "api_version" not in err
+
+
+@pytest.mark.parametrize("simulator", [{"scopes": ["paths:read"]}], indirect=True)
+@pytest.mark.parametrize("options", [("get-session", "--learning-conn-id", "after"), ("compare", *BOTH)])
+def test_exclude_does_without_a_scope(command: Command, simulator: Simulator, options: tuple[str, ...]) -> None:
+    name, *others = options
+    arguments = [name, simulator.session_ids[0], *others, "-o", "json"]
+    excluded: list[str] = []
+    for _ in range(2):
+        status, out, err = command(*arguments, *excluded)
+        assert (status, out) == (1, "")
+        keys = err.split("Or leave out what needs it: --exclude ")[1].strip().rstrip(".")
+        excluded = ["--exclude", ",".join(filter(None, [*excluded[1:], keys]))]
+    status, out, _ = command(*arguments, *excluded)
+    assert status == 0
+    shown = {row["key"] for row in json.loads(out)} if name == "compare" else json.loads(out).keys()
+    assert "name" in shown
+    assert shown.isdisjoint(excluded[1].split(","))
+
+
+def test_field_has_no_way_without(command: Command, simulator: Simulator) -> None:
+    arguments = ("get-session", simulator.session_ids[0], "--field", "name", "--learning-conn-id", "after")
+    status, _, err = command(*arguments, "--exclude", "author")
+    assert (status, "Give one of them" in err) == (2, True)
+    status, _, err = command(*arguments[:3], "nmae", "--learning-conn-id", "after")
+    assert status == 1
+    assert "Did you mean name?" in err
+    status, _, err = command(*arguments[:3], "requirements", "--learning-conn-id", "after")
+    assert status == 1
+    assert "This session has no requirements" in err
+    assert len(err) < 240
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after", "shown"),
+    [
+        ("modules", [{"_id": "1" * 50}], [{"_id": "1" * 50}, {"_id": "2"}], ["1 modules", "2 modules"]),
+        ("description", f"{'a' * 60}bc", f"{'a' * 60}c", [f"…{'a' * 15}bc", f"…{'a' * 15}c"]),
+        ("description", "short", "shore", ["short", "shore"]),
+        ("description", "a" * 60, "a" * 60, [f"{'a' * 39}…"] * 2),
+        ("description", f"b{'a' * 60}", f"c{'a' * 60}", [f"b{'a' * 38}…", f"c{'a' * 38}…"]),
+    ],
+)
+def test_table_shows_where_values_differ(key: str, before: Any, after: Any, shown: list[str]) -> None:
+    from airflow_provider_learning360.cli.compare import _compare, _short
+
+    one, other = {key: before}, {key: after}
+    (row,) = _compare(one, other, one, other)
+    cells = _short(row)
+    assert [cells["before"], cells["after"]] == shown
+
+
+def test_rows_for_scripts_keep_types(command: Command, simulator: Simulator) -> None:
+    session = simulator.session(simulator.session_ids[0])
+    for output, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        rows = {row["key"]: row for row in read(command("compare", session["_id"], *BOTH, "-o", output)[1])}
+        assert rows["hasUserLimit"]["before"] is session["hasUserLimit"]
+        assert rows["modules"]["before"] == session["modules"]
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,16 @@ def test_repeated_reminders_are_numbered(planned: Plan) -> None:
     assert "t…@example.com" in out
 
 
+@pytest.mark.parametrize("planned", ["v2"], indirect=True)
+def test_people_without_a_mail_are_shown_by_id(planned: Plan, learning360_simulator: Simulator) -> None:
+    users: list[Any] = [{"_id": "60b8d2956e20ae1a0f8e4501"}, *learners(1)]
+    learning360_simulator.edit(ID, users=users)
+    rule = {"name": "start", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}
+    for options in ((), ("--show-addresses",)):
+        out = planned("--session", ID, *options, rules=[rule])[1]
+        assert "; no mail address: 1: user 60b8d2956e20ae1a0f8e4501" in out
+
+
 def test_texts_are_printed_with_escapes(planned: Plan, learning360_simulator: Simulator) -> None:
     learning360_simulator.edit(ID, name="Safety\x1b[31m\u202e", tutors=["tom\x07@example.com"])
     out = planned("--session", ID, "--show-addresses")[1]

@@ -17,3 +17,17 @@ def test_field_is_the_only_line_of_stdout(learning360_simulator: Simulator) -> N
     command = [sys.executable, "-m", "airflow_provider_learning360.cli", "get-session", session_id]
     run = subprocess.run([*command, "--field", "startDate"], env=os.environ, capture_output=True, text=True, check=True)
     assert run.stdout == learning360_simulator.session(session_id)["startDate"] + "\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("get-session",), ("list-sessions", "-o", "json"), ("schema",)], ids=lambda one: one[0]
+)
+def test_reader_may_stop(learning360_simulator: Simulator, command: tuple[str, ...]) -> None:
+    session = learning360_simulator.session_ids[:1] if command[0] == "get-session" else []
+    read, write = os.pipe()
+    os.close(read)  # as `head` does when it has enough
+    arguments = [sys.executable, "-m", "airflow_provider_learning360.cli", *command, *session]
+    run = subprocess.run(arguments, env=os.environ, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert run.returncode == 1
+    assert [word for word in ("Traceback", "Broken") if word in run.stderr] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from airflow_provider_learning360.api.differences import DIFFERENCES
 from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.v2.documents import ALL_KEYS, PATH_KEYS, SESSION_KEYS
@@ -33,6 +34,10 @@ def test_keys_without_a_counterpart_are_absent() -> None:
 def test_keys_of_the_path_are_marked() -> None:
     marked = {key for key, row in ROWS.items() if row[1] in ("1 for each path", "the same")}
     assert marked == PATH_KEYS - OWN
+
+
+def test_keys_that_differ_are_not_called_exact() -> None:
+    assert {key for key, row in ROWS.items() if row[2] == "yes"}.isdisjoint(DIFFERENCES)
 
 
 def test_scopes_are_those_of_the_code() -> None:

@@ -15,6 +15,7 @@ _DURATION = "API v2 has more units than hours. A duration in days, weeks or mont
 DIFFERENCES: Mapping[str, str] = MappingProxyType({
     "author": "In API v2 it is the author of the path. A user without a mail is shown by name or ID.",
     "automatedReminders": "In API v2 it is set for the path, not for the session.",
+    "customFields": "API v2 calls the ID of a field customFieldId, and may add the name of the field.",
     "description": "In API v2 it is the description of the path.",
     "endDate": "API v2 leaves it out if the end is open.",
     "groups": "In API v2 they are the groups of the audience. A session without an audience has none.",

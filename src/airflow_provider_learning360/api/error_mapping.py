@@ -47,6 +47,7 @@ _BY_EXCEPTION = {
         ("InvalidURL", "LocationParseError", "UnicodeError", "InvalidUrlClientError"), "the address is not valid"
     ),
 }
+INVALID_SCOPE = "invalid_scope"
 TRANSIENT = frozenset({500, 502, 503, 504})
 # Bytes of a body that is not JSON from which an error shows a line.
 MAX_READ = 64 * 1024
@@ -81,9 +82,12 @@ def error_from_response(
     retry_after = parse_retry_after(response.headers.get("retry-after"), now)
     kind, advice = _meaning(request, response.status, code, retry_after, connection, key_names)
     details = f": {shown}" if shown else ""
+    if code == INVALID_SCOPE:
+        # The API does not name the scope. Whoever knows what the request was for adds it.
+        details, advice = f"{details} ({connection})", ""
     cut = " Its text was longer than max_error_bytes, and was cut." if response.is_cut else ""
     return kind(
-        f"{request} returned {response.status}{details}. {advice}{cut}",
+        f"{request} returned {response.status}{details}. {advice}{cut}".rstrip(),
         method=request.method,
         path=redact(request.path),
         status=response.status,

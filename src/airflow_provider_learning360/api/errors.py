@@ -30,8 +30,10 @@ from airflow_provider_learning360.api.redaction import hide_secrets
 from airflow_provider_learning360.api.sanitizer import printable, sanitize_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+# The scope of an error whose cause is known to be another one than a missing scope.
+NO_SCOPE = ""
 MAX_EXCERPT = 300  # characters of a text of 360Learning that an error may carry
 # Characters of a text that are searched for secrets. Searching more takes long, and only the beginning is shown.
 MAX_SEARCHED = 8 * 1024
@@ -72,6 +74,7 @@ class ErrorDetails(TypedDict):
     code: str | None
     retry_after: float | None
     scope: NotRequired[str]
+    keys: NotRequired[list[str]]
 
 
 class ErrorDict(ErrorDetails):
@@ -93,7 +96,8 @@ class LearningError(Exception):
     :param status: HTTP status of the response; default none arrived.
     :param code: The API's own error code or message; default none.
     :param retry_after: Seconds that the server asked to wait; default none.
-    :param scope: The scope of API v2 that is missing; default none.
+    :param scope: The scope of API v2 that is missing; default none, and `NO_SCOPE` if another cause is known.
+    :param keys: The keys of a document that need the scope; default none.
     """
 
     retryable = False
@@ -108,6 +112,7 @@ class LearningError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         scope: str | None = None,
+        keys: Sequence[str] = (),
     ) -> None:
         self.message = "\n".join(map(printable, message.splitlines()))
         super().__init__(self.message)
@@ -117,18 +122,22 @@ class LearningError(Exception):
         self.code = code and sanitize_text(code)
         self.retry_after = _seconds(retry_after)
         self.scope = scope
+        self.keys = tuple(keys)
 
-    def with_note(self, note: str, *, scope: str | None = None) -> LearningError:
+    def with_note(self, note: str, *, scope: str | None = None, keys: Sequence[str] = ()) -> LearningError:
         """
         Return the same error with a sentence added to its message.
 
         :param note: The sentence.
         :param scope: The scope of API v2 that is missing; default that of this error.
+        :param keys: The keys of a document that need the scope; default those of this error.
         :returns: The new error.
         """
         details = self._details()
         if scope is not None:
             details["scope"] = scope
+        if keys:
+            details["keys"] = list(keys)
         return type(self)(f"{self.message} {note}", **details)
 
     def to_dict(self) -> ErrorDict:
@@ -159,8 +168,12 @@ class LearningError(Exception):
             "code": self.code,
             "retry_after": self.retry_after,
         }
-        # Only where it is known: readers of an earlier version do not take it.
-        return details if self.scope is None else {**details, "scope": self.scope}
+        # Only where they are known: readers of an earlier version do not take them.
+        if self.scope is not None:
+            details["scope"] = self.scope
+        if self.keys:
+            details["keys"] = list(self.keys)
+        return details
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Airflow pickles exceptions between processes; the default would lose the details.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from airflow_provider_learning360.api.credentials import Credentials, Token, build_redirect
 from airflow_provider_learning360.api.error_mapping import error_from_response
 from airflow_provider_learning360.api.errors import (
+    NO_SCOPE,
     ForbiddenError,
     LearningError,
     NotFoundError,
@@ -187,7 +188,7 @@ def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:
         credentials.have_worked = True
     # Keys of both versions of the API get a token, so that a token proves nothing.
     if isinstance(result, UnauthorizedError | ForbiddenError) and context.key_hint and not credentials.have_worked:
-        return result.with_note(context.key_hint)
+        return result.with_note(context.key_hint, scope=NO_SCOPE)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
@@ -12,6 +13,8 @@ from airflow_provider_learning360.api.models import ProgramSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+SHOWN = 8  # known names in an error
 
 # Fields that API v2 sends beside those of v1: of the session, and of its path.
 SESSION_FIELDS_V2 = (
@@ -70,8 +73,15 @@ def require_field_names(names: Collection[str] | str | None, argument: str) -> l
     if not unknown:
         return listed
     close = [closest for name in unknown if (closest := find_closest(to_camel(name), known))]
-    meant = f" Did you mean {', '.join(close)}?" if close else ""
+    meant = f" Did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
     raise FixArgumentError(
         f"{argument}: {', '.join(map(repr, unknown))} is not a field of a program session.{meant} "
-        f"Known: {', '.join(known)}."
+        f"Known are {', '.join(_find_nearest(unknown, known))} and more: docs/reference/models.md lists all."
     )
+
+
+def _find_nearest(names: list[str], known: list[str]) -> list[str]:
+    """Return some known names: those that are closest to the wrong ones, then the first ones."""
+    by_lower = {one.lower(): one for one in known}
+    close = [one for name in names for one in get_close_matches(to_camel(name).lower(), by_lower, SHOWN, 0.5)]
+    return list(dict.fromkeys([*map(by_lower.__getitem__, close), *known]))[:SHOWN]

@@ -151,7 +151,11 @@ def split_body(body: bytes) -> Iterator[bytes]:
 
 
 def parse_session_list(
-    response: Response, convert: Convert | None = None, *, may_be_unreadable: bool = False
+    response: Response,
+    convert: Convert | None = None,
+    *,
+    what: str = "a list of program sessions",
+    may_be_unreadable: bool = False,
 ) -> SessionList:
     """
     Parse the list of program sessions; entries that cannot be read are left out and counted.
@@ -160,6 +164,7 @@ def parse_session_list(
 
     :param response: The response.
     :param convert: Makes a document of an entry; default the entry is one.
+    :param what: What the response should be, for errors; default a list of program sessions.
     :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
     :returns: The list.
     :raises ContractError: It is not a list, or no entry is a program session.
@@ -167,7 +172,7 @@ def parse_session_list(
     """
     limits = response.limits or DEFAULT_LIMITS["list"]
     most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
-    what, listed = "a list of program sessions", SessionList()
+    listed = SessionList()
     stream = StreamedObjects(what, response, convert, may_be_unreadable=may_be_unreadable)
     for chunk in split_body(response.body):
         for entry in stream.entries(chunk):

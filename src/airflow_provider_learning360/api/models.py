@@ -549,7 +549,9 @@ def problem_of_fields(error: ValidationError) -> str:
     detail = error.errors(include_input=False, include_url=False, include_context=False)[0]
     place = redact(".".join(str(part) for part in detail["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    said = "Input should be an object" if detail["type"] in ("model_type", "dict_type") else detail["msg"]
+    said = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in ("model_type", "dict_type"):
+        said = "Input should be an object"
     if detail["type"] == "json_invalid":
         return f"it is not valid JSON{more}"
     if not place:

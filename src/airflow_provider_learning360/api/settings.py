@@ -499,12 +499,14 @@ def _switch_or_path(value: Any) -> Any:
 def _readable(error: ValidationError, names: KeyNames) -> str:
     """Say which settings are not valid and why, without their values."""
     # Not `describe_problem` of input_errors.py, which shows values to the author of a file: a setting may be a secret.
-    problems = []
+    problems: list[str] = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(detail["loc"][0])
         if name in FORM_FIELDS and detail["type"] in ("string_too_short", "too_short"):
             label = names.id if name == "company_id" else names.secret
-            problems.append(f"the {label} is missing (form field {FORM_FIELDS[name]!r}).")
+            # The first one ends a sentence that has begun.
+            article = "The" if problems else "the"
+            problems.append(f"{article} {label} is missing (form field {FORM_FIELDS[name]!r}).")
         else:
             problems.append(f"{name}: {detail['msg'].removeprefix('Value error, ')}.")
     return " ".join(dict.fromkeys(problems))

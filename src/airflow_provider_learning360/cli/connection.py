@@ -45,7 +45,7 @@ def _test_keys(hook: LearningHook) -> bool:
             hook.check_keys()
     except LearningError as error:
         _write("credentials", diagnose(error, names), to_stderr=True)
-        return error.scope is not None
+        return bool(error.scope)
     _write("credentials", accepted(hook.settings.host, time.monotonic() - started, names))
     return True
 
@@ -57,7 +57,7 @@ def _can_read(hook: LearningHook) -> bool:
         checks = hook.run_plan(_measure(hook.platform.check_access(), seconds))
     width = max([WIDTH, *(len(check.name) for check in checks)])
     for check, duration in zip(checks, seconds, strict=True):
-        took = f", in {duration * 1000:.0f} ms" if check.granted else ""
+        took = f" ({duration * 1000:.0f} ms)" if check.granted else ""
         _write(check.name.ljust(width), f"{check.detail}{took}", to_stderr=not check.granted)
     return all(check.granted for check in checks)
 

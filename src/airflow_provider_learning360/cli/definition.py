@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import date
+from functools import wraps
+from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
 
 _HERE = "airflow_provider_learning360.cli"
 
@@ -33,6 +41,11 @@ SESSION_OUTPUT = Arg(
     help="output format: json, yaml, table or plain (default: json)",
     metavar="(table, json, yaml, plain)",
     choices=("table", "json", "yaml", "plain"),
+)
+EXCLUDE = Arg(
+    ("--exclude",),
+    help="fields to leave out, separated by commas, such as author,users: nothing is requested for them",
+    metavar="FIELDS",
 )
 LIST = (
     Arg(("--name",), help="name pattern with * and ?, case-insensitive, such as 'Onboarding*' (default: any)"),
@@ -101,57 +114,74 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ActionCommand(
                     name="get-session",
                     help="Read one program session and print it; data about people is masked",
-                    func=lazy_load_command(f"{_HERE}.program_session.get_session"),
-                    args=(SESSION_ID, CONN_ID, RAW, FIELD, CONTRACT, SHOW_PEOPLE, SESSION_OUTPUT),
+                    func=_load("program_session.get_session"),
+                    args=(SESSION_ID, CONN_ID, RAW, FIELD, EXCLUDE, CONTRACT, SHOW_PEOPLE, SESSION_OUTPUT),
                 ),
                 ActionCommand(
                     name="list-sessions",
                     help="List the program sessions of the company",
-                    func=lazy_load_command(f"{_HERE}.program_session.list_sessions"),
+                    func=_load("program_session.list_sessions"),
                     args=(*LIST, CONN_ID),
                 ),
                 ActionCommand(
                     name="check",
                     help="Check the credentials, the latency, and what the keys may read",
-                    func=lazy_load_command(f"{_HERE}.connection.check"),
+                    func=_load("connection.check"),
                     args=(CONN_ID,),
                 ),
                 ActionCommand(
                     name="compare",
                     help="Compare a program session in API v1 and API v2, key by key; data about people is masked",
-                    func=lazy_load_command(f"{_HERE}.compare.compare"),
-                    args=(SESSION_ID, *COMPARED, SHOW_PEOPLE, ARG_OUTPUT),
+                    func=_load("compare.compare"),
+                    args=(SESSION_ID, *COMPARED, EXCLUDE, SHOW_PEOPLE, ARG_OUTPUT),
                 ),
                 ActionCommand(
                     name="simulate",
                     help="Start a simulator of the API on this machine",
-                    func=lazy_load_command(f"{_HERE}.simulator.simulate"),
+                    func=_load("simulator.simulate"),
                     args=SIMULATOR,
                 ),
                 ActionCommand(
                     name="plan-reminders",
                     help="Print which reminders would go out, when and to whom; nothing is sent",
-                    func=lazy_load_command(f"{_HERE}.reminders.plan_reminders"),
+                    func=_load("reminders.plan_reminders"),
                     args=(*PLAN, CONN_ID),
                 ),
                 ActionCommand(
                     name="reminder-schema",
                     help="Print the JSON Schema of a reminder policy",
-                    func=lazy_load_command(f"{_HERE}.reminders.reminder_schema"),
+                    func=_load("reminders.reminder_schema"),
                     args=(),
                 ),
                 ActionCommand(
                     name="schema",
                     help="Print the JSON Schema of DAG files in YAML, for editors",
-                    func=lazy_load_command(f"{_HERE}.schema.schema"),
+                    func=_load("schema.schema"),
                     args=(FILE,),
                 ),
                 ActionCommand(
                     name="version",
                     help="Print the version of the provider",
-                    func=lazy_load_command(f"{_HERE}.version.version"),
+                    func=_load("version.version"),
                     args=(),
                 ),
             ),
         )
     ]
+
+
+def _load(command: str) -> Callable[[Namespace], None]:
+    """Return a command that ends quietly if nobody reads its output to the end, as with `| head`."""
+    function = lazy_load_command(f"{_HERE}.{command}")
+
+    @wraps(function)
+    def run(args: Namespace) -> None:
+        try:
+            function(args)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes once more when it ends, which must not fail either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+
+    return run

@@ -31,6 +31,22 @@ def report_errors() -> Iterator[None]:
     raise SystemExit(1)
 
 
+@contextmanager
+def advise_exclude(*, helps: bool = True) -> Iterator[None]:
+    """
+    Add to an error in the block that `--exclude` does without the fields that could not be read.
+
+    :param helps: Whether it does; default True.
+    :raises LearningError: The error, with the advice.
+    """
+    try:
+        yield
+    except LearningError as error:
+        if not (error.keys and helps):
+            raise
+        raise error.with_note(f"Or leave out what needs it: --exclude {','.join(error.keys)}.") from None
+
+
 def refuse_usage(problem: str) -> NoReturn:
     """
     Refuse options that contradict each other, as argparse refuses wrong ones.

@@ -192,7 +192,12 @@ class DryRun:
             yield "in quiet hours or on a day off, when_late: send"
 
     def _addresses(self, people: Iterable[Recipient]) -> list[str]:
-        return [one.mail if self._show_addresses else _shorten(one.mail) for one in people]
+        return [self._address(one) for one in people]
+
+    def _address(self, person: Recipient) -> str:
+        if not person.mail:
+            return f"user {person.user_id}" if person.user_id else "unknown"
+        return person.mail if self._show_addresses else _shorten(person.mail)
 
 
 _EMPTY: RulePlan = {

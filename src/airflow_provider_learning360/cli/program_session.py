@@ -10,10 +10,11 @@ from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.contract import find_drift, report_drift
 from airflow_provider_learning360.api.credentials import remove_keys
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, redact
+from airflow_provider_learning360.api.fields import require_field_names
 from airflow_provider_learning360.api.filters import is_within, matches_pattern
 from airflow_provider_learning360.api.models import format_date
 from airflow_provider_learning360.api.platform import SessionFilter, choose_keys
-from airflow_provider_learning360.cli.errors import refuse_usage, report_errors
+from airflow_provider_learning360.cli.errors import advise_exclude, refuse_usage, report_errors
 from airflow_provider_learning360.cli.output import (
     logs_on_stderr,
     write,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import Keys
 
 
 class SessionRow(TypedDict):
@@ -48,21 +50,22 @@ def get_session(args: Namespace) -> None:
     """
     Read one program session and print it.
 
-    :param args: `session_id`, `learning_conn_id`, `raw`, `field`, `contract`, `output` and `show_people`.
+    :param args: `session_id`, `learning_conn_id`, `raw`, `field`, `exclude`, `contract`, `output` and `show_people`.
     """
     _require_consistent(args)
-    with report_errors():
+    with report_errors(), advise_exclude(helps=args.field is None):
+        excluded = require_field_names(args.exclude, "--exclude")
         with logs_on_stderr(), show_progress("Reading the program session"):
             if args.show_people:
                 record_request_for_people(args)
             hook = LearningHook(args.learning_conn_id)
-            raw = _read_raw(hook, args.session_id) if args.raw else None
-            keys = choose_keys(None if args.field is None else [args.field])
+            keys = choose_keys(None if args.field is None else [args.field], excluded)
+            raw = _read_raw(hook, args.session_id, keys) if args.raw else None
             session = hook.get_program_session(args.session_id, keys) if raw is None else None
         if session is None:
             write_json_text(raw or "")
         else:
-            _print_session(session, args)
+            _print_session(session, args, excluded)
 
 
 def list_sessions(args: Namespace) -> None:
@@ -83,11 +86,11 @@ def list_sessions(args: Namespace) -> None:
         write_rows([_row(one) for one in matching], args.output)
 
 
-def _read_raw(hook: LearningHook, session_id: str) -> str:
+def _read_raw(hook: LearningHook, session_id: str, keys: Keys) -> str:
     """Return the response as it arrived; the responses as a JSON array, if reading the session takes several."""
     responses: list[Response] = []
     try:
-        hook.run_plan(hook.platform.get_session(session_id), observe=responses.append)
+        hook.run_plan(hook.platform.get_session(session_id, keys), observe=responses.append)
     except ContractError as error:
         # A response that cannot be read is printed all the same; one with a status of an error is not.
         if not responses or error.status not in (None, responses[-1].status):
@@ -133,6 +136,8 @@ def _require_consistent(args: Namespace) -> None:
     """Refuse options that contradict each other."""
     if args.raw and args.field is not None:
         refuse_usage("--raw prints the whole response, --field one field of it. Give one of them.")
+    if args.exclude is not None and args.field is not None:
+        refuse_usage("--field prints one field, so --exclude has no effect. Give one of them.")
     if args.raw and args.contract is not None:
         refuse_usage("--raw prints the response unchecked, so --contract has no effect. Give one of them.")
     if args.output is not None and (args.raw or args.field is not None):
@@ -142,11 +147,11 @@ def _require_consistent(args: Namespace) -> None:
         refuse_usage("--raw prints the response with the names and addresses of people. Add --show-people.")
 
 
-def _print_session(session: ProgramSession, args: Namespace) -> None:
+def _print_session(session: ProgramSession, args: Namespace, excluded: list[str] | None) -> None:
     warning = report_drift(f"Program session {session.id}", find_drift(session), args.contract or "warn")
     if warning:
         write(f"Warning: {warning if args.show_people else redact(warning)}", to_stderr=True)
-    sent = session.document()
+    sent = session.document(exclude=excluded)
     document = sent if args.show_people else mask_people(sent)
     if args.field is not None:
         _print_field(document, args.field)
@@ -158,7 +163,11 @@ def _print_session(session: ProgramSession, args: Namespace) -> None:
 
 def _print_field(document: dict[str, Any], field: str) -> None:
     if field not in document:
-        raise FixArgumentError(f"The session has no field {field!r}. It has: {', '.join(document)}.")
+        require_field_names([field], "--field")
+        raise FixArgumentError(
+            f"This session has no {field}: 360Learning did not send it. A field may be optional, or be unknown to the "
+            "version of the API that the connection uses."
+        )
     value = document[field]
     if isinstance(value, str):
         write(value)

@@ -90,7 +90,7 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The document.
         """
-        with fail_fast():
+        with fail_fast(), self._document_options.advising():
             options = self._document_options
             session = self.hook.get_program_session(find_session_id(self.session_id), options.keys)
             name_mapped_task(context, session)
@@ -189,7 +189,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         """
         from airflow_provider_learning360.api.fields import require_field_names
 
-        with fail_fast():
+        with fail_fast(), DocumentOptions(self.fields).advising():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
             windows, template_id = self._windows(), format_id(self.template_id, "template_id")
             sessions = self.hook.list_program_sessions(

@@ -393,7 +393,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
                 return hook.get_program_session(find_session_id(self.session_id), keys)
             return hook.complete_program_session(session, keys)
         except LearningError as error:
-            return error
+            return self._document_options.advise(error)
 
     def _fail(self, context: Context, error: LearningError) -> NoReturn:
         """Fail the task; skip it if the session does not exist and `on_missing` is `skip`."""

@@ -171,7 +171,7 @@ def test_what_is_no_id_is_refused_before_anything_is_sent(call: str, odd: Any) -
 @pytest.mark.parametrize("call", ["get_session", "get_learners", "get_statistics", "count_completions"])
 def test_unknown_session_is_not_found(call: str) -> None:
     platform = PathPlatform()
-    with pytest.raises(NotFoundError, match="found no path session") as caught:
+    with pytest.raises(NotFoundError, match="found no program session") as caught:
         platform.run(getattr(platform.platform, call)(OTHER_ID))
     assert (caught.value.code, caught.value.status) == ("sessionNotFound", 200)
     assert OTHER_ID in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.error_mapping import INVALID_SCOPE
 from airflow_provider_learning360.api.errors import ContractError, ForbiddenError, LearningError, NotFoundError
 from airflow_provider_learning360.api.list_entries import SessionList, parse_session_list
 from airflow_provider_learning360.api.messages import Call, Request
@@ -186,7 +187,7 @@ class PlatformV2(Platform):
             except LearningError as error:
                 checks.append(_describe_refusal(scope, error))
                 continue
-            checks.append(AccessCheck(scope, True, f"is granted, for {purpose}"))
+            checks.append(AccessCheck(scope, True, f"is granted for {purpose}"))
         return checks
 
     def require_due_dates(self) -> None:
@@ -194,7 +195,7 @@ class PlatformV2(Platform):
 
 
 def _describe_refusal(scope: Scope, error: LearningError) -> AccessCheck:
-    if isinstance(error, ForbiddenError) and error.code == "invalid_scope":
+    if isinstance(error, ForbiddenError) and error.code == INVALID_SCOPE:
         return AccessCheck(scope, False, describe_loss(scope))
     return AccessCheck(scope, None, f"could not be tested: {error}")
 

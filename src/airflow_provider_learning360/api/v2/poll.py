@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.platform import Plan, StreamPlan
     from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
 
-_LIST = "a list of path sessions"
+_LIST = "a list of program sessions"
 # No list shows the sessions in which these changed.
 READ_EACH_KEYS = frozenset({"author", "groups", "customFields", "users"})
 # Paths of up to this many sessions are read one by one; for more, the list of all paths takes fewer requests.

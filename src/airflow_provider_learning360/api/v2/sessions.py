@@ -205,15 +205,15 @@ def read_once(call: Call[Any]) -> Plan[Any]:
 
 def _parse_base(session_id: str, response: Response) -> ProgramSession:
     """Parse the list of at most one session; an empty list means that there is no such session."""
-    listed = parse_session_list(response, convert=documents.build_session)
+    listed = parse_session_list(response, documents.build_session, what="the requested program session")
     for session in listed.sessions:
         if session.id.lower() == session_id:
             return session.with_coverage(documents.build_coverage(documents.SESSION_KEYS))
     if listed.sessions:
-        raise build_contract_error("the requested path session", response, "it has another _id")
+        raise build_contract_error("the requested program session", response, "it has another _id")
     request = response.request
     raise NotFoundError(
-        f"{request}?sessionId[eq]={session_id} found no path session. "
+        f"{request}?sessionId[eq]={session_id} found no program session. "
         "Check the ID, and that it belongs to the company of the connection.",
         method=request.method,
         path=request.path,
@@ -231,7 +231,7 @@ def _require_path_id(session: ProgramSession) -> str:
     path_id = _path_id_of(session)
     if path_id is None:
         raise ContractError(
-            f"Path session {session.id} has no ID of a path as pathId. The API may have changed: please report it."
+            f"Program session {session.id} has no ID of a path as pathId. The API may have changed: please report it."
         )
     return path_id
 
