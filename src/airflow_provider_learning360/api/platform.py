@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.completions import Completion
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.messages import Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -186,6 +187,17 @@ class Platform(ABC):
         :param where: Which are wanted; more may be returned. Default all.
         :param keys: Which keys are wanted beside those of the session itself; default none.
         :returns: The plan of the list.
+        """
+
+    @abstractmethod
+    def list_documents(self, choice: DocumentChoice, where: SessionFilter = EVERYTHING) -> Plan[DocumentList]:
+        """
+        Plan to read all program sessions, and to keep the wanted fields of those that match only.
+
+        :param choice: Which sessions are wanted, and which of their fields. Requests that a field needs are sent for
+            the sessions that match only.
+        :param where: What the API is asked for; it may send more. Default all.
+        :returns: The plan of the documents.
         """
 
     @abstractmethod

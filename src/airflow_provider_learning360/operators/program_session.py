@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["GetProgramSessionOperator", "ListProgramSessionsOperator"]
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.contract import ContractPolicy, Drift
     from airflow_provider_learning360.api.models import ProgramSession
 
 
@@ -187,18 +188,22 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The documents.
         """
+        from airflow_provider_learning360.api.document_list import DocumentChoice
         from airflow_provider_learning360.api.fields import require_field_names
 
         with fail_fast():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
             windows, template_id = self._windows(), format_id(self.template_id, "template_id")
-            sessions = self.hook.list_program_sessions(
-                contract=self.contract, where=_build_filter(windows, template_id), keys=frozenset(fields)
+            choice = DocumentChoice(
+                frozenset(fields),
+                partial(self._matches, windows=windows, template_id=template_id),
+                with_drift=self.contract != "ignore",
             )
-            self._report_drift(sessions)
-            matching = [session for session in sessions if self._matches(session, windows, template_id)]
-            self.log.info("%d of %d program sessions match.", len(matching), len(sessions))
-            return [session.document(fields) for session in matching]
+            where = _build_filter(windows, template_id)
+            listed = self.hook.list_documents(choice, contract=self.contract, where=where)
+            self._report_drift(listed.drift)
+            self.log.info("%d of %d program sessions match.", len(listed.documents), listed.session_count)
+            return listed.documents
 
     def _windows(self) -> list[Window]:
         """Return for each date its earliest time, and the time before which it must be."""
@@ -226,16 +231,9 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
             is_within(getattr(session, field), after, before) for field, after, before in windows
         )
 
-    def _report_drift(self, sessions: list[ProgramSession]) -> None:
-        if self.contract == "ignore":
-            return
-        from airflow_provider_learning360.api.contract import Drift, find_drift, report_drift
+    def _report_drift(self, drift: Drift) -> None:
+        from airflow_provider_learning360.api.contract import report_drift
 
-        # The documentation does not promise all fields in the list, so missing fields are not drift.
-        drift = Drift()
-        for session in sessions:
-            one = find_drift(session)
-            drift |= Drift(one.unknown, (), one.new_values, one.replaced)
         warning = report_drift("The list of program sessions", drift, self.contract)
         if warning:
             self.log.warning("%s", warning)

@@ -10,7 +10,9 @@ from airflow_provider_learning360.api.messages import Call, Request
 from airflow_provider_learning360.api.session_ids import require_session_id
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
+    from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 SESSIONS = "/api/v1/programs/sessions"
@@ -57,6 +59,39 @@ def list_program_sessions() -> Call[SessionList]:
     from airflow_provider_learning360.api.list_entries import parse_session_list
 
     return Call(Request("GET", SESSIONS), parse_session_list, kind="entries")
+
+
+def list_documents(choice: DocumentChoice) -> Call[DocumentList]:
+    """
+    Build the call that reads the same list, and keeps the wanted fields of the sessions that match only.
+
+    :param choice: Which sessions are wanted, and which of their fields.
+    :returns: The call.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    """
+    from airflow_provider_learning360.api.document_list import DocumentReader
+
+    return Call(
+        Request("GET", SESSIONS),
+        partial(_parse_documents, choice),
+        kind="entries",
+        build_reader=partial(DocumentReader, choice),
+    )
+
+
+def _parse_documents(choice: DocumentChoice, response: Response) -> DocumentList:
+    from airflow_provider_learning360.api.document_list import DocumentReader
+
+    if response.reader is None:
+        reader = DocumentReader(choice, response).read(response.body)
+    else:
+        reader = response.reader
+        reader.close()
+    listed = reader.result
+    listed.session_count = len(reader.found)
+    listed.documents = [document for _, document in reader.found if document is not None]
+    return listed
 
 
 def stream_program_sessions() -> Call[StreamedObjects]:

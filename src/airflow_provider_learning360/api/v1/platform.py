@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.completions import Completion
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -62,6 +63,11 @@ class PlatformV1(Platform):
     def list_sessions(self, where: SessionFilter = EVERYTHING, keys: Keys = SESSION_KEYS_ONLY) -> Plan[SessionList]:
         """Plan one call; API v1 has no filters."""
         listed: SessionList = yield calls.list_program_sessions()
+        return listed
+
+    def list_documents(self, choice: DocumentChoice, where: SessionFilter = EVERYTHING) -> Plan[DocumentList]:
+        """Plan one call; API v1 has no filters, and a session of its list has all keys."""
+        listed: DocumentList = yield calls.list_documents(choice)
         return listed
 
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:

@@ -41,6 +41,8 @@ PATH_KEYS = frozenset(
 # These hold mail addresses; API v2 sends IDs of users.
 MAIL_KEYS = frozenset({"author", "tutors", "users"})
 ALL_KEYS = SESSION_KEYS | PATH_KEYS | MAIL_KEYS | {"groups", "customFields"}
+# What the calls for further keys need of a session: its path, and its tutors.
+KEYS_TO_COMPLETE = frozenset({"_id", "pathId", "mainInstructorId", "instructorIds"})
 UNTIMED_KEYS = PATH_KEYS | {"author", "groups", "customFields", "users"}
 
 # The status is that of a user who is invited or deleted.
