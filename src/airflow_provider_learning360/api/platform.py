@@ -228,13 +228,16 @@ class Platform(ABC):
         """
 
     @abstractmethod
-    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
+    def get_statistics(
+        self, session_id: str, *, with_people: bool = True, session: ProgramSession | None = None
+    ) -> Plan[SessionStatistics]:
         """
         Plan to read the progress of the learners of a program session.
 
         :param session_id: ID of the session.
         :param with_people: Whether names and mails of the learners, and which of them are deleted, are needed; default
             True. Without them, it may take fewer requests.
+        :param session: The session, if it was read just now: then it is not read again. Default none.
         :returns: The plan of the statistics.
         :raises InvalidIdError: `session_id` is not an ID.
         """

@@ -248,18 +248,19 @@ class LearningHook(ConnectionType, HttpHook):
         """
         return self.run_plan(self.platform.get_learners(session_id))
 
-    def get_program_session_stats(self, session_id: str) -> SessionStatistics:
+    def get_program_session_stats(self, session_id: str, session: ProgramSession | None = None) -> SessionStatistics:
         """
         Return the progress of the learners of a program session.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param session: The session, if it was read just now, which may save a request; default none.
         :returns: The statistics.
         :raises LearningError: By what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
         """
-        return self.run_plan(self.platform.get_statistics(session_id))
+        return self.run_plan(self.platform.get_statistics(session_id, session=session))
 
     def count_completions(self, session_id: str) -> CompletionCount:
         """

@@ -164,12 +164,20 @@ class PlatformV2(Platform):
         learners: list[Learner] = yield Work(partial(build_learners, users, enrolled, names))
         return learners
 
-    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
+    def get_statistics(
+        self, session_id: str, *, with_people: bool = True, session: ProgramSession | None = None
+    ) -> Plan[SessionStatistics]:
         """Plan to read the statistics of the enrolled learners, and who they are."""
-        return self._get_statistics(require_session_id(session_id), with_people)
+        return self._get_statistics(require_session_id(session_id), with_people, session)
 
-    def _get_statistics(self, session_id: str, with_people: bool) -> Plan[SessionStatistics]:
-        name = (yield from self._reader.read(session_id, SESSION_KEYS_ONLY)).name if with_people else None
+    def _get_statistics(
+        self, session_id: str, with_people: bool, session: ProgramSession | None
+    ) -> Plan[SessionStatistics]:
+        if session is None and with_people:
+            session = yield from self._reader.read(session_id, SESSION_KEYS_ONLY)
+        elif session is not None:
+            self._reader.note_path(session)
+        name = session.name if session is not None and with_people else None
         path_id = yield from self._reader.find_path(session_id)
         path = calls.build_path("paths", path_id, "sessions", session_id, "user-stats")
         rows = yield from needing(
