@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.api.errors import ContractError, NotFoundError
-from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
+from airflow_provider_learning360.operators.program_session import (
+    GetProgramSessionOperator,
+    ListProgramSessionsOperator,
+)
 from simulator_process import SimulatorProcess
 from two_versions import VERSIONS, paths_of, simulated
 from versions import connect
@@ -88,3 +91,49 @@ def test_list_is_read_whatever_happens_to_a_session_that_does_not_match(monkeypa
         assert listed(name_pattern="nothing", fields=["description"]) == []
         with pytest.raises(NotFoundError):
             listed(name_pattern="Chosen", fields=["description"])
+
+
+LACKING = {"v1": ["coverPicture", "pathId"], "v2": ["requirements", "skills"]}
+
+
+@pytest.mark.parametrize("operator", [GetProgramSessionOperator, ListProgramSessionsOperator])
+def test_fields_that_the_api_lacks_are_named_once(
+    version: str, operator: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with simulated(monkeypatch, version, sessions=2, learners=1) as simulator:
+        where = {} if operator is ListProgramSessionsOperator else {"session_id": simulator.session_ids[0]}
+
+        def read(*fields: str, **options: Any) -> Any:
+            capfd.readouterr()
+            return operator(task_id="read", fields=[*fields], **where, **options).execute({"ti": object()})
+
+        read("name", *LACKING[version])
+        shown = capfd.readouterr().out
+        assert shown.count(f"lacks {', '.join(LACKING[version])}: API {version} has no such field.") == 1
+        read("name", "startDate")
+        assert "lacks" not in capfd.readouterr().out
+        read(*LACKING[version], contract="ignore")
+        assert "lacks" not in capfd.readouterr().out
+        with pytest.raises(ContractError, match=f"API {version} has no such field"):
+            read(*LACKING[version], contract="strict")
+
+
+def test_missing_zone_is_logged_once_for_each_filter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with simulated(monkeypatch, "v2", sessions=1, learners=1), caplog.at_level("WARNING"):
+        listed(starts_after="2026-03-01T08:00:00", ends_before="2099-03-01T08:00:00")
+    messages = [one.getMessage() for one in caplog.records if "no time zone" in one.getMessage()]
+    assert [one.split(":")[0] for one in messages] == ["starts_after", "ends_before"]
+
+
+@pytest.mark.parametrize("options", [{}, {"exclude": ["users"]}])
+def test_number_of_requests_is_logged_without_fields(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with simulated(monkeypatch, "v2", sessions=1, learners=1) as simulator:
+        operator = GetProgramSessionOperator(task_id="get", session_id=simulator.session_ids[0], **options)
+        capfd.readouterr()
+        operator.execute({"ti": object()})  # type: ignore[typeddict-item]
+        count = len(paths_of(simulator))
+        assert f"took {count} requests" in capfd.readouterr().out

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_learning360.api.contract import ContractPolicy, Drift
+    from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.document_list import DocumentList
     from airflow_provider_learning360.api.models import ProgramSession
 
 
@@ -96,9 +97,9 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
             session = self.hook.get_program_session(find_session_id(self.session_id), options.keys)
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
-            if self.hook.call_count > 1 and options.keys is None:
+            if self.hook.call_count > 1 and not self.fields:
                 self.log.info(
-                    "All fields took %d requests. `fields` with fields of the session only, such as name and "
+                    "The document took %d requests. `fields` with fields of the session only, such as name and "
                     "startDate, takes 1.",
                     self.hook.call_count,
                 )
@@ -201,7 +202,7 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
             )
             where = _build_filter(windows, template_id)
             listed = self.hook.list_documents(choice, contract=self.contract, where=where)
-            self._report_drift(listed.drift)
+            self._report_drift(listed, fields)
             self.log.info("%d of %d program sessions match.", len(listed.documents), listed.session_count)
             return listed.documents
 
@@ -231,11 +232,13 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
             is_within(getattr(session, field), after, before) for field, after, before in windows
         )
 
-    def _report_drift(self, drift: Drift) -> None:
-        from airflow_provider_learning360.api.contract import report_drift
+    def _report_drift(self, listed: DocumentList, fields: list[str]) -> None:
+        from airflow_provider_learning360.api.contract import report_absent, report_drift
 
-        warning = report_drift("The list of program sessions", drift, self.contract)
-        if warning:
+        what = "The list of program sessions"
+        if warning := report_drift(what, listed.drift, self.contract):
+            self.log.warning("%s", warning)
+        if listed.coverage and (warning := report_absent(what, listed.coverage, fields, self.contract)):
             self.log.warning("%s", warning)
 
 

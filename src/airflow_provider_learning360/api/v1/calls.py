@@ -13,10 +13,18 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.messages import Response
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.models import Coverage, Learner, ProgramSession, SessionStatistics
 
 SESSIONS = "/api/v1/programs/sessions"
 _LIST = "a list of program sessions"
+
+
+def build_coverage() -> Coverage:
+    """Return what a document covers: all fields but those of API v2."""
+    from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
+    from airflow_provider_learning360.api.models import Coverage
+
+    return Coverage(absent=frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2}), api="API v1")
 
 
 def build_session_path(session_id: str, *parts: str) -> str:
@@ -76,7 +84,7 @@ def list_documents(choice: DocumentChoice) -> Call[DocumentList]:
         Request("GET", SESSIONS),
         partial(_parse_documents, choice),
         kind="entries",
-        build_reader=partial(DocumentReader, choice),
+        build_reader=partial(DocumentReader, choice, coverage=build_coverage()),
     )
 
 
@@ -84,7 +92,7 @@ def _parse_documents(choice: DocumentChoice, response: Response) -> DocumentList
     from airflow_provider_learning360.api.document_list import DocumentReader
 
     if response.reader is None:
-        reader = DocumentReader(choice, response).read(response.body)
+        reader = DocumentReader(choice, response, coverage=build_coverage()).read(response.body)
     else:
         reader = response.reader
         reader.close()

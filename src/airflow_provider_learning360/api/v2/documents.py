@@ -51,6 +51,8 @@ _OWN_FIELDS = frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2, "users[].status"})
 _MODULE_TYPES = frozenset({"course", "classroom"})
 _PER_HOUR = {"minute": 60, "hour": 1}
 _LARGEST_WHOLE = 2**53
+# API v1 has them, and v2 has no counterpart.
+_ABSENT = frozenset({"requirements", "skills", "validateRegistrations"})
 # No drift if absent: an open end, a duration in days, the groups of a session that has no audience.
 _OPTIONAL = frozenset({"endDate", "programDuration", "groups"})
 
@@ -62,7 +64,7 @@ def build_coverage(keys: Iterable[str]) -> Coverage:
     :param keys: The keys that the API was asked for.
     :returns: The coverage.
     """
-    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL)
+    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL, _ABSENT, "API v2")
 
 
 def build_session(item: Mapping[str, Any]) -> dict[str, Any]:
