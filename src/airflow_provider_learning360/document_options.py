@@ -102,17 +102,18 @@ class DocumentOptions:
         :raises ContractError: The session differs from the documentation, and `contract` is `strict`.
         :raises FixArgumentError: The document is larger than `max_xcom_bytes`.
         """
-        from airflow_provider_learning360.api.contract import find_drift, report_drift
+        from airflow_provider_learning360.api.contract import find_drift, report_absent, report_drift
         from airflow_provider_learning360.api.fields import require_field_names
 
+        fields = require_field_names(self.fields, "fields")
+        what = f"The document of program session {session.id}"
         if self.contract != "ignore":
             warning = report_drift(f"Program session {session.id}", find_drift(session), self.contract)
             if warning:
                 log.warning("%s", warning)
-        document = session.document(
-            require_field_names(self.fields, "fields"), require_field_names(self.exclude, "exclude")
-        )
-        what = f"The document of program session {session.id}"
+            if warning := report_absent(what, session.coverage, fields or (), self.contract):
+                log.warning("%s", warning)
+        document = session.document(fields, require_field_names(self.exclude, "exclude"))
         check_xcom_size(what, document, self.max_xcom_bytes, SMALLER_DOCUMENT, log)
         return document
 

@@ -293,3 +293,13 @@ def test_reminder_schema_is_that_of_the_policy(capfd: pytest.CaptureFixture[str]
     captured = capfd.readouterr()
     assert json.loads(captured.out) == ReminderPolicy.json_schema()
     assert captured.err == ""
+
+
+@pytest.mark.parametrize("planned", ["v2"], indirect=True)
+def test_listed_sessions_are_not_read_again(planned: Plan, learning360_simulator: Simulator) -> None:
+    learning360_simulator.forget()
+    status, out, _ = planned("--horizon", "30", "-o", "json")
+    assert (status, json.loads(out)["totals"]["mails"] > 0) == (0, True)
+    paths = [one.path for one in learning360_simulator.requests]
+    assert paths.count("/api/v2/paths/sessions") == 1
+    assert any(path.endswith("/user-stats") for path in paths)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.nativetypes import NativeEnvironment
 
+from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixArgumentError,
@@ -275,14 +276,14 @@ def test_contract_is_passed_to_the_hook(contract: Any) -> None:
     asked: list[Any] = []
 
     class Hook:
-        def list_program_sessions(self, *, contract: str, **_: Any) -> list[Any]:
-            asked.append(contract)
-            return []
+        def list_documents(self, choice: DocumentChoice, *, contract: str, **_: Any) -> DocumentList:
+            asked.append((contract, choice.with_drift))
+            return DocumentList()
 
     operator = ListProgramSessionsOperator(task_id="list", contract=contract)
     operator.__dict__["hook"] = Hook()
     assert operator.execute({"ti": object()}) == []
-    assert asked == [contract]
+    assert asked == [(contract, contract != "ignore")]
 
 
 @pytest.mark.parametrize("name", ["Safety\x1b[31m", "\u202eevil", "bell\x07"], ids=ascii)

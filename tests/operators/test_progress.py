@@ -104,3 +104,11 @@ def test_rendered_choice_is_checked(session_id: str) -> None:
     task.who = "nobody"  # type: ignore[assignment]
     with pytest.raises(Exception, match="who: 'nobody' is not one of"):
         task.execute({"ti": _TaskInstance()})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("version", ["v2"], indirect=True)
+def test_session_is_read_once(version: str, learning360_simulator: Simulator, session_id: str) -> None:
+    learning360_simulator.forget()
+    assert len(read(session_id, who="all")) == 12
+    paths = [one.path for one in learning360_simulator.requests]
+    assert paths.count("/api/v2/paths/sessions") == 1

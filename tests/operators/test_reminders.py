@@ -157,6 +157,17 @@ def test_statistics_are_read_only_where_they_matter(simulator: Simulator) -> Non
     assert f"/{second}/" in statistics
 
 
+def test_listed_sessions_are_not_read_again(simulator: Simulator) -> None:
+    for session_id in simulator.session_ids:
+        simulator.edit(session_id, endDate=soon(days=1))
+    simulator.forget()
+    assert [one["conf"]["rule"] for one in plan()] == ["ending", "ending"]
+    paths = [one.path for one in simulator.requests]
+    assert sum(path in ("/api/v1/programs/sessions", "/api/v2/paths/sessions") for path in paths) == 1
+    assert sum(path.endswith("stats") for path in paths) == 2
+    assert not [path for path in paths if path.endswith("/") and "sessions" in path]
+
+
 def test_learners_get_one_mail(simulator: Simulator, smtp: SmtpServer) -> None:
     session_id = simulator.session_ids[0]
     simulator.edit(session_id, startDate=soon(days=1), lang="fr")

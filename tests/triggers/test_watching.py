@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_provider_learning360.api.watch_state import WatchState
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
+from airflow_provider_learning360.triggers.watch_index import WatchIndex
 from versions import VERSIONS, connect
 
 pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=2, extra={"requests_per_second": 1000})
@@ -598,3 +601,11 @@ def test_cancellation_from_elsewhere_restarts_the_watchers(
             await two.until(lambda: store.watermarks(asset.name))
 
     asyncio.run(scenario())
+
+
+def test_sessions_with_the_same_watchers_share_one_object() -> None:
+    first, second = WatchState(["a", "b", "c"]), WatchState(["b", "c", "d"])
+    index = asyncio.run(WatchIndex.of([SimpleNamespace(watch=one) for one in (first, second)]))  # type: ignore[arg-type]
+    assert index._by_id == {"a": (first,), "b": (first, second), "c": (first, second), "d": (second,)}
+    # Otherwise each poll of 10,000 sessions makes so many objects that the garbage collector holds up the event loop.
+    assert index._by_id["b"] is index._by_id["c"]

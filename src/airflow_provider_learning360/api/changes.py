@@ -219,12 +219,13 @@ def _parse_document(text: str) -> Any:
         ) from None
 
 
-def parse_datetime(value: Any, argument: str) -> datetime:
+def parse_datetime(value: Any, argument: str, *, warn: bool = True) -> datetime:
     """
     Read a time that a user gave; a time without a zone is UTC, with a warning in the log.
 
     :param value: A datetime, or ISO text.
     :param argument: Name of the argument, for the error.
+    :param warn: Whether to log the warning; default True.
     :returns: The time, with its zone.
     :raises FixArgumentError: It is not a time.
     """
@@ -235,7 +236,8 @@ def parse_datetime(value: Any, argument: str) -> datetime:
             f"{argument}: {redact(repr(value))} is not a time. Write it like 2026-03-01T08:00:00Z."
         ) from None
     if moment.tzinfo is None:
-        log.warning("%s: %s has no time zone; UTC is assumed.", argument, moment.isoformat())
+        if warn:
+            log.warning("%s: %s has no time zone; UTC is assumed.", argument, moment.isoformat())
         return moment.replace(tzinfo=UTC)
     return moment
 

@@ -9,6 +9,7 @@ from airflow_provider_learning360.api.errors import ContractError, redact
 from airflow_provider_learning360.api.models import (
     DURATION_TYPES,
     MODULE_TYPES,
+    Coverage,
     CustomField,
     Learner,
     Module,
@@ -17,7 +18,7 @@ from airflow_provider_learning360.api.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 ContractPolicy = Literal["ignore", "warn", "strict"]
 POLICIES: tuple[str, ...] = get_args(ContractPolicy)
@@ -106,6 +107,26 @@ def report_drift(what: str, drift: Drift, policy: ContractPolicy) -> str | None:
     message = f"{what} differs from 360Learning's documentation: {drift}."
     if policy == "strict":
         raise ContractError(f"{message} Report it to 360Learning, or set contract='warn' to continue.")
+    return message
+
+
+def report_absent(what: str, coverage: Coverage, fields: Collection[str], policy: ContractPolicy) -> str | None:
+    """
+    Return the warning about wanted fields that this version of the API does not have, or None if it has all.
+
+    :param what: What was read, for the warning.
+    :param coverage: What the API was asked for.
+    :param fields: Names of the wanted fields.
+    :param policy: `ignore`, `warn` or `strict`.
+    :returns: The warning.
+    :raises ContractError: There is such a field, and the policy is `strict`.
+    """
+    names = sorted(coverage.absent.intersection(fields))
+    if not names or policy == "ignore":
+        return None
+    message = f"{what} lacks {', '.join(names)}: {coverage.api} has no such field."
+    if policy == "strict":
+        raise ContractError(f"{message} Remove it from `fields`, or set contract='warn' to continue.")
     return message
 
 

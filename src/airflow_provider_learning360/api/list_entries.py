@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Convert = Callable[[dict[str, Any]], dict[str, Any]]
 
 _LIST = "The list of program sessions"
+_WHAT = "a list of program sessions"
 NO_ID = "its _id is not an ID"
 CHUNK_SIZE = 64 * 1024  # bytes of a body that are read at once
 # Bytes of the limit that one session uses up: it takes more memory than that, even if it has an `_id` only.
@@ -96,6 +97,16 @@ class UnreadableItems:
             self.first = f"number {position}{f' ({redact(entry_id)})' if isinstance(entry_id, str) else ''}"
             self.problem = problem
 
+    def merge(self, later: UnreadableItems) -> None:
+        """
+        Add those of a later page.
+
+        :param later: The entries of the page that are left out.
+        """
+        if not self.count:
+            self.first, self.problem = later.first, later.problem
+        self.count += later.count
+
     def __str__(self) -> str:
         entries = "1 entry" if self.count == 1 else f"{self.count} entries"
         return f"{_LIST} has {entries} that cannot be read. The first is {self.first}: {self.problem}."
@@ -134,10 +145,7 @@ class SessionList:
         :param page: The page.
         """
         self.sessions += page.sessions
-        if page.unreadable.count and not self.unreadable.count:
-            self.unreadable = page.unreadable
-        else:
-            self.unreadable.count += page.unreadable.count
+        self.unreadable.merge(page.unreadable)
 
 
 def split_body(body: bytes) -> Iterator[bytes]:
@@ -154,7 +162,7 @@ def parse_session_list(
     response: Response,
     convert: Convert | None = None,
     *,
-    what: str = "a list of program sessions",
+    what: str = _WHAT,
     may_be_unreadable: bool = False,
 ) -> SessionList:
     """
@@ -170,21 +178,72 @@ def parse_session_list(
     :raises ContractError: It is not a list, or no entry is a program session.
     :raises TooLargeError: It has more sessions than the limits allow.
     """
-    limits = response.limits or DEFAULT_LIMITS["list"]
-    most = max(limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
-    listed = SessionList()
-    stream = StreamedObjects(what, response, convert, may_be_unreadable=may_be_unreadable)
+    sessions: list[ProgramSession] = []
+    reader = SessionListReader(response, sessions.append, convert, what=what, may_be_unreadable=may_be_unreadable)
     for chunk in split_body(response.body):
-        for entry in stream.entries(chunk):
-            problem = entry.problem or _add_session(listed.sessions, entry)
-            if problem:
-                listed.unreadable.add(entry.position, entry.item, problem)
-            if len(listed.sessions) > most:
-                raise error_from_size(response.request, response.status, limits)
-    stream.close()
-    if listed.unreadable.count and not (listed.sessions or may_be_unreadable):
-        raise build_contract_error(what, response, listed.unreadable.problem)
-    return listed
+        reader.feed(chunk)
+    return SessionList(sessions, reader.close())
+
+
+class SessionListReader:
+    """
+    Reads the list of program sessions from a body in chunks; entries that cannot be read are left out and counted.
+
+    :param response: The response.
+    :param take: Gets each session.
+    :param convert: Makes a document of an entry; default the entry is one.
+    :param what: What the response should be, for errors; default a list of program sessions.
+    :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        take: Callable[[ProgramSession], None],
+        convert: Convert | None = None,
+        *,
+        what: str = _WHAT,
+        may_be_unreadable: bool = False,
+    ) -> None:
+        self._response = response
+        self._what = what
+        self._take = take
+        self._may_be_unreadable = may_be_unreadable
+        self._limits = response.limits or DEFAULT_LIMITS["list"]
+        self._most = max(self._limits.max_bytes, CHUNK_SIZE) // BYTES_PER_SESSION
+        self._stream = StreamedObjects(what, response, convert, may_be_unreadable=may_be_unreadable)
+        self._unreadable = UnreadableItems()
+        self._count = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """
+        Read the sessions that became complete.
+
+        :param chunk: The next bytes of the body.
+        :raises ContractError: The body is not a JSON array.
+        :raises TooLargeError: It has more sessions than the limits allow.
+        """
+        for entry in self._stream.entries(chunk):
+            session = _build_session(entry)
+            if isinstance(session, str):
+                self._unreadable.add(entry.position, entry.item, session)
+                continue
+            self._count += 1
+            if self._count > self._most:
+                raise error_from_size(self._response.request, self._response.status, self._limits)
+            self._take(session)
+
+    def close(self) -> UnreadableItems:
+        """
+        Check that the list is complete, and that it has a session if it has entries.
+
+        :returns: The entries that were left out.
+        :raises ContractError: It is not complete, or no entry is a program session.
+        """
+        self._stream.close()
+        if self._unreadable.count and not (self._count or self._may_be_unreadable):
+            raise build_contract_error(self._what, self._response, self._unreadable.problem)
+        return self._unreadable
 
 
 def _sanitize_entry(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[str, Any], str | None]:
@@ -203,15 +262,14 @@ def _sanitize_entry(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[
     return item, None
 
 
-def _add_session(sessions: list[ProgramSession], entry: Entry) -> str | None:
-    """Add the session of an entry; return what is wrong with the entry, if it is not a session."""
-    if problem := problem_of_id(entry.item):
+def _build_session(entry: Entry) -> ProgramSession | str:
+    """Return the session of an entry, or what is wrong with the entry."""
+    if problem := entry.problem or problem_of_id(entry.item):
         return problem
     try:
-        sessions.append(ProgramSession.from_json(entry.item, was_sanitized=entry.was_sanitized))
+        return ProgramSession.from_json(entry.item, was_sanitized=entry.was_sanitized)
     except ValidationError as error:
         return problem_of_fields(error)
-    return None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from airflow_provider_learning360.api.errors import redact
 
@@ -71,6 +71,7 @@ class Response:
         an asynchronous one, depending on the transport; the caller closes it. Default none.
     :param is_cut: Whether the body of an error is only the beginning of a longer one; default False.
     :param limits: How much may be read; default `DEFAULT_LIMITS` of the kind of call.
+    :param reader: What the body was fed to while it arrived; `body` is then empty. Default none.
     """
 
     request: Request
@@ -81,6 +82,7 @@ class Response:
     content: Any = field(default=None, repr=False)
     is_cut: bool = False
     limits: Limits | None = field(default=None, repr=False)
+    reader: Any = field(default=None, repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -142,6 +144,18 @@ DEFAULT_LIMITS: dict[Kind, Limits] = {
 }
 
 
+class ChunkReader(Protocol):
+    """Reads a body in chunks."""
+
+    def feed(self, chunk: bytes) -> None:
+        """
+        Read the next chunk.
+
+        :param chunk: The next bytes of the body.
+        :raises LearningError: The body cannot be read.
+        """
+
+
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """
@@ -153,6 +167,8 @@ class Call(Generic[T]):
     :param any_status: Whether `parse` gets unsuccessful responses too; default False: they are errors.
     :param streamed: Whether the caller reads the body of a success from `Response.content`; default False.
     :param kind: The kind of response, which decides its limits; default `document`.
+    :param build_reader: Builds what a transport may feed the body of a success to while it arrives, anew for each
+        attempt. `parse` then finds it as `Response.reader`. Default none.
     """
 
     request: Request
@@ -161,3 +177,4 @@ class Call(Generic[T]):
     any_status: bool = False
     streamed: bool = False
     kind: Kind = "document"
+    build_reader: Callable[[Response], ChunkReader] | None = None

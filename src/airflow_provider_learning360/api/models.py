@@ -285,12 +285,16 @@ class Coverage:
     :param expected: Fields that it was asked for; default all that are documented.
     :param untimed: Fields whose changes do not move `modifiedAt`; default none.
     :param optional: Fields that may be missing although the API was asked for them; default none.
+    :param absent: Fields that only the other version of the API has; default none.
+    :param api: Name of this version, for messages; default empty.
     """
 
     own_fields: frozenset[str] = frozenset()
     expected: frozenset[str] | None = None
     untimed: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    api: str = ""
 
 
 _ALL_COVERED = Coverage()

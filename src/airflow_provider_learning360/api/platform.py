@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.completions import Completion
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.messages import Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -189,6 +190,17 @@ class Platform(ABC):
         """
 
     @abstractmethod
+    def list_documents(self, choice: DocumentChoice, where: SessionFilter = EVERYTHING) -> Plan[DocumentList]:
+        """
+        Plan to read all program sessions, and to keep the wanted fields of those that match only.
+
+        :param choice: Which sessions are wanted, and which of their fields. Requests that a field needs are sent for
+            the sessions that match only.
+        :param where: What the API is asked for; it may send more. Default all.
+        :returns: The plan of the documents.
+        """
+
+    @abstractmethod
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
         """
         Plan to read the same list while it arrives, with the keys of the session itself.
@@ -216,13 +228,16 @@ class Platform(ABC):
         """
 
     @abstractmethod
-    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
+    def get_statistics(
+        self, session_id: str, *, with_people: bool = True, session: ProgramSession | None = None
+    ) -> Plan[SessionStatistics]:
         """
         Plan to read the progress of the learners of a program session.
 
         :param session_id: ID of the session.
         :param with_people: Whether names and mails of the learners, and which of them are deleted, are needed; default
             True. Without them, it may take fewer requests.
+        :param session: The session, if it was read just now: then it is not read again. Default none.
         :returns: The plan of the statistics.
         :raises InvalidIdError: `session_id` is not an ID.
         """

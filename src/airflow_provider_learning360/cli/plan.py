@@ -265,7 +265,7 @@ class _Outcomes:
 
     @cached_property
     def _statistics(self) -> SessionStatistics:
-        return self._run.hook.get_program_session_stats(self._session.id)
+        return self._run.hook.get_program_session_stats(self._session.id, self._session)
 
     @cached_property
     def _learners(self) -> list[Learner]:

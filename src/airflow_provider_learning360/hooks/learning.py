@@ -72,6 +72,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.credentials import Token
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
+    from airflow_provider_learning360.api.messages import ChunkReader
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.api.platform import (
         CompletionCount,
@@ -195,6 +197,26 @@ class LearningHook(ConnectionType, HttpHook):
             self.log.warning("%s", warning)
         return listed.sessions
 
+    def list_documents(
+        self, choice: DocumentChoice, *, contract: ContractPolicy = "warn", where: SessionFilter = EVERYTHING
+    ) -> DocumentList:
+        """
+        Return the documents of the program sessions that match; others are dropped while the list arrives.
+
+        :param choice: Which sessions are wanted, and which of their fields.
+        :param contract: What to do about entries that cannot be read, as in `list_program_sessions`.
+        :param where: Which sessions are wanted; the API may send more. Default all.
+        :returns: The documents.
+        :raises LearningError: By what to do next.
+
+        Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
+        """
+        listed = self.run_plan(self.platform.list_documents(choice, where))
+        self._add_lineage()
+        if warning := listed.unreadable.report(contract):
+            self.log.warning("%s", warning)
+        return listed
+
     def stream_program_sessions(self, where: SessionFilter = EVERYTHING) -> Generator[dict[str, Any], None, None]:
         """
         Yield each program session of the company, while the list is still arriving.
@@ -226,18 +248,19 @@ class LearningHook(ConnectionType, HttpHook):
         """
         return self.run_plan(self.platform.get_learners(session_id))
 
-    def get_program_session_stats(self, session_id: str) -> SessionStatistics:
+    def get_program_session_stats(self, session_id: str, session: ProgramSession | None = None) -> SessionStatistics:
         """
         Return the progress of the learners of a program session.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param session: The session, if it was read just now, which may save a request; default none.
         :returns: The statistics.
         :raises LearningError: By what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
         """
-        return self.run_plan(self.platform.get_statistics(session_id))
+        return self.run_plan(self.platform.get_statistics(session_id, session=session))
 
     def count_completions(self, session_id: str) -> CompletionCount:
         """
@@ -457,6 +480,7 @@ class LearningHook(ConnectionType, HttpHook):
     ) -> T:
         """Carry out the steps of a call and return its result. A token call has the deadline of the call around it."""
         deadline = self._find_deadline() if deadline is None else deadline
+        options = {**(options or {}), "build_reader": call.build_reader}
         steps = exchange(call, build_call_context(self.settings, self.credentials, budget, deadline))
         result: Any = None
         while True:
@@ -465,7 +489,7 @@ class LearningHook(ConnectionType, HttpHook):
             except StopIteration as end:
                 done: T = end.value
                 return done
-            result = self._step(step, options or {}, deadline)
+            result = self._step(step, options, deadline)
 
     def _find_deadline(self) -> float | None:
         """Return until when a call or plan that begins now may take."""
@@ -514,7 +538,7 @@ class LearningHook(ConnectionType, HttpHook):
         except (OSError, HTTPError, UnicodeError) as error:
             cause: Exception = error
         else:
-            return self._read_response(request, native, limits, attempt, streamed=bool(settings["stream"]))
+            return self._read_response(request, native, limits, attempt, settings["stream"], options["build_reader"])
         # Outside the handler: the transport's exception holds the URL and must not be chained.
         return error_from_requests(request, cause, limits, attempt)
 
@@ -547,7 +571,13 @@ class LearningHook(ConnectionType, HttpHook):
         return dict(settings)
 
     def _read_response(
-        self, request: Request, native: requests.Response, limits: Limits, attempt: Attempt, *, streamed: bool
+        self,
+        request: Request,
+        native: requests.Response,
+        limits: Limits,
+        attempt: Attempt,
+        streamed: bool,
+        build_reader: Callable[[Response], ChunkReader] | None,
     ) -> Response | LearningError:
         """Read the body of a response, unless it is a success that the caller streams."""
         headers = join_headers(native.headers.items())
@@ -561,7 +591,13 @@ class LearningHook(ConnectionType, HttpHook):
             if streamed and response.is_success:
                 native.raw = LimitedBody(content)
                 return replace(response, content=content)
-            body = b"".join(content)
+            if build_reader is not None and response.is_success:
+                chunk_reader, body = build_reader(response), b""
+                for chunk in content:
+                    chunk_reader.feed(chunk)
+                response = replace(response, reader=chunk_reader)
+            else:
+                body = b"".join(content)
         except LearningError as error:
             native.close()
             return error

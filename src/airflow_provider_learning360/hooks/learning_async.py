@@ -207,18 +207,21 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         """
         return await self.run_plan((await self.get_platform()).get_learners(session_id))
 
-    async def get_program_session_stats(self, session_id: str) -> SessionStatistics:
+    async def get_program_session_stats(
+        self, session_id: str, session: ProgramSession | None = None
+    ) -> SessionStatistics:
         """
         Return the progress of the learners of a program session.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param session: The session, if it was read just now, which may save a request; default none.
         :returns: The statistics.
         :raises LearningError: By what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
         """
-        return await self.run_plan((await self.get_platform()).get_statistics(session_id))
+        return await self.run_plan((await self.get_platform()).get_statistics(session_id, session=session))
 
     async def count_completions(self, session_id: str) -> CompletionCount:
         """

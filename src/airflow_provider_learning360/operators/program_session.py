@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["GetProgramSessionOperator", "ListProgramSessionsOperator"]
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.document_list import DocumentList
     from airflow_provider_learning360.api.models import ProgramSession
 
 
@@ -95,9 +97,9 @@ class GetProgramSessionOperator(LearningOperator, BaseOperator):
             session = self.hook.get_program_session(find_session_id(self.session_id), options.keys)
             name_mapped_task(context, session)
             self.log.info("Read %s.", session.title)
-            if self.hook.call_count > 1 and options.keys is None:
+            if self.hook.call_count > 1 and not self.fields:
                 self.log.info(
-                    "All fields took %d requests. `fields` with fields of the session only, such as name and "
+                    "The document took %d requests. `fields` with fields of the session only, such as name and "
                     "startDate, takes 1.",
                     self.hook.call_count,
                 )
@@ -187,18 +189,22 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The documents.
         """
+        from airflow_provider_learning360.api.document_list import DocumentChoice
         from airflow_provider_learning360.api.fields import require_field_names
 
         with fail_fast(), DocumentOptions(self.fields).advising():
             fields = require_field_names(self.fields, "fields") or ["_id", "name", "startDate", "endDate", "modifiedAt"]
             windows, template_id = self._windows(), format_id(self.template_id, "template_id")
-            sessions = self.hook.list_program_sessions(
-                contract=self.contract, where=_build_filter(windows, template_id), keys=frozenset(fields)
+            choice = DocumentChoice(
+                frozenset(fields),
+                partial(self._matches, windows=windows, template_id=template_id),
+                with_drift=self.contract != "ignore",
             )
-            self._report_drift(sessions)
-            matching = [session for session in sessions if self._matches(session, windows, template_id)]
-            self.log.info("%d of %d program sessions match.", len(matching), len(sessions))
-            return [session.document(fields) for session in matching]
+            where = _build_filter(windows, template_id)
+            listed = self.hook.list_documents(choice, contract=self.contract, where=where)
+            self._report_drift(listed, fields)
+            self.log.info("%d of %d program sessions match.", len(listed.documents), listed.session_count)
+            return listed.documents
 
     def _windows(self) -> list[Window]:
         """Return for each date its earliest time, and the time before which it must be."""
@@ -226,18 +232,13 @@ class ListProgramSessionsOperator(LearningOperator, BaseOperator):
             is_within(getattr(session, field), after, before) for field, after, before in windows
         )
 
-    def _report_drift(self, sessions: list[ProgramSession]) -> None:
-        if self.contract == "ignore":
-            return
-        from airflow_provider_learning360.api.contract import Drift, find_drift, report_drift
+    def _report_drift(self, listed: DocumentList, fields: list[str]) -> None:
+        from airflow_provider_learning360.api.contract import report_absent, report_drift
 
-        # The documentation does not promise all fields in the list, so missing fields are not drift.
-        drift = Drift()
-        for session in sessions:
-            one = find_drift(session)
-            drift |= Drift(one.unknown, (), one.new_values, one.replaced)
-        warning = report_drift("The list of program sessions", drift, self.contract)
-        if warning:
+        what = "The list of program sessions"
+        if warning := report_drift(what, listed.drift, self.contract):
+            self.log.warning("%s", warning)
+        if listed.coverage and (warning := report_absent(what, listed.coverage, fields, self.contract)):
             self.log.warning("%s", warning)
 
 

@@ -80,7 +80,7 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
             check_argument("who", self.who)  # a template is known only now
             session = self.hook.get_program_session(find_session_id(self.session_id), SESSION_KEYS_ONLY)
             name_mapped_task(context, session)
-            statistics = self.hook.get_program_session_stats(session.id)
+            statistics = self.hook.get_program_session_stats(session.id, session)
             items = build_progress(statistics, datetime.now(tz=UTC), session.end_date, is_mailable)
             chosen = choose_progress(items, self.who)
             self._log_counts(session, items, len(chosen))

@@ -118,9 +118,9 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             statistics = self._read_due_dates(policy, sessions, now)
             planned = plan(sessions, policy, now, announced=announced, statistics=statistics)
             # One request or more for each session, so only where it matters who has finished.
-            unfinished = sorted({due.session_id for due in planned.due if _depends_on_progress(due)})
+            unfinished = {due.session_id for due in planned.due if _depends_on_progress(due)}
             if unfinished:
-                statistics |= self._read_statistics(unfinished)
+                statistics |= self._read_statistics([one for one in sessions if one.id in unfinished])
                 planned = plan(sessions, policy, now, announced=announced, statistics=statistics)
             # Before anything is triggered: an announced change stays due for a while, under the same key.
             store.save(planned.announced, deleted)
@@ -161,15 +161,15 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             self.log.warning("Only the first %d reminders are returned: Airflow maps over no more. %s.", limit, rest)
         return [{"trigger_run_id": one.key, "conf": one.to_conf()} for one in reminders[:limit]]
 
-    def _read_statistics(self, session_ids: list[str]) -> dict[str, SessionStatistics]:
+    def _read_statistics(self, sessions: list[ProgramSession]) -> dict[str, SessionStatistics]:
         """Return the statistics that can be read. Without them a reminder stays due, and its delivery reads them."""
         found = {}
-        for session_id in session_ids:
+        for session in sessions:
             try:
-                found[session_id] = self.hook.get_program_session_stats(session_id)
+                found[session.id] = self.hook.get_program_session_stats(session.id, session)
             except LearningError as error:
                 self.log.warning(
-                    "Could not read the statistics of session %s, so its reminders stay due: %s", session_id, error
+                    "Could not read the statistics of session %s, so its reminders stay due: %s", session.id, error
                 )
         return found
 
@@ -185,7 +185,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             if not may_remind_of_due_date(policy, session, now):
                 continue
             try:
-                plan = self.hook.platform.get_statistics(session.id, with_people=False)
+                plan = self.hook.platform.get_statistics(session.id, with_people=False, session=session)
                 found[session.id] = self.hook.run_plan(plan)
                 failures = 0
             except FixConnectionError:
@@ -318,7 +318,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             # The current policy counts, here as everywhere.
             audience = rule.find_audience(planned.occurrence or 0)
             reminder = replace(planned, audience=audience, message=rule.message, template=rule.template)
-            statistics = self._read_statistics(reminder, rule)
+            statistics = self._read_statistics(session, reminder, rule)
             recipients = self._find_recipients(rule, reminder, session, statistics)
             result = deliver(
                 reminder.key,
@@ -404,9 +404,11 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             self.log.info("%s: %s. Airflow starts this task again then.", reminder.key, release.reason)
             raise AirflowRescheduleException(release.at)
 
-    def _read_statistics(self, reminder: DueReminder, rule: ReminderRule) -> SessionStatistics | None:
+    def _read_statistics(
+        self, session: ProgramSession, reminder: DueReminder, rule: ReminderRule
+    ) -> SessionStatistics | None:
         if rule.needs_statistics(reminder.audience):
-            return self.hook.get_program_session_stats(reminder.session_id)
+            return self.hook.get_program_session_stats(reminder.session_id, session)
         return None
 
     def _find_recipients(

@@ -25,7 +25,9 @@ class WatchIndex:
     """The watches by session, for one poll; remembers what the log has to say of the poll."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, list[WatchState]] = {}
+        # Sessions with the same watchers share a tuple: thousands of lists in each poll would let the garbage collector
+        # hold up the event loop.
+        self._by_id: dict[str, tuple[WatchState, ...]] = {}
         self._of_everything: list[WatchState] = []
         self._fields_of_everything: frozenset[str] = frozenset()
         self._fields: frozenset[str] = frozenset()
@@ -56,8 +58,12 @@ class WatchIndex:
             self.ids.update(watch.observed)
             return
         self.ids |= watch.session_ids
+        extended: dict[tuple[WatchState, ...], tuple[WatchState, ...]] = {}
         for session_id in watch.session_ids:
-            self._by_id.setdefault(session_id, []).append(watch)
+            before = self._by_id.get(session_id, ())
+            if before not in extended:
+                extended[before] = (*before, watch)
+            self._by_id[session_id] = extended[before]
 
     @property
     def has_everything(self) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_learning360.api.contract import Drift
+from airflow_provider_learning360.api.document_list import DocumentChoice
 from airflow_provider_learning360.api.errors import (
     ContractError,
     InvalidIdError,
@@ -15,6 +17,7 @@ from airflow_provider_learning360.api.errors import (
     NotFoundError,
     UnavailableError,
 )
+from airflow_provider_learning360.api.fields import known_fields
 from airflow_provider_learning360.api.list_entries import parse_entry
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.platform import SessionFilter, choose_keys
@@ -334,6 +337,31 @@ def test_session_with_an_unreadable_path_is_left_out_and_counted() -> None:
     assert "description" in str(listed.unreadable)
 
 
+@pytest.mark.parametrize("fields", [["_id", "name"], ["description", "tutors", "endDate"], ["lang"]])
+@pytest.mark.parametrize("wanted", ["Accounting", "Renamed"])
+def test_documents_of_a_list_are_those_of_its_sessions(fields: list[str], wanted: str) -> None:
+    first, second, third, fourth = sessions(4)
+    items = [first, {"_id": 5}, second, third | {"pathId": OTHER_ID}, first | {"name": "Renamed"}, fourth]
+    keys = frozenset(fields)
+    listed, platform = list_all(items, keys, page_size=2)
+    choice = DocumentChoice(keys, lambda session: wanted in (session.name or ""))
+    found = platform.run(platform.platform.list_documents(choice))
+    assert found.documents == [one.document(keys) for one in listed.sessions if choice.matches(one)]
+    assert found.session_count == 4
+    assert found.unreadable.count >= 1
+    assert not found.drift
+
+
+def test_documents_have_the_drift_of_all_sessions_and_of_their_parts() -> None:
+    platform = PathPlatform()
+    platform.session["color"] = "red"
+    for matches in (True, False):
+        choice = DocumentChoice(frozenset({"description"}), lambda session: matches)  # noqa: B023 - used at once
+        found = platform.run(platform.platform.list_documents(choice))
+        assert found.drift == Drift(unknown=("color",))
+        assert len(found.documents) == matches
+
+
 def test_outage_while_completing_ends_the_list() -> None:
     with pytest.raises(UnavailableError):
         list_all(sessions(3), frozenset({"description"}), instead={PATH: (503, "down")})
@@ -416,6 +444,7 @@ CALLS: dict[str, Any] = {
     "statistics": lambda api: api.get_statistics(SESSION_ID),
     "counts": lambda api: api.count_completions(SESSION_ID),
     "list": lambda api: api.list_sessions(keys=None),
+    "documents": lambda api: api.list_documents(DocumentChoice(frozenset(known_fields()), lambda session: True)),
     "test": lambda api: api.test(),
     "check": lambda api: api.check_access(),
 }  # fmt: skip

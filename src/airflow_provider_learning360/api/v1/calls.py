@@ -10,11 +10,21 @@ from airflow_provider_learning360.api.messages import Call, Request
 from airflow_provider_learning360.api.session_ids import require_session_id
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.models import Coverage, Learner, ProgramSession, SessionStatistics
 
 SESSIONS = "/api/v1/programs/sessions"
 _LIST = "a list of program sessions"
+
+
+def build_coverage() -> Coverage:
+    """Return what a document covers: all fields but those of API v2."""
+    from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
+    from airflow_provider_learning360.api.models import Coverage
+
+    return Coverage(absent=frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2}), api="API v1")
 
 
 def build_session_path(session_id: str, *parts: str) -> str:
@@ -57,6 +67,39 @@ def list_program_sessions() -> Call[SessionList]:
     from airflow_provider_learning360.api.list_entries import parse_session_list
 
     return Call(Request("GET", SESSIONS), parse_session_list, kind="entries")
+
+
+def list_documents(choice: DocumentChoice) -> Call[DocumentList]:
+    """
+    Build the call that reads the same list, and keeps the wanted fields of the sessions that match only.
+
+    :param choice: Which sessions are wanted, and which of their fields.
+    :returns: The call.
+
+    Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
+    """
+    from airflow_provider_learning360.api.document_list import DocumentReader
+
+    return Call(
+        Request("GET", SESSIONS),
+        partial(_parse_documents, choice),
+        kind="entries",
+        build_reader=partial(DocumentReader, choice, coverage=build_coverage()),
+    )
+
+
+def _parse_documents(choice: DocumentChoice, response: Response) -> DocumentList:
+    from airflow_provider_learning360.api.document_list import DocumentReader
+
+    if response.reader is None:
+        reader = DocumentReader(choice, response, coverage=build_coverage()).read(response.body)
+    else:
+        reader = response.reader
+        reader.close()
+    listed = reader.result
+    listed.session_count = len(reader.found)
+    listed.documents = [document for _, document in reader.found if document is not None]
+    return listed
 
 
 def stream_program_sessions() -> Call[StreamedObjects]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.completions import Completion
+    from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
@@ -52,16 +53,21 @@ class PlatformV1(Platform):
 
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan one call."""
-        return _with_hint(calls.get_program_session(session_id))
+        return _cover(_with_hint(calls.get_program_session(session_id)))
 
     def complete_session(self, session: ProgramSession, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan no call: the session is complete."""
-        return session
+        return session.with_coverage(calls.build_coverage())
         yield
 
     def list_sessions(self, where: SessionFilter = EVERYTHING, keys: Keys = SESSION_KEYS_ONLY) -> Plan[SessionList]:
         """Plan one call; API v1 has no filters."""
         listed: SessionList = yield calls.list_program_sessions()
+        return listed
+
+    def list_documents(self, choice: DocumentChoice, where: SessionFilter = EVERYTHING) -> Plan[DocumentList]:
+        """Plan one call; API v1 has no filters, and a session of its list has all keys."""
+        listed: DocumentList = yield calls.list_documents(choice)
         return listed
 
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
@@ -80,7 +86,9 @@ class PlatformV1(Platform):
         learners: list[Learner] = yield calls.get_program_session_users(session_id)
         return learners
 
-    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
+    def get_statistics(
+        self, session_id: str, *, with_people: bool = True, session: ProgramSession | None = None
+    ) -> Plan[SessionStatistics]:
         """Plan one call."""
         statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
         return statistics
@@ -141,6 +149,11 @@ def _with_hint(call: Call[T]) -> Plan[T]:
     except NotFoundError as error:
         raise error.with_note(MOVED) from None
     return result
+
+
+def _cover(plan: Plan[ProgramSession]) -> Plan[ProgramSession]:
+    session = yield from plan
+    return session.with_coverage(calls.build_coverage())
 
 
 def _count(call: Call[SessionStatistics]) -> Plan[CompletionCount]:

@@ -41,6 +41,8 @@ PATH_KEYS = frozenset(
 # These hold mail addresses; API v2 sends IDs of users.
 MAIL_KEYS = frozenset({"author", "tutors", "users"})
 ALL_KEYS = SESSION_KEYS | PATH_KEYS | MAIL_KEYS | {"groups", "customFields"}
+# What the calls for further keys need of a session: its path, and its tutors.
+KEYS_TO_COMPLETE = frozenset({"_id", "pathId", "mainInstructorId", "instructorIds"})
 UNTIMED_KEYS = PATH_KEYS | {"author", "groups", "customFields", "users"}
 
 # The status is that of a user who is invited or deleted.
@@ -49,6 +51,8 @@ _OWN_FIELDS = frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2, "users[].status"})
 _MODULE_TYPES = frozenset({"course", "classroom"})
 _PER_HOUR = {"minute": 60, "hour": 1}
 _LARGEST_WHOLE = 2**53
+# API v1 has them, and v2 has no counterpart.
+_ABSENT = frozenset({"requirements", "skills", "validateRegistrations"})
 # No drift if absent: an open end, a duration in days, the groups of a session that has no audience.
 _OPTIONAL = frozenset({"endDate", "programDuration", "groups"})
 
@@ -60,7 +64,7 @@ def build_coverage(keys: Iterable[str]) -> Coverage:
     :param keys: The keys that the API was asked for.
     :returns: The coverage.
     """
-    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL)
+    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL, _ABSENT, "API v2")
 
 
 def build_session(item: Mapping[str, Any]) -> dict[str, Any]:

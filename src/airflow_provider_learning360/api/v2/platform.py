@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.document_list import DocumentList, DocumentReader
 from airflow_provider_learning360.api.error_mapping import INVALID_SCOPE
 from airflow_provider_learning360.api.errors import ContractError, ForbiddenError, LearningError, NotFoundError
 from airflow_provider_learning360.api.list_entries import SessionList, parse_session_list
 from airflow_provider_learning360.api.messages import Call, Request
+from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.platform import (
     EVERYTHING,
     SESSION_KEYS_ONLY,
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_learning360.api.completions import Completion
+    from airflow_provider_learning360.api.document_list import DocumentChoice
     from airflow_provider_learning360.api.messages import Response
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
     from airflow_provider_learning360.api.v2.scopes import Scope
 
@@ -97,6 +101,46 @@ class PlatformV2(Platform):
         listed.sessions = list({one.id: one for one in listed.sessions}.values())
         return listed
 
+    def list_documents(self, choice: DocumentChoice, where: SessionFilter = EVERYTHING) -> Plan[DocumentList]:
+        """Plan one call for each page of 500 sessions, and for more keys those of each session that matches."""
+        needed = choice.fields & documents.ALL_KEYS - documents.SESSION_KEYS
+        fields = choice.fields | documents.KEYS_TO_COMPLETE if needed else choice.fields
+        listed = yield from needing("paths:read", self._list_documents(replace(choice, fields=fields), where))
+        if needed:
+            yield from self._complete_documents(listed, choice)
+        return listed
+
+    def _list_documents(self, choice: DocumentChoice, where: SessionFilter) -> Plan[DocumentList]:
+        pages, listed = PagedList(calls.SESSIONS, build_query(where), host=self._host), DocumentList()
+        found: dict[str, Any] = {}
+        while (request := pages.request) is not None:
+            parse = partial(_parse_documents, choice, is_first=not pages.page_count)
+            page: DocumentReader = yield pages.read_page(request, parse)
+            listed.add(page.result)
+            # A session that is modified while the pages are read may be on two of them.
+            found.update(page.found)
+        listed.session_count = len(found)
+        listed.documents = [document for document in found.values() if document is not None]
+        return listed
+
+    def _complete_documents(self, listed: DocumentList, choice: DocumentChoice) -> Plan[None]:
+        """Plan to complete each document; one that cannot be, or is gone meanwhile, is left out and counted."""
+        shrunk, listed.documents = listed.documents, []
+        coverage = documents.build_coverage(documents.SESSION_KEYS)
+        for position, document in enumerate(shrunk, 1):
+            session = ProgramSession.from_json(document).with_coverage(coverage)
+            try:
+                completed = yield from self.complete_session(session, choice.fields)
+            except (ContractError, NotFoundError) as error:
+                failure: LearningError = error
+                listed.unreadable.add(position, document, str(error).rstrip("."))
+                continue
+            if choice.with_drift:
+                listed.note_drift(completed)
+            listed.documents.append(completed.document(choice.fields))
+        if shrunk and not listed.documents:
+            raise failure
+
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
         """Plan one call for each page."""
         return needing("paths:read", stream_pages(build_query(where), self._host))
@@ -121,12 +165,20 @@ class PlatformV2(Platform):
         learners: list[Learner] = yield Work(partial(build_learners, users, enrolled, names))
         return learners
 
-    def get_statistics(self, session_id: str, *, with_people: bool = True) -> Plan[SessionStatistics]:
+    def get_statistics(
+        self, session_id: str, *, with_people: bool = True, session: ProgramSession | None = None
+    ) -> Plan[SessionStatistics]:
         """Plan to read the statistics of the enrolled learners, and who they are."""
-        return self._get_statistics(require_session_id(session_id), with_people)
+        return self._get_statistics(require_session_id(session_id), with_people, session)
 
-    def _get_statistics(self, session_id: str, with_people: bool) -> Plan[SessionStatistics]:
-        name = (yield from self._reader.read(session_id, SESSION_KEYS_ONLY)).name if with_people else None
+    def _get_statistics(
+        self, session_id: str, with_people: bool, session: ProgramSession | None
+    ) -> Plan[SessionStatistics]:
+        if session is None and with_people:
+            session = yield from self._reader.read(session_id, SESSION_KEYS_ONLY)
+        elif session is not None:
+            self._reader.note_path(session)
+        name = session.name if session is not None and with_people else None
         path_id = yield from self._reader.find_path(session_id)
         path = calls.build_path("paths", path_id, "sessions", session_id, "user-stats")
         rows = yield from needing(
@@ -210,6 +262,12 @@ def _parse_list_page(response: Response, *, is_first: bool) -> SessionList:
     for session in listed.sessions:
         session.with_coverage(coverage)
     return listed
+
+
+def _parse_documents(choice: DocumentChoice, response: Response, *, is_first: bool) -> DocumentReader:
+    coverage = documents.build_coverage(documents.SESSION_KEYS)
+    reader = DocumentReader(choice, response, documents.build_session, coverage, may_be_unreadable=not is_first)
+    return reader.read(response.body)
 
 
 def _is_count(value: Any) -> bool:
