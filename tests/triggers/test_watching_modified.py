@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 import time
 import tracemalloc
@@ -365,6 +366,52 @@ def test_change_that_could_not_be_completed_is_read_again(
             await one.until(lambda: one.changes(session_id))
             assert len(one.changes(session_id)) == 1
             assert one.failed == []
+
+    asyncio.run(scenario())
+
+
+EVERY_KIND = [
+    *("name", "startDate", "endDate", "userLimit", "sessionCustom", "programTemplate", "tutors", "author", "users"),
+    *("groups", "customFields", "modules", "description", "lang", "programDuration", "skills", "requirements"),
+]
+
+
+@pytest.mark.parametrize("versions", [("v1", "v2", "v1"), ("v2", "v1", "v2")], ids="-".join)
+@pytest.mark.parametrize("watch", [[], EVERY_KIND], ids=["any", "every_field"])
+@pytest.mark.parametrize("number", [None, 2, 1])
+def test_other_version_of_the_api_is_no_change(
+    versions: tuple[str, ...],
+    watch: list[str],
+    number: int | None,
+    simulator: Simulator,
+    triggerer: Any,
+    store: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = simulator.session_ids
+    asset = watched_program_sessions("some", None if number is None else ids[:number], watch=watch, **QUICK)
+
+    def versions_stored() -> set[str]:
+        rows = [json.loads(row) for row in store.rows.values()]
+        return {known.get("version", "v1") for row in rows for known in row.values()}
+
+    async def scenario() -> None:
+        for place, version in enumerate(versions):
+            connect(monkeypatch, simulator, version, requests_per_second=1000)
+            async with triggerer(asset) as one:
+                await one.until(lambda: len(store.watermarks("some")) == (number or 6))
+                if watch:
+                    await one.until(lambda: versions_stored() == {version})  # noqa: B023
+                simulator.forget()
+                await one.until(lambda: len(simulator.requests) > 4)
+                assert one.events == []
+                simulator.edit(ids[0], name=f"Moved {place}")
+                await one.until(lambda: one.events)
+                (entry,) = entries(one)
+                assert entry["_id"] == ids[0]
+                assert entry["changes"].keys() == ({"name"} if watch else set())
+                moved = entry["modifiedAt"]["to"]
+                await one.until(lambda: store.watermarks("some")[ids[0]] == moved)  # noqa: B023
 
     asyncio.run(scenario())
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.platform import ApiVersion
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")
@@ -285,12 +286,14 @@ class Coverage:
     :param expected: Fields that it was asked for; default all that are documented.
     :param untimed: Fields whose changes do not move `modifiedAt`; default none.
     :param optional: Fields that may be missing although the API was asked for them; default none.
+    :param version: The version of the API; default `v1`.
     """
 
     own_fields: frozenset[str] = frozenset()
     expected: frozenset[str] | None = None
     untimed: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    version: ApiVersion = "v1"
 
 
 _ALL_COVERED = Coverage()

@@ -139,6 +139,18 @@ class SessionPoll(ABC):
         :returns: The plan of their IDs.
         """
 
+    def parse(self, item: dict[str, Any]) -> ProgramSession:
+        """
+        Parse an entry of the list.
+
+        :param item: The entry.
+        :returns: The session, with what the entries cover.
+        :raises ContractError: The entry is not a program session.
+        """
+        from airflow_provider_learning360.api.list_entries import parse_entry
+
+        return parse_entry(item)
+
     @abstractmethod
     def stream(self, *, full: bool = False) -> StreamPlan:
         """

@@ -128,6 +128,8 @@ class Poller:
         # One attempt a poll: the next poll is the retry, and the outage is logged once.
         hook: LearningAsyncHook = hooks.LearningAsyncHook(self.learning_conn_id, budget=RetryBudget(attempts=1))
         self._opened_at = time.monotonic()
+        for subscription in self.subscriptions:
+            subscription.watch.forget_sent()
         return hook
 
     def _is_stale(self, error: LearningError | None) -> bool:
@@ -231,7 +233,7 @@ class Poller:
         if poll.is_full:
             self._backlog.note_doubtful(one for one in not_listed if index.is_there(one))
         self._read_count += 1  # the list: an error of single sessions is no outage
-        read_singly, complete = self._single_reads(hook, index), self._completions(hook, index, incomplete)
+        read_singly, complete = self._single_reads(hook, index), self._completions(hook, index, poll, incomplete)
         error = await self._poll_each(index, set(incomplete), complete)
         if error is not None:
             return error
@@ -276,7 +278,7 @@ class Poller:
         if self._backlog.is_outdated(session_id) or index.may_have_changed(session_id, item["modifiedAt"]):
             if index.lacks(session_id, poll.listed_keys):
                 return True
-            problem = index.observe(session_id, item)
+            problem = index.observe(session_id, item, poll.parse)
         if problem is None:
             self._read_count += 1
             self._backlog.note_read(session_id)
@@ -361,13 +363,13 @@ class Poller:
 
         return read
 
-    def _completions(self, hook: LearningAsyncHook, index: WatchIndex, items: dict[str, str]) -> ReadOne:
-        from airflow_provider_learning360.api.list_entries import parse_entry
-
+    def _completions(
+        self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, items: dict[str, str]
+    ) -> ReadOne:
         async def complete(session_id: str) -> tuple[ProgramSession, Any] | None:
             # Taken out: what was read is not needed any more.
             item = json.loads(items.pop(session_id))
-            session = parse_entry({**item, "_id": session_id})
+            session = poll.parse({**item, "_id": session_id})
             return await hook.complete_program_session(session, index.keys_of(session_id)), item["modifiedAt"]
 
         return complete

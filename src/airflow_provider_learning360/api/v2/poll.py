@@ -8,7 +8,7 @@ from airflow_provider_learning360.api.list_entries import StreamedObjects
 from airflow_provider_learning360.api.platform import SessionPoll
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.api.v2.calls import PATHS, SESSIONS, build_filter, build_parser, is_id
-from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS, build_session
+from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS, build_coverage, build_session
 from airflow_provider_learning360.api.v2.floor import Floor
 from airflow_provider_learning360.api.v2.links import PagedList
 from airflow_provider_learning360.api.v2.scopes import needing
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.platform import Plan, StreamPlan
     from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
 
@@ -140,6 +141,10 @@ class ModifiedPoll(SessionPoll):
             self._path_floor.moment = self._session_floor.moment
         if self.is_full:
             self._last_full = now
+
+    def parse(self, item: dict[str, Any]) -> ProgramSession:
+        """Parse an entry, which has the keys of the session itself."""
+        return super().parse(item).with_coverage(build_coverage(SESSION_KEYS))
 
     def _is_due(self, last: float) -> bool:
         return self._monotonic() - last >= self._full_interval
