@@ -107,6 +107,13 @@ class ListPoll:
 
     parse = staticmethod(parse_entry)
 
+    def complete_listed(self, session_id: str, keys: Any) -> Any:
+        return None
+        yield
+
+    def note_read(self, session: ProgramSession) -> None:
+        pass
+
     def stream(self, *, full: bool = False) -> Any:
         return self
 

@@ -151,6 +151,24 @@ class SessionPoll(ABC):
 
         return parse_entry(item)
 
+    def complete_listed(self, session_id: str, keys: frozenset[str]) -> Plan[ProgramSession | None]:
+        """
+        Plan to read what the lists so far do not say of a session; in this class, nothing is remembered of a list.
+
+        :param session_id: ID of the session.
+        :param keys: Which keys are wanted.
+        :returns: The plan of the session; None if it has to be read singly.
+        """
+        return None
+        yield
+
+    def note_read(self, session: ProgramSession) -> None:  # noqa: B027 - most polls remember nothing
+        """
+        Note a session that was read singly; in this class, do nothing.
+
+        :param session: The session.
+        """
+
     @abstractmethod
     def stream(self, *, full: bool = False) -> StreamPlan:
         """

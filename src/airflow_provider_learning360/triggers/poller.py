@@ -233,13 +233,12 @@ class Poller:
         if poll.is_full:
             self._backlog.note_doubtful(one for one in not_listed if index.is_there(one))
         self._read_count += 1  # the list: an error of single sessions is no outage
-        read_singly, complete = self._single_reads(hook, index), self._completions(hook, index, poll, incomplete)
-        error = await self._poll_each(index, set(incomplete), complete)
+        error = await self._poll_each(index, set(incomplete), self._completions(hook, index, poll, incomplete))
         if error is not None:
             return error
         ids = self._backlog.take(self._poll_order)
         self._backlog.note_doubtful(ids & self._failed)
-        return await self._poll_each(index, ids - self._failed, read_singly)
+        return await self._poll_each(index, ids - self._failed, self._backlog_reads(hook, index, poll))
 
     async def _read_list(
         self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, *, full: bool
@@ -360,6 +359,19 @@ class Poller:
                 return await hook.get_program_session(session_id, index.keys_of(session_id)), None
             except NotFoundError:
                 return None
+
+        return read
+
+    def _backlog_reads(self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll) -> ReadOne:
+        read_singly = self._single_reads(hook, index)
+
+        async def read(session_id: str) -> tuple[ProgramSession, Any] | None:
+            session = await hook.run_plan(poll.complete_listed(session_id, index.keys_of(session_id)))
+            if session is not None:
+                return session, None
+            if (found := await read_singly(session_id)) is not None:
+                poll.note_read(found[0])
+            return found
 
         return read
 

@@ -102,7 +102,7 @@ class PlatformV2(Platform):
 
     def new_poll(self) -> SessionPoll:
         """Return a poll of what was modified."""
-        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._reader.paths, self._reader.path_of)
+        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._reader)
 
     def forget(self) -> None:
         """Forget the paths, so that the next document has their present state."""
