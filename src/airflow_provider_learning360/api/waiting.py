@@ -194,7 +194,7 @@ class CompletionWait(Wait["CompletionCount", "CompletionCount"]):
         :param session_id: ID of the session.
         :returns: What the hook returns: the counts, or their coroutine.
         """
-        return hook.count_completions(session_id)
+        return hook.count_completions(session_id, self.target.is_reached)
 
     def find(self, polled: CompletionCount) -> CompletionCount | None:
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import ContractError, ForbiddenError, LearningError, NotFoundError
 from airflow_provider_learning360.api.list_entries import SessionList, parse_session_list
@@ -12,13 +12,13 @@ from airflow_provider_learning360.api.platform import (
     EVERYTHING,
     SESSION_KEYS_ONLY,
     AccessCheck,
-    CompletionCount,
     Platform,
     SessionPoll,
     Work,
 )
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
+from airflow_provider_learning360.api.v2.completion_count import CompletionCounter
 from airflow_provider_learning360.api.v2.completions import read_pages
 from airflow_provider_learning360.api.v2.filters import build_query
 from airflow_provider_learning360.api.v2.links import PagedList
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
-    from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.platform import CompletionCount, Keys, Plan, SessionFilter, StreamPlan
     from airflow_provider_learning360.api.v2.scopes import Scope
 
 
@@ -55,6 +55,7 @@ class PlatformV2(Platform):
         self._monotonic = monotonic
         self._full_interval = full_interval
         self._reader = SessionReader(host, monotonic)
+        self._counter = CompletionCounter(self._reader)
 
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan one call for the session, and those that its keys need."""
@@ -136,22 +137,11 @@ class PlatformV2(Platform):
         statistics: SessionStatistics = yield Work(partial(progress.build_statistics, name, enrolled.values(), users))
         return statistics
 
-    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
-        """Plan one call, to the counts of a session by status."""
-        return self._count_completions(require_session_id(session_id))
-
-    def _count_completions(self, session_id: str) -> Plan[CompletionCount]:
-        path_id = yield from self._reader.find_path(session_id)
-        path = calls.build_path("paths", path_id, "sessions", session_id, "user-statuses")
-        counts = yield from needing("pathStats:read", read_once(calls.read_object("counts by status", path)))
-        by_status = counts.get("usersCountByStatus")
-        if not isinstance(by_status, dict) or not all(map(_is_count, by_status.values())):
-            raise ContractError(
-                f"GET {path} returned no counts by status. The API may have changed: please report it.",
-                method="GET",
-                path=path,
-            )
-        return CompletionCount(sum(by_status.values()), by_status.get(progress.COMPLETED, 0))
+    def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> Plan[CompletionCount]:
+        """Plan one call, to the counts of a session by status; more, if deleted learners may block a wait."""
+        return self._counter.count(require_session_id(session_id), is_enough)
 
     def read_completions(
         self,
@@ -209,7 +199,3 @@ def _parse_list_page(response: Response, *, is_first: bool) -> SessionList:
     for session in listed.sessions:
         session.with_coverage(coverage)
     return listed
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
