@@ -24,6 +24,7 @@ from airflow.sdk.execution_time import comms, task_runner
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 
 from airflow_provider_learning360.api.errors import NotFoundError, UnavailableError
+from airflow_provider_learning360.api.list_entries import parse_entry
 from airflow_provider_learning360.api.models import ProgramSession, format_date
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.triggers import cursor, poller, time_slice
@@ -103,6 +104,15 @@ class ListPoll:
         assert watched == {}
         return set()
         yield
+
+    parse = staticmethod(parse_entry)
+
+    def complete_listed(self, session_id: str, keys: Any) -> Any:
+        return None
+        yield
+
+    def note_read(self, session: ProgramSession) -> None:
+        pass
 
     def stream(self, *, full: bool = False) -> Any:
         return self

@@ -13,6 +13,7 @@ from airflow_provider_learning360.api.changes import (
     Change,
     Watermark,
     add_unknown,
+    carry_over,
     find_change,
     parse_datetime,
     watermark_since,
@@ -96,6 +97,72 @@ def test_field_that_the_watermark_does_not_know_is_taken_from_the_first_poll() -
     later = session(T0 + SECOND, lang="en", name="a").with_coverage(UNTIMED)
     assert add_unknown(listed, later) is listed
     assert find_change(later, listed) is not None
+
+
+V2 = Coverage(untimed=frozenset({"modules", "lang"}), version="v2")
+BOTH_KINDS = ("modules", "tutors", "name", "endDate")
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+@pytest.mark.parametrize("moved", [-SECOND, timedelta(0), SECOND])
+def test_other_version_of_the_api_is_no_change(moved: timedelta, is_back: bool) -> None:
+    was = session(tutors=["ann@example.com"], name="a", endDate=None, modules=[])
+    now = session(T0 + moved, tutors=["u1"], name="a").with_coverage(V2)
+    before, after = (now, was) if is_back else (was, now)
+    mark = carry_over(Watermark.from_dict(Watermark.of(before, BOTH_KINDS).to_dict()), after)
+    assert find_change(after, mark) is None
+    assert carry_over(mark, after) is mark
+    assert mark.version == after.coverage.version
+    for name, value in {"tutors": ["u2"], "name": "b", "endDate": format_date(T0)}.items():
+        edited = session(T0 + 2 * SECOND, **{**after.document(BOTH_KINDS), name: value}).with_coverage(after.coverage)
+        change = find_change(edited, add_unknown(mark, edited))
+        assert change is not None
+        assert change.fields.keys() == {"modifiedAt", name}
+
+
+def test_edit_before_the_first_poll_of_another_version_is_a_change_of_what_both_have() -> None:
+    watermark = Watermark.of(session(name="a", userLimit=None, modules=[]), ("name", "userLimit", "modules"))
+    now = session(T0 + SECOND, name="b", userLimit=30).with_coverage(V2)
+    change = find_change(now, carry_over(watermark, now))
+    assert change is not None
+    assert change.fields.keys() == {"modifiedAt", "name", "userLimit"}
+
+
+def test_field_that_modified_at_does_not_cover_is_compared_after_the_version_changed() -> None:
+    """Also if API v1 said a later `modifiedAt`, because it moves for more."""
+    first = session(T0 - SECOND, lang="en").with_coverage(V2)
+    mark = carry_over(Watermark.of(session(lang="fr"), ("lang",)), first)
+    change = find_change(session(T0 - SECOND, lang="it").with_coverage(V2), mark)
+    assert change is not None
+    assert change.fields["lang"] == {"from": "en", "to": "it"}
+
+
+def test_without_watched_fields_a_later_time_counts_in_any_version() -> None:
+    watermark = Watermark.of(session())
+    for moved, is_change in ((timedelta(0), False), (SECOND, True)):
+        now = session(T0 + moved).with_coverage(V2)
+        assert carry_over(watermark, now) is watermark
+        assert (find_change(now, watermark) is not None) is is_change
+
+
+@pytest.mark.parametrize(
+    ("fields", "version"),
+    [({"requirements": None}, "v1"), ({"pathId": "p"}, "v2"), ({"steps": []}, "v2"), ({"lang": "en"}, None)],
+)
+def test_version_of_an_earlier_document_is_recognised(fields: dict[str, Any], version: str | None) -> None:
+    """A document with few fields may not show it. Then its values count: a change must not be lost."""
+    mark = watermark_since({"modifiedAt": format_date(T0), "modules": [], **fields}, ID, ("modules",))
+    assert Watermark.from_dict(mark.to_dict()).version == mark.version == version
+    now = session(modules=[{"_id": "m", "type": "course"}]).with_coverage(V2)
+    carried = carry_over(mark, now)
+    assert (find_change(now, carried) is None) is (version == "v1")
+    assert carried.extends(mark)
+    assert (version == "v1") is (carried is not mark)
+
+
+def test_watermark_of_the_first_version_is_stored_as_before() -> None:
+    assert "version" not in Watermark.of(session(), ("name",)).to_dict()
+    assert Watermark.of(session().with_coverage(V2), ("name",)).to_dict()["version"] == "v2"
 
 
 @given(MOMENTS, WATCHABLE, WATCH)

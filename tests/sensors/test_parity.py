@@ -296,6 +296,31 @@ def test_every_mode_ends_the_same_way(
         assert ended == (expected if mode in SENSOR_MODES else "no event")
 
 
+@pytest.mark.parametrize("mode", SENSOR_MODES)
+@pytest.mark.parametrize("versions", [("v1", "v2"), ("v2", "v1")], ids="-".join)
+@pytest.mark.parametrize("edited", [None, "name", "lang"])
+def test_document_of_the_other_version_is_no_change(
+    mode: str,
+    versions: tuple[str, str],
+    edited: str | None,
+    learning360_simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An edit after the first poll is one, also of a field that differs in both versions."""
+    simulator = learning360_simulator
+    (session_id,) = simulator.session_ids
+    connect(monkeypatch, simulator, versions[0], **QUICK)
+    document = LearningHook().get_program_session(session_id).document()
+    connect(monkeypatch, simulator, versions[1], **QUICK)
+    simulator.forget()
+    if edited is not None:
+        simulator.play(filled(edit(16, **{edited: "it"}), {"SESSION": session_id}))
+    watch = ["name", "endDate", "modules", "customFields", "users", "description", "author", "tutors", "lang"]
+    expected = "timeout" if edited is None else ("success", [edited])
+    ended = sensed(mode, {"session_id": session_id, "since": document, "watch": watch}, expected)
+    assert ended == "timeout" if edited is None else ended.keys() == {"modifiedAt", edited}
+
+
 def changes_between(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """What the sensor pushes about the changes of some fields."""
     return {name: shown({"from": before.get(name), "to": after.get(name)}) for name in names}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -365,6 +367,128 @@ def test_change_that_could_not_be_completed_is_read_again(
             await one.until(lambda: one.changes(session_id))
             assert len(one.changes(session_id)) == 1
             assert one.failed == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("watched", "part", "fields"),
+    [
+        ("users", "/enrollments", {"users": []}),
+        ("groups", "/audiences", {"groups": ["60b8d2956e20ae1a0f8e4400"]}),
+        ("customFields", "/custom-fields/values", {"customFields": []}),
+    ],
+)
+def test_field_that_no_list_has_takes_one_request_for_each_session(
+    watched: str,
+    part: str,
+    fields: dict[str, Any],
+    clock: Clock,
+    simulator: Simulator,
+    triggerer: Any,
+    store: Any,
+) -> None:
+    """Modifications and deletions are found as before: the session itself is known from the lists."""
+    ids = simulator.session_ids[:3]
+    asset = watched_program_sessions("some", ids, watch=[watched, "name"], on_missing="event", **QUICK)
+
+    async def poll_cheaply(one: Any) -> None:
+        await poll_more(one, simulator, 5)
+        simulator.forget()
+        await poll_more(one, simulator, 3)
+        seen = list(simulator.requests)
+        lists = [place for place, sent in enumerate(seen) if sent.path == SESSIONS]
+        assert all("modifiedAt[gte]" in seen[place].query for place in lists)
+        for begin, end in pairwise(lists):
+            assert [sent.path.endswith(part) for sent in seen[begin + 1 : end]] == [True] * len(ids)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("some")) == 3)
+            clock.skip(60)
+            await poll_cheaply(one)
+            simulator.edit(ids[0], name="Moved")
+            await one.until(lambda: len(entries(one)) == 1)
+            clock.skip(60)
+            simulator.edit(ids[1], **fields)
+            await one.until(lambda: len(entries(one)) == 2)
+            assert [(entry["_id"], *entry["changes"]) for entry in entries(one)] == [
+                (ids[0], "name"),
+                (ids[1], watched),
+            ]
+            await poll_cheaply(one)
+            simulator.edit(ids[1], name="Moved too")
+            await one.until(lambda: len(entries(one)) == 3)
+            assert entries(one)[-1]["changes"].keys() == {"name"}
+            simulator.delete(ids[2])
+            clock.skip(HOUR)  # learners of one that has none do not change with it
+            await one.until(lambda: len(entries(one)) == 4)
+            assert entries(one)[-1] == {"_id": ids[2], "kind": "missing", "times": 1}
+            await poll_more(one, simulator)
+            assert len(entries(one)) == 4
+
+    asyncio.run(scenario())
+
+
+def test_deleted_session_is_missing_and_has_not_lost_its_learners(
+    simulator: Simulator, triggerer: Any, store: Any
+) -> None:
+    ids = simulator.session_ids[:2]
+    asset = watched_program_sessions("some", ids, watch=["users"], on_missing="event", **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("some")) == 2)
+            await poll_more(one, simulator)
+            simulator.delete(ids[0])
+            await one.until(lambda: one.events)
+            assert entries(one) == [{"_id": ids[0], "kind": "missing", "times": 1}]
+
+    asyncio.run(scenario())
+
+
+EVERY_KIND = [
+    *("name", "startDate", "endDate", "userLimit", "sessionCustom", "programTemplate", "tutors", "author", "users"),
+    *("groups", "customFields", "modules", "description", "lang", "programDuration", "skills", "requirements"),
+]
+
+
+@pytest.mark.parametrize("versions", [("v1", "v2", "v1"), ("v2", "v1", "v2")], ids="-".join)
+@pytest.mark.parametrize("watch", [[], EVERY_KIND], ids=["any", "every_field"])
+@pytest.mark.parametrize("number", [None, 2, 1])
+def test_other_version_of_the_api_is_no_change(
+    versions: tuple[str, ...],
+    watch: list[str],
+    number: int | None,
+    simulator: Simulator,
+    triggerer: Any,
+    store: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = simulator.session_ids
+    asset = watched_program_sessions("some", None if number is None else ids[:number], watch=watch, **QUICK)
+
+    def versions_stored() -> set[str]:
+        rows = [json.loads(row) for row in store.rows.values()]
+        return {known.get("version", "v1") for row in rows for known in row.values()}
+
+    async def scenario() -> None:
+        for place, version in enumerate(versions):
+            connect(monkeypatch, simulator, version, requests_per_second=1000)
+            async with triggerer(asset) as one:
+                await one.until(lambda: len(store.watermarks("some")) == (number or 6))
+                if watch:
+                    await one.until(lambda: versions_stored() == {version})  # noqa: B023
+                simulator.forget()
+                await one.until(lambda: len(simulator.requests) > 4)
+                assert one.events == []
+                simulator.edit(ids[0], name=f"Moved {place}")
+                await one.until(lambda: one.events)
+                (entry,) = entries(one)
+                assert entry["_id"] == ids[0]
+                assert entry["changes"].keys() == ({"name"} if watch else set())
+                moved = entry["modifiedAt"]["to"]
+                await one.until(lambda: store.watermarks("some")[ids[0]] == moved)  # noqa: B023
 
     asyncio.run(scenario())
 

@@ -21,6 +21,7 @@ from airflow_provider_learning360.api.sanitizer import printable, sanitize
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.api.platform import ApiVersion
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ PEOPLE_FIELDS = frozenset(
     {"author", "tutors", "users", "customFields"}
     # Of API v2: IDs of people.
     | {"mainInstructorId", "instructorIds", "authorId", "coAuthorIds", "translations"}
+)
+# Their values mean the same in both versions of the API. All others may differ although nobody edited the session.
+SAME_IN_BOTH_VERSIONS = frozenset(
+    {"_id", "name", "startDate", "endDate", "hasUserLimit", "userLimit", "modifiedAt", "sessionCustom"}
 )
 # Characters. A longer value is stored as a fingerprint: watermarks are kept in the database.
 MAX_VALUE_LENGTH = 500
@@ -53,6 +58,7 @@ class StoredWatermark(TypedDict):
     modified_at: str
     watched: dict[str, Any]
     watch: list[str]
+    version: NotRequired[ApiVersion | None]  # absent where it is v1; earlier versions of the provider wrote none
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,14 @@ class Watermark:
     :param modified_at: Its `modifiedAt`.
     :param watched: Values of the watched fields, without those that the API did not send; default none.
     :param watch: Names of the watched fields; default all of the session.
+    :param version: The version of the API that sent them; None if a document does not show it. Default `v1`.
     """
 
     session_id: str
     modified_at: datetime
     watched: Mapping[str, Any] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
+    version: ApiVersion | None = field(default="v1", compare=False)
 
     def __post_init__(self) -> None:
         # It may come from an earlier version or from a foreign document, with a NaN that never equals itself.
@@ -85,7 +93,8 @@ class Watermark:
         :returns: The watermark.
         :raises ContractError: The session has no `modifiedAt`.
         """
-        return cls(session.id, modified_at(session), _watched(session, watch), tuple(watch))
+        watched, version = _watched(session, watch), session.coverage.version
+        return cls(session.id, modified_at(session), watched, tuple(watch), version)
 
     def to_dict(self) -> StoredWatermark:
         """
@@ -93,12 +102,15 @@ class Watermark:
 
         :returns: What `from_dict` reads.
         """
-        return {
-            "session_id": self.session_id,
-            "modified_at": self.modified_at.isoformat(),
-            "watched": dict(self.watched),
-            "watch": list(self.watch),
-        }
+        stored = StoredWatermark(
+            session_id=self.session_id,
+            modified_at=self.modified_at.isoformat(),
+            watched=dict(self.watched),
+            watch=list(self.watch),
+        )
+        if self.version != "v1":
+            stored["version"] = self.version
+        return stored
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Watermark:
@@ -110,7 +122,8 @@ class Watermark:
         :raises KeyError: Something is missing; `TypeError` or `ValueError` if it has another type.
         """
         moment = datetime.fromisoformat(data["modified_at"])
-        return cls(data["session_id"], moment, dict(data["watched"]), tuple(data["watch"]))
+        version = data.get("version", "v1")
+        return cls(data["session_id"], moment, dict(data["watched"]), tuple(data["watch"]), version)
 
     def fits(self, session_id: str, watch: Sequence[str]) -> bool:
         """
@@ -123,12 +136,15 @@ class Watermark:
 
     def extends(self, other: Watermark) -> bool:
         """
-        Whether this watermark is another one with values added to it.
+        Whether this watermark is another one with values added to it, or carried over to another version of the API.
 
         :param other: The other watermark.
         """
-        is_same = (self.session_id, self.modified_at, self.watch) == (other.session_id, other.modified_at, other.watch)
-        return is_same and {**self.watched, **other.watched} == dict(self.watched)
+        if not self.fits(other.session_id, other.watch):
+            return False
+        if None not in (self.version, other.version) and self.version != other.version:
+            return self.modified_at <= other.modified_at
+        return self.modified_at == other.modified_at and {**self.watched, **other.watched} == dict(self.watched)
 
 
 @dataclass(frozen=True)
@@ -206,7 +222,16 @@ def _watermark_of_document(since: Mapping[str, Any], session_id: str, watch: Seq
             "since: the document has no modifiedAt. Give the document that the operator pushed, "
             "with modifiedAt and the watched fields among its `fields`."
         )
-    return Watermark.of(session, watch)
+    return replace(Watermark.of(session, watch), version=_version_of(since))
+
+
+def _version_of(document: Mapping[str, Any]) -> ApiVersion | None:
+    """Return which version of the API sent a document; None if it has only fields that both versions have."""
+    from airflow_provider_learning360.api.fields import FIELDS_V1_ONLY, PATH_FIELDS_V2, SESSION_FIELDS_V2
+
+    if not document.keys().isdisjoint((*SESSION_FIELDS_V2, *PATH_FIELDS_V2)):
+        return "v2"
+    return None if document.keys().isdisjoint(FIELDS_V1_ONLY) else "v1"
 
 
 def _parse_document(text: str) -> Any:
@@ -271,6 +296,29 @@ def find_change(session: ProgramSession, watermark: Watermark) -> Change | None:
         return None
     times: FieldChange = {"from": format_date(watermark.modified_at), "to": format_date(now)}
     return Change(session.id, {"modifiedAt": times, **changed})
+
+
+def carry_over(watermark: Watermark, session: ProgramSession) -> Watermark:
+    """
+    Carry a watermark over to the version of the API that sends the session now.
+
+    Values that differ by nature are those of the session as it is now, because a mere switch is no change.
+
+    :param watermark: The watermark.
+    :param session: The session as it is now.
+    :returns: The watermark for the present version; the same one if it is that already, or if no fields are watched.
+    :raises ContractError: The session has no `modifiedAt`.
+    """
+    version = session.coverage.version
+    if not watermark.watch or watermark.version in (version, None):
+        return watermark
+    present = Watermark.of(session, watermark.watch)
+    # Where nothing is set, one version sends null and the other nothing.
+    kept = {name: one for name, one in watermark.watched.items() if name in SAME_IN_BOTH_VERSIONS and one is not None}
+    new = {name: one for name, one in present.watched.items() if name not in SAME_IN_BOTH_VERSIONS or one is None}
+    # API v2 does not move it for all that API v1 does. If it stayed later, changes would not be seen.
+    moment = min(present.modified_at, watermark.modified_at)
+    return replace(present, modified_at=moment, watched={**new, **kept})
 
 
 def add_unknown(watermark: Watermark, session: ProgramSession) -> Watermark:

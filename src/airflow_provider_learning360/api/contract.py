@@ -124,7 +124,7 @@ def report_absent(what: str, coverage: Coverage, fields: Collection[str], policy
     names = sorted(coverage.absent.intersection(fields))
     if not names or policy == "ignore":
         return None
-    message = f"{what} lacks {', '.join(names)}: {coverage.api} has no such field."
+    message = f"{what} lacks {', '.join(names)}: API {coverage.version} has no such field."
     if policy == "strict":
         raise ContractError(f"{message} Remove it from `fields`, or set contract='warn' to continue.")
     return message

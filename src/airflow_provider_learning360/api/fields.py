@@ -45,6 +45,8 @@ PATH_FIELDS_V2 = (
     "status",
     "translations",
 )
+# API v2 has no counterpart of these.
+FIELDS_V1_ONLY = ("requirements", "skills", "validateRegistrations")
 
 
 def known_fields() -> list[str]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.platform import ApiVersion
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")
@@ -286,7 +287,7 @@ class Coverage:
     :param untimed: Fields whose changes do not move `modifiedAt`; default none.
     :param optional: Fields that may be missing although the API was asked for them; default none.
     :param absent: Fields that only the other version of the API has; default none.
-    :param api: Name of this version, for messages; default empty.
+    :param version: The version of the API; default `v1`.
     """
 
     own_fields: frozenset[str] = frozenset()
@@ -294,7 +295,7 @@ class Coverage:
     untimed: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
-    api: str = ""
+    version: ApiVersion = "v1"
 
 
 _ALL_COVERED = Coverage()

@@ -140,6 +140,36 @@ class SessionPoll(ABC):
         :returns: The plan of their IDs.
         """
 
+    def parse(self, item: dict[str, Any]) -> ProgramSession:
+        """
+        Parse an entry of the list.
+
+        :param item: The entry.
+        :returns: The session, with what the entries cover.
+        :raises ContractError: The entry is not a program session.
+        """
+        from airflow_provider_learning360.api.list_entries import parse_entry
+
+        return parse_entry(item)
+
+    def complete_listed(self, session_id: str, keys: frozenset[str]) -> Plan[ProgramSession | None]:
+        """
+        Plan to read what the lists so far do not say of a session; in this class, nothing is remembered of a list.
+
+        :param session_id: ID of the session.
+        :param keys: Which keys are wanted.
+        :returns: The plan of the session; None if it has to be read singly.
+        """
+        return None
+        yield
+
+    def note_read(self, session: ProgramSession) -> None:  # noqa: B027 - most polls remember nothing
+        """
+        Note a session that was read singly; in this class, do nothing.
+
+        :param session: The session.
+        """
+
     @abstractmethod
     def stream(self, *, full: bool = False) -> StreamPlan:
         """
@@ -243,11 +273,15 @@ class Platform(ABC):
         """
 
     @abstractmethod
-    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
+    def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> Plan[CompletionCount]:
         """
-        Plan to count who has completed a program session, without reading who that is.
+        Plan to count who has completed a program session, without reading who that is, unless it takes too long.
 
         :param session_id: ID of the session.
+        :param is_enough: Whether counts end a wait. If not, and few have not completed, those who are deleted are left
+            out, because they never will; default: they may be counted.
         :returns: The plan of the counts.
         :raises InvalidIdError: `session_id` is not an ID.
         """

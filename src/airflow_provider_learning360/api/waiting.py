@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from airflow_provider_learning360.api.changes import Change, Watermark, add_unknown, find_change
+from airflow_provider_learning360.api.changes import Change, Watermark, add_unknown, carry_over, find_change
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.retries import MAX_TRIGGERER_WAIT
@@ -136,7 +136,10 @@ class ModificationWait(Wait["ProgramSession", Change]):
         :returns: The modification, or None if there is none.
         """
         before = self.watermark
-        self.watermark = Watermark.of(polled, self.watch) if before is None else add_unknown(before, polled)
+        if before is None:
+            self.watermark = Watermark.of(polled, self.watch)
+        else:
+            self.watermark = add_unknown(carry_over(before, polled), polled)
         self.has_new_watermark = self.watermark is not before
         return find_change(polled, self.watermark)
 
@@ -191,7 +194,7 @@ class CompletionWait(Wait["CompletionCount", "CompletionCount"]):
         :param session_id: ID of the session.
         :returns: What the hook returns: the counts, or their coroutine.
         """
-        return hook.count_completions(session_id)
+        return hook.count_completions(session_id, self.target.is_reached)
 
     def find(self, polled: CompletionCount) -> CompletionCount | None:
         """

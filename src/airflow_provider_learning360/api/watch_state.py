@@ -16,6 +16,7 @@ from airflow_provider_learning360.api.changes import (
     StoredWatermark,
     Watermark,
     add_unknown,
+    carry_over,
     find_change,
 )
 
@@ -115,6 +116,8 @@ class SessionState:
             gone=self.gone,
             times_gone=self.times_gone,
         )
+        if "version" in mark:
+            stored["version"] = mark["version"]
         if self.times_untimed:
             stored["times_untimed"] = self.times_untimed
         if self.salt:
@@ -229,6 +232,10 @@ class WatchState:
         known = self.observed.get(session_id)
         return known is None or known.gone or self._last_sent.get(session_id) != sent
 
+    def forget_sent(self) -> None:
+        """Compare all sessions at the next poll: the connection may speak another version of the API now."""
+        self._last_sent.clear()
+
     def observe(self, session: ProgramSession, sent: Any) -> bool:
         """
         Observe a session.
@@ -301,7 +308,10 @@ class WatchState:
             # Stored without an event: the events that have it come later.
             known = replace(known, salt=_new_salt())
             self._queue_without_event(known)
-        mark = known.watermark
+        mark = carry_over(known.watermark, session)
+        if mark is not known.watermark:
+            known = replace(known, watermark=mark)
+            self._queue_without_event(known)
         if mark.watch != self.watch:
             # This watermark was stored when other fields were watched. If the session was modified since, the newly
             # watched fields count as changed. So no change is lost.

@@ -262,18 +262,22 @@ class LearningHook(ConnectionType, HttpHook):
         """
         return self.run_plan(self.platform.get_statistics(session_id, session=session))
 
-    def count_completions(self, session_id: str) -> CompletionCount:
+    def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> CompletionCount:
         """
         Return how many learners of a program session have completed it.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param is_enough: Whether counts end a wait. If not, and few have not completed, those who are deleted are left
+            out, because they never will; default: they may be counted.
         :returns: The counts.
         :raises LearningError: By what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
         """
-        return self.run_plan(self.platform.count_completions(session_id))
+        return self.run_plan(self.platform.count_completions(session_id, is_enough))
 
     @cached_property
     def platform(self) -> Platform:

@@ -58,7 +58,7 @@ from airflow_provider_learning360.hooks.proxies import find_proxy
 from airflow_provider_learning360.hooks.rate_limits import acquire, note_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     import aiohttp
@@ -223,18 +223,22 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         """
         return await self.run_plan((await self.get_platform()).get_statistics(session_id, session=session))
 
-    async def count_completions(self, session_id: str) -> CompletionCount:
+    async def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> CompletionCount:
         """
         Return how many learners of a program session have completed it.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
+        :param is_enough: Whether counts end a wait. If not, and few have not completed, those who are deleted are left
+            out, because they never will; default: they may be counted.
         :returns: The counts.
         :raises LearningError: By what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
         """
-        return await self.run_plan((await self.get_platform()).count_completions(session_id))
+        return await self.run_plan((await self.get_platform()).count_completions(session_id, is_enough))
 
     async def run_plan(self, plan: Plan[T], *, budget: RetryBudget | None = None) -> T:
         """

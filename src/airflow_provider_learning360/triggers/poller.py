@@ -128,6 +128,8 @@ class Poller:
         # One attempt a poll: the next poll is the retry, and the outage is logged once.
         hook: LearningAsyncHook = hooks.LearningAsyncHook(self.learning_conn_id, budget=RetryBudget(attempts=1))
         self._opened_at = time.monotonic()
+        for subscription in self.subscriptions:
+            subscription.watch.forget_sent()
         return hook
 
     def _is_stale(self, error: LearningError | None) -> bool:
@@ -231,13 +233,12 @@ class Poller:
         if poll.is_full:
             self._backlog.note_doubtful(one for one in not_listed if index.is_there(one))
         self._read_count += 1  # the list: an error of single sessions is no outage
-        read_singly, complete = self._single_reads(hook, index), self._completions(hook, index, incomplete)
-        error = await self._poll_each(index, set(incomplete), complete)
+        error = await self._poll_each(index, set(incomplete), self._completions(hook, index, poll, incomplete))
         if error is not None:
             return error
         ids = self._backlog.take(self._poll_order)
         self._backlog.note_doubtful(ids & self._failed)
-        return await self._poll_each(index, ids - self._failed, read_singly)
+        return await self._poll_each(index, ids - self._failed, self._backlog_reads(hook, index, poll))
 
     async def _read_list(
         self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, *, full: bool
@@ -276,7 +277,7 @@ class Poller:
         if self._backlog.is_outdated(session_id) or index.may_have_changed(session_id, item["modifiedAt"]):
             if index.lacks(session_id, poll.listed_keys):
                 return True
-            problem = index.observe(session_id, item)
+            problem = index.observe(session_id, item, poll.parse)
         if problem is None:
             self._read_count += 1
             self._backlog.note_read(session_id)
@@ -361,13 +362,26 @@ class Poller:
 
         return read
 
-    def _completions(self, hook: LearningAsyncHook, index: WatchIndex, items: dict[str, str]) -> ReadOne:
-        from airflow_provider_learning360.api.list_entries import parse_entry
+    def _backlog_reads(self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll) -> ReadOne:
+        read_singly = self._single_reads(hook, index)
 
+        async def read(session_id: str) -> tuple[ProgramSession, Any] | None:
+            session = await hook.run_plan(poll.complete_listed(session_id, index.keys_of(session_id)))
+            if session is not None:
+                return session, None
+            if (found := await read_singly(session_id)) is not None:
+                poll.note_read(found[0])
+            return found
+
+        return read
+
+    def _completions(
+        self, hook: LearningAsyncHook, index: WatchIndex, poll: SessionPoll, items: dict[str, str]
+    ) -> ReadOne:
         async def complete(session_id: str) -> tuple[ProgramSession, Any] | None:
             # Taken out: what was read is not needed any more.
             item = json.loads(items.pop(session_id))
-            session = parse_entry({**item, "_id": session_id})
+            session = poll.parse({**item, "_id": session_id})
             return await hook.complete_program_session(session, index.keys_of(session_id)), item["modifiedAt"]
 
         return complete

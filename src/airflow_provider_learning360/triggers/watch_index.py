@@ -127,19 +127,20 @@ class WatchIndex:
         """
         return any(watch.is_there(session_id) for watch in self._watches_of(session_id))
 
-    def observe(self, session_id: str, item: dict[str, Any]) -> LearningError | None:
+    def observe(
+        self, session_id: str, item: dict[str, Any], parse: Callable[[dict[str, Any]], ProgramSession]
+    ) -> LearningError | None:
         """
         Pass an item of the list on to all who watch the session.
 
         :param session_id: ID of the session.
         :param item: The item.
+        :param parse: Returns the session of an item.
         :returns: What is wrong with the item, or None.
         """
-        from airflow_provider_learning360.api.list_entries import parse_entry
-
         try:
             # The ID in lower case, as IDs are compared everywhere.
-            session = parse_entry({**item, "_id": session_id})
+            session = parse({**item, "_id": session_id})
         except LearningError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bad item must not end the poll of all others

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_learning360.api.completion_target import CompletionTarget
 from airflow_provider_learning360.api.errors import ContractError, LearningError
-from path_platform import COUNTS, ROWS, SESSION_ID, PathPlatform, user, user_id
+from airflow_provider_learning360.api.v2.completion_count import MAX_LOOKED_UP
+from path_platform import COUNTS, ROWS, SESSION_ID, USERS, PathPlatform, user, user_id
 
 # Completed is one of the nine; the others are shown as they are.
 STATUSES = (
@@ -162,6 +164,59 @@ def test_counts_are_sums() -> None:
 
 def test_nobody_has_completed() -> None:
     assert count({"usersCountByStatus": {}}).completed == 0
+
+
+def count_with_deleted(platform: PathPlatform, wanted: float = 1.0) -> tuple[int, int]:
+    """Count for a wait until a share of the learners has completed."""
+    platform.requests.clear()
+    counted = platform.run(platform.platform.count_completions(SESSION_ID, CompletionTarget(wanted).is_reached))
+    return counted.learners, counted.completed
+
+
+def platform_with_deleted(unfinished: int = 3, **more: Any) -> PathPlatform:
+    """One has completed; of the others the first is deleted, the second does not exist any more, the third is there."""
+    rows = [row(1, status={"type": "successful"}), *(row(one) for one in range(2, 2 + unfinished))]
+    rows.append(row(90, unenrolledAt="2026-11-02T08:00:00.000Z"))
+    users = [user(1), user(2, status="deleted"), *(user(one) for one in range(4, 2 + unfinished))]
+    counts = {"usersCountByStatus": {"successful": 1, "onTime": unfinished}}
+    return PathPlatform(rows=rows, users=users, counts=counts, **more)
+
+
+def test_deleted_learners_do_not_keep_a_wait_from_its_end() -> None:
+    platform = platform_with_deleted()
+    assert count_with_deleted(platform) == (2, 1)
+    assert platform.paths[-3:] == [COUNTS, ROWS, USERS]
+    assert count_with_deleted(platform) == (2, 1)
+    assert platform.paths == [COUNTS, ROWS]  # who is deleted is remembered
+    assert count_with_deleted(platform_with_deleted(unfinished=2)) == (1, 1)
+
+
+def test_deleted_learners_are_looked_up_only_if_that_may_end_the_wait() -> None:
+    platform = platform_with_deleted()
+    assert count_with_deleted(platform, 0.25) == (4, 1)
+    assert platform.paths[-1] == COUNTS
+    nobody = platform_with_deleted()
+    nobody.counts = {"usersCountByStatus": {"onTime": 4}}
+    assert count_with_deleted(nobody) == (4, 0)
+    assert nobody.paths[-1] == COUNTS
+    many = platform_with_deleted(MAX_LOOKED_UP + 1)
+    assert count_with_deleted(many) == (MAX_LOOKED_UP + 2, 1)
+    assert many.paths[-1] == COUNTS
+    assert count_with_deleted(platform_with_deleted(MAX_LOOKED_UP)) == (MAX_LOOKED_UP - 1, 1)
+
+
+def test_counts_are_those_of_the_server_without_the_scope_for_people(caplog: pytest.LogCaptureFixture) -> None:
+    platform = platform_with_deleted(missing_scopes=frozenset({"users:read"}))
+    assert count_with_deleted(platform) == count_with_deleted(platform) == (4, 1)
+    (line,) = [line for line in caplog.messages if "users:read" in line]
+    assert line.startswith("Deleted learners may be counted as learners who have not completed: the client lacks")
+
+
+@pytest.mark.parametrize("trouble", [(503, "down"), (403, "forbidden")])
+def test_other_errors_of_the_look_up_fail_the_poll(trouble: tuple[int, str]) -> None:
+    platform = platform_with_deleted(instead={USERS: trouble})
+    with pytest.raises(LearningError):
+        count_with_deleted(platform)
 
 
 @pytest.mark.parametrize(

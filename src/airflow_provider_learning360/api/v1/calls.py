@@ -24,7 +24,7 @@ def build_coverage() -> Coverage:
     from airflow_provider_learning360.api.fields import PATH_FIELDS_V2, SESSION_FIELDS_V2
     from airflow_provider_learning360.api.models import Coverage
 
-    return Coverage(absent=frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2}), api="API v1")
+    return Coverage(absent=frozenset({*SESSION_FIELDS_V2, *PATH_FIELDS_V2}))
 
 
 def build_session_path(session_id: str, *parts: str) -> str:

@@ -93,8 +93,10 @@ class PlatformV1(Platform):
         statistics: SessionStatistics = yield calls.get_program_session_stats(session_id)
         return statistics
 
-    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
-        """Plan one call, to the statistics of the session."""
+    def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> Plan[CompletionCount]:
+        """Plan one call, to the statistics of the session, which show who is deleted."""
         return _count(calls.get_program_session_stats(session_id))
 
     def read_completions(

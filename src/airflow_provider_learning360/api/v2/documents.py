@@ -64,7 +64,7 @@ def build_coverage(keys: Iterable[str]) -> Coverage:
     :param keys: The keys that the API was asked for.
     :returns: The coverage.
     """
-    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL, _ABSENT, "API v2")
+    return Coverage(_OWN_FIELDS, frozenset(keys), UNTIMED_KEYS, _OPTIONAL, _ABSENT, "v2")
 
 
 def build_session(item: Mapping[str, Any]) -> dict[str, Any]:

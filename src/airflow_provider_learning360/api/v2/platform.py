@@ -16,13 +16,13 @@ from airflow_provider_learning360.api.platform import (
     EVERYTHING,
     SESSION_KEYS_ONLY,
     AccessCheck,
-    CompletionCount,
     Platform,
     SessionPoll,
     Work,
 )
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
+from airflow_provider_learning360.api.v2.completion_count import CompletionCounter
 from airflow_provider_learning360.api.v2.completions import read_pages
 from airflow_provider_learning360.api.v2.filters import build_query
 from airflow_provider_learning360.api.v2.links import PagedList
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.document_list import DocumentChoice
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
-    from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.platform import CompletionCount, Keys, Plan, SessionFilter, StreamPlan
     from airflow_provider_learning360.api.v2.scopes import Scope
 
 
@@ -60,6 +60,7 @@ class PlatformV2(Platform):
         self._monotonic = monotonic
         self._full_interval = full_interval
         self._reader = SessionReader(host, monotonic)
+        self._counter = CompletionCounter(self._reader)
 
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
         """Plan one call for the session, and those that its keys need."""
@@ -147,7 +148,7 @@ class PlatformV2(Platform):
 
     def new_poll(self) -> SessionPoll:
         """Return a poll of what was modified."""
-        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._reader.paths, self._reader.path_of)
+        return ModifiedPoll(self._host, self._full_interval, self._monotonic, self._reader)
 
     def forget(self) -> None:
         """Forget the paths, so that the next document has their present state."""
@@ -189,22 +190,11 @@ class PlatformV2(Platform):
         statistics: SessionStatistics = yield Work(partial(progress.build_statistics, name, enrolled.values(), users))
         return statistics
 
-    def count_completions(self, session_id: str) -> Plan[CompletionCount]:
-        """Plan one call, to the counts of a session by status."""
-        return self._count_completions(require_session_id(session_id))
-
-    def _count_completions(self, session_id: str) -> Plan[CompletionCount]:
-        path_id = yield from self._reader.find_path(session_id)
-        path = calls.build_path("paths", path_id, "sessions", session_id, "user-statuses")
-        counts = yield from needing("pathStats:read", read_once(calls.read_object("counts by status", path)))
-        by_status = counts.get("usersCountByStatus")
-        if not isinstance(by_status, dict) or not all(map(_is_count, by_status.values())):
-            raise ContractError(
-                f"GET {path} returned no counts by status. The API may have changed: please report it.",
-                method="GET",
-                path=path,
-            )
-        return CompletionCount(sum(by_status.values()), by_status.get(progress.COMPLETED, 0))
+    def count_completions(
+        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+    ) -> Plan[CompletionCount]:
+        """Plan one call, to the counts of a session by status; more, if deleted learners may block a wait."""
+        return self._counter.count(require_session_id(session_id), is_enough)
 
     def read_completions(
         self,
@@ -268,7 +258,3 @@ def _parse_documents(choice: DocumentChoice, response: Response, *, is_first: bo
     coverage = documents.build_coverage(documents.SESSION_KEYS)
     reader = DocumentReader(choice, response, documents.build_session, coverage, may_be_unreadable=not is_first)
     return reader.read(response.body)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

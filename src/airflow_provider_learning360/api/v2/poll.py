@@ -8,17 +8,19 @@ from airflow_provider_learning360.api.list_entries import StreamedObjects
 from airflow_provider_learning360.api.platform import SessionPoll
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.api.v2.calls import PATHS, SESSIONS, build_filter, build_parser, is_id
-from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS, build_session
+from airflow_provider_learning360.api.v2.documents import PATH_KEYS, SESSION_KEYS, build_coverage, build_session
 from airflow_provider_learning360.api.v2.floor import Floor
 from airflow_provider_learning360.api.v2.links import PagedList
+from airflow_provider_learning360.api.v2.listed import ListedSessions
 from airflow_provider_learning360.api.v2.scopes import needing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_learning360.api.messages import Response
+    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.platform import Plan, StreamPlan
-    from airflow_provider_learning360.api.v2.recently_read import RecentlyRead
+    from airflow_provider_learning360.api.v2.sessions import SessionReader
 
 _LIST = "a list of program sessions"
 # No list shows the sessions in which these changed.
@@ -57,27 +59,20 @@ class ModifiedPoll(SessionPoll):
     :param host: Base URL of the connection.
     :param full_interval: Seconds between complete lists.
     :param monotonic: Monotonic clock, in seconds.
-    :param paths: The paths that are remembered; this poll keeps them up to date.
-    :param path_of: The path of each session, as far as known; this poll adds to it.
+    :param reader: Remembers paths, and the path of each session; this poll keeps them up to date.
     """
 
     listed_keys = SESSION_KEYS
     # A session that is edited or deleted meanwhile may move others from page to page.
     is_exact = False
 
-    def __init__(
-        self,
-        host: str,
-        full_interval: float,
-        monotonic: Callable[[], float],
-        paths: RecentlyRead[dict[str, Any]],
-        path_of: dict[str, str],
-    ) -> None:
+    def __init__(self, host: str, full_interval: float, monotonic: Callable[[], float], reader: SessionReader) -> None:
         self._host = host
         self._full_interval = full_interval
         self._monotonic = monotonic
-        self._paths = paths
-        self._path_of = path_of
+        self._paths = reader.paths
+        self._path_of = reader.path_of
+        self._listed = ListedSessions(reader)
         self._session_floor, self._path_floor = Floor(monotonic), Floor(monotonic)
         self._last_full = self._last_paths = float("-inf")
         self._follows_paths = False
@@ -87,6 +82,7 @@ class ModifiedPoll(SessionPoll):
     def find_outdated(self, watched: Mapping[str, frozenset[str]]) -> Plan[set[str]]:
         """Plan to find the sessions whose path was modified, and those with keys that have no such list."""
         outdated = {one for one, keys in watched.items() if keys & READ_EACH_KEYS}
+        self._listed.follow(outdated.copy())
         on_path = {one for one, keys in watched.items() if keys & PATH_KEYS}
         self._follows_paths = bool(on_path)
         if not on_path:
@@ -132,6 +128,8 @@ class ModifiedPoll(SessionPoll):
     def stream(self, *, full: bool = False) -> StreamPlan:
         """Plan one poll: what was modified since the floor, or everything."""
         self.is_full = full or self._session_floor.moment is None or self._is_due(self._last_full)
+        if self.is_full:
+            self._listed.clear()
         now, floor = self._monotonic(), None if self.is_full else self._session_floor.query()
         pages = stream_pages(build_filter(modifiedAt={"gte": floor}), self._host, self._convert)
         yield from needing("paths:read", self._session_floor.follow(pages))
@@ -141,6 +139,18 @@ class ModifiedPoll(SessionPoll):
         if self.is_full:
             self._last_full = now
 
+    def parse(self, item: dict[str, Any]) -> ProgramSession:
+        """Parse an entry, which has the keys of the session itself."""
+        return super().parse(item).with_coverage(build_coverage(SESSION_KEYS))
+
+    def complete_listed(self, session_id: str, keys: frozenset[str]) -> Plan[ProgramSession | None]:
+        """Plan to read what the lists do not say of a session; the others are up to date."""
+        return self._listed.complete(session_id, keys)
+
+    def note_read(self, session: ProgramSession) -> None:
+        """Note a session that was read singly, so that the next poll need not."""
+        self._listed.note_read(session)
+
     def _is_due(self, last: float) -> bool:
         return self._monotonic() - last >= self._full_interval
 
@@ -148,7 +158,10 @@ class ModifiedPoll(SessionPoll):
         session_id, path_id = item.get("_id"), item.get("pathId")
         if isinstance(session_id, str) and is_session_id(session_id) and is_id(path_id):
             self._path_of[session_id.lower()] = path_id
-        return build_session(item)
+        document = build_session(item)
+        if isinstance(session_id, str):
+            self._listed.keep(session_id.lower(), document)
+        return document
 
 
 def _pick_path(item: dict[str, Any]) -> dict[str, Any] | None:
