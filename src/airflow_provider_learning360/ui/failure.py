@@ -144,7 +144,7 @@ def failure_from_error(error: LearningError) -> Failure:
     """
     if isinstance(error, ConnectionRefusedByPageError):
         return error.failure
-    if error.scope is not None:
+    if error.scope:
         return build_failure("scope_missing", detail=str(error), scope=error.scope)
     code = next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
     if code == "unauthorized" and error.code == "invalid_request":
