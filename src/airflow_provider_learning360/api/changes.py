@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, contains_mail_address, redact
+from airflow_provider_learning360.api.messages import FIRST_VERSION
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.api.messages import ApiVersion
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import ApiVersion
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Watermark:
     modified_at: datetime
     watched: Mapping[str, Any] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
-    version: ApiVersion | None = field(default="v1", compare=False)
+    version: ApiVersion | None = field(default=FIRST_VERSION, compare=False)
 
     def __post_init__(self) -> None:
         # It may come from an earlier version or from a foreign document, with a NaN that never equals itself.
@@ -108,7 +109,7 @@ class Watermark:
             watched=dict(self.watched),
             watch=list(self.watch),
         )
-        if self.version != "v1":
+        if self.version != FIRST_VERSION:
             stored["version"] = self.version
         return stored
 
@@ -122,7 +123,7 @@ class Watermark:
         :raises KeyError: Something is missing; `TypeError` or `ValueError` if it has another type.
         """
         moment = datetime.fromisoformat(data["modified_at"])
-        version = data.get("version", "v1")
+        version = data.get("version", FIRST_VERSION)
         return cls(data["session_id"], moment, dict(data["watched"]), tuple(data["watch"]), version)
 
     def fits(self, session_id: str, watch: Sequence[str]) -> bool:

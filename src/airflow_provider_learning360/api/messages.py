@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ApiVersion = Literal["v1", "v2"]
+# What was stored before there were two versions is of this one.
+FIRST_VERSION: ApiVersion = "v1"
+
 # The kind of a call decides how large its response may be, and how long it may take.
 Kind = Literal["document", "list", "entries", "token"]
 

@@ -41,14 +41,14 @@ from typing_extensions import TypedDict
 
 from airflow_provider_learning360.api.decoder import SafeDecoder, decode_json, sanitized_fields
 from airflow_provider_learning360.api.errors import ContractError, redact
+from airflow_provider_learning360.api.messages import FIRST_VERSION
 from airflow_provider_learning360.api.nesting import TOO_DEEP
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from airflow_provider_learning360.api.messages import Response
-    from airflow_provider_learning360.api.platform import ApiVersion
+    from airflow_provider_learning360.api.messages import ApiVersion, Response
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")
@@ -295,7 +295,7 @@ class Coverage:
     untimed: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
-    version: ApiVersion = "v1"
+    version: ApiVersion = FIRST_VERSION
 
 
 _ALL_COVERED = Coverage()

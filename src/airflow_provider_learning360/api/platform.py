@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_learning360.api.errors import LearningError
 
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
-    from airflow_provider_learning360.api.messages import Call, Response
+    from airflow_provider_learning360.api.messages import ApiVersion, Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
 
 T = TypeVar("T")
-
-ApiVersion = Literal["v1", "v2"]
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from airflow_provider_learning360.api.messages import ApiVersion
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import ApiVersion
 
 Result = Literal["same", "different", "only in v1", "only in v2"]
 RESULTS: tuple[Result, ...] = ("same", "different", "only in v1", "only in v2")

@@ -80,7 +80,7 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
 
     def _is_carried_over(self, wait: Wait[Any, Any]) -> bool:
         before, after = self.watermark, wait.watermark if isinstance(wait, ModificationWait) else None
-        return before is not None and after is not None and after.version != before.get("version", "v1")
+        return before is not None and after is not None and after.version != Watermark.from_dict(before).version
 
     def event_payload(self) -> dict[str, Any]:
         """Return the watermark."""
