@@ -38,6 +38,9 @@ SAME_IN_BOTH_VERSIONS = frozenset(
 # Characters. A longer value is stored as a fingerprint: watermarks are kept in the database.
 MAX_VALUE_LENGTH = 500
 
+# That of stored watermarks which do not name theirs.
+_FIRST_VERSION: ApiVersion = "v1"
+
 _ABSENT = object()
 
 # Stored and sent: the value of one field before and after a modification, as the document has it or as a fingerprint.
@@ -77,7 +80,7 @@ class Watermark:
     modified_at: datetime
     watched: Mapping[str, Any] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
-    version: ApiVersion | None = field(default="v1", compare=False)
+    version: ApiVersion | None = field(default=_FIRST_VERSION, compare=False)
 
     def __post_init__(self) -> None:
         # It may come from an earlier version or from a foreign document, with a NaN that never equals itself.
@@ -108,7 +111,7 @@ class Watermark:
             watched=dict(self.watched),
             watch=list(self.watch),
         )
-        if self.version != "v1":
+        if self.version != _FIRST_VERSION:
             stored["version"] = self.version
         return stored
 
@@ -122,7 +125,7 @@ class Watermark:
         :raises KeyError: Something is missing; `TypeError` or `ValueError` if it has another type.
         """
         moment = datetime.fromisoformat(data["modified_at"])
-        version = data.get("version", "v1")
+        version = data.get("version", _FIRST_VERSION)
         return cls(data["session_id"], moment, dict(data["watched"]), tuple(data["watch"]), version)
 
     def fits(self, session_id: str, watch: Sequence[str]) -> bool:
