@@ -68,19 +68,12 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
 
     def is_over(self, wait: Wait[Any, Any], found: Any) -> bool:
         """
-        Whether the session was modified, or was read for the first time: then the worker stores the watermark.
-
-        The worker also stores one that was carried over to another version of the API.
+        Whether the session was modified, or gave values that later polls need: then the worker stores the watermark.
 
         :param wait: The wait after a poll.
         :param found: The change, or None.
         """
-        is_first_read = self.watermark is None and isinstance(wait, ModificationWait) and wait.watermark is not None
-        return found is not None or is_first_read or self._is_carried_over(wait)
-
-    def _is_carried_over(self, wait: Wait[Any, Any]) -> bool:
-        before, after = self.watermark, wait.watermark if isinstance(wait, ModificationWait) else None
-        return before is not None and after is not None and after.version != Watermark.from_dict(before).version
+        return found is not None or (isinstance(wait, ModificationWait) and wait.has_new_watermark)
 
     def event_payload(self) -> dict[str, Any]:
         """Return the watermark."""
