@@ -14,7 +14,7 @@ import yaml
 
 from airflow_provider_learning360.cli.__main__ import main
 from airflow_provider_learning360.testing.factories import learners, session_document
-from api_versions import VERSIONS, connect
+from versions import ONE_IN_THE_LOOP, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ RULES: list[dict[str, Any]] = [
 Plan = Any
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_THE_LOOP)
 def planned(
     request: pytest.FixtureRequest,
     learning360_simulator: Simulator,
@@ -44,7 +44,7 @@ def planned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[int, str, str]]:
     """Add a session of three learners, run the command; return exit status, standard output and standard error."""
-    connect(learning360_simulator, monkeypatch, request.param)
+    connect(monkeypatch, learning360_simulator, request.param, retry_attempts=1)
     people: Any = learners(4, names=True)
     document = session_document(
         _id=ID, name="Safety", users=people, tutors=["tom@example.com"],

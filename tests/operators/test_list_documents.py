@@ -13,8 +13,7 @@ from airflow_provider_learning360.operators.program_session import (
     ListProgramSessionsOperator,
 )
 from simulator_process import SimulatorProcess
-from two_versions import VERSIONS, paths_of, simulated
-from versions import connect
+from versions import VERSIONS, connect, paths_of, simulated
 
 BAR = 16_000_000  # bytes
 SESSIONS = 10_000

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_learning360.api.errors import FixArgumentError, NotFoundError
 from airflow_provider_learning360.operators.progress import GetSessionProgressOperator
 from airflow_provider_learning360.simulator import Simulator
-from api_versions import VERSIONS, connect
+from versions import VERSIONS, connect
 
 pytestmark = pytest.mark.learning360_simulator(sessions=3, learners=12)
 
@@ -28,7 +28,7 @@ def read(session_id: Any, **arguments: Any) -> list[Any]:
 
 @pytest.fixture(params=VERSIONS)
 def version(request: pytest.FixtureRequest, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Any:
-    connect(learning360_simulator, monkeypatch, request.param)
+    connect(monkeypatch, learning360_simulator, request.param, retry_attempts=1)
     return request.param
 
 
@@ -63,11 +63,11 @@ def test_late_follows_the_due_date_or_the_end(version: str, learning360_simulato
 def test_v2_adds_user_status_and_due_date(
     learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, session_id: str
 ) -> None:
-    connect(learning360_simulator, monkeypatch, "v2")
+    connect(monkeypatch, learning360_simulator, "v2", retry_attempts=1)
     items = read(session_id, who="all")
     assert all(len(one["userId"]) == 24 and one["status"] for one in items)
     assert any(one["dueDate"] for one in items)
-    connect(learning360_simulator, monkeypatch, "v1")
+    connect(monkeypatch, learning360_simulator, "v1", retry_attempts=1)
     assert not any(one["status"] or one["dueDate"] for one in read(session_id, who="all"))
 
 

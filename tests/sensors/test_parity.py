@@ -28,7 +28,7 @@ from airflow_provider_learning360.sensors.program_session import ProgramSessionM
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 from small_triggerer import Store, remove_waiting_times, running
-from versions import VERSIONS, connect
+from versions import ONE_IN_THE_LOOP, connect
 
 NEW_START = "2031-05-05T08:00:00.000Z"
 QUICK = {"retry_attempts": 1, "timeout": 5, "requests_per_second": 1000}
@@ -251,7 +251,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     remove_waiting_times(monkeypatch)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ONE_IN_THE_LOOP)
 @pytest.mark.parametrize(("name", "mode"), cases())
 def test_every_mode_ends_the_same_way(
     name: str,

@@ -21,7 +21,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, LearningEr
 from airflow_provider_learning360.sensors.session_completed import SessionCompletedSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
-from two_versions import SESSION, VERSIONS, add_session, paths_of, simulated
+from versions import SESSION, VERSIONS, add_session, paths_of, simulated
 
 
 class TaskInstance:

@@ -16,7 +16,7 @@ from airflow_provider_learning360.api.completions import CompletionsWatch
 from airflow_provider_learning360.assets.completions import watched_completions
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
-from two_versions import SESSION, VERSIONS, add_session, paths_of, simulated
+from versions import SESSION, VERSIONS, add_session, paths_of, simulated
 
 OTHER = "6e" * 12
 INTERVAL = 0.03

@@ -12,14 +12,14 @@ import pytest
 from airflow_provider_learning360.api.watch_state import WatchState
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
 from airflow_provider_learning360.triggers.watch_index import WatchIndex
-from versions import VERSIONS, connect
+from versions import ONE_IN_THE_LOOP, connect
 
 pytestmark = pytest.mark.learning360_simulator(sessions=4, learners=2, extra={"requests_per_second": 1000})
 
 QUICK: dict[str, Any] = {"poll_interval": 0.05}
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_THE_LOOP)
 def version(request: pytest.FixtureRequest, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """The version of the API that the connection speaks."""
     version: str = request.param
