@@ -58,6 +58,13 @@ def test_backoff_doubles_up_to_a_limit() -> None:
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
+@given(st.integers(1, 99), JITTER)
+def test_rate_limit_without_a_delay_is_waited_out_for_a_second_at_least(attempt: int, jitter: float) -> None:
+    waited = wait(RateLimitedError("later"), attempt, jitter=jitter)
+    assert 1 <= waited <= 45
+    assert waited >= wait(UnavailableError("later"), attempt, jitter=1)
+
+
 def test_backoff_stays_finite() -> None:
     assert wait(UnavailableError("later"), 2000, budget=RetryBudget(5000, 1e9), jitter=1) == 30
 

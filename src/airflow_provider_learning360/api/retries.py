@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from airflow_provider_learning360.api.errors import RateLimitedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -76,6 +78,9 @@ def _backoff(error: LearningError, attempt: int, jitter: Callable[[], float]) ->
         # Never earlier than asked; a little later, so that refused clients do not all return at once.
         return error.retry_after + jitter() * min(1.0, MIN_BACKOFF)
     grown: float = min(MAX_BACKOFF, MIN_BACKOFF * 2.0 ** min(attempt - 1, 30))
+    if isinstance(error, RateLimitedError):
+        # API v2 does not say how long to wait: its limits count seconds, so a shorter wait would be refused again.
+        return grown * (1 + jitter() / 2)
     return grown * (0.5 + jitter() / 2)
 
 
