@@ -65,7 +65,7 @@ lint: .venv/ready ## Check style and types
 	@echo "==> mypy --strict"
 	@$(BIN)/mypy
 
-airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (PORT=8081 for another, API_VERSION=v2 for API v2)
+airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (make airflow PORT=8081 for another; API_VERSION=v2 for API v2)
 	@$(BIN)/python demo/local_airflow.py --port $(or $(PORT),8080)
 
 compat: .venv/ready ## Test the built wheel with the oldest and the newest Airflow
