@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "360Learning",
                 "python-modules": [
+                    "airflow_provider_learning360.operators.operation",
                     "airflow_provider_learning360.operators.program_session",
                     "airflow_provider_learning360.operators.progress",
                     "airflow_provider_learning360.operators.changes",

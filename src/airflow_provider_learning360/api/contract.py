@@ -37,21 +37,24 @@ class Drift:
     :param missing: Documented fields that were not sent; default none.
     :param new_values: Values outside a documented enumeration, such as `modules[].type quiz`; default none.
     :param replaced: Fields with a character or number that Airflow cannot store, and that was replaced; default none.
+    :param other_types: Fields with a value of another type than documented; default none.
     """
 
     unknown: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     new_values: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    other_types: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.missing or self.new_values or self.replaced)
+        return bool(self.unknown or self.missing or self.new_values or self.replaced or self.other_types)
 
     def __str__(self) -> str:
         groups = (
             ("unknown", self.unknown),
             ("missing", self.missing),
             ("new values", self.new_values),
+            ("other type", self.other_types),
             ("replaced, since Airflow cannot store it", self.replaced),
         )
         # Redacted: the names come from the API.
@@ -63,6 +66,7 @@ class Drift:
             _merged(self.missing, other.missing),
             _merged(self.new_values, other.new_values),
             _merged(self.replaced, other.replaced),
+            _merged(self.other_types, other.other_types),
         )
 
 

@@ -12,12 +12,15 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_learning360.api.catalogue.answers import Answer
+    from airflow_provider_learning360.api.catalogue.calls import OperationCall
+    from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
@@ -302,6 +305,32 @@ class Platform(ABC):
         :param note_missing: Gets the ID of each session that is found not to exist.
         :returns: The plan of the time at which the first response was sent, or None.
         :raises FixArgumentError: This version of the API cannot read all of the platform.
+        """
+
+    def require_operation(self, operation: Operation) -> None:
+        """
+        Check that this version of the API has an operation.
+
+        :param operation: The operation.
+        :raises FixArgumentError: It is one of the other version; the error names its counterpart, if it has one.
+        """
+        if operation.version == self.version:
+            return
+        counterpart = operation.data.get("counterpart")
+        way = f"Use {counterpart} instead" if counterpart else f"API {self.version} has no such operation: use another"
+        raise FixArgumentError(
+            f"operation: {operation.name} is an operation of API {operation.version}, and the connection uses API "
+            f"{self.version}. {way}, or a connection with `api_version` {operation.version}."
+        )
+
+    @abstractmethod
+    def call_operation(self, call: OperationCall) -> Plan[Answer]:
+        """
+        Plan to call an operation of the catalogue.
+
+        :param call: The call.
+        :returns: The plan of the answer; of a list, all wanted pages together.
+        :raises FixArgumentError: The operation is one of the other version of the API.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""How a catalogue file is written: JSON with one thing on a line, where it fits, so that a person can read and mend it."""
+"""How a catalogue file is written: JSON with one thing a line where it fits, so that a person can read and mend it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One documented operation of 360Learning: what it is for, what it takes, what it returns, and whether it may be repeated."""
+"""One documented operation of 360Learning: what it takes, what it returns, and whether it may be repeated."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_learning360.api.catalogue.calls import read_whole
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import (
     EVERYTHING,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from airflow_provider_learning360.api.catalogue.answers import Answer
+    from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.list_entries import SessionList
@@ -125,6 +128,12 @@ class PlatformV1(Platform):
         for session in listed.sessions[:1]:
             checks += yield from _check_session(session.id)
         return checks
+
+    def call_operation(self, call: OperationCall) -> Plan[Answer]:
+        """Plan one call: API v1 has no pages."""
+        self.require_operation(call.operation)
+        answer: Answer = yield read_whole(call)
+        return answer
 
     def require_due_dates(self) -> None:
         """Refuse: API v1 has no due dates."""

@@ -26,6 +26,7 @@ from airflow_provider_learning360.api.v2.completion_count import CompletionCount
 from airflow_provider_learning360.api.v2.completions import read_pages
 from airflow_provider_learning360.api.v2.filters import build_query
 from airflow_provider_learning360.api.v2.links import PagedList
+from airflow_provider_learning360.api.v2.operations import read_pages_of
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, stream_pages
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
 from airflow_provider_learning360.api.v2.sessions import SessionReader, build_learners, read_once
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from airflow_provider_learning360.api.catalogue.answers import Answer
+    from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import CompletionCount, Keys, Plan, SessionFilter, StreamPlan
-    from airflow_provider_learning360.api.v2.scopes import Scope
 
 
 class PlatformV2(Platform):
@@ -232,11 +234,18 @@ class PlatformV2(Platform):
             checks.append(AccessCheck(scope, True, f"is granted for {purpose}"))
         return checks
 
+    def call_operation(self, call: OperationCall) -> Plan[Answer]:
+        """Plan one call, or one for each wanted page of a list."""
+        self.require_operation(call.operation)
+        scope = call.operation.data.get("scope")
+        plan = read_pages_of(call, self._host)
+        return needing(scope, plan, purpose=call.operation.name) if scope else plan
+
     def require_due_dates(self) -> None:
         """Accept: learners have due dates."""
 
 
-def _describe_refusal(scope: Scope, error: LearningError) -> AccessCheck:
+def _describe_refusal(scope: str, error: LearningError) -> AccessCheck:
     if isinstance(error, ForbiddenError) and error.code == INVALID_SCOPE:
         return AccessCheck(scope, False, describe_loss(scope))
     return AccessCheck(scope, None, f"could not be tested: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_learning360.api.error_mapping import INVALID_SCOPE
 from airflow_provider_learning360.api.errors import ForbiddenError
@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Scope = Literal["paths:read", "pathStats:read", "users:read", "customFields:read"]
-
 # What is lost without a scope.
-NEEDED_FOR: dict[Scope, str] = {
+NEEDED_FOR: dict[str, str] = {
     "paths:read": "all program sessions",
     "pathStats:read": "progress, completions, and reminders to those who have not completed",
     "users:read": "mail addresses and names (author, tutors, users), and all reminders to people",
@@ -23,13 +21,16 @@ NEEDED_FOR: dict[Scope, str] = {
 }
 
 
-def needing(scope: Scope, plan: Generator[Any, Any, T], *, keys: tuple[str, ...] = ()) -> Generator[Any, Any, T]:
+def needing(
+    scope: str, plan: Generator[Any, Any, T], *, keys: tuple[str, ...] = (), purpose: str = ""
+) -> Generator[Any, Any, T]:
     """
     Carry out a part of a plan; if the API refuses it, say which scope is missing, what for, and where it is granted.
 
     :param scope: The scope that the part needs.
     :param plan: The part.
     :param keys: The keys of a document that need it; default none.
+    :param purpose: What needs it; default the keys, or all that this provider needs it for.
     :returns: The same plan.
     :raises ForbiddenError: The scope is missing.
     """
@@ -39,22 +40,23 @@ def needing(scope: Scope, plan: Generator[Any, Any, T], *, keys: tuple[str, ...]
         if error.code != INVALID_SCOPE or error.scope is not None:
             raise
         refused = error
-    raise refused.with_note(describe_missing(scope, keys), scope=scope, keys=keys) from None
+    raise refused.with_note(describe_missing(scope, keys, purpose), scope=scope, keys=keys) from None
 
 
-def describe_missing(scope: Scope, keys: tuple[str, ...] = ()) -> str:
+def describe_missing(scope: str, keys: tuple[str, ...] = (), purpose: str = "") -> str:
     """
     Say which scope is missing, what it is needed for, and where it is granted.
 
     :param scope: The scope.
     :param keys: The keys of a document that need it; default none.
+    :param purpose: What needs it; default the keys, or all that this provider needs it for.
     :returns: Two sentences.
     """
-    purpose = ", ".join(keys) or NEEDED_FOR[scope]
+    purpose = purpose or ", ".join(keys) or NEEDED_FOR[scope]
     return f"The client lacks the scope {scope}, which is needed for {purpose}. {_advise(scope, keys)}"
 
 
-def describe_loss(scope: Scope) -> str:
+def describe_loss(scope: str) -> str:
     """
     Say that a scope is not granted, and what is lost without it.
 
@@ -64,7 +66,7 @@ def describe_loss(scope: Scope) -> str:
     return f"is not granted. Lost without it: {NEEDED_FOR[scope]}. {_advise(scope)}"
 
 
-def _advise(scope: Scope, keys: tuple[str, ...] = ()) -> str:
+def _advise(scope: str, keys: tuple[str, ...] = ()) -> str:
     # Nothing works without that scope, so that wrong keys are likely. Their ID may have an unknown shape.
     wrong_keys = ", or these are keys of API v1" if scope == "paths:read" and not keys else ""
     return f"Grant it to the client in 360Learning (Settings > API){wrong_keys}."

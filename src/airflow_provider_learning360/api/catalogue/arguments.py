@@ -1,0 +1,205 @@
+"""The arguments of a call: checked against the operation, and made into a request."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
+from airflow_provider_learning360.api.messages import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_learning360.api.catalogue.operation import Operation, Parameter
+
+MAX_PROBLEMS = 20  # of one call that are described
+
+
+class ArgumentProblem(NamedTuple):
+    """
+    What is wrong with an argument of a call.
+
+    :param place: Where, such as `parameters.pathId` or `body.filters.0.ids`.
+    :param text: What is wrong there.
+    """
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+def _is_known(_: Any) -> bool:
+    return False
+
+
+def check_arguments(operation: Operation, parameters: Any, body: Any, skip: Callable[[Any], bool] = _is_known) -> None:
+    """
+    Check the arguments of a call.
+
+    :param operation: The operation.
+    :param parameters: Its parameters, by key; None for none.
+    :param body: Its body; None for none.
+    :param skip: Whether a value is not known yet, such as a template; default all are known.
+    :raises FixArgumentError: An argument is not valid. The error names the first problem, and how many there are.
+    """
+    problems = find_problems(operation, parameters, body, skip)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise FixArgumentError(
+            f"{operation.name}: {problems[0]}{more}. "
+            f"`airflow learning360 operation {operation.name}` shows what it takes."
+        )
+
+
+def find_problems(
+    operation: Operation, parameters: Any, body: Any, skip: Callable[[Any], bool] = _is_known
+) -> list[ArgumentProblem]:
+    """
+    Return what is wrong with the arguments of a call, in order.
+
+    :param operation: The operation.
+    :param parameters: Its parameters, by key; None for none.
+    :param body: Its body; None for none.
+    :param skip: Whether a value is not known yet, such as a template; default all are known.
+    """
+    problems = [*_check_parameters(operation, parameters, skip), *_check_body(operation, body, skip)]
+    return problems[:MAX_PROBLEMS]
+
+
+def build_request(operation: Operation, parameters: Mapping[str, Any] | None, body: Any) -> Request:
+    """
+    Build the request of a call.
+
+    :param operation: The operation.
+    :param parameters: Its parameters, by key; None for none.
+    :param body: Its body; None for none.
+    :returns: The request.
+    :raises FixArgumentError: An argument is not valid.
+    """
+    check_arguments(operation, parameters, body)
+    given = {key: to_json(value) for key, value in (parameters or {}).items()}
+    path, query = operation.path, []
+    for key, parameter in operation.keys:
+        if key not in given:
+            continue
+        if parameter.place == "path":
+            path = path.replace(f"{{{parameter.name}}}", quote(_to_text(given[key]), safe=""))
+        else:
+            query += list(_build_query(key, given[key]))
+    headers = {"Content-Type": JSON_TYPE} if operation.body is not None else {}
+    content = None if operation.body is None else json.dumps(to_json(body), ensure_ascii=False).encode()
+    return Request(operation.method, path, tuple(query), headers, content, repeatable=operation.repeat != "once")
+
+
+def to_json(value: Any) -> Any:
+    """
+    Return a value as plain JSON: times in UTC with milliseconds, as the API writes them; tuples and sets as lists.
+
+    :param value: What the author of a DAG wrote.
+    """
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): to_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(one) for one in value]
+    return value
+
+
+def _check_parameters(operation: Operation, parameters: Any, skip: Callable[[Any], bool]) -> Iterator[ArgumentProblem]:
+    if parameters is not None and not isinstance(parameters, Mapping):
+        if not skip(parameters):
+            yield ArgumentProblem("parameters", f"{format_value(parameters)} is not a mapping of names and values")
+        return
+    given, known = parameters or {}, dict(operation.keys)
+    for key, value in given.items():
+        if key not in known:
+            yield ArgumentProblem(f"parameters.{key}", _describe_unknown(key, value, operation))
+        elif not skip(value):
+            yield from _check_value(operation, known[key], key, to_json(value), skip)
+    for key, parameter in known.items():
+        if parameter.required and key not in given:
+            yield ArgumentProblem(f"parameters.{key}", "it is missing")
+
+
+def _describe_unknown(key: Any, value: Any, operation: Operation) -> str:
+    keys = [one for one, _ in operation.keys]
+    filters = [one for one in keys if one.startswith(f"{key}[")]
+    if filters:  # `modifiedAt: ...`, or `modifiedAt: {gte: ...}`
+        return f"it needs an operator; write {' or '.join(filters)}"
+    if not keys:
+        return "there is no such parameter: the operation takes none"
+    return f"there is no such parameter; known are {', '.join(keys)}{did_you_mean(key, keys)}"
+
+
+def _check_value(
+    operation: Operation, parameter: Parameter, key: str, value: Any, skip: Callable[[Any], bool]
+) -> Iterator[ArgumentProblem]:
+    from airflow_provider_learning360.api.catalogue.schemas import find_schema_problems
+
+    schema = parameter.schema_of(key)
+    if schema.get("type") in ("boolean", "integer", "number") and isinstance(value, str):
+        value = _parse_text(value)  # a template gives texts, and so does the command line
+    for problem in find_schema_problems(schema, operation.schemas, value, skip):
+        yield ArgumentProblem(".".join(map(str, ("parameters", key, *problem.path))), problem.text)
+
+
+def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) -> Iterator[ArgumentProblem]:
+    from airflow_provider_learning360.api.catalogue.schemas import find_schema_problems
+
+    if operation.body is None:
+        if body is not None:
+            yield ArgumentProblem("body", "the operation takes no body")
+        return
+    if body is None:
+        yield ArgumentProblem("body", "it is missing")
+        return
+    if isinstance(body, str) and skip(body):
+        return
+    plain = to_json(body)
+    if not _is_plain(plain, skip):
+        yield ArgumentProblem("body", "it holds a value that JSON cannot have")
+        return
+    for problem in find_schema_problems(operation.body["schema"], operation.schemas, plain, skip):
+        yield ArgumentProblem(".".join(map(str, ("body", *problem.path))), problem.text)
+
+
+def _is_plain(value: Any, skip: Callable[[Any], bool]) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(one, skip) for one in value.values())
+    if isinstance(value, list):
+        return all(_is_plain(one, skip) for one in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str | int) or skip(value)
+
+
+def _build_query(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield names and values of the query; the items of a list are numbered, as the vendor's examples do."""
+    if isinstance(value, list):
+        yield from ((f"{key}[{number}]", _to_text(one)) for number, one in enumerate(value))
+    else:
+        yield key, _to_text(value)
+
+
+def _to_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parse_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
