@@ -1,4 +1,4 @@
-"""Read operations and schemas out of the vendor's OpenAPI file: names, types, required fields and allowed values only."""
+"""Read the operations and schemas of the vendor's OpenAPI file: names, types, required fields and allowed values."""
 
 from __future__ import annotations
 
@@ -184,7 +184,8 @@ def _read_errors(responses: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]
     """Yield the API's own error codes by status. 401, 403 and 429 are the same everywhere."""
     for status, response in responses.items():
         if status[0] in "45" and status not in ("401", "403", "429"):
-            codes = sorted(set(_find_codes(next(iter(response.get("content", {}).values()), {}).get("schema", {}))))
+            contents = list(response.get("content", {}).values())[:1]
+            codes = sorted({code for content in contents for code in _find_codes(content.get("schema", {}))})
             if codes:
                 yield status, codes
 
