@@ -20,7 +20,8 @@ status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
 
-.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat docs dist bench soak model fuzz clean
+.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat docs dist bench soak model fuzz catalogue \
+	clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -91,6 +92,9 @@ model: .venv/ready ## Try 100,000 random orders of edits, crashes and late respo
 
 fuzz: .venv/ready ## Run the property tests with new random examples; prints how to repeat a failure
 	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q $(SIDE_BY_SIDE) -m property $(ARGS)
+
+catalogue: .venv/ready ## Refresh the catalogue of API v2 from the vendor's OpenAPI file (make catalogue SPEC=file.json)
+	@$(BIN)/python tests/catalogue/run.py '$(SPEC)'
 
 clean: ## Remove everything that was built
 	@rm -rf .venv .compat .airflow dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
