@@ -1,5 +1,5 @@
 """
-What the reference pages take from the code: settings, Airflow's configuration, policies, steps, commands, errors.
+What the reference pages take from the code: settings, configuration, policies, steps, commands, errors, operations.
 
 `conf.py` puts each text in the place of a comment such as `<!-- generated: settings -->`.
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_provider_learning360.api.catalogue.operation import Operation
 
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 EVERY_STEP = ("blueprint", "version", "depends_on", "trigger_rule")
@@ -116,6 +118,57 @@ def session_fields() -> str:
 
     rows = [(f"`{name}`", doc.type, doc.meaning) for name, doc in DOCUMENTATION.items() if name.isidentifier()]
     return table(("field", "type", "meaning"), rows)
+
+
+def operations() -> str:
+    """Return every operation of the catalogue, by topic, those of API v2 first."""
+    from airflow_provider_learning360.api.catalogue.catalogue import load_operations
+
+    known = load_operations().values()
+    topics = dict.fromkeys(one.data["topic"] for one in known)
+    return "\n\n".join(
+        f"## {topic}\n\n{operation_table([one for one in known if one.data['topic'] == topic])}" for topic in topics
+    )
+
+
+def operation_table(operations: list[Operation]) -> str:
+    """
+    Return a table of operations.
+
+    :param operations: The operations.
+    """
+    return table(("operation", "what it does", "request", "care", "scope"), map(operation_row, operations))
+
+
+def operation_row(operation: Operation) -> tuple[str, ...]:
+    """
+    Return an operation as a row of a table.
+
+    :param operation: The operation.
+    """
+    data = operation.data
+    name = f"`{operation.name}`"
+    linked = f"[{name}]({data['reference']})" if "reference" in data else name
+    purpose = " ".join(filter(None, (data["text"], data.get("warning"))))
+    scope = f"`{data['scope']}`" if "scope" in data else ""
+    return linked, purpose, f"`{operation.method} {operation.path}`", operation_care(operation), scope
+
+
+def operation_care(operation: Operation) -> str:
+    """
+    Return what a caller must know before an operation is sent.
+
+    :param operation: The operation.
+    """
+    data = operation.data
+    words = [{"read": "reads", "repeatable": "writes", "once": "writes once"}[operation.repeat]]
+    if "replaces" in data:
+        words.append(f"replaces {data['replaces']}")
+    if operation.is_asynchronous:
+        words.append("asynchronous")
+    if data.get("people"):
+        words.append("people")
+    return ", ".join(words)
 
 
 @cache
@@ -289,4 +342,5 @@ TEXTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "errors": errors,
     "session_fields": session_fields,
+    "operations": operations,
 }

@@ -80,6 +80,7 @@ def test_generated_texts_are_on_the_site(site: Path) -> None:
         "yaml": "learning360_changed_sessions",
         "cli": "--learning-conn-id",
         "errors": "TooLargeError",
+        "operations": "list-path-sessions",
         "models": "isAudienceBuilder",
     }.items():
         html = (site / "reference" / f"{page}.html").read_text("utf-8")
