@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_learning360.api.contract import Drift
 
@@ -23,6 +23,18 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "null": (type(None),),
 }
+
+
+class Child(NamedTuple):
+    """
+    What is documented of a field of an object.
+
+    :param schema: Its schema; None if the field is not documented.
+    :param is_key: Whether its name is the key of a map, and not one that the API chose.
+    """
+
+    schema: JsonSchema | None
+    is_key: bool
 
 
 def find_differences(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: Any) -> Drift:
@@ -60,6 +72,40 @@ def resolve(schema: JsonSchema, schemas: Mapping[str, JsonSchema]) -> JsonSchema
         required = [*merged.get("required", ()), *part.get("required", ())]
         merged = {**merged, **part, "properties": properties, "required": required}
     return merged
+
+
+def resolve_for(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: Any) -> JsonSchema:
+    """
+    Return a schema as `resolve` does, and of several allowed shapes the one that a value differs from least.
+
+    :param schema: The schema.
+    :param schemas: The schemas to which it refers, by name.
+    :param value: The value that it describes.
+    """
+    resolved = resolve(schema, schemas)
+    if "anyOf" not in resolved:
+        return resolved
+    nearest = min(resolved["anyOf"], key=lambda one: len(list(_compare(one, schemas, value, ""))))
+    own = {name: one for name, one in resolved.items() if name != "anyOf"}
+    return {**own, **resolve_for(nearest, schemas, value)}
+
+
+def describe_child(schema: JsonSchema | None, name: str) -> Child:
+    """
+    Return what is documented of a field of an object.
+
+    :param schema: The schema of the object, as `resolve_for` returns it; None if it is not documented.
+    :param name: Name of the field.
+    """
+    if schema is None:
+        return Child(None, is_key=False)
+    properties, others = schema.get("properties"), schema.get("additionalProperties")
+    if properties is not None and name in properties:
+        return Child(properties[name], is_key=False)
+    if isinstance(others, dict):
+        return Child(others, is_key=True)
+    # Of an object without a list of its fields, each field may be anything.
+    return Child({} if properties is None else None, is_key=others is True)
 
 
 def _compare(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: Any, path: str) -> Iterator[Finding]:
