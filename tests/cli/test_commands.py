@@ -282,8 +282,8 @@ def test_commands_are_those_of_airflow() -> None:
     commands = list(group.subcommands)
     assert all(isinstance(one, ActionCommand) for one in commands)
     assert [one.name for one in commands] == [
-        *("get-session", "list-sessions", "check", "compare", "simulate", "plan-reminders", "reminder-schema"),
-        *("schema", "version"),
+        *("get-session", "list-sessions", "check", "compare", "operations", "operation", "call", "simulate"),
+        *("plan-reminders", "reminder-schema", "schema", "version"),
     ]
     assert all(one.help for one in commands)
 

@@ -18,6 +18,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     :param argv: Arguments; default those of the process.
     """
+    arguments = build_parser().parse_args(argv)
+    arguments.func(arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     (group,) = get_learning360_cli_commands()
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_learning360.cli", description=group.help)
     parser.add_argument("--version", action="version", version=TEXT, help="print the version and exit")
@@ -27,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for argument in command.args:
             argument.add_to_parser(sub)
         sub.set_defaults(func=command.func)
-    arguments = parser.parse_args(argv)
-    arguments.func(arguments)
+    return parser
 
 
 if __name__ == "__main__":

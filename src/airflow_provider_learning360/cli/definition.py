@@ -6,17 +6,35 @@ import os
 import sys
 from datetime import date
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
 _HERE = "airflow_provider_learning360.cli"
+
+
+class CompletedArg(Arg):
+    """
+    An argument whose values the shell completes, if it completes at all: Airflow uses argcomplete.
+
+    :param completer: Name of the function in `completion.py` that returns the values.
+    """
+
+    def __init__(self, *args: Any, completer: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call] # Airflow's class has no types
+        self._completer = lazy_load_command(f"{_HERE}.completion.{completer}")
+
+    def add_to_parser(self, parser: ArgumentParser) -> None:
+        """Add this argument to a parser."""
+        action: Any = parser.add_argument(*self.flags, **self.kwargs)
+        action.completer = self._completer
+
 
 SESSION_ID = Arg(("session_id",), help="ID of the program session: 24 characters of 0-9 and a-f")
 CONN_ID = Arg(
@@ -101,6 +119,49 @@ COMPARED = (
     Arg(("--v1",), help="ID of the Airflow connection that uses API v1", required=True, metavar="CONN_ID"),
     Arg(("--v2",), help="ID of the Airflow connection that uses API v2", required=True, metavar="CONN_ID"),
 )
+SEARCH = (
+    Arg(("words",), help="words to search for, such as 'learners of a session' (default: all)", nargs="*"),
+    CompletedArg(
+        ("--topic",), help="topic of the operations, such as Users (default: any)", completer="complete_topics"
+    ),
+    ARG_OUTPUT,
+)
+OPERATION = CompletedArg(
+    ("operation",),
+    help="name of the operation, such as list-path-sessions",
+    metavar="NAME",
+    completer="complete_operations",
+)
+DOCUMENTATION_OUTPUT = Arg(
+    ARG_OUTPUT.flags,
+    help="output format: text, json or yaml; schemas refer to no others (default: text)",
+    metavar="(text, json, yaml)",
+    choices=("text", "json", "yaml"),
+    default="text",
+)
+CALL = (
+    CompletedArg(
+        ("-p", "--parameter"),
+        help="a parameter, such as pathId=60b8d2956e20ae1a0f8e44f1; a list takes it several times, or as JSON",
+        metavar="KEY=VALUE",
+        dest="parameters",
+        action="append",
+        completer="complete_parameters",
+    ),
+    Arg(("--body",), help="body in JSON or YAML: a text, @ and the path of a file, or - for standard input"),
+    Arg(("--pages",), help="how many pages of a list to read: a number, or all (default: 1)", default="1"),
+    Arg(("--field",), help="print only this field of the object, or of each item of the list"),
+    Arg(("--dry-run",), help="print what would be sent, and send nothing", action="store_true"),
+    Arg(("--yes",), help="send a write without asking", action="store_true"),
+    Arg(("--replace",), help="agree that a write removes what its body lacks", action="store_true"),
+    SHOW_PEOPLE,
+    Arg(
+        ARG_OUTPUT.flags,
+        help="output format: json, yaml or table (default: json)",
+        metavar="(json, yaml, table)",
+        choices=("json", "yaml", "table"),
+    ),
+)
 FILE = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
 
 
@@ -134,6 +195,24 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                     help="Compare a program session in API v1 and API v2, key by key; data about people is masked",
                     func=_load("compare.compare"),
                     args=(SESSION_ID, *COMPARED, EXCLUDE, SHOW_PEOPLE, ARG_OUTPUT),
+                ),
+                ActionCommand(
+                    name="operations",
+                    help="Search the operations of 360Learning",
+                    func=_load("operations.operations"),
+                    args=SEARCH,
+                ),
+                ActionCommand(
+                    name="operation",
+                    help="Print the documentation of an operation, and how to call it",
+                    func=_load("operation.operation"),
+                    args=(OPERATION, DOCUMENTATION_OUTPUT),
+                ),
+                ActionCommand(
+                    name="call",
+                    help="Call an operation and print its answer; a write is shown first, data about people is masked",
+                    func=_load("call.call"),
+                    args=(OPERATION, *CALL, CONN_ID),
                 ),
                 ActionCommand(
                     name="simulate",

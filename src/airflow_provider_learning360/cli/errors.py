@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 from airflow_provider_learning360.cli.output import write
 
 if TYPE_CHECKING:
@@ -29,6 +29,22 @@ def report_errors() -> Iterator[None]:
     sys.stdout.flush()
     write(f"Error: {message}", to_stderr=True)
     raise SystemExit(1)
+
+
+@contextmanager
+def report_argument_errors() -> Iterator[None]:
+    """
+    Print an error about an argument as a sentence; nothing was sent yet.
+
+    :raises SystemExit: With status 2, as argparse does, after an error.
+    """
+    try:
+        yield
+    except FixArgumentError as error:
+        message = str(error)
+    else:
+        return
+    refuse_usage(message)
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.documentation import PARENTS, is_about_people
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
 MASK = "•••"
 MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
@@ -31,18 +34,31 @@ def mask_people(fields: dict[str, Any], parent: str = "") -> dict[str, Any]:
     return masked
 
 
-def record_request_for_people(args: Namespace) -> None:
+def record_request_for_people(args: Namespace, hidden: str | None = None) -> None:
     """
     Write to Airflow's audit log who ran this command, as Airflow does for its own commands.
 
     :param args: The arguments of the command.
+    :param hidden: A part of the command line that the log must not have, such as a body; default none.
     """
     from airflow.utils.cli import action_cli
 
     def learning360_show_people(_: Namespace) -> None:
         """Give the entry its name."""
 
-    action_cli(check_db=False)(learning360_show_people)(args)
+    with _command_line_without(hidden):
+        action_cli(check_db=False)(learning360_show_people)(args)
+
+
+@contextmanager
+def _command_line_without(hidden: str | None) -> Iterator[None]:
+    """Let Airflow, which logs `sys.argv`, see it with a mask in place of a part."""
+    given = sys.argv
+    sys.argv = [one.replace(hidden, MASK) for one in given] if hidden else given
+    try:
+        yield
+    finally:
+        sys.argv = given
 
 
 def _mask_inside(value: Any, path: str) -> Any:

@@ -1,0 +1,417 @@
+"""`call`: any operation from the command line, with the care that sessions enjoy."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.cli.answer_output import write_answer
+from airflow_provider_learning360.cli.call_arguments import parse_pages, parse_parameters, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_learning360.simulator import Simulator
+
+# Sessions around the day of the run: ended ones cannot be edited.
+SIMULATED: dict[str, Any] = {
+    "sessions": 3,
+    "learners": 3,
+    "today": None,
+    "api_version": "v2",
+    "extra": {"retry_attempts": 2},
+}
+pytestmark = [pytest.mark.learning360_simulator(**SIMULATED), pytest.mark.usefixtures("learning360_simulator")]
+
+Command = Any
+ID = "60b8d2956e20ae1a0f8e44f1"
+NOTE = "Data about people is masked."
+NEW_NAME = "{name: Renamed by hand}"
+
+
+def sent(simulator: Simulator, *methods: str) -> list[Any]:
+    """Return the requests that reached the simulator, without those for tokens."""
+    found = [one for one in simulator.requests if "token" not in one.path]
+    return [one for one in found if not methods or one.method in methods]
+
+
+@pytest.fixture
+def session(call_command: Command, learning360_simulator: Simulator) -> tuple[str, ...]:
+    """The options that name a session."""
+    (first, *_) = json.loads(call_command("call", "list-path-sessions")[1])
+    return "-p", f"pathId={first['pathId']}", "-p", f"sessionId={first['_id']}"
+
+
+@pytest.fixture
+def type_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set what standard input holds, and whether it is a terminal."""
+
+    def replace(text: str, *, is_terminal: bool) -> None:
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+        stdin.isatty = lambda: is_terminal  # type: ignore[method-assign]
+        monkeypatch.setattr(sys, "stdin", stdin)
+
+    return replace
+
+
+# --- reads ---
+
+
+def test_answer_of_a_read_is_printed(call_command: Command, learning360_simulator: Simulator) -> None:
+    status, out, err = call_command("call", "list-path-sessions", "-p", "startDate[gte]=2020-01-01T00:00:00.000Z")
+    assert (status, err) == (0, "")
+    assert {one["_id"] for one in json.loads(out)} == set(learning360_simulator.session_ids)
+    (request,) = sent(learning360_simulator)
+    assert request.query_pairs == (("startDate[gte]", "2020-01-01T00:00:00.000Z"),)
+
+
+def test_formats_hold_the_same_answer(call_command: Command, session: tuple[str, ...]) -> None:
+    document = json.loads(call_command("call", "get-path-session", *session)[1])
+    assert yaml.safe_load(call_command("call", "get-path-session", *session, "-o", "yaml")[1]) == document
+    table = call_command("call", "get-path-session", *session, "-o", "table")[1]
+    assert [name for name in document if name not in table] == []
+
+
+@pytest.mark.parametrize("output", ["json", "yaml", "table"])
+def test_people_are_masked_in_every_format(call_command: Command, output: str) -> None:
+    status, out, err = call_command("call", "list-users", "-o", output)
+    assert status == 0
+    assert NOTE in err
+    assert "@" not in out + err
+    assert "firstName" in out
+
+
+def test_people_are_shown_on_request(call_command: Command, airflow_db: None) -> None:
+    status, out, err = call_command("call", "list-users", "--show-people")
+    assert (status, err) == (0, "")
+    assert all("@" in one["mail"] for one in json.loads(out) if "mail" in one)
+
+
+def test_field_of_each_item_is_on_a_line(call_command: Command, learning360_simulator: Simulator) -> None:
+    status, out, _ = call_command("call", "list-path-sessions", "--field", "_id")
+    assert status == 0
+    assert set(out.split()) == set(learning360_simulator.session_ids)
+
+
+def test_field_of_an_object_is_printed(call_command: Command, session: tuple[str, ...]) -> None:
+    document = json.loads(call_command("call", "get-path-session", *session)[1])
+    assert call_command("call", "get-path-session", *session, "--field", "name")[1] == document["name"] + "\n"
+    ids = call_command("call", "get-path-session", *session, "--field", "instructorIds")[1]
+    assert json.loads(ids) == document["instructorIds"]
+    status, out, err = call_command("call", "get-path-session", *session, "--field", "rootSessionId")
+    assert (status, out) == (1, "")
+    assert "This answer has no rootSessionId" in err
+
+
+@pytest.mark.learning360_simulator(**SIMULATED, page_size=2)
+def test_one_page_is_read_and_the_rest_is_named(call_command: Command, learning360_simulator: Simulator) -> None:
+    status, out, err = call_command("call", "list-path-sessions")
+    assert (status, len(json.loads(out))) == (0, 2)
+    assert err == "There are more pages. --pages all reads them, --pages 5 at most five.\n"
+    status, out, err = call_command("call", "list-path-sessions", "--pages", "all")
+    assert (status, err) == (0, "")
+    assert {one["_id"] for one in json.loads(out)} == set(learning360_simulator.session_ids)
+
+
+def test_drift_is_a_warning(call_command: Command, learning360_simulator: Simulator) -> None:
+    learning360_simulator.play({"do": {"drift": {"add": {"colour": "blue"}}}})
+    status, out, err = call_command("call", "list-path-sessions")
+    assert status == 0
+    assert err.startswith("Warning: The answer of list-path-sessions differs from 360Learning's documentation: ")
+    assert "colour" in err
+    assert "colour" in out
+
+
+def test_dry_run_of_a_read_sends_nothing(call_command: Command, learning360_simulator: Simulator) -> None:
+    mails = ("-p", "mail[in]=ann@example.com", "-p", "mail[in]=bob@example.com")
+    status, out, err = call_command("call", "list-users", *mails, "--dry-run")
+    assert status == 0
+    assert json.loads(out) == {
+        "method": "GET",
+        "url": f"{learning360_simulator.url}/api/v2/users?mail[in][0]=•••&mail[in][1]=•••",
+        "body": None,
+    }
+    assert err.splitlines()[0] == "Nothing was sent."
+    assert NOTE in err
+    assert learning360_simulator.requests == []
+
+
+# --- writes ---
+
+
+def test_write_is_shown_and_sent_after_a_yes(
+    call_command: Command, session: tuple[str, ...], type_in: Callable[..., None], learning360_simulator: Simulator
+) -> None:
+    type_in("y\n", is_terminal=True)
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME)
+    assert status == 0
+    assert f"PATCH {learning360_simulator.url}/api/v2/paths/" in err
+    assert '"name": "Renamed by hand"' in err
+    assert "Beware: " in err
+    assert "Send it? [y/N]" in err
+    assert json.loads(out)["name"] == "Renamed by hand"
+    assert len(sent(learning360_simulator, "PATCH")) == 1
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "", "maybe\n"])
+def test_write_is_not_sent_without_a_yes(
+    call_command: Command,
+    session: tuple[str, ...],
+    type_in: Callable[..., None],
+    learning360_simulator: Simulator,
+    typed: str,
+) -> None:
+    type_in(typed, is_terminal=True)
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME)
+    assert (status, out) == (1, "")
+    assert err.endswith("Nothing was sent.\n")
+    assert sent(learning360_simulator, "PATCH") == []
+
+
+def test_write_is_refused_without_a_terminal(
+    call_command: Command, session: tuple[str, ...], type_in: Callable[..., None], learning360_simulator: Simulator
+) -> None:
+    type_in("y\n", is_terminal=False)
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME)
+    assert (status, out) == (2, "")
+    assert "Add --yes to send it" in err
+    assert sent(learning360_simulator, "PATCH") == []
+    status, out, _ = call_command("call", "edit-path-session", *session, "--body", NEW_NAME, "--yes")
+    assert (status, json.loads(out)["name"]) == (0, "Renamed by hand")
+
+
+def test_dry_run_of_a_write_sends_nothing(
+    call_command: Command, session: tuple[str, ...], learning360_simulator: Simulator
+) -> None:
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME, "--dry-run", "--yes")
+    assert (status, err) == (0, "Nothing was sent.\n")
+    assert json.loads(out)["body"] == {"name": "Renamed by hand"}
+    assert sent(learning360_simulator, "PATCH") == []
+
+
+def test_write_that_replaces_a_collection_needs_the_word(
+    call_command: Command, session: tuple[str, ...], learning360_simulator: Simulator
+) -> None:
+    command = ("call", "replace-path-session-audience", *session, "--body", "{mode: manual, filters: []}", "--yes")
+    status, out, err = call_command(*command)
+    assert (status, out) == (2, "")
+    assert "replaces the audience of the session: what the body lacks is removed. Add --replace" in err
+    assert sent(learning360_simulator, "PUT") == []
+    assert call_command(*command, "--replace")[0] == 0
+    assert len(sent(learning360_simulator, "PUT")) == 1
+
+
+def test_people_in_a_body_are_masked(call_command: Command, airflow_db: None) -> None:
+    body = json.dumps({"mail": "ann@example.com", "firstName": "Ann", "membership": {"groupId": ID, "role": "learner"}})
+    command = ("call", "create-user", "--body", body, "--dry-run")
+    _, out, err = call_command(*command)
+    assert json.loads(out)["body"] == {
+        "mail": "•••",
+        "firstName": "•••",
+        "membership": {"groupId": ID, "role": "learner"},
+    }
+    assert NOTE in err
+    assert json.loads(call_command(*command, "--show-people")[1])["body"] == json.loads(body)
+
+
+def test_password_in_a_body_is_masked(call_command: Command) -> None:
+    body = "{password: correct horse, passwordMustBeChanged: true}"
+    _, out, _ = call_command("call", "replace-user-password", "-p", f"userId={ID}", "--body", body, "--dry-run")
+    assert "horse" not in out
+
+
+@pytest.mark.learning360_simulator(**{**SIMULATED, "api_version": "v1", "extra": {}})
+def test_mail_address_in_a_path_is_masked(call_command: Command, learning360_simulator: Simulator) -> None:
+    _, out, _ = call_command("call", "get-user-v1", "-p", "user_email_or_id=ann@example.com", "--dry-run")
+    assert json.loads(out)["url"] == f"{learning360_simulator.url}/api/v1/users/•••"
+
+
+@pytest.mark.parametrize(("operation", "attempts"), [("create-path-session", 1), ("edit-path-session", 2)])
+def test_write_is_repeated_only_if_twice_is_the_same_as_once(
+    call_command: Command,
+    session: tuple[str, ...],
+    learning360_simulator: Simulator,
+    operation: str,
+    attempts: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    method = find_operation(operation).method
+    learning360_simulator.play({"when": {"path": "/sessions", "method": method}, "do": {"status": 500}})
+    body = json.dumps(find_operation(operation).data["example"]["body"])
+    named = session if operation == "edit-path-session" else session[:2]
+    status, out, err = call_command("call", operation, *named, "--body", body, "--yes")
+    assert (status, out) == (1, "")
+    assert "500" in err
+    assert len(sent(learning360_simulator, method)) == attempts
+
+
+@pytest.mark.breaks_contract("the contract of the tests has no bulk operations")
+def test_work_that_is_done_later_is_named(call_command: Command, learning360_simulator: Simulator) -> None:
+    where = f"/api/v2/bulk/operations/{ID}"
+    answer = {"status": 202, "headers": {"Location": where}, "body": None}
+    learning360_simulator.play({"when": {"path": "/bulk/"}, "do": answer})
+    body = json.dumps({"input": [{"userId": ID, "groupId": ID, "role": "learner"}]})
+    status, _, err = call_command("call", "bulk-add-users-to-groups", "--body", body, "--yes")
+    assert status == 0
+    assert f"airflow learning360 call get-bulk-operation -p bulkOperationId={ID}" in err
+
+
+# --- the audit log ---
+
+
+def test_audit_log_has_no_body(
+    call_command: Command, airflow_db: None, monkeypatch: pytest.MonkeyPatch, learning360_simulator: Simulator
+) -> None:
+    from sqlalchemy import select
+
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+
+    body = "{password: correct horse, passwordMustBeChanged: true}"
+    options = ["call", "replace-user-password", "-p", f"userId={ID}", "--show-people", "--dry-run", "--body", body]
+    monkeypatch.setattr("sys.argv", ["airflow", "learning360", *options])
+    call_command(*options)
+    with create_session() as database:
+        query = select(Log.extra).where(Log.event == "cli_learning360_show_people").order_by(Log.id.desc())
+        entry = str(database.scalars(query).first())
+    assert "replace-user-password" in entry
+    assert "horse" not in entry
+
+
+# --- wrong arguments ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list-userz"], "did you mean list-users?"),
+        (["list-users", "-p", "mal[in]=x"], "did you mean mail[in]?"),
+        (["list-users", "-p", "status[eq]=activ"], "did you mean active?"),
+        (["list-users", "-p", "status"], "-p: 'status' has no value. Write KEY=VALUE."),
+        (["list-users", "-p", "status[eq]=active", "-p", "status[eq]=invited"], "'status[eq]' is given twice"),
+        (["get-user"], "parameters.userId: it is missing"),
+        (["get-user", "-p", "userId=42"], "'42' is not an ID"),
+        (["list-users", "--field", "mial"], "did you mean mail?"),
+        (["list-users", "--pages", "0"], "--pages: '0' is not a number of pages"),
+        (["list-users", "--body", "{}"], "the operation takes no body"),
+        (["edit-path-session", "-p", f"pathId={ID}", "-p", f"sessionId={ID}"], "body: it is missing"),
+        (["edit-user", "-p", f"userId={ID}", "--body", "{firstNmae: x}"], "did you mean firstName?"),
+        (["create-tag", "--body", "@missing.json"], "--body: missing.json cannot be read: No such file"),
+        (["create-tag", "--body", "{name: x, name: y}"], "--body: duplicate key 'name'"),
+        (["list-users", "--field", "mail", "-o", "json"], "Give one of them"),
+        (["get-user-certificate-pdf", "-p", f"userId={ID}", "-p", f"certificateId={ID}"], "a file (application/pdf)"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_sent(
+    call_command: Command, learning360_simulator: Simulator, arguments: list[str], words: str
+) -> None:
+    status, out, err = call_command("call", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert len(err.splitlines()) == 1
+    assert words in err
+    assert learning360_simulator.requests == []
+
+
+def test_operation_of_the_other_version_is_refused_with_its_counterpart(
+    call_command: Command, learning360_simulator: Simulator
+) -> None:
+    status, out, err = call_command("call", "list-users-v1")
+    assert (status, out) == (1, "")
+    assert "Use list-users instead" in err
+    assert learning360_simulator.requests == []
+
+
+@pytest.mark.learning360_simulator(**SIMULATED, scopes=["paths:read"])
+def test_error_of_the_api_is_a_sentence(call_command: Command) -> None:
+    status, out, err = call_command("call", "list-users")
+    assert (status, out) == (1, "")
+    assert err.startswith("Error: ")
+    assert "users:read" in err
+
+
+# --- parameters and body ---
+
+
+@pytest.mark.parametrize(
+    ("operation", "texts", "parameters"),
+    [
+        ("list-users", ["mail[in]=a@x.org", "mail[in]=b@x.org"], {"mail[in]": ["a@x.org", "b@x.org"]}),
+        ("list-users", ['mail[in]=["a@x.org", "b@x.org"]'], {"mail[in]": ["a@x.org", "b@x.org"]}),
+        ("list-users", ["mail[in]=[a"], {"mail[in]": ["[a"]}),
+        ("list-users-v1", ["deleted=true"], {"deleted": True}),
+        ("list-users-v1", ["deleted=perhaps"], {"deleted": "perhaps"}),
+        ("get-user-v1", ["user_email_or_id=a=b"], {"user_email_or_id": "a=b"}),
+        ("list-users", ["nothing=1"], {"nothing": "1"}),
+    ],
+)
+def test_parameters_have_the_types_of_the_operation(
+    operation: str, texts: list[str], parameters: dict[str, Any]
+) -> None:
+    assert parse_parameters(find_operation(operation), texts) == parameters
+
+
+def test_body_comes_from_a_text_a_file_or_standard_input(tmp_path: Path, type_in: Callable[..., None]) -> None:
+    file = tmp_path / "body.yaml"
+    file.write_text("name: Safety\non: yes\n")
+    type_in('{"name": "Safety"}', is_terminal=False)
+    assert read_body(None) is None
+    assert read_body('{"name":\t"Safety"}') == read_body("{name: Safety}") == read_body("-") == {"name": "Safety"}
+    assert read_body(f"@{file}") == {"name": "Safety", "on": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "--body: line 1"),
+        ("[" * 100, "nested more than"),
+        ("x" * 2_000_000, "longer than 1 MiB"),
+        ("@/dev/zero", "not a regular file"),
+        ("\udcff", "--body: "),
+    ],
+)
+def test_body_that_cannot_be_read_is_refused(text: str, words: str) -> None:
+    with pytest.raises(FixArgumentError, match=words):
+        read_body(text)
+
+
+def test_standard_input_is_bounded(type_in: Callable[..., None]) -> None:
+    type_in("x" * 2_000_000, is_terminal=False)
+    with pytest.raises(FixArgumentError, match="longer than 1 MiB"):
+        read_body("-")
+
+
+def test_name_of_a_file_without_an_at_sign_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("body.json").write_text("{}")
+    with pytest.raises(FixArgumentError, match="Write --body @body.json"):
+        read_body("body.json")
+
+
+@pytest.mark.parametrize(("given", "pages"), [("all", None), ("1", 1), ("12", 12)])
+def test_pages_are_a_number_or_all(given: str, pages: int | None) -> None:
+    assert parse_pages(given) == pages
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "x", "", "²", "1.5"])
+def test_other_pages_are_refused(given: str) -> None:
+    with pytest.raises(FixArgumentError, match="--pages"):
+        parse_pages(given)
+
+
+def test_table_of_a_list_has_the_fields_that_are_no_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    write_answer([{"_id": "1", "tags": ["x"]}, {"_id": "2", "size": 3}], "table")
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert [one.strip() for one in header.split("|")] == ["_id", "size"]
+    assert [[cell.strip() for cell in row.split("|")] for row in rows[:2]] == [["1", ""], ["2", "3"]]
+    write_answer(["a", "b"], "table")
+    assert capsys.readouterr().out.split()[0] == "value"
