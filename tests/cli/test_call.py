@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.answer_output import write_answer
 from airflow_provider_learning360.cli.call_arguments import parse_pages, parse_parameters, read_body
+from docs.conftest import read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,6 +197,14 @@ def test_dry_run_of_a_write_sends_nothing(
     assert (status, err) == (0, "Nothing was sent.\n")
     assert json.loads(out)["body"] == {"name": "Renamed by hand"}
     assert sent(learning360_simulator, "PATCH") == []
+
+
+def test_page_shows_what_a_dry_run_prints(call_command: Command, learning360_simulator: Simulator) -> None:
+    page = read_pages()["docs/how-to/command-line.md"]
+    (line,) = [one for one in page.commands() if "--dry-run" in one]
+    words = shlex.split(line.removeprefix("airflow learning360 "))
+    out = call_command(*words[: words.index("--learning-conn-id")])[1]
+    assert [out.replace(learning360_simulator.url, "https://app.360learning.com")] == page.blocks("text")
 
 
 def test_write_that_replaces_a_collection_needs_the_word(
