@@ -178,6 +178,24 @@ def test_write_is_not_sent_without_a_yes(
     assert sent(learning360_simulator, "PATCH") == []
 
 
+def test_interrupt_is_no_yes(
+    call_command: Command,
+    session: tuple[str, ...],
+    type_in: Callable[..., None],
+    learning360_simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt() -> str:
+        raise KeyboardInterrupt
+
+    type_in("", is_terminal=True)
+    monkeypatch.setattr(sys.stdin, "readline", interrupt)
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME)
+    assert (status, out) == (1, "")
+    assert err.endswith("Nothing was sent.\n")
+    assert sent(learning360_simulator, "PATCH") == []
+
+
 def test_write_is_refused_without_a_terminal(
     call_command: Command, session: tuple[str, ...], type_in: Callable[..., None], learning360_simulator: Simulator
 ) -> None:
@@ -395,9 +413,10 @@ def test_body_that_cannot_be_read_is_refused(text: str, words: str) -> None:
 
 
 def test_standard_input_is_bounded(type_in: Callable[..., None]) -> None:
-    type_in("x" * 2_000_000, is_terminal=False)
+    type_in("é" * 1_000_000, is_terminal=False)
     with pytest.raises(FixArgumentError, match="longer than 1 MiB"):
         read_body("-")
+    assert sys.stdin.buffer.read(1)
 
 
 def test_name_of_a_file_without_an_at_sign_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

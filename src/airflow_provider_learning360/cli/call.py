@@ -117,9 +117,16 @@ def _confirm(operation: Operation, sent: SentRequest) -> None:
         write(f"Beware: {operation.data['warning']}", to_stderr=True)
     _note_masked(sent)
     write("Send it? [y/N] ", to_stderr=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not _is_yes():
         write(NOTHING_SENT, to_stderr=True)
         raise SystemExit(1)
+
+
+def _is_yes() -> bool:
+    try:
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        return False
 
 
 def _note_masked(sent: SentRequest) -> None:

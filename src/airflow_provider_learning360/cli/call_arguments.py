@@ -88,8 +88,9 @@ def parse_pages(given: str) -> int | None:
 
 def _read_text(given: str) -> str:
     if given == STDIN:
-        # One byte more than is allowed: the loader refuses it.
-        return sys.stdin.buffer.read(MAX_BYTES + 1).decode("utf-8")
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        # The loader refuses a text that is too long. It may end in the middle of a character.
+        return content.decode("utf-8", "replace" if len(content) > MAX_BYTES else "strict")
     return read_yaml_file(given[1:]) if given.startswith("@") else given
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from airflow_provider_learning360.api.catalogue.search import find_topic, search_operations, suggest_words
 from airflow_provider_learning360.api.errors import FixArgumentError
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.catalogue.operation import Operation, Repeat
 
+TABLE: tuple[Literal["name", "text", "repeat"], ...] = ("name", "text", "repeat")
+
 
 class OperationRow(TypedDict):
-    """A row of `operations`."""
+    """A row of `operations`. A table has some of the columns only."""
 
     name: str
     method: str
@@ -45,7 +47,11 @@ def operations(args: Namespace) -> None:
                 f"{where} has the words {format_value(words)}{suggest_words(words) or '.'} "
                 "`airflow learning360 operations` lists all."
             )
-        write_rows([_row(one) for one in found], args.output)
+        rows = [_row(one) for one in found]
+        # A table of all columns breaks the names, which have to be copied.
+        write_rows(
+            [{name: one[name] for name in TABLE} for one in rows] if args.output == "table" else rows, args.output
+        )
 
 
 def _row(operation: Operation) -> OperationRow:
