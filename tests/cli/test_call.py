@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.answer_output import write_answer
 from airflow_provider_learning360.cli.call_arguments import parse_pages, parse_parameters, read_body
+from airflow_provider_learning360.cli.snippets import write_command
 from docs.conftest import read_pages
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SIMULATED: dict[str, Any] = {
 }
 pytestmark = [pytest.mark.learning360_simulator(**SIMULATED), pytest.mark.usefixtures("learning360_simulator")]
 
+VERSIONS = ("v1", "v2")
 Command = Any
 ID = "60b8d2956e20ae1a0f8e44f1"
 NOTE = "Data about people is masked."
@@ -291,6 +293,25 @@ def test_work_that_is_done_later_is_named(call_command: Command, learning360_sim
     status, _, err = call_command("call", "bulk-add-users-to-groups", "--body", body, "--yes")
     assert status == 0
     assert f"airflow learning360 call get-bulk-operation -p bulkOperationId={ID}" in err
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(one, marks=pytest.mark.learning360_simulator(**{**SIMULATED, "api_version": one}))
+        for one in VERSIONS
+    ],
+)
+def test_ready_command_of_every_operation_works(
+    call_command: Command, learning360_simulator: Simulator, version: str
+) -> None:
+    for operation in load_operations().values():
+        if operation.version == version:
+            words = shlex.split(write_command(operation).replace("\\\n", " "))[2:]
+            status, out, err = call_command(*words, "--dry-run")
+            assert (status, err.splitlines()[0]) == (0, "Nothing was sent."), operation
+            assert json.loads(out)["method"] == operation.method
+    assert learning360_simulator.requests == []
 
 
 # --- the audit log ---
