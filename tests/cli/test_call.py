@@ -357,7 +357,6 @@ def test_audit_log_has_no_body(
         (["create-tag", "--body", "@missing.json"], "--body: missing.json cannot be read: No such file"),
         (["create-tag", "--body", "{name: x, name: y}"], "--body: duplicate key 'name'"),
         (["list-users", "--field", "mail", "-o", "json"], "Give one of them"),
-        (["get-user-certificate-pdf", "-p", f"userId={ID}", "-p", f"certificateId={ID}"], "a file (application/pdf)"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_sent(

@@ -10,7 +10,6 @@ from airflow_provider_learning360.api.catalogue.answers import AnswerChoice, che
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.catalogue.masking import MASK, mask_answer
-from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 from airflow_provider_learning360.api.contract import report_drift
 from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.cli.answer_output import write_answer, write_field
@@ -41,7 +40,8 @@ def call(args: Namespace) -> None:
     """
     with report_argument_errors():
         operation = find_operation(args.operation)
-        built = _build_call(operation, args)
+        body = read_body(args.body)
+        built = _build_call(operation, body, args)
     _require_consistent(operation, args)
     with report_errors():
         with logs_on_stderr():
@@ -49,7 +49,7 @@ def call(args: Namespace) -> None:
                 record_request_for_people(args, _typed_body(args))
             hook = LearningHook(args.learning_conn_id)
             hook.platform.require_operation(operation)
-            sent = describe_request(built, hook.settings.host, show_people=args.show_people)
+            sent = describe_request(built, body, hook.settings.host, show_people=args.show_people)
         if args.dry_run:
             write_answer(sent, args.output or "json")
             write(NOTHING_SENT, to_stderr=True)
@@ -62,8 +62,8 @@ def call(args: Namespace) -> None:
         _print_answer(operation, answer, args)
 
 
-def _build_call(operation: Operation, args: Namespace) -> OperationCall:
-    parameters, body = parse_parameters(operation, args.parameters or ()), read_body(args.body)
+def _build_call(operation: Operation, body: Any, args: Namespace) -> OperationCall:
+    parameters = parse_parameters(operation, args.parameters or ())
     fields = None if args.field is None else (args.field,)
     check_fields(operation, fields, "--field")
     pages = parse_pages(args.pages)
@@ -71,21 +71,11 @@ def _build_call(operation: Operation, args: Namespace) -> OperationCall:
 
 
 def _require_consistent(operation: Operation, args: Namespace) -> None:
-    """Refuse options that contradict each other, and what this command cannot do or nobody agreed to."""
+    """Refuse options that contradict each other, and a write that nobody agreed to."""
     if args.field is not None and args.output is not None:
         refuse_usage("--output formats the whole answer, and --field prints one field of it. Give one of them.")
-    if args.dry_run:
+    if operation.is_read or args.dry_run:
         return
-    kind = operation.data["answer"].get("type", JSON_TYPE)
-    if kind != JSON_TYPE:
-        refuse_usage(
-            f"{operation.name} answers with a file ({kind}), which call cannot print. --dry-run shows the request."
-        )
-    if not operation.is_read:
-        _require_agreement(operation, args)
-
-
-def _require_agreement(operation: Operation, args: Namespace) -> None:
     if "replaces" in operation.data and not args.replace:
         refuse_usage(
             f"{operation.name} replaces {operation.data['replaces']}: what the body lacks is removed. Add --replace if "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote, unquote
@@ -25,16 +24,16 @@ class SentRequest(TypedDict):
     body: Any
 
 
-def describe_request(call: OperationCall, host: str, *, show_people: bool) -> SentRequest:
+def describe_request(call: OperationCall, body: Any, host: str, *, show_people: bool) -> SentRequest:
     """
     Return the request of a call.
 
     :param call: The call.
+    :param body: Its body, as a person wrote it: files by their names.
     :param host: Base URL of the connection.
     :param show_people: Whether data about people is shown.
     """
     request = call.request
-    body = None if request.body is None else json.loads(request.body)
     path, query = request.path, list(request.query)
     if not show_people:
         body = _mask_body(call.operation, body)
