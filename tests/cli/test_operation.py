@@ -66,6 +66,22 @@ def test_people_read_what_an_operation_takes_and_returns(call_command: Command) 
     assert "mode (required): one of dynamic, dynamicEnrollment, dynamicUnenrollment, manual" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("list-users", "  list of objects, each with"),
+        ("get-user", "  object"),
+        ("get-user-v1", "  object; the fields are not documented"),
+        ("get-user-certificate-pdf", "  file"),
+        ("delete-user", "  without content"),
+    ],
+)
+def test_answer_is_described(name: str, line: str) -> None:
+    lines = list(text_lines(OPERATIONS[name]))
+    (place,) = [number for number, one in enumerate(lines) if one.startswith("Answer (")]
+    assert lines[place + 1] == line
+
+
 @every_operation
 def test_every_operation_has_documentation(operation: Operation) -> None:
     lines = list(text_lines(operation))

@@ -206,8 +206,11 @@ def _parts(operation: Operation) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _schema_lines(schema: JsonSchema, operation: Operation) -> list[str]:
     fields = list(outline_schema(schema, operation.schemas, 1))
-    with_fields = ", each with" if fields and resolve(schema, operation.schemas).get("type") == "array" else ""
-    return [describe_type(schema, operation.schemas) + with_fields, *fields]
+    kind = describe_type(schema, operation.schemas)
+    if fields:
+        is_list = resolve(schema, operation.schemas).get("type") == "array"
+        return [f"{kind}, each with" if is_list else kind, *fields]
+    return [f"{kind}; the fields are not documented" if "object" in kind else kind]
 
 
 def _parameter_lines(operation: Operation) -> list[str]:

@@ -18,6 +18,7 @@ _FORMATS = {
     "date": "2027-01-11",
     "email": "ada@example.com",
     "uri": "https://www.example.com/",
+    "binary": "path/to/file",
 }
 _VALUES: dict[str, Any] = {"boolean": True, "null": None, "string": "text"}
 
