@@ -38,10 +38,14 @@ def catalogue(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def replace(*operations: Operation) -> None:
         monkeypatch.setattr(search, "load_operations", lambda: {one.name: one for one in operations})
+        forget()
+
+    def forget() -> None:
         search._index.cache_clear()
+        search._vocabulary.cache_clear()
 
     yield replace
-    search._index.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(

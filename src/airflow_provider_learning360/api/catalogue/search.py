@@ -13,7 +13,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.input_errors import did_you_mean, find_closest, format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_learning360.api.catalogue.operation import Operation
 
@@ -74,8 +74,7 @@ def search_operations(words: str, topic: str | None = None) -> list[Operation]:
     query = split_words(words)
     if not query:
         return _browse([one.operation for one in indexed])
-    vocabulary = frozenset().union(*(place for one in indexed for place, _ in one.words))
-    fits = [_find_fits(word, vocabulary) for word in query]
+    fits = [_find_fits(word) for word in query]
     ranked = [(one.name == query, one.score(query, fits), one.operation) for one in indexed]
     ranked.sort(key=lambda one: one[:2], reverse=True)  # stable: equal ones stay in order
     return [operation for _, score, operation in ranked if score]
@@ -145,18 +144,23 @@ def _index() -> tuple[IndexedOperation, ...]:
     )
 
 
+@cache
+def _vocabulary() -> frozenset[str]:
+    return frozenset(word for one in _index() for place, _ in one.words for word in place)
+
+
 def _browse(operations: Sequence[Operation]) -> list[Operation]:
     topics = list_topics()
     return sorted(operations, key=lambda one: -1 if one.data.get("usual") else topics.index(one.data["topic"]))
 
 
 def _best(place: frozenset[str], fits: Mapping[str, int]) -> int:
-    return max((fit for word, fit in fits.items() if word in place), default=0)
+    return max((fits[word] for word in place & fits.keys()), default=0)
 
 
-def _find_fits(wanted: str, vocabulary: Collection[str]) -> dict[str, int]:
-    """Return the words that fit a word of the query, each with how well."""
-    return {word: fit for word in vocabulary if (fit := _fit(wanted, word))}
+def _find_fits(wanted: str) -> dict[str, int]:
+    """Return the words of operations that fit a word of the query, each with how well."""
+    return {word: fit for word in _vocabulary() if (fit := _fit(wanted, word))}
 
 
 def _fit(wanted: str, word: str) -> int:
