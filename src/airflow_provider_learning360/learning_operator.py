@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.argument_checks import check_argument, require_known_names
 from airflow_provider_learning360.rendering import SafeRendering
@@ -26,6 +26,9 @@ class CheckedOperator(SafeRendering):
 
     Source: Airflow's `BaseOperator.partial`.
     """
+
+    # Whether mapped arguments can be checked only together with those of `.partial(...)`.
+    checks_together: ClassVar[bool] = False
 
     def __init__(self, **kwargs: Any) -> None:
         require_known_names(type(self), kwargs)
@@ -55,11 +58,16 @@ class CheckedOperator(SafeRendering):
         for name, value in given.items():
             check_argument(name, value)
 
-    def check_own_arguments(self) -> None:
-        """Refuse the arguments of the constructor that cannot work, unless a run has given them."""
+    def check_own_arguments(self, **more: Any) -> None:
+        """
+        Refuse the arguments of the constructor that cannot work, unless a run has given them.
+
+        :param more: Arguments that are stored under another name.
+        """
         # Airflow makes a mapped task in its run. An error there would be retried; the execution raises it without.
         if not getattr(self, "_BaseOperator__from_mapped", False):
-            self.check_arguments({name: value for name, value in vars(self).items() if not name.startswith("_")})
+            own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+            self.check_arguments({**own, **more})
 
 
 class LearningOperator(CheckedOperator):
@@ -107,7 +115,7 @@ class CheckedPartial(OperatorPartial):
         kind: Any = self.operator_class
         try:
             require_known_names(kind, given)
-            kind.check_arguments(given)
+            kind.check_arguments({**self.kwargs, **given} if kind.checks_together else given)
         except Exception:
             self._expand_called = True  # otherwise Airflow adds a warning that the task was never mapped
             raise

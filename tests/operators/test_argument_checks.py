@@ -53,7 +53,7 @@ MISTAKES: list[tuple[type, str, Any, type[Exception], str]] = [
     (PlanSessionRemindersOperator, "sessions", ID, FixArgumentError, "^sessions: .*is not a list"),
 ]
 POLICY = {"name": "p", "rules": [{"name": "r", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}]}
-NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY}
+NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY, "operation": "list-path-sessions"}
 
 
 def required(kind: type, *given: str) -> dict[str, Any]:

@@ -29,12 +29,18 @@ NOT_TEMPLATED = {
     "contract": "how strict the author is; checked when the DAG is parsed",
     "deferrable": "where the task waits is decided before it is rendered",
     "delivery_dag_id": "the name of a DAG, which is what other DAGs refer to",
+    "dry_run": "Airflow's operators have a method of this name; the operator renders a text itself",
     "kind": "what the DAG is about; checked when it is parsed",
     "max_failures": "how patient the author is",
     "max_xcom_bytes": "a limit of the installation",
+    "operation": "what the DAG is about; checked when it is parsed",
     "on_missing": "what the author wants; checked when the DAG is parsed",
     "policy": "Airflow shows rendered fields to all, and addresses may be in it",
+    "poke_interval": "how patient the author is",
     "rate": "a setting of the mail server",
+    "replace": "what the author wants; checked when the DAG is parsed",
+    "timeout": "how patient the author is",
+    "wait_for": "what the author wants; checked when the DAG is parsed",
 }
 
 

@@ -47,8 +47,17 @@ _BY_EXCEPTION = {
         ("InvalidURL", "LocationParseError", "UnicodeError", "InvalidUrlClientError"), "the address is not valid"
     ),
 }
+# Exceptions of HTTP libraries that are raised before a request is sent.
+_UNSENT = {
+    *("ConnectTimeout", "ConnectTimeoutError", "ConnectionTimeoutError", "NewConnectionError", "NameResolutionError"),
+    *("ClientConnectorError", "ClientConnectorDNSError", "ClientConnectorSSLError", "ClientConnectorCertificateError"),
+    *("ProxyError", "ClientHttpProxyError", "ClientProxyConnectionError", "gaierror", "SSLCertVerificationError"),
+    *("InvalidURL", "InvalidUrlClientError", "LocationParseError", "UnicodeError"),
+}
+_UNSENT_ERRNOS = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH})
 INVALID_SCOPE = "invalid_scope"
 TRANSIENT = frozenset({500, 502, 503, 504})
+MAX_CHAIN = 50  # exceptions that wrap one another
 # Bytes of a body that is not JSON from which an error shows a line.
 MAX_READ = 64 * 1024
 
@@ -148,6 +157,12 @@ def error_from_transport(request: Request, error: BaseException, *, timed_out: b
     :param connection: Name of the connection, for the error.
     :returns: The error, by what to do next.
     """
+    mapped = _map_exception(request, error, timed_out=timed_out, connection=connection)
+    mapped.is_unsent = _is_unsent(error)
+    return mapped
+
+
+def _map_exception(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
     details: dict[str, Any] = {"method": request.method, "path": request.path}
     if timed_out:
         return TimedOutError(f"{request} got no response in time (timeout of {connection}).", **details)
@@ -192,6 +207,18 @@ def _text_of_exception(error: BaseException) -> str:
     """Return what the name of the transport's exception means; the inner exception is more precise than the outer."""
     kinds = [type(one).__name__ for one in (*error.args, error)]
     return next((_BY_EXCEPTION[kind] for kind in kinds if kind in _BY_EXCEPTION), type(error).__name__)
+
+
+def _is_unsent(error: BaseException) -> bool:
+    """Whether the connection was never made. Exceptions that were handled meanwhile (`__context__`) do not count."""
+    left: list[Any] = [error]
+    for one in left:
+        if not isinstance(one, BaseException) or len(left) > MAX_CHAIN:
+            continue
+        if type(one).__name__ in _UNSENT or (isinstance(one, OSError) and one.errno in _UNSENT_ERRNOS):
+            return True
+        left += [one.__cause__, getattr(one, "reason", None), *one.args]
+    return False
 
 
 def _operating_system_error(error: BaseException) -> OSError | None:

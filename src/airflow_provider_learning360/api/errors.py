@@ -19,6 +19,7 @@ __all__ = [
     "TryAgainError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnknownOutcomeError",
     "UnreachableError",
 ]
 
@@ -101,6 +102,8 @@ class LearningError(Exception):
     """
 
     retryable = False
+    # Whether the transport is sure that nothing was sent. Only the call that sends asks for it; no copy has it.
+    is_unsent = False
 
     def __init__(
         self,
@@ -159,6 +162,12 @@ class LearningError(Exception):
         details: dict[str, Any] = dict(data)
         kind = _KINDS.get(details.pop("type"), LearningError)
         return kind(details.pop("message"), **details)
+
+    def as_unknown_outcome(self) -> UnknownOutcomeError:
+        """Return the same error as one that leaves open whether the request was carried out."""
+        return UnknownOutcomeError(
+            f"{self.message} It may or may not have been carried out, so it is not sent again.", **self._details()
+        )
 
     def _details(self) -> ErrorDetails:
         details: ErrorDetails = {
@@ -240,6 +249,15 @@ class UnavailableError(TryAgainError):
     """The API reported a failure of its own (5xx)."""
 
 
+class UnknownOutcomeError(LearningError):
+    """A request that must not be sent twice was sent, and no response says whether it was carried out: look first."""
+
+    def as_refusal(self) -> UnavailableError:
+        """Return the error of a request that was not carried out, since the response is documented as a refusal."""
+        refusal = f"{self.method} {self.path} returned {self.status}: {self.code}. It was not carried out."
+        return UnavailableError(refusal, **self._details())
+
+
 class ContractError(LearningError):
     """The response differs from the API's documentation, or the API refused a request that it documents."""
 
@@ -271,6 +289,7 @@ _KINDS: dict[str, type[LearningError]] = {
         UnreachableError,
         TimedOutError,
         UnavailableError,
+        UnknownOutcomeError,
         ContractError,
         TooLargeError,
     )

@@ -21,6 +21,7 @@ from airflow_provider_learning360.api.errors import (
     RateLimitedError,
     RedirectError,
     UnauthorizedError,
+    UnknownOutcomeError,
 )
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Call, Kind, Limits, Request, Response
 from airflow_provider_learning360.api.retries import RetryBudget, compute_wait
@@ -162,12 +163,25 @@ def exchange(call: Call[T], context: CallContext) -> Steps[T]:
         outcome = yield from _attempt(call, context)
         if not isinstance(outcome, LearningError):
             return outcome
+        if call.request.is_once:
+            outcome = _say_what_was_done(outcome)
         if not (call.request.may_repeat or isinstance(outcome, RateLimitedError)):
             raise outcome
         seconds = compute_wait(outcome, attempt, context.monotonic() - started, context.budget, context.jitter)
         if seconds >= _seconds_left(context):
             raise outcome.with_note(f"Gave up after {attempt} attempts: the time limit of the call is over.")
         yield Sleep(seconds, f"{outcome} Trying again in {seconds:.1f} s ({attempt} of {context.budget.attempts}).")
+
+
+def _say_what_was_done(error: LearningError) -> LearningError:
+    """Return the error of a request that must not be sent twice, with what is known of the request."""
+    if isinstance(error, RateLimitedError | UnknownOutcomeError) or error.is_unsent:
+        return error
+    if error.status is None or error.status >= 500:
+        return error.as_unknown_outcome()
+    if error.status < 300:
+        return error.with_note("The request was carried out; only its answer could not be read.")
+    return error
 
 
 def _attempt(call: Call[T], context: CallContext) -> Steps[T | LearningError]:

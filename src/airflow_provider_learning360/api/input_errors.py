@@ -22,6 +22,7 @@ _SYNONYMS = {
     "poke_interval": "poll_interval",
     "program_session_id": "session_id",
 }
+MAX_LISTED = 8  # known words that an error names
 # By the type of pydantic's error.
 _TYPES = {
     "string_type": "not a text",
@@ -64,6 +65,29 @@ def did_you_mean(given: Any, known: Iterable[str]) -> str:
     """
     closest = find_closest(given, known)
     return f"; did you mean {closest}?" if closest else ""
+
+
+def list_known(given: Any, known: Collection[str]) -> str:
+    """
+    Return the known words, as the end of a sentence; of many, the nearest ones. Also which one was probably meant.
+
+    :param given: What was written.
+    :param known: The known words.
+    """
+    shown = list(known)
+    if len(shown) > MAX_LISTED:
+        nearest = get_close_matches(str(given), shown, MAX_LISTED, 0.0)
+        shown = [*(one for one in shown if one in nearest), f"and {len(known) - MAX_LISTED} more"]
+    return f"{', '.join(shown)}{did_you_mean(given, known)}"
+
+
+def end_sentence(text: str) -> str:
+    """
+    Return a text with a full stop, unless it ends as a sentence already.
+
+    :param text: The text.
+    """
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def format_value(value: Any) -> str:
@@ -114,4 +138,4 @@ def describe_choice(value: Any, allowed: Collection[str]) -> str:
     :param value: The value.
     :param allowed: The allowed words.
     """
-    return f"{format_value(value)} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}"
+    return f"{format_value(value)} is not one of {list_known(value, allowed)}"

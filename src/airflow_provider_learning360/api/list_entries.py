@@ -77,11 +77,13 @@ class UnreadableItems:
     :param count: How many there are; default 0.
     :param first: Position of the first, from 1, and its ID if it has one; default none.
     :param problem: What is wrong with the first; default nothing.
+    :param what: What the list is, for the message; default the list of program sessions.
     """
 
     count: int = 0
     first: str = ""
     problem: str = ""
+    what: str = _LIST
 
     def add(self, position: int, item: Any, problem: str) -> None:
         """
@@ -104,12 +106,12 @@ class UnreadableItems:
         :param later: The entries of the page that are left out.
         """
         if not self.count:
-            self.first, self.problem = later.first, later.problem
+            self.first, self.problem, self.what = later.first, later.problem, later.what
         self.count += later.count
 
     def __str__(self) -> str:
         entries = "1 entry" if self.count == 1 else f"{self.count} entries"
-        return f"{_LIST} has {entries} that cannot be read. The first is {self.first}: {self.problem}."
+        return f"{self.what} has {entries} that cannot be read. The first is {self.first}: {self.problem}."
 
     def report(self, policy: ContractPolicy) -> str | None:
         """

@@ -47,6 +47,11 @@ class Request:
         """Whether the request may be sent again, even if the server may have processed the first."""
         return self.method in REPEATABLE_METHODS if self.repeatable is None else self.repeatable
 
+    @property
+    def is_once(self) -> bool:
+        """Whether the request must not be sent again unless it is known that nothing was done."""
+        return self.repeatable is False
+
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """
         Set headers.

@@ -23,6 +23,7 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
     UnauthorizedError,
     UnavailableError,
+    UnknownOutcomeError,
     UnreachableError,
 )
 from airflow_provider_learning360.ui.text import readable_text
@@ -70,6 +71,7 @@ ACTIONS: Mapping[FailureCode, Action] = {
     "unauthorized": "fix_connection",
     "unavailable": "retry",
     "unknown_company": "fix_connection",
+    "unknown_outcome": "report",
     "unknown_request": "reload",
     "unreachable": "retry",
 }
@@ -90,6 +92,7 @@ _CODES: Mapping[type, FailureCode] = {
     TryAgainError: "temporary",
     UnauthorizedError: "unauthorized",
     UnavailableError: "unavailable",
+    UnknownOutcomeError: "unknown_outcome",
     UnreachableError: "unreachable",
 }
 

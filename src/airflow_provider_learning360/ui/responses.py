@@ -45,6 +45,7 @@ FailureCode = Literal[
     "unauthorized",
     "unavailable",
     "unknown_company",
+    "unknown_outcome",
     "unreachable",
     # the list of sessions
     "list_failed",

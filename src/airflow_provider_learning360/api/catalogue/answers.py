@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_provider_learning360.api.catalogue.differences import find_differences, resolve
+from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 from airflow_provider_learning360.api.contract import Drift
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
+from airflow_provider_learning360.api.input_errors import end_sentence, format_value, list_known
 from airflow_provider_learning360.api.list_entries import StreamedObjects, UnreadableItems, split_body
-from airflow_provider_learning360.api.models import parse_response
+from airflow_provider_learning360.api.models import build_contract_error, parse_response
+from airflow_provider_learning360.api.sanitizer import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -113,8 +116,10 @@ def check_fields(operation: Operation, fields: Collection[str] | None, argument:
     for name in fields or ():
         if known and name not in known:
             raise FixArgumentError(
-                f"{argument}: {format_value(name)} is not a field of the answer of {operation.name}; "
-                f"known are {', '.join(known)}{did_you_mean(name, known)}"
+                end_sentence(
+                    f"{argument}: {format_value(name)} is not a field of the answer of {operation.name}; "
+                    f"known are {list_known(name, known)}"
+                )
             )
 
 
@@ -133,18 +138,65 @@ def parse_answer(operation: Operation, choice: AnswerChoice, response: Response)
     :param operation: The operation.
     :param choice: What is wanted of it.
     :param response: The response.
-    :raises ContractError: It is not JSON.
+    :raises ContractError: It is not JSON, but should be.
     """
     answer = Answer(None, response.status, byte_count=len(response.body))
     answer.location = response.headers.get("location") if operation.is_asynchronous else None
     schema = operation.data["answer"].get("schema")
     if schema is None or not response.body.strip():
         return answer
+    if operation.data["answer"].get("type", JSON_TYPE) != JSON_TYPE:
+        answer.value = _build_file(response)
+        return answer
     value = parse_response(f"an answer of {operation.name}", response, lambda: decode_json(response.body))
     if choice.with_drift:
         answer.drift = find_differences(schema, operation.schemas, value)
     answer.value = choice.keep(value)
     return answer
+
+
+class FileAnswer(TypedDict):
+    """An answer that is a file, such as a certificate, as plain JSON. `size` is in bytes."""
+
+    contentType: str
+    size: int
+    base64: str
+
+
+def _build_file(response: Response) -> FileAnswer:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    return {
+        "contentType": sanitize_text(kind) or "application/octet-stream",
+        "size": len(response.body),
+        "base64": b64encode(response.body).decode(),
+    }
+
+
+def parse_values(operation: Operation, choice: AnswerChoice, response: Response) -> Answer:
+    """
+    Parse a list, or a page of it, whose items are no objects, such as IDs.
+
+    :param operation: The operation.
+    :param choice: What is wanted of the answer.
+    :param response: The response.
+    :raises ContractError: It is not a list.
+    """
+    what = f"a list of {operation.name}"
+    value = parse_response(what, response, lambda: decode_json(response.body))
+    if not isinstance(value, list):
+        raise build_contract_error(what, response, "it is not a list")
+    schema = operation.data["answer"].get("schema", {})
+    drift = find_differences(schema, operation.schemas, value) if choice.with_drift else Drift()
+    return Answer(value, response.status, byte_count=len(response.body), drift=drift)
+
+
+def has_objects(operation: Operation) -> bool:
+    """
+    Whether the items of a list are objects.
+
+    :param operation: The operation, which returns a list.
+    """
+    return bool(resolve(item_schema(operation), operation.schemas).get("type", "object") == "object")
 
 
 class ListReader:
@@ -159,10 +211,11 @@ class ListReader:
     def __init__(self, operation: Operation, choice: AnswerChoice, response: Response) -> None:
         self.items: list[Any] = []
         self.drift = Drift()
+        self.byte_count = 0
         self._operation, self._choice = operation, choice
         self._schema = item_schema(operation)
-        self._stream = StreamedObjects(f"a list of {operation.name}", response, may_be_unreadable=False)
-        self.unreadable = UnreadableItems()
+        self._stream = StreamedObjects(f"a list of {operation.name}", response)
+        self.unreadable = UnreadableItems(what=f"The list of {operation.name}")
 
     def feed(self, chunk: bytes) -> None:
         """
@@ -171,6 +224,7 @@ class ListReader:
         :param chunk: The next bytes of the body.
         :raises ContractError: The body is not a list.
         """
+        self.byte_count += len(chunk)
         for entry in self._stream.entries(chunk):
             if entry.problem:
                 self.unreadable.add(entry.position, entry.item, entry.problem)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
+from airflow_provider_learning360.api.catalogue.multipart import (
+    UploadedFile,
+    encode_multipart,
+    find_file_fields,
+    takes_files,
+)
+from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN, JSON_TYPE
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
+from airflow_provider_learning360.api.input_errors import end_sentence, format_value, list_known
 from airflow_provider_learning360.api.messages import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_learning360.api.catalogue.operation import Operation, Parameter
+    from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation, Parameter
 
 MAX_PROBLEMS = 20  # of one call that are described
 
@@ -53,9 +60,9 @@ def check_arguments(operation: Operation, parameters: Any, body: Any, skip: Call
     """
     problems = find_problems(operation, parameters, body, skip)
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        more = f" Also wrong: {len(problems) - 1} more." if len(problems) > 1 else ""
         raise FixArgumentError(
-            f"{operation.name}: {problems[0]}{more}. "
+            f"{operation.name}: {end_sentence(str(problems[0]))}{more} "
             f"`airflow learning360 operation {operation.name}` shows what it takes."
         )
 
@@ -86,7 +93,7 @@ def build_request(operation: Operation, parameters: Mapping[str, Any] | None, bo
     :raises FixArgumentError: An argument is not valid.
     """
     check_arguments(operation, parameters, body)
-    given = {key: to_json(value) for key, value in (parameters or {}).items()}
+    given = simplify_parameters(operation, parameters)
     path, query = operation.path, []
     for key, parameter in operation.keys:
         if key not in given:
@@ -94,10 +101,47 @@ def build_request(operation: Operation, parameters: Mapping[str, Any] | None, bo
         if parameter.place == "path":
             path = path.replace(f"{{{parameter.name}}}", quote(_to_text(given[key]), safe=""))
         else:
-            query += list(_build_query(key, given[key]))
-    headers = {"Content-Type": JSON_TYPE} if operation.body is not None else {}
-    content = None if operation.body is None else json.dumps(to_json(body), ensure_ascii=False).encode()
+            query += list(build_query(key, given[key]))
+    kind, content = _encode_body(operation, body)
+    headers = {"Content-Type": kind} if kind else {}
     return Request(operation.method, path, tuple(query), headers, content, repeatable=operation.repeat != "once")
+
+
+def simplify_parameters(operation: Operation, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """
+    Return the parameters of a call as plain JSON, by key; a document stands for its `_id`.
+
+    :param operation: The operation.
+    :param parameters: The parameters, as the author of a DAG wrote them; None for none.
+    """
+    known = dict(operation.keys)
+    return {key: _simplify(known[key].schema_of(key), value) for key, value in (parameters or {}).items()}
+
+
+def _simplify(schema: JsonSchema, value: Any) -> Any:
+    if schema.get("type") == "array" and isinstance(value, list | tuple | set | frozenset):
+        return [_simplify(schema["items"], one) for one in value]
+    if schema.get("type") == "string" and isinstance(value, Mapping) and isinstance(value.get("_id"), str):
+        return value["_id"]
+    return to_json(value)
+
+
+def _is_file_or_id(value: Any) -> bool:
+    return isinstance(value, UploadedFile) or re.fullmatch(ID_PATTERN, str(value)) is not None
+
+
+def _encode_body(operation: Operation, body: Any) -> tuple[str, bytes | None]:
+    """Return the content type and the bytes of a body."""
+    if operation.body is None:
+        return "", None
+    if not takes_files(operation):
+        return JSON_TYPE, json.dumps(to_json(body), ensure_ascii=False).encode()
+    kept = {name: one if isinstance(one, UploadedFile) else to_json(one) for name, one in body.items()}
+    # A file field may also take the ID of a picture that is there already.
+    unread = [name for name in find_file_fields(operation) if name in kept and not _is_file_or_id(kept[name])]
+    if unread:
+        raise FixArgumentError(f"{operation.name}: body.{unread[0]}: the file was not read. Pass an UploadedFile.")
+    return encode_multipart(kept)
 
 
 def to_json(value: Any) -> Any:
@@ -111,6 +155,8 @@ def to_json(value: Any) -> Any:
         return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, UploadedFile):
+        return value.name
     if isinstance(value, Mapping):
         return {str(name): to_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -128,7 +174,7 @@ def _check_parameters(operation: Operation, parameters: Any, skip: Callable[[Any
         if key not in known:
             yield ArgumentProblem(f"parameters.{key}", _describe_unknown(key, value, operation))
         elif not skip(value):
-            yield from _check_value(operation, known[key], key, to_json(value), skip)
+            yield from _check_value(operation, known[key], key, value, skip)
     for key, parameter in known.items():
         if parameter.required and key not in given:
             yield ArgumentProblem(f"parameters.{key}", "it is missing")
@@ -141,7 +187,7 @@ def _describe_unknown(key: Any, value: Any, operation: Operation) -> str:
         return f"it needs an operator; write {' or '.join(filters)}"
     if not keys:
         return "there is no such parameter: the operation takes none"
-    return f"there is no such parameter; known are {', '.join(keys)}{did_you_mean(key, keys)}"
+    return f"there is no such parameter; known are {list_known(key, keys)}"
 
 
 def _check_value(
@@ -150,6 +196,7 @@ def _check_value(
     from airflow_provider_learning360.api.catalogue.schemas import find_schema_problems
 
     schema = parameter.schema_of(key)
+    value = _simplify(schema, value)
     if schema.get("type") in ("boolean", "integer", "number") and isinstance(value, str):
         value = _parse_text(value)  # a template gives texts, and so does the command line
     for problem in find_schema_problems(schema, operation.schemas, value, skip):
@@ -166,9 +213,12 @@ def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) ->
     if body is None:
         yield ArgumentProblem("body", "it is missing")
         return
-    if isinstance(body, str) and skip(body):
+    if not isinstance(body, Mapping | list) and skip(body):
         return
     plain = to_json(body)
+    if isinstance(plain, dict):
+        # The name of a file need not have the form that the schema has for an ID in its place.
+        plain |= {name: "0" * 24 for name in find_file_fields(operation) if isinstance(plain.get(name), str)}
     if not _is_plain(plain, skip):
         yield ArgumentProblem("body", "it holds a value that JSON cannot have")
         return
@@ -186,8 +236,13 @@ def _is_plain(value: Any, skip: Callable[[Any], bool]) -> bool:
     return value is None or isinstance(value, str | int) or skip(value)
 
 
-def _build_query(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield names and values of the query; the items of a list are numbered, as the vendor's examples do."""
+def build_query(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """
+    Yield names and values of a query; the items of a list are numbered, as the vendor's examples do.
+
+    :param key: The parameter.
+    :param value: Its value, as plain JSON.
+    """
     if isinstance(value, list):
         yield from ((f"{key}[{number}]", _to_text(one)) for number, one in enumerate(value))
     else:

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.catalogue.answers import Answer, AnswerChoice, ListReader, parse_answer
+from airflow_provider_learning360.api.catalogue.answers import (
+    Answer,
+    AnswerChoice,
+    ListReader,
+    has_objects,
+    parse_answer,
+    parse_values,
+)
 from airflow_provider_learning360.api.catalogue.arguments import build_request
 from airflow_provider_learning360.api.messages import Call
 
@@ -61,6 +68,8 @@ def read_whole(call: OperationCall) -> Call[Answer]:
     """
     if not call.operation.is_list:
         return Call(call.request, partial(parse_answer, call.operation, call.choice))
+    if not has_objects(call.operation):
+        return Call(call.request, partial(parse_values, call.operation, call.choice), kind="list")
     return Call(
         call.request,
         partial(read_page, call),
@@ -77,6 +86,8 @@ def read_page(call: OperationCall, response: Response) -> Answer:
     :param response: The response.
     :raises ContractError: It is not a list.
     """
+    if not has_objects(call.operation):
+        return parse_values(call.operation, call.choice, response)
     reader: ListReader | None = response.reader
     if reader is None:
         reader = ListReader(call.operation, call.choice, response).read(response.body)
@@ -85,7 +96,7 @@ def read_page(call: OperationCall, response: Response) -> Answer:
     return Answer(
         reader.items,
         response.status,
-        byte_count=len(response.body),
+        byte_count=reader.byte_count,
         drift=reader.drift,
         unreadable=reader.unreadable,
     )

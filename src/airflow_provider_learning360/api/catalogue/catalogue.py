@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from airflow_provider_learning360.api.catalogue.operation import CatalogueData, Operation
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
-from airflow_provider_learning360.api.input_errors import did_you_mean
+from airflow_provider_learning360.api.input_errors import did_you_mean, end_sentence
 from airflow_provider_learning360.api.messages import ApiVersion
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ def find_operation(name: object, argument: str = "operation") -> Operation:
     operations = load_operations()
     found = operations.get(name) if isinstance(name, str) else None
     if found is None:
-        raise FixArgumentError(
-            f"{argument}: {redact(repr(name))} is not an operation of 360Learning{did_you_mean(name, operations)} "
-            "`airflow learning360 operations` lists all."
-        )
+        problem = f"{argument}: {redact(repr(name))} is not an operation of 360Learning{did_you_mean(name, operations)}"
+        raise FixArgumentError(f"{end_sentence(problem)} `airflow learning360 operations` lists all.")
     return found

@@ -18,6 +18,7 @@ Confidence = Literal["documented", "recorded", "reported"]
 # What a write replaces as a whole: what its body lacks is removed.
 JsonSchema = dict[str, Any]
 
+ID_PATTERN = "^[a-fA-F0-9]{24}$"
 JSON_TYPE = "application/json"
 MULTIPART_TYPE = "multipart/form-data"
 
@@ -164,6 +165,11 @@ class Operation:
     def is_list(self) -> bool:
         """Whether it returns a list."""
         return self.data["answer"].get("schema", {}).get("type") == "array"
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether it is a list of which each page may name the next one; a write returns the whole list."""
+        return self.is_list and self.method == "GET"
 
     @property
     def is_asynchronous(self) -> bool:

@@ -8,9 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jsonschema
-from jsonschema.exceptions import best_match
 
-from airflow_provider_learning360.api.input_errors import describe_choice, did_you_mean, format_value
+from airflow_provider_learning360.api.catalogue.differences import resolve
+from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
+from airflow_provider_learning360.api.input_errors import describe_choice, format_value, list_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,6 @@ _TYPES = {
     "object": "a mapping",
     "null": "null",
 }
-ID_PATTERN = "^[a-fA-F0-9]{24}$"
 _FORMATS = {
     "date-time": "a date and time in UTC, such as 2026-03-01T08:00:00.000Z",
     "date": "a date, such as 2026-03-01",
@@ -64,9 +64,54 @@ def find_schema_problems(
     closed = close_schema({**schema, "schemas": dict(schemas)})
     validator = jsonschema.Draft202012Validator(closed, format_checker=_format_checker())
     for error in validator.iter_errors(value):
-        error = best_match([error]) or error  # of several allowed shapes, the nearest one
-        if _depends_on_known_names(error) or not skip(error.instance):
-            yield from _describe(error, closed)
+        yield from _explain(error, closed, skip)
+
+
+def _explain(error: Any, root: JsonSchema, skip: Callable[[Any], bool]) -> Iterator[SchemaProblem]:
+    if error.validator == "anyOf":
+        yield from _explain_variants(error, root, skip)
+    elif _depends_on_known_names(error) or not skip(error.instance):
+        yield from _describe(error, root)
+
+
+def _explain_variants(error: Any, root: JsonSchema, skip: Callable[[Any], bool]) -> Iterator[SchemaProblem]:
+    """Yield what is wrong with a value that may have several shapes, by the shape that was probably meant."""
+    value, variants = error.instance, dict(enumerate(resolve(one, root["schemas"]) for one in error.validator_value))
+    if not isinstance(value, dict) and skip(value):
+        return
+    for name, choices in _choices_of(variants).items() if isinstance(value, dict) else ():
+        if name not in value:
+            yield SchemaProblem((*error.absolute_path, name), f"it is missing; write one of {', '.join(choices)}")
+            return
+        if skip(value[name]):
+            return
+        if value[name] not in choices:
+            yield SchemaProblem((*error.absolute_path, name), describe_choice(value[name], choices))
+            return
+        variants = {key: one for key, one in variants.items() if value[name] in one["properties"][name]["enum"]}
+    found = [[one for one in error.context or () if one.schema_path[0] == number] for number in variants]
+    if all(one.validator == "type" and not one.path for errors in found for one in errors):
+        types = [kind for one in error.context or () for kind in _as_list(one.validator_value)]
+        yield SchemaProblem(tuple(error.absolute_path), _describe_type(value, types))
+        return
+    for one in min(found, key=_distance):
+        yield from _explain(one, root, skip)
+
+
+def _choices_of(variants: Mapping[int, JsonSchema]) -> dict[str, list[str]]:
+    """Return the fields that tell the shapes apart, such as `type`, each with all its values."""
+    names = set.intersection(*(set(one.get("properties", ())) for one in variants.values()))
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        enums = [one["properties"][name].get("enum", ()) for one in variants.values()]
+        # The same values in each shape tell nothing.
+        if all(enums) and any(one != enums[0] for one in enums):
+            found[name] = list(dict.fromkeys(value for one in enums for value in one))
+    return found
+
+
+def _distance(errors: list[ValidationError]) -> tuple[bool, int]:
+    return any(one.validator == "type" and not one.path for one in errors), len(errors)
 
 
 def close_schema(schema: JsonSchema) -> JsonSchema:
@@ -109,11 +154,11 @@ def _depends_on_known_names(error: ValidationError) -> bool:
     )
 
 
-def _describe(error: ValidationError, root: JsonSchema) -> Iterator[SchemaProblem]:
+def _describe(error: Any, root: JsonSchema) -> Iterator[SchemaProblem]:
     path, value, rule = tuple(error.absolute_path), error.instance, error.validator_value
     match error.validator:
         case "unevaluatedProperties" | "additionalProperties":
-            known = known_fields(error.schema, root)
+            known = known_fields(error.schema, root, value)
             for name in value:
                 if name not in known:
                     yield SchemaProblem((*path, name), f"there is no such field{_list_fields(name, known)}")
@@ -121,45 +166,64 @@ def _describe(error: ValidationError, root: JsonSchema) -> Iterator[SchemaProble
             # The library yields one error for each missing field; its text begins with the name.
             name = re.match(r"'([^']*)'", error.message)
             yield SchemaProblem((*path, name[1] if name else ""), "it is missing")
+        case _:
+            yield SchemaProblem(path, _describe_value(error.validator, value, rule))
+
+
+def _describe_value(kind: str, value: Any, rule: Any) -> str:
+    match kind:
         case "enum":
-            yield SchemaProblem(path, describe_choice(value, [str(one) for one in rule]))
+            return describe_choice(value, [str(one) for one in rule])
         case "type":
-            kinds = rule if isinstance(rule, list) else [rule]
-            yield SchemaProblem(path, f"{format_value(value)} is not {' or '.join(_TYPES[one] for one in kinds)}")
+            return _describe_type(value, _as_list(rule))
         case "pattern":
             wanted = "an ID: 24 characters of 0-9 and a-f" if rule == ID_PATTERN else f"of the form {rule}"
-            yield SchemaProblem(path, f"{format_value(value)} is not {wanted}")
+            return f"{format_value(value)} is not {wanted}"
         case "format":
-            yield SchemaProblem(path, f"{format_value(value)} is not {_FORMATS.get(rule, rule)}")
+            return f"{format_value(value)} is not {_FORMATS.get(rule, rule)}"
         case "minimum" | "maximum":
-            word = "less than" if error.validator == "minimum" else "more than"
-            yield SchemaProblem(path, f"{format_value(value)} is {word} {rule}")
+            return f"{format_value(value)} is {'less' if kind == 'minimum' else 'more'} than {rule}"
         case "minItems" | "maxItems" | "minLength" | "maxLength":
-            unit = "items" if "Items" in error.validator else "characters"
-            word = "fewer than" if "min" in error.validator else "more than"
-            yield SchemaProblem(path, f"it has {word} {rule} {unit}")
+            unit = "item" if "Items" in kind else "character"
+            return f"it has {'fewer' if 'min' in kind else 'more'} than {rule} {unit}{'' if rule == 1 else 's'}"
         case _:
-            yield SchemaProblem(path, f"{format_value(value)} has none of the allowed shapes")
+            return f"{format_value(value)} has none of the allowed shapes"
+
+
+def _describe_type(value: Any, kinds: list[str]) -> str:
+    return f"{format_value(value)} is not {' or '.join(dict.fromkeys(_TYPES[one] for one in kinds))}"
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _list_fields(name: str, known: list[str]) -> str:
-    return f"; known are {', '.join(known)}{did_you_mean(name, known)}" if known else ""
+    return f"; known are {list_known(name, known)}" if known else ""
 
 
-def known_fields(schema: Mapping[str, Any], root: JsonSchema) -> list[str]:
+def known_fields(schema: Mapping[str, Any], root: JsonSchema, value: Any = None) -> list[str]:
     """
     Return the names of the fields that an object may have.
 
     :param schema: The schema of the object.
     :param root: The schema that has those to which it refers under `schemas`.
+    :param value: The object: of several shapes, only those that it has count. Default all count.
     """
     names = list(schema.get("properties", ()))
     if "$ref" in schema:
-        names += known_fields(root["schemas"][schema["$ref"].rpartition("/")[2]], root)
-    for word in ("allOf", "anyOf"):
-        for one in schema.get(word, ()):
-            names += known_fields(one, root)
+        names += known_fields(root["schemas"][schema["$ref"].rpartition("/")[2]], root, value)
+    for one in schema.get("allOf", ()):
+        names += known_fields(one, root, value)
+    variants = schema.get("anyOf", ())
+    fitting = [one for one in variants if value is not None and _fits(one, root, value)]
+    for one in fitting or variants:
+        names += known_fields(one, root, value)
     return list(dict.fromkeys(names))
+
+
+def _fits(schema: JsonSchema, root: JsonSchema, value: Any) -> bool:
+    return bool(jsonschema.Draft202012Validator({**schema, "schemas": root["schemas"]}).is_valid(value))
 
 
 @cache

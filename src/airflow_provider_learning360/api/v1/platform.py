@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_learning360.api.catalogue.calls import read_whole
+from airflow_provider_learning360.api.catalogue.plan import send_once
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, NotFoundError
 from airflow_provider_learning360.api.platform import (
     EVERYTHING,
@@ -132,8 +132,7 @@ class PlatformV1(Platform):
     def call_operation(self, call: OperationCall) -> Plan[Answer]:
         """Plan one call: API v1 has no pages."""
         self.require_operation(call.operation)
-        answer: Answer = yield read_whole(call)
-        return answer
+        return send_once(call)
 
     def require_due_dates(self) -> None:
         """Refuse: API v1 has no due dates."""

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.catalogue.answers import Answer
-from airflow_provider_learning360.api.catalogue.calls import read_page, read_whole
+from airflow_provider_learning360.api.catalogue.calls import read_page
+from airflow_provider_learning360.api.catalogue.plan import send_once
 from airflow_provider_learning360.api.v2.links import PagedList
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ def read_pages_of(call: OperationCall, host: str) -> Plan[Answer]:
     :param host: Base URL of the connection.
     :returns: The plan of the answer, with the items of all pages.
     """
-    if not call.operation.is_list:
-        answer: Answer = yield read_whole(call)
-        return answer
+    if not call.operation.has_pages:
+        return (yield from send_once(call))
     pages = PagedList(call.request.path, call.request.query, host=host)
     answer = Answer([], 0, pages=0)
     while (request := pages.request) is not None:

@@ -252,6 +252,8 @@ export default {
   "advice.unavailable": "Try again in a few minutes.",
   "failure.unknown_company": "360Learning does not know this company ID or client ID.",
   "advice.unknown_company": "Check the company ID of the connection, or the client ID for API v2.",
+  "failure.unknown_outcome": "360Learning may or may not have done what was asked.",
+  "advice.unknown_outcome": "Look in 360Learning whether it was done before you send it again.",
   "failure.unknown_request": "The page sent a request that this version of the provider does not know.",
   "advice.unknown_request": "Reload the page.",
   "failure.unreachable": "360Learning cannot be reached.",

@@ -252,6 +252,8 @@ export default {
   "advice.unavailable": "Réessayez dans quelques minutes.",
   "failure.unknown_company": "360Learning ne connaît pas cet ID d’entreprise ou ce client ID.",
   "advice.unknown_company": "Vérifiez l’ID de l’entreprise dans la connexion, ou le client ID pour l’API v2.",
+  "failure.unknown_outcome": "On ne sait pas si 360Learning a exécuté la demande.",
+  "advice.unknown_outcome": "Vérifiez dans 360Learning si elle a été exécutée avant de l’envoyer à nouveau.",
   "failure.unknown_request": "La page a envoyé une requête que cette version du provider ne connaît pas.",
   "advice.unknown_request": "Rechargez la page.",
   "failure.unreachable": "360Learning est injoignable.",

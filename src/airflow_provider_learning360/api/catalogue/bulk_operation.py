@@ -1,0 +1,105 @@
+"""Bulk operations: 360Learning accepts a request, does the work later, and says how far it is."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_learning360.api.catalogue.answers import AnswerChoice
+from airflow_provider_learning360.api.catalogue.calls import OperationCall
+from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
+from airflow_provider_learning360.api.errors import ContractError, redact
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.catalogue.answers import Answer
+
+RUNNING = frozenset({"pending", "queued", "running"})
+COMPLETED = "completed"
+MAX_RESULTS = 1000  # results that are pushed to XCom
+_UNCHECKED = AnswerChoice(with_drift=False)
+
+
+def find_bulk_operation_id(answer: Answer) -> str | None:
+    """
+    Return the ID of the bulk operation that an answer names.
+
+    :param answer: The answer to an asynchronous operation.
+    :returns: The ID; None if the answer names none.
+    """
+    last = urlsplit(answer.location or "").path.rstrip("/").rpartition("/")[2]
+    return last if re.fullmatch(ID_PATTERN, last) else None
+
+
+def read_status(bulk_operation_id: str) -> OperationCall:
+    """
+    Build the call that reads how far a bulk operation is.
+
+    :param bulk_operation_id: Its ID.
+    """
+    return _build("get-bulk-operation", bulk_operation_id)
+
+
+def read_results(bulk_operation_id: str) -> OperationCall:
+    """
+    Build the call that reads the result of each item of a bulk operation.
+
+    :param bulk_operation_id: Its ID.
+    """
+    return _build("list-bulk-operation-results", bulk_operation_id)
+
+
+def _build(name: str, bulk_operation_id: str) -> OperationCall:
+    parameters = {"bulkOperationId": bulk_operation_id}
+    return OperationCall.build(find_operation(name), parameters, choice=_UNCHECKED)
+
+
+def has_ended(status: Any) -> bool:
+    """
+    Whether a bulk operation has ended, with or without success.
+
+    :param status: The answer of `get-bulk-operation`.
+    :raises ContractError: The answer has no status.
+    """
+    if not isinstance(status, dict) or not isinstance(status.get("status"), str):
+        raise ContractError(
+            "The answer of get-bulk-operation has no status. The API may have changed: please report it."
+        )
+    return status["status"] not in RUNNING
+
+
+def require_completed(name: str, bulk_operation_id: str, status: dict[str, Any]) -> None:
+    """
+    Refuse a bulk operation that ended without success.
+
+    :param name: Name of the operation that started it.
+    :param bulk_operation_id: Its ID.
+    :param status: The answer of `get-bulk-operation`.
+    :raises ContractError: It did not complete.
+    """
+    if status["status"] == COMPLETED:
+        return
+    reason = status.get("errorMessage")
+    raise ContractError(
+        f"Bulk operation {bulk_operation_id} of {name} ended with the status {redact(status['status'])}"
+        f"{f': {redact(reason)}' if isinstance(reason, str) else ''}. Some of its items may have been carried out: "
+        "list-bulk-operation-results shows which. Correct the others, then clear the task."
+    )
+
+
+def build_result(status: dict[str, Any], results: list[Any]) -> dict[str, Any]:
+    """
+    Return the result of a bulk operation, with counts, and the results of its items, those that failed first.
+
+    :param status: The answer of `get-bulk-operation`.
+    :param results: The items of `list-bulk-operation-results`.
+    """
+    failed = [one for one in results if not _is_success(one)]
+    succeeded = [one for one in results if _is_success(one)]
+    counts = {"succeeded": len(succeeded), "failed": len(failed)}
+    return {**status, **counts, "results": [*failed, *succeeded][:MAX_RESULTS]}
+
+
+def _is_success(result: Any) -> bool:
+    return isinstance(result, dict) and result.get("status") == "success"

@@ -1,0 +1,67 @@
+"""What a task remembers of a request that it must not send twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY = "learning360_sent_request"
+
+
+class SentRequest:
+    """
+    Whether a task has begun to send its request, and which bulk operation it waits for.
+
+    On Airflow 3.3 and later it is in the task state store, which survives a retry and the death of a worker. On earlier
+    versions nothing is remembered.
+
+    :param context: Airflow's task context.
+
+    Source: Airflow's `task_state_store` (AIP-103).
+    """
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        self._store = context.get("task_state_store")
+
+    @property
+    def can_remember(self) -> bool:
+        """Whether a retry of the task finds what is stored here."""
+        return self._store is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an earlier try began to send, and ended before it knew the outcome."""
+        return self._stored() == {"state": "sending"}
+
+    @property
+    def bulk_operation_id(self) -> str | None:
+        """ID of the bulk operation that an earlier try has started and has not seen end; None if there is none."""
+        found = self._stored().get("bulk_operation_id")
+        return found if isinstance(found, str) else None
+
+    def note_sending(self) -> None:
+        """Remember that the request is about to be sent."""
+        self._set({"state": "sending"})
+
+    def note_bulk_operation(self, bulk_operation_id: str) -> None:
+        """
+        Remember which bulk operation the request has started.
+
+        :param bulk_operation_id: Its ID.
+        """
+        self._set({"bulk_operation_id": bulk_operation_id})
+
+    def forget(self) -> None:
+        """Forget the request: its outcome is known, or somebody was told that it is not."""
+        if self._store is not None:
+            self._store.delete(KEY)
+
+    def _stored(self) -> dict[str, Any]:
+        found = None if self._store is None else self._store.get(KEY)
+        return found if isinstance(found, dict) else {}
+
+    def _set(self, value: dict[str, Any]) -> None:
+        if self._store is not None:
+            self._store.set(KEY, value)
