@@ -350,7 +350,8 @@ def _check_call(given: Mapping[str, Any]) -> None:
     from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 
     operation = find_operation(given["operation"])
-    check_arguments(operation, given.get("parameters", MAPPED), given.get("body", MAPPED), is_template)
+    body = given.get("body", None if operation.body is None else MAPPED)
+    check_arguments(operation, given.get("parameters", MAPPED), body, is_template)
     if not is_template(fields := given.get("fields")):
         check_fields(operation, _split_names(fields))
     if not is_template(pages := given.get("pages", "all")) and parse_pages(pages) and not operation.has_pages:

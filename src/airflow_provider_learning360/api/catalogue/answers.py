@@ -10,7 +10,7 @@ from airflow_provider_learning360.api.catalogue.differences import find_differen
 from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 from airflow_provider_learning360.api.contract import Drift
 from airflow_provider_learning360.api.decoder import decode_json
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
 from airflow_provider_learning360.api.input_errors import end_sentence, format_value, list_known
 from airflow_provider_learning360.api.list_entries import StreamedObjects, UnreadableItems, split_body
 from airflow_provider_learning360.api.models import build_contract_error, parse_response
@@ -59,6 +59,17 @@ class Answer:
         self.byte_count += page.byte_count
         self.drift |= page.drift
         self.unreadable.merge(page.unreadable)
+
+    def require_readable(self) -> Answer:
+        """
+        Check that a list has an item that can be read, if it has items.
+
+        :returns: The answer.
+        :raises ContractError: No item can be read.
+        """
+        if self.unreadable.count and not self.value:
+            raise ContractError(f"{self.unreadable} No entry can be read. The API may have changed: please report it.")
+        return self
 
 
 @dataclass(frozen=True)

@@ -27,5 +27,5 @@ def send_once(call: OperationCall) -> Plan[Answer]:
     except UnknownOutcomeError as error:
         unknown = error
     else:
-        return answer
+        return answer.require_readable()
     raise explain_outcome(call.operation, unknown)

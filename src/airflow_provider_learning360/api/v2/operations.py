@@ -32,4 +32,4 @@ def read_pages_of(call: OperationCall, host: str) -> Plan[Answer]:
             answer.has_more = True
             break
         answer.add_page((yield pages.read_page(request, partial(read_page, call))))
-    return answer
+    return answer.require_readable()
