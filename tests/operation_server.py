@@ -98,7 +98,7 @@ class OperationServer:
                 server.before(seen)
                 self._reply(server.next_reply(seen))
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names of the standard library
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
             def _reply(self, reply: Reply) -> None:
                 if reply.end == "hang":

@@ -55,7 +55,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"operation": 5}, r"^operation: 5 is not an operation"),
     ({"operation": "get-group"}, r"^get-group: parameters\.groupId: it is missing\. `airflow"),
     ({"parameters": ["x"]}, r"parameters: \['x'\] is not a mapping"),
-    ({"parameters": {"modifedAt[gte]": "x"}}, r"parameters\.modifedAt\[gte\]: .*did you mean modifiedAt\[gte\]\? (`|Also)"),
+    (
+        {"parameters": {"modifedAt[gte]": "x"}},
+        r"parameters\.modifedAt\[gte\]: .*did you mean modifiedAt\[gte\]\? (`|Also)",
+    ),
     ({"parameters": {"modifiedAt": "x"}}, r"parameters\.modifiedAt: it needs an operator; write modifiedAt\[gte\] or"),
     ({"parameters": {"modifiedAt[gte]": "soon"}}, r"parameters\.modifiedAt\[gte\]: 'soon' is not a date and time"),
     ({"parameters": {"sessionId[in]": ["x"]}}, r"parameters\.sessionId\[in\]\.0: 'x' is not an ID: 24 characters"),
@@ -86,9 +89,9 @@ def test_mistake_is_found_when_the_dag_is_parsed(given: dict[str, Any], message:
         if "replace:" not in message:  # without the argument, it is not known yet
             with pytest.raises(FixArgumentError, match=message):
                 LearningOperationOperator.partial(task_id="partial", **{"parameters": {}, "body": None, **arguments})
+        kwargs = {"parameters": None, "replace": False, **arguments}
         with pytest.raises(FixArgumentError, match=message):
-            kwargs = {"replace": False, **arguments}
-            LearningOperationOperator.partial(task_id="kwargs").expand_kwargs([{"parameters": None, **kwargs}])
+            LearningOperationOperator.partial(task_id="kwargs").expand_kwargs([kwargs])
 
 
 def test_mapped_argument_is_checked_with_those_of_partial() -> None:
@@ -292,7 +295,9 @@ def test_catalogue_is_read_when_a_dag_has_an_operation() -> None:
         "from airflow_provider_learning360.operators.operation import LearningOperationOperator\n"
         "print([one for one in set(sys.modules) - before if 'learning360' not in one or 'catalogue' in one])\n"
         "sys.modules.pop('jsonschema', None)\n"
-        "LearningOperationOperator(task_id='one', operation='list-path-sessions', parameters={'pathId[eq]': '" + ID + "'})\n"
+        "LearningOperationOperator(task_id='one', operation='list-path-sessions', parameters={'pathId[eq]': '"
+        + ID
+        + "'})\n"
         "print('jsonschema' in sys.modules, 'requests' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -118,8 +118,9 @@ def test_what_proves_that_nothing_was_done_stays_as_it_is(monkeypatch: pytest.Mo
     with serve(monkeypatch, {ROUTE: refusals}) as server:
         assert create()["_id"] == OTHER
         assert server.calls == [ROUTE, ROUTE]
-    with serve(monkeypatch, {ROUTE: [Reply({"error": "too many"}, 429)]}, retry_attempts=1), pytest.raises(
-        RateLimitedError
+    with (
+        serve(monkeypatch, {ROUTE: [Reply({"error": "too many"}, 429)]}, retry_attempts=1),
+        pytest.raises(RateLimitedError),
     ):
         create()
     with serve(monkeypatch, {ROUTE: [Reply({"error": {"code": "groupNameTaken"}}, 409)]}), pytest.raises(ContractError):
@@ -132,7 +133,9 @@ def test_request_that_never_left_may_be_retried(host: str, monkeypatch: pytest.M
     with serve(monkeypatch, {}) as server:
         url = f"http://127.0.0.1:{free_port()}" if host == "refused" else "http://no-such-host.invalid"
         connection = {"conn_type": "learning360", "host": server.url, "login": "x", "password": "y"}
-        monkeypatch.setenv("AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps({**connection, "extra": {"api_version": "v2"}}))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_LEARNING360_DEFAULT", json.dumps({**connection, "extra": {"api_version": "v2"}})
+        )
         operator = LearningOperationOperator(task_id="one", operation="create-group", body=BODY)
         operator.hook.run_plan(operator.hook.platform.call_operation(_list_groups(server)))  # there is a token now
         object.__setattr__(operator.hook.settings, "host", url)
@@ -293,7 +296,9 @@ def test_dry_run_shows_what_would_be_sent_and_nobody(
     assert not [one for one in ("Lyon", "ada", "Ada") if one in log.text]
 
 
-def test_path_of_a_dry_run_shows_no_mail_address(monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture) -> None:
+def test_path_of_a_dry_run_shows_no_mail_address(
+    monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
     server = OperationServer({})
     connect(monkeypatch, server, "v1")
     LearningOperationOperator(

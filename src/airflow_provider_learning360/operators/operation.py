@@ -309,10 +309,12 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
 
     def _end_wait(self, bulk_operation_id: str, error: LearningError, context: Context) -> LearningError:
         """Return the error to raise. A retry of the task continues to wait: it never sends the request again."""
+        from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+
         sent = SentRequest(context)
         if not error.retryable:
             sent.forget()
-        elif not sent.can_remember:
+        elif not sent.can_remember and find_operation(self.operation).repeat == "once":
             return UnknownOutcomeError(
                 f"{error} Bulk operation {bulk_operation_id} of {self.operation} goes on in 360Learning: "
                 "get-bulk-operation shows how far it is. A retry of the task would send the request again."
