@@ -1,4 +1,4 @@
-"""What a waiting task logs: what it waits for, outages, and a session that no longer exists."""
+"""What a waiting task logs: what it waits for, outages, and that what it polls no longer exists."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class WaitingLog:
     """
     Write a line when what a task waits for changes, and when an outage begins and ends; nothing at all other polls.
 
-    :param session_id: ID of the session.
+    :param subject: What is polled, such as "program session 60b8d2956e20ae1a0f8e44f1".
     :param info: Writes a line about the wait.
-    :param warn: Writes a line about an outage or a missing session.
+    :param warn: Writes a line about an outage, or that the subject does not exist.
     """
 
-    def __init__(self, session_id: str, info: Callable[..., Any], warn: Callable[..., Any]) -> None:
-        self._session_id = session_id
+    def __init__(self, subject: str, info: Callable[..., Any], warn: Callable[..., Any]) -> None:
+        self._subject = subject
         self._info = info
         self._warn = warn
         self._waiting = ""
@@ -35,30 +35,30 @@ class WaitingLog:
         self._pending: tuple[Callable[..., Any], str] | None = None
         self.last_read: datetime | None = None
 
-    def note_session(self, session: ProgramSession | None, failures_before: int) -> None:
+    def note_read(self, name: str, failures_before: int) -> None:
         """
-        Note that a poll read the session, and log the end of an outage.
+        Note that a poll succeeded, and log the end of an outage.
 
-        :param session: The session; None if the poll did not read its document.
+        :param name: How the line names what was polled, such as "'Safety' (60b8…)".
         :param failures_before: Failed polls in a row before this one.
         """
         self.last_read = datetime.now(tz=UTC)
         self._pending = None
         if failures_before:
-            self._info("%s was read again after %s.", self._label(session), failed_polls(failures_before))
+            self._info("%s was read again after %s.", name, failed_polls(failures_before))
         if self._is_missing:
-            self._info("%s exists again.", self._label(session))
+            self._info("%s exists again.", name)
         self._is_missing = False
 
-    def note_wait(self, session: ProgramSession | None, waiting_for: str, details: str) -> None:
+    def note_wait(self, name: str, waiting_for: str, details: str) -> None:
         """
         Note that the wait continues.
 
-        :param session: The session; None if the poll did not read its document.
+        :param name: How the line names what was polled.
         :param waiting_for: What is waited for, such as "startDate or endDate to change".
-        :param details: A sentence about the session as it is now.
+        :param details: A sentence about the present state.
         """
-        line = f"Waiting for {self._label(session)}: {waiting_for}. {details}"
+        line = f"Waiting for {name}: {waiting_for}. {details}"
         if line != self._waiting:
             self._waiting, self._pending = line, (self._info, line)
 
@@ -74,11 +74,11 @@ class WaitingLog:
         if isinstance(error, NotFoundError):
             if not self._is_missing:
                 self._is_missing = True
-                gone = gone_text(self._session_id, self.last_read)
+                gone = gone_text(self._subject, self.last_read)
                 self._pending = self._warn, f"{gone} Waiting for it (on_missing is 'wait')."
         elif not failures_before:
             in_row = f"1 failure in a row, {wait.max_failures} allowed"
-            line = f"Could not read program session {self._session_id} ({in_row}): {one_line(error)}"
+            line = f"Could not read {self._subject} ({in_row}): {one_line(error)}"
             self._pending = self._warn, line
 
     def note_next_poll(self, seconds: float, deadline: datetime | None) -> None:
@@ -95,9 +95,6 @@ class WaitingLog:
         until = f", until {shown_time(deadline)}" if deadline is not None else ""
         write("%s Next poll in %s%s.", line, shown_seconds(seconds), until)
 
-    def _label(self, session: ProgramSession | None) -> str:
-        return f"program session {self._session_id}" if session is None else label(session)
-
 
 def label(session: ProgramSession) -> str:
     """
@@ -108,20 +105,30 @@ def label(session: ProgramSession) -> str:
     # Cut first: redacting megabytes takes seconds.
     name = redact(" ".join(sanitize_text((session.name or "")[:1000]).split()))
     if not name:
-        return f"program session {session.id}"
+        return session_subject(session.id)
     return f"'{name if len(name) <= MAX_NAME else name[:MAX_NAME] + '…'}' ({session.id})"
 
 
-def gone_text(session_id: str, last_read: datetime | None) -> str:
+def gone_text(subject: str, last_read: datetime | None) -> str:
     """
-    Return the sentence about a session that no longer exists.
+    Return the sentence about something that no longer exists.
 
-    :param session_id: ID of the session.
+    :param subject: What it is, such as "program session 60b8d2956e20ae1a0f8e44f1".
     :param last_read: When it was last read, or None if it never was.
     """
+    subject = subject[:1].upper() + subject[1:]
     if last_read is None:
-        return f"Program session {session_id} does not exist, or you have no access to it."
-    return f"Program session {session_id} was last read at {shown_time(last_read)}, and does not exist any more."
+        return f"{subject} does not exist, or you have no access to it."
+    return f"{subject} was last read at {shown_time(last_read)}, and does not exist any more."
+
+
+def session_subject(session_id: str) -> str:
+    """
+    Return how a log line names a session of which only the ID is known.
+
+    :param session_id: ID of the session.
+    """
+    return f"program session {session_id}"
 
 
 def change_text(watch: Iterable[str]) -> str:

@@ -176,7 +176,7 @@ def assert_is_a_change(block: str) -> None:
 
 def assert_is_logged(block: str) -> None:
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.waiting_log import WaitingLog, change_text, modified_text
+    from airflow_provider_learning360.waiting_log import WaitingLog, change_text, label, modified_text
 
     document = session_document(
         _id="680d7f3838c77bfba618bf6b", name="Workplace safety, Lyon", modifiedAt="2026-05-08T08:31:00.000Z"
@@ -184,7 +184,7 @@ def assert_is_logged(block: str) -> None:
     session = ProgramSession.model_validate(document)
     lines: list[str] = []
     log = WaitingLog(session.id, lambda text, *values: lines.append(text % values), pytest.fail)
-    log.note_wait(session, change_text(["startDate", "endDate"]), modified_text(session))
+    log.note_wait(label(session), change_text(["startDate", "endDate"]), modified_text(session))
     log.note_next_poll(60, datetime(2026, 6, 1, 9, tzinfo=UTC))
     assert lines == block.splitlines()
 

@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 from airflow_provider_learning360.sensors.session_completed import SessionCompletedSensor
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 from versions import SESSION, VERSIONS, add_session, paths_of, simulated
 
 

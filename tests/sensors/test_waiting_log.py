@@ -25,7 +25,7 @@ from airflow_provider_learning360.hooks.learning import LearningAsyncHook, Learn
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 from airflow_provider_learning360.waiting_log import MAX_NAME, date_text, due_text, label
 
 pytestmark = pytest.mark.learning360_simulator(sessions=1, learners=1, extra={"retry_attempts": 1, "timeout": 5})

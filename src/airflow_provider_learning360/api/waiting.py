@@ -27,16 +27,12 @@ class Wait(ABC, Generic[Polled, Found]):
     """
     One wait of a sensor or trigger, from poll to poll.
 
-    A poll reads the session itself, unless a subclass says otherwise (`poll`, `polls_session`).
-
-    :param on_missing: What to do while the session does not exist: `fail` (default), `skip` (by the caller) or `wait`.
+    :param on_missing: What to do while what is polled does not exist: `fail` (default), `skip` (by the caller) or
+        `wait`.
     :param max_failures: Failed polls in a row before the wait fails; default 10.
     :param failures: How many polls in a row have failed already; default 0.
     :param longest_wait: Longest `Retry-After`, in seconds, that is waited for; default one hour.
     """
-
-    # Whether a poll reads the session; if not, its document is read when the wait is over.
-    polls_session: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -54,25 +50,10 @@ class Wait(ABC, Generic[Polled, Found]):
         self.requested_wait = 0.0
         self.error: LearningError | None = None
 
-    @property
-    def keys(self) -> Keys:
-        """Which keys of the document a poll needs; default those of the session itself."""
-        return SESSION_KEYS_ONLY
-
-    def poll(self, hook: Any, session_id: str) -> Any:
-        """
-        Read what `find` evaluates.
-
-        :param hook: The hook of a task or of a trigger.
-        :param session_id: ID of the session.
-        :returns: What the hook returns: the session as it is now, or its coroutine.
-        """
-        return hook.get_program_session(session_id, self.keys)
-
     @abstractmethod
     def find(self, polled: Polled) -> Found | None:
         """
-        Evaluate one state of the session.
+        Evaluate one state.
 
         :param polled: What the poll read.
         :returns: The result of the wait, or None to poll again.
@@ -107,7 +88,33 @@ class Wait(ABC, Generic[Polled, Found]):
         return None
 
 
-class ModificationWait(Wait["ProgramSession", Change]):
+class SessionWait(Wait[Polled, Found]):
+    """
+    A wait for a program session. A poll reads the session itself, unless a subclass says otherwise.
+
+    :param patience: As in `Wait`: `on_missing`, `max_failures`, `failures`, `longest_wait`.
+    """
+
+    # Whether a poll reads the session; if not, its document is read when the wait is over.
+    polls_session: ClassVar[bool] = True
+
+    @property
+    def keys(self) -> Keys:
+        """Which keys of the document a poll needs; default those of the session itself."""
+        return SESSION_KEYS_ONLY
+
+    def poll(self, hook: Any, session_id: str) -> Any:
+        """
+        Read what `find` evaluates.
+
+        :param hook: The hook of a task or of a trigger.
+        :param session_id: ID of the session.
+        :returns: What the hook returns: the session as it is now, or its coroutine.
+        """
+        return hook.get_program_session(session_id, self.keys)
+
+
+class ModificationWait(SessionWait["ProgramSession", Change]):
     """
     A wait until a session is modified.
 
@@ -144,7 +151,7 @@ class ModificationWait(Wait["ProgramSession", Change]):
         return find_change(polled, self.watermark)
 
 
-class DateWait(Wait["ProgramSession", datetime]):
+class DateWait(SessionWait["ProgramSession", datetime]):
     """
     A wait until a time before or after a date of a session. When the date moves, that time moves with it.
 
@@ -172,7 +179,7 @@ class DateWait(Wait["ProgramSession", datetime]):
         return self.due if self.due is not None and self.due <= self._now() else None
 
 
-class CompletionWait(Wait["CompletionCount", "CompletionCount"]):
+class CompletionWait(SessionWait["CompletionCount", "CompletionCount"]):
     """
     A wait until enough learners have completed a session. A poll reads the counts only, and no person.
 

@@ -1,4 +1,4 @@
-"""The base class of the sensors that poll one program session."""
+"""The base class of all sensors: modes, deadline, failures in a row, and what a task remembers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.errors import LearningError, NotFoundError
-from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.api.waiting import OnMissing, Wait
 from airflow_provider_learning360.argument_checks import require_choice, seconds_of
-from airflow_provider_learning360.document_options import DocumentOptions
 from airflow_provider_learning360.hooks.limits import max_task_wait, max_triggerer_wait
 from airflow_provider_learning360.learning_operator import LearningOperator
-from airflow_provider_learning360.mapped_label import name_mapped_task, send_label
+from airflow_provider_learning360.mapped_label import send_label
 from airflow_provider_learning360.policies.retry import (
     HAS_RETRY_POLICIES,
     cap_wait,
@@ -41,9 +39,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.contract import ContractPolicy
-    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.hooks.learning import LearningHook
-    from airflow_provider_learning360.triggers.polling import PollEvent, SessionPollingTrigger
+    from airflow_provider_learning360.triggers.polling import PollEvent, PollingTrigger
 
 # The trigger ends the wait at the deadline. Airflow's own timeout of a deferral only matters if no triggerer runs.
 DEFERRAL_MARGIN = timedelta(seconds=60)
@@ -55,25 +52,25 @@ MAX_POLLS_COUNTED = 64
 MAX_DEFERRAL = timedelta(days=36500)
 
 
-class SessionPollingSensor(LearningOperator, BaseSensorOperator):
+class PollingSensor(LearningOperator, BaseSensorOperator):
     """
-    Poll a program session until the condition of a subclass is met, and push its document to XCom.
+    Poll 360Learning until the condition of a subclass is met, and push the result to XCom.
 
     The worker polls first; the task waits only if the condition is not met yet. `poke_interval`, `timeout`,
     `soft_fail` and `exponential_backoff` mean the same in every mode. Durations are seconds, a `timedelta`, or a
     mapping such as `{"minutes": 5}`.
 
-    A subclass says what it waits for (`build_wait`, `build_trigger`, `describe_wait`).
-    It may override what happens at a poll (`on_found`, `on_poll`, `on_resume`, `session_state`, `seconds_until_due`).
+    A subclass says what it polls (`subject`, `subject_arguments`, `poll`), what it waits for (`build_wait`,
+    `build_trigger`, `describe_wait`), and what it pushes (`read_result`, `build_document`).
+    It may override what happens at a poll (`on_found`, `on_poll`, `on_resume`, `describe_state`, `seconds_until_due`),
+    and the names in the log and in Airflow's UI (`name_polled`, `label_task`).
 
-    :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
-    :param on_missing: What to do if the session does not exist (any more): `fail` (default), `skip` or `wait`.
+    :param on_missing: What to do if what is polled does not exist (any more): `fail` (default), `skip` or `wait`.
     :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
     :param fields: Names of the fields to push; default all that were sent.
-    :param exclude: Names of the fields not to push; default none.
     :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
-    :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit.
+    :param max_xcom_bytes: Size of what is pushed, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.
 
     Source: Airflow's `BaseSensorOperator`.
@@ -84,24 +81,20 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     def __init__(
         self,
         *,
-        session_id: str | dict[str, Any],
         learning_conn_id: str = DEFAULT_CONN_ID,
         on_missing: OnMissing = "fail",
         max_failures: int = 10,
         fields: list[str] | None = None,
-        exclude: list[str] | None = None,
         contract: ContractPolicy = "warn",
         max_xcom_bytes: int | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(_convert_durations(kwargs)))
-        self.session_id = session_id
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
         self.max_failures = max_failures
         self.fields = fields
-        self.exclude = exclude
         self.contract = contract
         self.max_xcom_bytes = max_xcom_bytes
         self.deferrable = deferrable
@@ -132,6 +125,26 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
             require_choice("on_missing", given["on_missing"], OnMissing)
         _convert_durations(given)
 
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """What is polled, as errors and log lines name it, such as "program session 60b8d2956e20ae1a0f8e44f1"."""
+
+    @abstractmethod
+    def subject_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the trigger that say what is polled."""
+
+    @abstractmethod
+    def poll(self, hook: LearningHook, wait: Wait[Any, Any]) -> Any:
+        """
+        Send the requests of one poll.
+
+        :param hook: The hook, with the time limit of the poll.
+        :param wait: The wait before the poll.
+        :returns: What the wait evaluates.
+        :raises LearningError: The poll has failed.
+        """
+
     @abstractmethod
     def build_wait(self, memory: TaskMemory) -> Wait[Any, Any]:
         """
@@ -143,7 +156,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         """
 
     @abstractmethod
-    def build_trigger(self, wait: Wait[Any, Any], **polling_arguments: Any) -> SessionPollingTrigger:
+    def build_trigger(self, wait: Wait[Any, Any], **polling_arguments: Any) -> PollingTrigger:
         """
         Build the trigger that continues the wait in the triggerer.
 
@@ -155,12 +168,52 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
     def describe_wait(self) -> str:
         """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): " and "Timed out: "."""
 
-    def on_found(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> None:
+    @abstractmethod
+    def build_document(self, context: Context, result: Any) -> Any:
         """
-        Act when the wait is over, before the document is pushed to XCom. Does nothing by default.
+        Build what the task pushes to XCom.
 
         :param context: Airflow's task context.
-        :param session: The session as it is now.
+        :param result: What `read_result` returned.
+        :raises LearningError: It may not be pushed.
+        """
+
+    def read_result(self, hook: LearningHook, polled: Any, wait: Wait[Any, Any]) -> Any:
+        """
+        Read what the task pushes, when the wait is over; default what the poll read.
+
+        :param hook: The hook, with the time limit of the poll.
+        :param polled: What the poll read.
+        :param wait: The wait after the poll.
+        :returns: The result; not None.
+        :raises LearningError: It could not be read: the poll has failed.
+        """
+        return polled
+
+    def name_polled(self, polled: Any, wait: Wait[Any, Any]) -> str:
+        """
+        Return how a log line names what was polled; default `subject`.
+
+        :param polled: What the poll read.
+        :param wait: The wait after the poll.
+        """
+        return self.subject
+
+    def label_task(self, context: Context, polled: Any, wait: Wait[Any, Any]) -> None:
+        """
+        Name a mapped task in Airflow's UI while it waits. Does nothing by default.
+
+        :param context: Airflow's task context.
+        :param polled: What the poll read.
+        :param wait: The wait after the poll.
+        """
+
+    def on_found(self, context: Context, result: Any, found: Any, memory: TaskMemory) -> None:
+        """
+        Act when the wait is over, before the result is pushed to XCom. Does nothing by default.
+
+        :param context: Airflow's task context.
+        :param result: What `read_result` returned.
         :param found: What the wait found: the value that `evaluate` returned.
         :param memory: What the task remembers; it is emptied afterwards.
         """
@@ -169,7 +222,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         """
         Store what a successful poll observed, also if the wait is over. Does nothing by default.
 
-        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
+        :param polled: What the poll read.
         :param wait: The wait after the poll.
         :param memory: Where to store it.
         """
@@ -182,11 +235,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         :param memory: Where to store it.
         """
 
-    def session_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
+    def describe_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
         """
-        Return a sentence for the log about the session as it is; default none.
+        Return a sentence for the log about the present state; default none.
 
-        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
+        :param polled: What the poll read.
         :param wait: The wait after the poll.
         """
         return ""
@@ -200,7 +253,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         Poll on the worker; if the wait is not over, continue in the chosen mode.
 
         :param context: Airflow's task context.
-        :returns: The document of the session.
+        :returns: What the task pushes.
         """
         with fail_fast():
             started = self._find_start(context)
@@ -215,7 +268,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
 
         :param context: Airflow's task context.
         :param event: How the wait ended, and its deadline.
-        :returns: The document of the session.
+        :returns: What the task pushes.
         :raises AirflowSensorTimeout: The time is over.
         """
         memory = TaskMemory(context, self._in_process)
@@ -239,7 +292,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         Poll once.
 
         :param context: Airflow's task context.
-        :returns: False if the wait continues; true, with the document, when it is over.
+        :returns: False if the wait continues; true, with what the task pushes, when it is over.
         :raises LearningError: Another poll would not help.
         """
         if time.monotonic() < self._not_before:
@@ -248,15 +301,15 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         wait = self.build_wait(memory)
         failures_before = wait.failures
         outcome = self._poll(wait)
-        document: ProgramSession | LearningError | None = None
+        result: Any = None
         self._has_failed = isinstance(outcome, LearningError)
         try:
             found = wait.evaluate(outcome)
             if found is not None:
-                document = self._read_document(outcome if wait.polls_session else None)
-            if isinstance(document, LearningError):
+                result = self._read_result(outcome, wait)
+            if isinstance(result, LearningError):
                 wait.failures, self._has_failed = failures_before, True  # the poll has failed after all
-                outcome, found = document, wait.evaluate(document)
+                outcome, found = result, wait.evaluate(result)
         except LearningError as error:
             self._fail(context, error)
         memory.failures = wait.failures
@@ -264,11 +317,11 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         if isinstance(outcome, LearningError):
             self._waiting_log.note_error(outcome, wait, failures_before)
             return False
-        self._waiting_log.note_session(outcome if wait.polls_session else None, failures_before)
+        self._waiting_log.note_read(self.name_polled(outcome, wait), failures_before)
         self.on_poll(outcome, wait, memory)
-        if document is None or isinstance(document, LearningError):
+        if result is None:
             return self._continue(context, outcome, wait, memory)
-        return self._finish(context, document, found, memory)
+        return self._finish(context, result, found, memory)
 
     def wait_options(self, memory: TaskMemory) -> dict[str, Any]:
         """
@@ -285,18 +338,16 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
 
     def _continue(self, context: Context, polled: Any, wait: Wait[Any, Any], memory: TaskMemory) -> bool:
         """Handle a poll after which the wait continues."""
-        session: ProgramSession | None = polled if wait.polls_session else None
-        if session is not None:
-            name_mapped_task(context, session)
+        self.label_task(context, polled, wait)
         memory.keep_last_read(datetime.now(tz=UTC), in_store=self.reschedule or self.deferrable)
-        self._waiting_log.note_wait(session, self.describe_wait(), self.session_state(polled, wait))
+        state = self.describe_state(polled, wait)
+        self._waiting_log.note_wait(self.name_polled(polled, wait), self.describe_wait(), state)
         return False
 
-    def _finish(self, context: Context, session: ProgramSession, found: Any, memory: TaskMemory) -> PokeReturnValue:
+    def _finish(self, context: Context, result: Any, found: Any, memory: TaskMemory) -> PokeReturnValue:
         """Handle a poll after which the wait is over."""
-        name_mapped_task(context, session)
-        document = self._document_options.build_document(session, self.log)
-        self.on_found(context, session, found, memory)
+        document = self.build_document(context, result)
+        self.on_found(context, result, found, memory)
         memory.forget()
         return PokeReturnValue(True, document)
 
@@ -356,7 +407,7 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         self.defer(
             trigger=self.build_trigger(
                 wait,
-                session_id=find_session_id(self.session_id),
+                **self.subject_arguments(),
                 learning_conn_id=self.learning_conn_id,
                 on_missing=self.on_missing,
                 max_failures=self.max_failures,
@@ -379,45 +430,38 @@ class SessionPollingSensor(LearningOperator, BaseSensorOperator):
         hook.retry_log_level = logging.DEBUG
         try:
             hook.platform.forget()
-            return wait.poll(hook, find_session_id(self.session_id))
+            return self.poll(hook, wait)
         except LearningError as error:
             return error
 
-    def _read_document(self, session: ProgramSession | None) -> ProgramSession | LearningError:
-        """Return the session with all fields that are pushed; a poll reads only what it needs."""
+    def _read_result(self, polled: Any, wait: Wait[Any, Any]) -> Any:
+        """Return what is pushed, or the error; a poll reads only what it needs."""
         hook: LearningHook = self.hook
         hook.time_limit = self._time_left()
-        keys = self._document_options.keys
         try:
-            if session is None:
-                return hook.get_program_session(find_session_id(self.session_id), keys)
-            return hook.complete_program_session(session, keys)
+            return self.read_result(hook, polled, wait)
         except LearningError as error:
-            return self._document_options.advise(error)
+            return error
 
     def _fail(self, context: Context, error: LearningError) -> NoReturn:
-        """Fail the task; skip it if the session does not exist and `on_missing` is `skip`."""
+        """Fail the task; skip it if what is polled does not exist and `on_missing` is `skip`."""
         memory = TaskMemory(context, self._in_process)
         memory.failures = 0
         if isinstance(error, NotFoundError):
             if memory.last_read is not None:
-                error = error.with_note(gone_text(find_session_id(self.session_id), memory.last_read))
+                error = error.with_note(gone_text(self.subject, memory.last_read))
             if self.on_missing == "skip":
                 raise AirflowSkipException(f"{error} The task is skipped (on_missing is 'skip').")
         raise error
 
     def _waited_for(self) -> str:
-        return f"It waited for program session {find_session_id(self.session_id)}: {self.describe_wait()}."
+        return f"It waited for {self.subject}: {self.describe_wait()}."
 
     @property
     def _waiting_log(self) -> WaitingLog:
         if self._current_log is None:
-            self._current_log = WaitingLog(find_session_id(self.session_id), self.log.info, self.log.warning)
+            self._current_log = WaitingLog(self.subject, self.log.info, self.log.warning)
         return self._current_log
-
-    @property
-    def _document_options(self) -> DocumentOptions:
-        return DocumentOptions(self.fields, self.exclude, self.contract, self.max_xcom_bytes)
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         # An override: Airflow calls it after each poke that found nothing, also before it reschedules.

@@ -13,7 +13,7 @@ from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.api.waiting import ModificationWait
 from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
-from airflow_provider_learning360.sensors.polling import SessionPollingSensor
+from airflow_provider_learning360.sensors.session_polling import SessionPollingSensor
 from airflow_provider_learning360.waiting_log import change_text, label, modified_text
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
 
         return change_text(require_field_names(self.watch, "watch") or ())
 
-    def session_state(self, polled: ProgramSession, wait: Any) -> str:
+    def describe_state(self, polled: ProgramSession, wait: Any) -> str:
         """
         Return when the session was last modified.
 

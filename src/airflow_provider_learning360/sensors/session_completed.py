@@ -10,7 +10,7 @@ from airflow_provider_learning360.api.completion_target import CompletionCounts,
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.waiting import CompletionWait
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.polling import SessionPollingSensor
+from airflow_provider_learning360.sensors.session_polling import SessionPollingSensor
 from airflow_provider_learning360.waiting_log import label
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SessionCompletedSensor(SessionPollingSensor):
         """Return how many learners are to complete the session."""
         return str(self._read_target())
 
-    def session_state(self, polled: CompletionCount, wait: Any) -> str:
+    def describe_state(self, polled: CompletionCount, wait: Any) -> str:
         """
         Return how many learners have completed the session.
 

@@ -11,7 +11,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.waiting import DateWait, seconds_until
 from airflow_provider_learning360.argument_checks import duration_parts
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.polling import SessionPollingSensor
+from airflow_provider_learning360.sensors.session_polling import SessionPollingSensor
 from airflow_provider_learning360.waiting_log import date_text, due_text, label, shown_time
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class SessionDateSensor(SessionPollingSensor):
         """Return the time that is to come, such as "1 day before startDate"."""
         return date_text(self.anchor, _parts(self.before, "before"), _parts(self.after, "after"))
 
-    def session_state(self, polled: ProgramSession, wait: Any) -> str:
+    def describe_state(self, polled: ProgramSession, wait: Any) -> str:
         """
         Return when the time comes, as the session is now.
 

@@ -1,4 +1,4 @@
-"""The base class of the triggers that poll one program session."""
+"""The base class of the triggers behind the sensors: they poll until the worker should."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_learning360.api.changes import StoredWatermark
-    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
@@ -37,8 +36,8 @@ class PollEvent(TypedDict):
     How a trigger's wait ended, as Airflow stores it.
 
     `kind` is `poll` (by the worker), `timeout` or `error`. `deadline` is the ISO time at which the wait ends,
-    `error` what `LearningError.to_dict` wrote, `last_read` the ISO time at which the session was last read, and
-    `watermark` the one of the trigger's arguments.
+    `error` what `LearningError.to_dict` wrote, `last_read` the ISO time of the last successful poll, and `watermark`
+    the one of the trigger's arguments.
     """
 
     kind: Literal["poll", "timeout", "error"]
@@ -48,19 +47,18 @@ class PollEvent(TypedDict):
     watermark: NotRequired[StoredWatermark | None]
 
 
-class SessionPollingTrigger(BaseTrigger):
+class PollingTrigger(BaseTrigger):
     """
-    Poll a program session, and wake the sensor when it should poll itself.
+    Poll 360Learning, and wake the sensor when it should poll itself.
 
-    Its arguments and its event hold no secret and no personal data: the worker reads the document.
+    Its event holds no secret and no personal data: the worker reads what it pushes.
 
-    A subclass says what is waited for (`build_wait`, `describe_wait`).
+    A subclass says what is polled (`subject`, `poll`) and what is waited for (`build_wait`, `describe_wait`).
     It may say when the wait is over (`is_over`), what the worker has to know (`event_payload`), and what the log says
-    (`session_state`).
+    (`describe_state`, `name_polled`).
 
-    :param session_id: ID of the session, 24 hexadecimal characters.
     :param learning_conn_id: ID of the Airflow connection.
-    :param on_missing: What to do if the session does not exist: `fail` (default), `skip` or `wait`.
+    :param on_missing: What to do if what is polled does not exist: `fail` (default), `skip` or `wait`.
     :param max_failures: Failed polls in a row that are allowed; default 10.
     :param failures: Failed polls in a row before the first one; default 0.
     :param poke_interval: Seconds between polls; default 60.
@@ -78,7 +76,6 @@ class SessionPollingTrigger(BaseTrigger):
 
     def __init__(
         self,
-        session_id: str,
         learning_conn_id: str,
         on_missing: OnMissing = "fail",
         max_failures: int = 10,
@@ -91,7 +88,6 @@ class SessionPollingTrigger(BaseTrigger):
         first_wait: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.session_id = session_id
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
         self.max_failures = max_failures
@@ -106,9 +102,8 @@ class SessionPollingTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, for the database."""
         names = (
-            "session_id",
-            "learning_conn_id",
             *self.own_arguments,
+            "learning_conn_id",
             "on_missing",
             "max_failures",
             "failures",
@@ -123,25 +118,50 @@ class SessionPollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event, a `PollEvent`."""
-        waiting_log = WaitingLog(self.session_id, self.log.info, self.log.warning)
+        waiting_log = WaitingLog(self.subject, self.log.info, self.log.warning)
         event: dict[str, Any] = {**await self._end(waiting_log), "deadline": self.deadline}
         if waiting_log.last_read is not None:
             event["last_read"] = waiting_log.last_read.isoformat()
         yield TriggerEvent(event)
 
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """What is polled, as errors and log lines name it, such as "program session 60b8d2956e20ae1a0f8e44f1"."""
+
+    @abstractmethod
+    async def poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:
+        """
+        Send the requests of one poll.
+
+        :param hook: The hook.
+        :param wait: The wait before the poll.
+        :returns: What the wait evaluates.
+        :raises LearningError: The poll has failed.
+        """
+
     @abstractmethod
     def build_wait(self) -> Wait[Any, Any]:
         """Return the wait at its beginning."""
 
+    @abstractmethod
     def describe_wait(self) -> str:
         """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): "."""
-        return "a change"
 
-    def session_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
+    def name_polled(self, polled: Any, wait: Wait[Any, Any]) -> str:
         """
-        Return a sentence for the log about the session as it is; default none.
+        Return how a log line names what was polled; default `subject`.
 
-        :param polled: What the poll read: the session as it is now, unless the wait says otherwise.
+        :param polled: What the poll read.
+        :param wait: The wait after the poll.
+        """
+        return self.subject
+
+    def describe_state(self, polled: Any, wait: Wait[Any, Any]) -> str:
+        """
+        Return a sentence for the log about the present state; default none.
+
+        :param polled: What the poll read.
         :param wait: The wait after the poll.
         """
         return ""
@@ -155,8 +175,12 @@ class SessionPollingTrigger(BaseTrigger):
         """
         return found is not None
 
-    def event_payload(self) -> dict[str, Any]:
-        """Return the additional keys of the event, for the worker; default none."""
+    def event_payload(self, wait: Wait[Any, Any]) -> dict[str, Any]:
+        """
+        Return the additional keys of the event, for the worker; default none.
+
+        :param wait: The wait after the last poll.
+        """
         return {}
 
     def seconds_until_due(self, wait: Wait[Any, Any]) -> float:
@@ -180,7 +204,7 @@ class SessionPollingTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001 - the worker reports it
             self.log.error("Traceback without values:\n%s", format_frames(error))
             unexpected = TryAgainError(
-                f"Unexpected {type(error).__name__} while waiting for program session {self.session_id}; please report "
+                f"Unexpected {type(error).__name__} while waiting for {self.subject}; please report "
                 "it with the traceback in the triggerer's log."
             )
             return {"kind": "error", "error": unexpected.to_dict()}
@@ -198,7 +222,7 @@ class SessionPollingTrigger(BaseTrigger):
                 if outcome is None:
                     return {"kind": "timeout"}
                 if self._is_over_after(outcome, wait, waiting_log):
-                    return {"kind": "poll", **self.event_payload()}
+                    return {"kind": "poll", **self.event_payload(wait)}
             except LearningError as error:
                 if not self.silent_fail:
                     return {"kind": "error", "error": error.to_dict()}
@@ -212,11 +236,11 @@ class SessionPollingTrigger(BaseTrigger):
         if isinstance(outcome, LearningError):
             waiting_log.note_error(outcome, wait, failures_before)
             return False
-        session: ProgramSession | None = outcome if wait.polls_session else None
-        waiting_log.note_session(session, failures_before)
+        name = self.name_polled(outcome, wait)
+        waiting_log.note_read(name, failures_before)
         if self.is_over(wait, found):
             return True
-        waiting_log.note_wait(session, self.describe_wait(), self.session_state(outcome, wait))
+        waiting_log.note_wait(name, self.describe_wait(), self.describe_state(outcome, wait))
         return False
 
     async def _poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:
@@ -225,13 +249,13 @@ class SessionPollingTrigger(BaseTrigger):
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
                 (await hook.get_platform()).forget()
-                return await wait.poll(hook, self.session_id)
+                return await self.poll(hook, wait)
         except LearningError as error:
             return error
         except TimeoutError:
             if not limit.expired():
                 raise
-            self.log.warning("The deadline of the sensor ended a poll of program session %s.", self.session_id)
+            self.log.warning("The deadline of the sensor ended a poll of %s.", self.subject)
             return None
 
     async def _sleep(self, number: int, wait: Wait[Any, Any], waiting_log: WaitingLog) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.waiting import ModificationWait, Wait
-from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 from airflow_provider_learning360.waiting_log import change_text, modified_text
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
         """Return which fields are to change."""
         return change_text(self.watch or ())
 
-    def session_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
+    def describe_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
         """
         Return when the session was last modified.
 
@@ -75,6 +75,10 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
         """
         return found is not None or (isinstance(wait, ModificationWait) and wait.has_new_watermark)
 
-    def event_payload(self) -> dict[str, Any]:
-        """Return the watermark."""
+    def event_payload(self, wait: Wait[Any, Any]) -> dict[str, Any]:
+        """
+        Return the watermark.
+
+        :param wait: The wait after the last poll.
+        """
         return {"watermark": self.watermark}

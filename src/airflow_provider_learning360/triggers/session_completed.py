@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.completion_target import CompletionTarget
 from airflow_provider_learning360.api.waiting import CompletionWait, Wait
-from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.platform import CompletionCount
@@ -42,7 +42,7 @@ class SessionCompletedTrigger(SessionPollingTrigger):
         """Return how many learners are to complete the session."""
         return str(self._target)
 
-    def session_state(self, polled: CompletionCount, wait: Wait[Any, Any]) -> str:
+    def describe_state(self, polled: CompletionCount, wait: Wait[Any, Any]) -> str:
         """
         Return how many learners have completed the session.
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.waiting import DateWait, Wait, seconds_until
-from airflow_provider_learning360.triggers.polling import SessionPollingTrigger
+from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 from airflow_provider_learning360.waiting_log import date_text, due_text
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class SessionDateTrigger(SessionPollingTrigger):
         """Return the time that is to come, such as "1 day before startDate"."""
         return date_text(self.anchor, self.before, self.after)
 
-    def session_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
+    def describe_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:
         """
         Return when the time comes, as the session is now.
 
