@@ -50,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_learning360.sensors.program_session",
                     "airflow_provider_learning360.sensors.session_date",
                     "airflow_provider_learning360.sensors.session_completed",
+                    "airflow_provider_learning360.sensors.operation",
                 ],
             }
         ],
@@ -60,6 +61,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_learning360.triggers.program_session",
                     "airflow_provider_learning360.triggers.session_date",
                     "airflow_provider_learning360.triggers.session_completed",
+                    "airflow_provider_learning360.triggers.operation",
                     "airflow_provider_learning360.triggers.watching",
                     "airflow_provider_learning360.triggers.completions",
                 ],

@@ -96,15 +96,24 @@ class SafeRendering(_Base):
 
     def empty_template(self, field: str) -> str | None:
         """
-        Return the template of a field if it gave `None`.
+        Return the template of a field, or of a part of it, if it gave `None`.
 
         :param field: Name of the template field.
         :returns: The template as the author wrote it; None if it gave a value, or if there is no template.
         """
-        written = self.__dict__.get("_written", {}).get(field)
-        if not (is_template(written) and gave_nothing(getattr(self, field))):
-            return None
+        return _find_empty(self.__dict__.get("_written", {}).get(field), getattr(self, field))
+
+
+def _find_empty(written: Any, rendered: Any) -> str | None:
+    if isinstance(written, Mapping) and isinstance(rendered, Mapping):
+        parts = [(one, rendered.get(name)) for name, one in written.items()]
+    elif isinstance(written, list | tuple) and isinstance(rendered, list | tuple):
+        parts = list(zip(written, rendered, strict=False))
+    elif is_template(written) and gave_nothing(rendered):
         return written if isinstance(written, str) else repr(written)
+    else:
+        return None
+    return next(filter(None, (_find_empty(*one) for one in parts)), None)
 
 
 def _mapped_task(task: BaseOperator) -> Any:

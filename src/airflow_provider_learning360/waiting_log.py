@@ -45,9 +45,9 @@ class WaitingLog:
         self.last_read = datetime.now(tz=UTC)
         self._pending = None
         if failures_before:
-            self._info("%s was read again after %s.", name, failed_polls(failures_before))
+            self._info("%s was read again after %s.", capitalize(name), failed_polls(failures_before))
         if self._is_missing:
-            self._info("%s exists again.", name)
+            self._info("%s exists again.", capitalize(name))
         self._is_missing = False
 
     def note_wait(self, name: str, waiting_for: str, details: str) -> None:
@@ -116,7 +116,7 @@ def gone_text(subject: str, last_read: datetime | None) -> str:
     :param subject: What it is, such as "program session 60b8d2956e20ae1a0f8e44f1".
     :param last_read: When it was last read, or None if it never was.
     """
-    subject = subject[:1].upper() + subject[1:]
+    subject = capitalize(subject)
     if last_read is None:
         return f"{subject} does not exist, or you have no access to it."
     return f"{subject} was last read at {shown_time(last_read)}, and does not exist any more."
@@ -219,3 +219,12 @@ def failed_polls(count: int) -> str:
     :param count: The number.
     """
     return f"{count} failed poll{'s' * (count != 1)}"
+
+
+def capitalize(text: str) -> str:
+    """
+    Return a text that begins a sentence.
+
+    :param text: The text.
+    """
+    return text[:1].upper() + text[1:]

@@ -54,6 +54,7 @@ MISTAKES: list[tuple[type, str, Any, type[Exception], str]] = [
 ]
 POLICY = {"name": "p", "rules": [{"name": "r", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}]}
 NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY, "operation": "list-path-sessions"}
+NEEDED["until"] = {"path": "status", "equals": "ended"}
 
 
 def required(kind: type, *given: str) -> dict[str, Any]:

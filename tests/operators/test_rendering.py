@@ -41,7 +41,8 @@ POLICY = {
         }
     ],
 }
-NEEDED = {"session_id": ID, "policy": POLICY}
+NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY, "operation": "list-path-sessions"}
+NEEDED["until"] = {"path": "status", "equals": "ended"}
 # Arguments that cannot be combined.
 ALONE = {"after", "count"}
 

@@ -12,16 +12,19 @@ from airflow_provider_learning360.api.changes import Watermark
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_learning360.api.catalogue.operation_wait import StoredFingerprints
+
 HAS_STATE_STORE = AIRFLOW_V_3_3_PLUS
 
 WATERMARK = "learning360_watermark"
+FINGERPRINTS = "learning360_fingerprints"
 FAILURES = "learning360_failures"
 LAST_READ = "learning360_last_read"
 
 
 class TaskMemory:
     """
-    Watermark, failures and last successful poll of one task in one DAG run.
+    Watermark or fingerprints, failures and last successful poll of one task in one DAG run.
 
     On Airflow 3.3 and later they are in the task state store, which survives reschedule, retry, deferral and the
     death of a worker; below, they live as long as the process, or as long as the trigger that takes them along.
@@ -58,6 +61,21 @@ class TaskMemory:
         self._set(WATERMARK, watermark.to_dict())
 
     @property
+    def fingerprints(self) -> StoredFingerprints | None:
+        """What the first poll found; None if there was none."""
+        stored: StoredFingerprints | None = self._get(FINGERPRINTS)
+        return stored
+
+    def keep_fingerprints(self, fingerprints: StoredFingerprints) -> None:
+        """
+        Remember what the first poll found.
+
+        :param fingerprints: What stands for it.
+        """
+        if fingerprints != self.fingerprints:
+            self._set(FINGERPRINTS, fingerprints)
+
+    @property
     def failures(self) -> int:
         """Failed polls in a row."""
         return int(self._get(FAILURES) or 0)
@@ -87,9 +105,11 @@ class TaskMemory:
 
     def forget(self) -> None:
         """Forget everything, so that a cleared task waits again."""
+        # A sensor that keeps fingerprints has read them; for all others, deleting them would be a request for nothing.
+        keys = [WATERMARK, FAILURES, LAST_READ] + [FINGERPRINTS] * bool(self._in_process.get(FINGERPRINTS))
         self._in_process.clear()
         if self._store is not None:
-            for key in (WATERMARK, FAILURES, LAST_READ):
+            for key in keys:
                 self._store.delete(key)
 
     def _get(self, key: str) -> Any:

@@ -68,7 +68,6 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param on_missing: What to do if what is polled does not exist (any more): `fail` (default), `skip` or `wait`.
     :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
-    :param fields: Names of the fields to push; default all that were sent.
     :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of what is pushed, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.
@@ -84,7 +83,6 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
         learning_conn_id: str = DEFAULT_CONN_ID,
         on_missing: OnMissing = "fail",
         max_failures: int = 10,
-        fields: list[str] | None = None,
         contract: ContractPolicy = "warn",
         max_xcom_bytes: int | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -94,7 +92,6 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
         self.max_failures = max_failures
-        self.fields = fields
         self.contract = contract
         self.max_xcom_bytes = max_xcom_bytes
         self.deferrable = deferrable

@@ -37,11 +37,11 @@ class SessionCompletedSensor(SessionPollingSensor):
     :param share: The share of the learners that must have completed, above 0 and up to 1; default 1: all of them.
     :param count: The number of learners that must have completed, instead of `share`: 1 or more. It may be more than
         are enrolled, because learners may still join.
+    :param fields: Names of the fields to push; default all that were sent.
+    :param exclude: Names of the fields not to push; default none.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param on_missing: What to do if the session does not exist (any more): `fail` (default), `skip` or `wait`.
     :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
-    :param fields: Names of the fields to push; default all that were sent.
-    :param exclude: Names of the fields not to push; default none.
     :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.

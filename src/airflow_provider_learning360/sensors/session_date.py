@@ -40,11 +40,11 @@ class SessionDateSensor(SessionPollingSensor):
         the wall clock of `time_zone`, seconds as they elapse. Default: at the date.
     :param after: How long after it, instead of `before`.
     :param time_zone: IANA name of the zone, such as `Europe/Paris`; default UTC.
+    :param fields: Names of the fields to push; default all that were sent.
+    :param exclude: Names of the fields not to push; default none.
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param on_missing: What to do if the session does not exist (any more): `fail` (default), `skip` or `wait`.
     :param max_failures: Failed polls in a row that are allowed; with one more the task fails. Default 10.
-    :param fields: Names of the fields to push; default all that were sent.
-    :param exclude: Names of the fields not to push; default none.
     :param contract: What to do if the response differs from the documentation: `ignore`, `warn` (default) or `strict`.
     :param max_xcom_bytes: Size of the document, in bytes, above which the task fails; default no limit.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.

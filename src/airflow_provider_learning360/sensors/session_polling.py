@@ -25,16 +25,23 @@ class SessionPollingSensor(PollingSensor):
     It may override what happens at a poll (`on_found`, `on_poll`, `on_resume`, `describe_state`, `seconds_until_due`).
 
     :param session_id: ID of the session, 24 hexadecimal characters; or a document with `_id`.
+    :param fields: Names of the fields to push; default all that were sent.
     :param exclude: Names of the fields not to push; default none.
 
     Source: Airflow's `BaseSensorOperator`.
     """
 
     def __init__(
-        self, *, session_id: str | dict[str, Any], exclude: list[str] | None = None, **polling_arguments: Any
+        self,
+        *,
+        session_id: str | dict[str, Any],
+        fields: list[str] | None = None,
+        exclude: list[str] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**polling_arguments)
+        super().__init__(**kwargs)
         self.session_id = session_id
+        self.fields = fields
         self.exclude = exclude
 
     @property

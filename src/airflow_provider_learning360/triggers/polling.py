@@ -22,6 +22,7 @@ from airflow_provider_learning360.waiting_log import WaitingLog
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_learning360.api.catalogue.operation_wait import StoredFingerprints
     from airflow_provider_learning360.api.changes import StoredWatermark
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
@@ -36,8 +37,8 @@ class PollEvent(TypedDict):
     How a trigger's wait ended, as Airflow stores it.
 
     `kind` is `poll` (by the worker), `timeout` or `error`. `deadline` is the ISO time at which the wait ends,
-    `error` what `LearningError.to_dict` wrote, `last_read` the ISO time of the last successful poll, and `watermark`
-    the one of the trigger's arguments.
+    `error` what `LearningError.to_dict` wrote, and `last_read` the ISO time of the last successful poll. `watermark` is
+    the one of the trigger's arguments, and `fingerprints` what the first poll found.
     """
 
     kind: Literal["poll", "timeout", "error"]
@@ -45,6 +46,7 @@ class PollEvent(TypedDict):
     error: NotRequired[dict[str, Any]]
     last_read: NotRequired[str]
     watermark: NotRequired[StoredWatermark | None]
+    fingerprints: NotRequired[StoredFingerprints]
 
 
 class PollingTrigger(BaseTrigger):
@@ -145,8 +147,12 @@ class PollingTrigger(BaseTrigger):
         """Return the wait at its beginning."""
 
     @abstractmethod
-    def describe_wait(self) -> str:
-        """Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): "."""
+    def describe_wait(self, wait: Wait[Any, Any]) -> str:
+        """
+        Return what the task waits for. It follows "Waiting for 'Safety' (60b8…): ".
+
+        :param wait: The wait.
+        """
 
     def name_polled(self, polled: Any, wait: Wait[Any, Any]) -> str:
         """
@@ -210,7 +216,8 @@ class PollingTrigger(BaseTrigger):
             return {"kind": "error", "error": unexpected.to_dict()}
 
     async def _poll_until_over(self, hook: LearningAsyncHook, waiting_log: WaitingLog) -> dict[str, Any]:
-        wait = self.build_wait()
+        # It may read the catalogue; a thread does not hold up the other triggers.
+        wait = await asyncio.to_thread(self.build_wait)
         wait.longest_wait = max_triggerer_wait()
         wait.requested_wait, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
         for number in count(1):
@@ -240,7 +247,7 @@ class PollingTrigger(BaseTrigger):
         waiting_log.note_read(name, failures_before)
         if self.is_over(wait, found):
             return True
-        waiting_log.note_wait(name, self.describe_wait(), self.describe_state(outcome, wait))
+        waiting_log.note_wait(name, self.describe_wait(wait), self.describe_state(outcome, wait))
         return False
 
     async def _poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:

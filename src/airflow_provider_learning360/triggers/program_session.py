@@ -53,8 +53,12 @@ class ProgramSessionModifiedTrigger(SessionPollingTrigger):
             failures=self.failures,
         )
 
-    def describe_wait(self) -> str:
-        """Return which fields are to change."""
+    def describe_wait(self, wait: Wait[Any, Any]) -> str:
+        """
+        Return which fields are to change.
+
+        :param wait: The wait.
+        """
         return change_text(self.watch or ())
 
     def describe_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:

@@ -38,8 +38,12 @@ class SessionCompletedTrigger(SessionPollingTrigger):
             self._target, on_missing=self.on_missing, max_failures=self.max_failures, failures=self.failures
         )
 
-    def describe_wait(self) -> str:
-        """Return how many learners are to complete the session."""
+    def describe_wait(self, wait: Wait[Any, Any]) -> str:
+        """
+        Return how many learners are to complete the session.
+
+        :param wait: The wait.
+        """
         return str(self._target)
 
     def describe_state(self, polled: CompletionCount, wait: Wait[Any, Any]) -> str:

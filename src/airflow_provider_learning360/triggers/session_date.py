@@ -63,8 +63,12 @@ class SessionDateTrigger(SessionPollingTrigger):
         wait.due = datetime.fromisoformat(self.due) if self.due else None
         return wait
 
-    def describe_wait(self) -> str:
-        """Return the time that is to come, such as "1 day before startDate"."""
+    def describe_wait(self, wait: Wait[Any, Any]) -> str:
+        """
+        Return the time that is to come, such as "1 day before startDate".
+
+        :param wait: The wait.
+        """
         return date_text(self.anchor, self.before, self.after)
 
     def describe_state(self, polled: ProgramSession, wait: Wait[Any, Any]) -> str:

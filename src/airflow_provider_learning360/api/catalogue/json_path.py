@@ -1,0 +1,157 @@
+"""The path of a condition: a JSONPath, or a count of what it finds, within limits."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from jsonpath import JSONPathEnvironment, JSONPathMatch
+from jsonpath.exceptions import JSONPathError
+from jsonpath.filter import RootFilterQuery, walk
+from jsonpath.selectors import Filter
+
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.input_errors import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonpath import JSONPath
+
+MAX_LENGTH = 1000  # characters of a path
+MAX_STEPS = 1_000_000  # objects and values of an answer that a path may pass: some seconds of computing
+MAX_LEVELS = 100  # of nesting; the decoder of answers allows fewer
+
+# A regular expression can compute for ever on an unlucky text, and nothing could stop it.
+_FUNCTIONS = ("length", "count", "value")
+_ADDRESS = re.compile(r"[\w.+-](?:@|%40)")
+_COUNT = re.compile(r"count\((.*)\)", re.DOTALL)
+_TOKENS = re.compile(r"'?TOKEN_([A-Z_]+)'?")
+_TOKEN_NAMES = {"EOF": "the end of the path", "RBRACKET": "']'", "LBRACKET": "'['", "RPAREN": "')'", "COMMA": "','"}
+
+
+class AnswerPath:
+    """
+    A path into an answer.
+
+    :param text: As a person wrote it: `status`, `$[0].status`, `$[?(@.status == 'late')]`, or `count($[*])`.
+    :param argument: Name of the argument, for errors; default `path`.
+    :raises FixArgumentError: It is not a JSONPath.
+
+    Source: RFC 9535.
+    """
+
+    def __init__(self, text: object, argument: str = "path") -> None:
+        if not isinstance(text, str) or not text.strip():
+            raise FixArgumentError(f"{argument}: {format_value(text)} is not a JSONPath; write a text such as status.")
+        if len(text) > MAX_LENGTH:
+            raise FixArgumentError(f"{argument}: it has {len(text):,} characters, more than {MAX_LENGTH:,}.")
+        self.text = text.strip()
+        self.argument = argument
+        counted = _COUNT.fullmatch(self.text)
+        self.is_count = counted is not None
+        self._query = self._compile(counted[1].strip() if counted else self.text)
+
+    def __str__(self) -> str:
+        # Not `format_value`: it would take every @ of a filter for an address.
+        return "a path with an address" if _ADDRESS.search(self.text) else " ".join(self.text.split())
+
+    def find(self, answer: Any) -> list[Any]:
+        """
+        Return the values at the path, in order; of a count, only their number.
+
+        :param answer: The answer, or the items of a list.
+        :raises FixArgumentError: The path has to search too much of this answer.
+        """
+        try:
+            found = [match.obj for match in self._visit(answer)]
+        except JSONPathError as error:
+            raise FixArgumentError(f"{self.argument}: {_describe(error)} in {self}.") from None
+        return [len(found)] if self.is_count else found
+
+    def _visit(self, answer: Any) -> Iterator[JSONPathMatch]:
+        # Not `finditer`: it would not count the steps, and would parse an answer that is a text.
+        steps = {"steps": _Steps(self)}
+        nodes: Any = [_CountedMatch(filter_context=steps, obj=answer, parent=None, path="$", parts=(), root=answer)]
+        for segment in self._query.segments:
+            nodes = segment.resolve(nodes)
+        yield from nodes
+
+    def _compile(self, path: str) -> JSONPath:
+        prefix = "" if path.startswith("$") else "$" if path.startswith("[") else "$."
+        try:
+            query = cast("JSONPath", _ENVIRONMENT.compile(prefix + path))  # strict syntax has no unions
+        except (JSONPathError, RecursionError) as error:
+            place = self._find_place(error, path, len(prefix))
+            raise FixArgumentError(f"{self.argument}: {self} is not a JSONPath: {_describe(error)}{place}.") from None
+        if any(_searches_everything(segment) for segment in query.segments):
+            raise FixArgumentError(
+                f"{self.argument}: a filter in {self} begins with $ and may find several values. "
+                "Begin it with @, which is the item that the filter tests."
+            )
+        return query
+
+    def _find_place(self, error: Exception, path: str, prefix: int) -> str:
+        """Return where the mistake is, counted in what the person wrote."""
+        token: Any = getattr(error, "token", None)
+        if token is None:
+            return ""
+        if not 0 <= token.index < prefix + len(path):
+            return ", at its end"
+        return f", at character {self.text.index(path) + max(token.index - prefix, 0) + 1}"
+
+
+class _Steps:
+    """The steps that a search may still take."""
+
+    def __init__(self, path: AnswerPath) -> None:
+        self._path, self._left = path, MAX_STEPS
+
+    def take(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise FixArgumentError(
+                f"{self._path.argument}: {self._path} passes more than {MAX_STEPS:,} values of the answer. "
+                "Write a path with fewer wildcards, or ask 360Learning for less with `parameters`."
+            )
+
+
+class _CountedMatch(JSONPathMatch):
+    """A match of the library that counts itself; its children are of this class too."""
+
+    __slots__ = ()
+
+    def __init__(self, *, filter_context: Any, **rest: Any) -> None:
+        filter_context["steps"].take()
+        super().__init__(filter_context=filter_context, **rest)
+
+
+class _Environment(JSONPathEnvironment):
+    max_recursion_depth = MAX_LEVELS
+
+    def setup_function_extensions(self) -> None:
+        super().setup_function_extensions()
+        self.function_extensions = {name: self.function_extensions[name] for name in _FUNCTIONS}
+
+
+_ENVIRONMENT = _Environment(strict=True)
+
+
+def _searches_everything(segment: Any) -> bool:
+    """Whether a filter searches the whole answer anew for each item."""
+    return any(
+        isinstance(one, RootFilterQuery) and not one.path.singular_query()
+        for selector in segment.selectors
+        if isinstance(selector, Filter)
+        for one in walk(selector.expression)
+    )
+
+
+def _describe(error: Exception) -> str:
+    """Return what is wrong, without the library's names of tokens. Its own text may fail."""
+    text = str(error.args[0]) if error.args else "it cannot be read"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if text.startswith("function "):
+        return f"{text}; known are {', '.join(_FUNCTIONS)}"
+    return _TOKENS.sub(lambda match: _TOKEN_NAMES.get(match[1], match[1].lower().replace("_", " ")), text)
