@@ -123,7 +123,7 @@ class Contract:
         Return what the contract refuses in a response, without the values: they may be of people.
 
         Of an array, the first `items` are checked. A 400 of a list is allowed: the contract declares none, but a
-        filter can be wrong.
+        filter can be wrong. So is a success where the contract declares errors only.
 
         :param method: the HTTP method of the request.
         :param path: the path of the request, as sent.
@@ -137,6 +137,8 @@ class Contract:
         except PathError:
             return []  # the request was refused
         if status == 400 and "400" not in operation["responses"] and _is_list(operation):
+            return []
+        if status < 300 and not any(one.startswith("2") for one in operation["responses"]):
             return []
         request = _Request(method.lower(), path, RequestParameters(), "", None)
         response = _Response(status, headers, headers.get("content-type", ""), first_items(body, self.items) or None)

@@ -40,10 +40,6 @@ def _type_filters(document: dict[str, Any]) -> None:
                     parameter["schema"].setdefault("type", "object")
 
 
-def _make_custom_field_value_a_string(document: dict[str, Any]) -> None:
-    document["components"]["schemas"]["CustomFieldValueDTO"]["properties"]["value"] = {"type": "string", "minLength": 1}
-
-
 def _allow_null(document: dict[str, Any]) -> None:
     for schema in _schemas(document):
         if schema.pop("nullable", False) is True:
@@ -55,6 +51,24 @@ def _allow_null(document: dict[str, Any]) -> None:
 def _allow_expiry_as_a_string(document: dict[str, Any]) -> None:
     life = document["components"]["schemas"]["GenerateTokenResponse"]["properties"]["expires_in"]
     life["type"] = ["number", "string"]
+
+
+def _accept_overlaps(document: dict[str, Any]) -> None:
+    for schema in _schemas(document):
+        if "oneOf" in schema:
+            schema["anyOf"] = schema.pop("oneOf")
+
+
+def _open_objects(document: dict[str, Any]) -> None:
+    for schema in _schemas(document):
+        if schema == {"type": "object"}:
+            schema["additionalProperties"] = True
+
+
+def _let_files_be_bytes(document: dict[str, Any]) -> None:
+    for schema in _schemas(document):
+        if schema.get("format") == "binary":
+            schema.clear()
 
 
 def _schemas(value: Any) -> Iterator[dict[str, Any]]:
@@ -72,11 +86,6 @@ CORRECTIONS = (
         _type_filters,
     ),
     Correction(
-        "make the value of a custom field a string",
-        "It is one of a string and a date-time: a date-time is both, and is refused. The documentation shows dates.",
-        _make_custom_field_value_a_string,
-    ),
-    Correction(
         "allow null",
         "`nullable` has no meaning since OpenAPI 3.1, so that a PATCH cannot clear a field as documented.",
         _allow_null,
@@ -85,5 +94,21 @@ CORRECTIONS = (
         "allow the life of a token as a string",
         "The type is number, but the vendor's own example holds a string, and that of v1 as well.",
         _allow_expiry_as_a_string,
+    ),
+    Correction(
+        "accept what two alternatives describe",
+        "Some alternatives of oneOf overlap, so that valid data is refused. A custom field is a string or a date-time: "
+        "a date-time is both. The documentation shows dates.",
+        _accept_overlaps,
+    ),
+    Correction(
+        "let objects without properties hold any",
+        "An input of a bulk operation is an object of which no property is named, and undocumented ones are refused.",
+        _open_objects,
+    ),
+    Correction(
+        "let files be bytes",
+        "A file is a string of format binary, as in OpenAPI 3.0. In 3.1 it has no type; openapi-core has bytes.",
+        _let_files_be_bytes,
     ),
 )

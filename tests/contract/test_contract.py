@@ -229,7 +229,7 @@ def test_corrected_contract_is_valid_openapi(document: dict[str, Any]) -> None:
 # What is right, but refused without the correction of that name.
 RIGHT: dict[str, Callable[[Contract], list[str]]] = {
     "type filters": lambda contract: check_list(contract, f"sessionId[eq]={ID}"),
-    "make the value of a custom field a string": lambda contract: contract.check_response(
+    "accept what two alternatives describe": lambda contract: contract.check_response(
         "GET",
         f"{SESSION}/custom-fields/values",
         200,
@@ -239,6 +239,16 @@ RIGHT: dict[str, Callable[[Contract], list[str]]] = {
     "allow null": lambda contract: contract.check_request("PATCH", SESSION, "", HEADERS | JSON, b'{"endDate": null}'),
     "allow the life of a token as a string": lambda contract: contract.check_response(
         "POST", TOKEN, 200, JSON, b'{"token_type": "Bearer", "access_token": "x", "expires_in": "3600"}'
+    ),
+    "let objects without properties hold any": lambda contract: contract.check_response(
+        "GET",
+        f"/api/v2/bulk/operations/{ID}/results",
+        200,
+        JSON,
+        json.dumps([{"input": {"userId": ID}, "status": "success", "resourceId": ID}]).encode(),
+    ),
+    "let files be bytes": lambda contract: contract.check_response(
+        "GET", f"/api/v2/users/{ID}/certificates/{ID}/pdf", 200, {"content-type": "application/pdf"}, b"%PDF-1.4"
     ),
 }
 
