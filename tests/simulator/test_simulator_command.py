@@ -69,7 +69,7 @@ def test_importing_it_imports_nothing_of_airflow_or_of_the_client():
         (["--host", "0.0.0.0"], "loopback only"),
         (["--port", "70000"], "port"),
         (["--scenario", "/nowhere/at/all.json"], "No such file"),
-        (["--scopes", "paths:read", "path:read"], "unknown scopes ['path:read']; known: paths:read"),
+        (["--scopes", "paths:read", "path:read"], "unknown scopes ['path:read']; known: attendanceSheets:read"),
         (["--page-size", "0"], "a page holds at least one item"),
     ],
 )

@@ -216,7 +216,7 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="simulate",
-                    help="Start a simulator of the API on this machine",
+                    help="Start a simulator of the API on this machine; all documented operations respond",
                     func=_load("simulator.simulate"),
                     args=SIMULATOR,
                 ),

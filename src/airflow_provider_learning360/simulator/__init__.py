@@ -31,6 +31,22 @@ in ``users`` may have no ``mail``, a ``status`` (``invited``, ``deleted``) and a
 six sessions the fourth and the sixth have learners whom v1 does not list: without a mail, invited, deleted. In every
 session, learners have left.
 
+All other documented operations respond with samples that have the documented form. They store nothing, but for bulk
+operations. The same request gets the same sample; what a POST creates has a new ID each time:
+
+==================================  ===================================================================================
+part of the request                 what it does
+==================================  ===================================================================================
+IDs in the path                     the answer has them; one that ends with ``0000`` does not exist: the documented 404
+filters                             each item meets them; one page holds all items, unless ``page_size`` is smaller
+fields of the body                  the answer has them; a body that is not valid is 400, ``badRequest`` or
+                                    ``invalidInput``
+items of a bulk operation           a result for each one; an error if an ID in it ends with ``0000``
+==================================  ===================================================================================
+
+A bulk operation is ``pending``, ``running`` and ``completed``: each GET of it shows the next status. The vendor
+documents no schemas for v1, so its answers are made of the simulator's sessions.
+
 What the vendor does not document is decided like this. An unknown filter, operator or value is 400, ``invalidQuery``.
 Dates in filters have milliseconds set to 0, or are bare. A request without ``360-api-version`` is 400. A token for v1's
 keys is refused by v2 with 403, ``invalid_scope``; one for v2's keys by v1 with 401. ``Date`` follows the clock.

@@ -104,7 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_learning360.simulator",
-        description="A simulator of the 360Learning API on this machine, with sample data.",
+        description=(
+            "A simulator of the 360Learning API on this machine, with sample data. All documented operations respond."
+        ),
     )
     add_arguments(parser)
     return run(parser.parse_args(argv))

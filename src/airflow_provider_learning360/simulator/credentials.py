@@ -14,12 +14,16 @@ from airflow_provider_learning360.simulator.responses import (
     invalid_scope,
     invalid_token,
     json_response,
+    v2_error,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_learning360.simulator.request_log import SeenRequest
+
+
+VERSION_HEADER, VERSION = "360-api-version", "v2.0"
 
 
 class TokenResponse(TypedDict):
@@ -75,14 +79,19 @@ class Credentials:
         return pair in (in_headers, in_query)
 
     def refuse(self, seen: SeenRequest, scope: str) -> Response | None:
-        """Return v2's response to a request that may not do this; None for one that may.
+        """Return v2's response to a request that may not do this, or has no version; None for one that may.
 
         v1's keys get a token as well, but v2 grants them no scope.
         """
         token = self._read_token(seen)
         if token is None:
             return invalid_token()
-        return None if token.version == "v2" and scope in self.scopes else invalid_scope()
+        if token.version != "v2" or scope not in self.scopes:
+            return invalid_scope()
+        if seen.headers.get(VERSION_HEADER) != VERSION:
+            # What the vendor sends is not documented.
+            return v2_error(400, "invalidApiVersion", f"The header {VERSION_HEADER}: {VERSION} is missing.")
+        return None
 
     def _read_token(self, seen: SeenRequest) -> _Token | None:
         scheme, _, text = seen.headers.get("authorization", "").partition(" ")

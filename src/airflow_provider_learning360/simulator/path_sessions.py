@@ -105,11 +105,15 @@ class PathSessions:
             if (after is None or path.number > after[0]) and accepts_all(conditions, values | {"status": path.status}):
                 yield (path.number,), self.path_body(path.path_id)
 
-    def path_body(self, path_id: str) -> bytes:
-        """Return a path as JSON."""
+    def path_view(self, path_id: str) -> Document:
+        """Return a path as v2 shows it."""
         path = self._sessions.paths.get(path_id)
         assert path is not None
-        return to_json(make_path_view(path, self._sessions.people))
+        return make_path_view(path, self._sessions.people)
+
+    def path_body(self, path_id: str) -> bytes:
+        """Return a path as JSON."""
+        return to_json(self.path_view(path_id))
 
     def enrolments_of(self, path_id: str, conditions: Sequence[Condition], after: Position | None) -> Items:
         """Yield the enrolments in all sessions of a path."""

@@ -25,11 +25,15 @@ class RoutesV1:
 
     :param sessions: the company's sessions.
     :param credentials: the valid keys and tokens.
+    :param respond_otherwise: responds to requests with valid keys that have no route here.
     """
 
-    def __init__(self, sessions: Sessions, credentials: Credentials) -> None:
+    def __init__(
+        self, sessions: Sessions, credentials: Credentials, respond_otherwise: Callable[[SeenRequest], Response]
+    ) -> None:
         self._sessions = sessions
         self._credentials = credentials
+        self._respond_otherwise = respond_otherwise
         one = f"{_SESSIONS}/([^/]+)"
         table: tuple[tuple[str, str, Callable[..., Response]], ...] = (
             ("GET", f"{_SESSIONS}/?", self._list_sessions),
@@ -52,7 +56,7 @@ class RoutesV1:
             match = pattern.fullmatch(seen.path)
             if match and method == known_method:
                 return self._call(route, seen, [unquote(part) for part in match.groups()])
-        return responses.route_not_found()
+        return self._respond_otherwise(seen)
 
     def _call(self, route: Callable[..., Response], seen: SeenRequest, parts: list[str]) -> Response:
         """Call a route, if the session in its path exists."""

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator.request_log import SeenRequest
     from airflow_provider_learning360.simulator.sessions import Record
 
-VERSION_HEADER, VERSION = "360-api-version", "v2.0"
-SCOPES = ("paths:read", "pathStats:read", "users:read", "customFields:read", "paths:write")
-"""The scopes of the routes that there are."""
-
 _DATES = {"createdAt": DATE, "modifiedAt": DATE}
 _SESSION_DATES = _DATES | {"startDate": DATE, "endDate": DATE}
 _ALL = ("eq", "ne", "in", "nin")
@@ -61,12 +57,20 @@ class RoutesV2:
 
     :param sessions: what it lists.
     :param credentials: the valid tokens.
+    :param respond_otherwise: responds to requests that have no route here.
     :param page_size: how many items the page of any list has; default: for each list the vendor's.
     """
 
-    def __init__(self, sessions: PathSessions, credentials: Credentials, page_size: int | None = None) -> None:
+    def __init__(
+        self,
+        sessions: PathSessions,
+        credentials: Credentials,
+        respond_otherwise: Callable[[SeenRequest], Response],
+        page_size: int | None = None,
+    ) -> None:
         self._sessions = sessions
         self._credentials = credentials
+        self._respond_otherwise = respond_otherwise
         self._page_size = page_size
         self._table = [(route, re.compile(f"{route.path}/?")) for route in self._routes()]
 
@@ -112,15 +116,12 @@ class RoutesV2:
             match = pattern.fullmatch(seen.path)
             if match and method == route.method:
                 return self._call(route, seen, [part.lower() for part in match.groups()])
-        return responses.route_not_found()
+        return self._respond_otherwise(seen)
 
     def _call(self, route: Route, seen: SeenRequest, ids: list[str]) -> Response:
         refused = self._credentials.refuse(seen, route.scope)
         if refused is not None:
             return refused
-        if seen.headers.get(VERSION_HEADER) != VERSION:
-            # What the vendor sends is not documented.
-            return responses.v2_error(400, "invalidApiVersion", f"The header {VERSION_HEADER}: {VERSION} is missing.")
         named = ids if "users" in route.path else self._find(ids)
         if isinstance(named, Response):
             return named

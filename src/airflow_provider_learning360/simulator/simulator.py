@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from airflow_provider_learning360.simulator.controls import PREFIX, respond_to_control
 from airflow_provider_learning360.simulator.credentials import Credentials
+from airflow_provider_learning360.simulator.documented import list_scopes
+from airflow_provider_learning360.simulator.operations_v1 import OperationsV1
+from airflow_provider_learning360.simulator.operations_v2 import OperationsV2
 from airflow_provider_learning360.simulator.path_sessions import PathSessions
 from airflow_provider_learning360.simulator.routes import Routes
 from airflow_provider_learning360.simulator.routes_v1 import RoutesV1
-from airflow_provider_learning360.simulator.routes_v2 import SCOPES, RoutesV2
+from airflow_provider_learning360.simulator.routes_v2 import RoutesV2
 from airflow_provider_learning360.simulator.sample_data import SampleData
+from airflow_provider_learning360.simulator.samples_v1 import SamplesV1
 from airflow_provider_learning360.simulator.scenarios import Scenarios
 from airflow_provider_learning360.simulator.server import Server, require_loopback
 from airflow_provider_learning360.simulator.sessions import Sessions
@@ -90,14 +94,17 @@ class Simulator:
         self._port = port
         self._log = log
         self._now = clock or _system_clock
-        sample_data = SampleData(seed, learners, today or self._now().astimezone(UTC).date())
+        today = today or self._now().astimezone(UTC).date()
+        sample_data = SampleData(seed, learners, today)
         self._sessions = Sessions(sample_data, sessions, legacy, self._now, users)
         self._credentials = Credentials(
             company_id, api_key, token_life, expires_in_as, self._now, client_id, client_secret, _require_scopes(scopes)
         )
         path_sessions = PathSessions(self._sessions, self._now)
-        v1 = RoutesV1(self._sessions, self._credentials)
-        v2 = RoutesV2(path_sessions, self._credentials, _require_page_size(page_size))
+        other_v1 = OperationsV1(SamplesV1(self._sessions, path_sessions))
+        other_v2 = OperationsV2(self._credentials, today, self._now, _require_page_size(page_size))
+        v1 = RoutesV1(self._sessions, self._credentials, other_v1.respond)
+        v2 = RoutesV2(path_sessions, self._credentials, other_v2.respond, page_size)
         self._routes = Routes(self._credentials, v1.respond, v2.respond)
         self._scenarios = Scenarios(self)
         # One lock for everything: a request sees the data before an edit or after it, never in between.
@@ -295,9 +302,10 @@ def _require_scopes(scopes: Iterable[str] | None) -> frozenset[str]:
 
     :raises ValueError: one is not.
     """
-    chosen = frozenset(SCOPES if scopes is None else scopes)
-    if unknown := chosen - set(SCOPES):
-        raise ValueError(f"unknown scopes {sorted(unknown)}; known: {', '.join(SCOPES)}")
+    known = list_scopes()
+    chosen = frozenset(known if scopes is None else scopes)
+    if unknown := chosen - set(known):
+        raise ValueError(f"unknown scopes {sorted(unknown)}; known: {', '.join(known)}")
     return chosen
 
 
