@@ -133,3 +133,54 @@ def test_a_legacy_session_takes_no_audience(connect_v2):
         address = f"/api/v2/paths/{session['programTemplate']}/sessions/{session['_id']}/audiences"
         response = client.put(address, json={"mode": "manual", "filters": []})
         assert response.json()["error"]["code"] == "sessionIsNotAudienceBuilder"
+
+
+def test_who_leaves_the_users_of_an_audience_is_unenrolled(simulator, v2, address, session_id):
+    session = simulator.session(session_id)
+    by_group = [user["_id"] for user in session["users"]]
+    new = next(one["_id"] for one in v2.get("/api/v2/users").json() if one["_id"] not in by_group)
+    for ids, enrolled in (([new], [*by_group, new]), ([], by_group)):
+        v2.put(f"{address}/audiences", json={"mode": "manual", "filters": [{"type": "users", "ids": ids}]})
+        assert [user["_id"] for user in simulator.session(session_id)["users"]] == enrolled
+
+
+def test_values_of_custom_fields_are_replaced(simulator, v2, address, session_id):
+    text, other, day, _ = v2.get("/api/v2/custom-fields").json()
+    simulator.edit(session_id, customFields=[{"customFieldId": text["_id"], "value": "A"}])
+    values = [
+        {"customFieldId": other["_id"], "type": "string", "value": "B"},
+        {"customFieldId": day["_id"], "type": "date", "value": "2026-03-01"},
+    ]
+    response = v2.put(f"{address}/custom-fields/values", json={"customValues": values})
+    assert (response.status_code, response.json()) == (200, values)
+    assert v2.get(f"{address}/custom-fields/values").json() == values
+    stored = simulator.session(session_id)["customFields"]
+    assert [one["value"] for one in stored] == ["", "B", "2026-03-01"]
+    assert stored[0]["customFieldId"] == text["_id"]
+
+
+def test_invalid_values_of_custom_fields_change_nothing(simulator, v2, address, session_id):
+    before = simulator.session(session_id)
+    field_id = v2.get("/api/v2/custom-fields").json()[0]["_id"]
+    good = {"customFieldId": field_id, "type": "string", "value": "A"}
+    for items, status, code in (
+        ("x", 400, "badRequest"),
+        ([{**good, "value": ""}], 400, "badRequest"),
+        ([good, good], 400, "multipleValuesForSingleCustomField"),
+        ([{**good, "type": "date"}], 400, "wrongTypeValue"),
+        ([{**good, "customFieldId": NOBODY}], 404, "customFieldNotFound"),
+    ):
+        response = v2.put(f"{address}/custom-fields/values", json={"customValues": items})
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert simulator.session(session_id) == before
+
+
+def test_a_self_enrolled_learner_is_unenrolled(simulator, v2, address, session_id):
+    listed = v2.get(f"{address.partition('/sessions')[0]}/enrollments", params={"sessionId[eq]": session_id}).json()
+    by_self, by_group = (
+        next(one["userId"] for one in listed if one["isSelfEnrolled"] is own and one["status"] == "published")
+        for own in (True, False)
+    )
+    for user_id, status in ((by_self, 204), (by_self, 404), (by_group, 400), (NOBODY, 404)):
+        assert v2.delete(f"{address}/self-enrollments/{user_id}").status_code == status
+    assert by_self not in [user["_id"] for user in simulator.session(session_id)["users"]]

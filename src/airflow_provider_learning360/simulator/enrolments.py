@@ -171,7 +171,7 @@ def merge_enrolments(old: dict[str, Enrolment], new: dict[str, Enrolment], now: 
         if kept is None:
             new[user_id] = replace(enrolment, unenrolled_at=enrolment.unenrolled_at or now)
         elif enrolment.unenrolled_at is None:
-            kept.enrolled_at = enrolment.enrolled_at
+            kept.enrolled_at, kept.self_enrolled = enrolment.enrolled_at, enrolment.self_enrolled
     for user_id in new.keys() - old.keys():
-        new[user_id].enrolled_at = now
+        new[user_id].enrolled_at, new[user_id].self_enrolled = now, False
     return new

@@ -1,4 +1,4 @@
-"""What a PATCH of a path session and a PUT of its audience may change on API v2."""
+"""What API v2 lets a client change of a path session: its fields, its audience, the values of its custom fields."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator.filters import read_moment
+from airflow_provider_learning360.simulator.path_views import read_custom_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from airflow_provider_learning360.simulator.people import People
@@ -20,6 +21,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _IDENTIFIER = re.compile(r"[0-9a-fA-F]{24}")
 _REQUESTS = ("disabled", "instructors", "managers", "adminsAndManagers", "adminsCoachesInstructorsManagers")
 _MODES = ("dynamic", "dynamicEnrollment", "dynamicUnenrollment", "manual")
+_MAX_VALUES = 300
 _MAX_IDS = {"users": 20_000, "groups": 5_000, "excludedLearners": 20_000}
 
 
@@ -50,7 +52,7 @@ def read_path_changes(seen: SeenRequest, document: Document, people: People, now
     for name, value in body.items():
         if name not in _EDITABLE or not _EDITABLE[name](value):
             raise Refusal(400, "badRequest", f"{name} is unknown, or has an invalid value")
-    _require_running(document, now)
+    require_running(document, now)
     fields: dict[str, Any] = {
         _V1_NAMES.get(name, name): ... if value is None else value for name, value in body.items()
     }
@@ -75,7 +77,13 @@ def _read_body(seen: SeenRequest) -> dict[str, Any]:
     return body
 
 
-def _require_running(document: Document, now: datetime) -> None:
+def require_running(document: Document, now: datetime) -> None:
+    """Refuse to change a session that has ended.
+
+    :param document: the session.
+    :param now: the time.
+    :raises Refusal: it has ended.
+    """
     end = read_moment(document.get("endDate"))
     if end is not None and end <= now.timestamp():
         raise Refusal(400, "sessionEnded", "The session has ended.")
@@ -113,7 +121,7 @@ def read_audience(seen: SeenRequest, document: Document, people: People, now: da
     body = _read_body(seen)
     if body.keys() != {"mode", "filters"} or body["mode"] not in _MODES or not isinstance(body["filters"], list):
         raise Refusal(400, "badRequest", "an audience has a mode and filters")
-    _require_running(document, now)
+    require_running(document, now)
     ids = dict(_read_audience_filter(one) for one in body["filters"])
     if len(ids) != len(body["filters"]):
         raise Refusal(400, "invalidAudienceBuilderShape", "There are two filters of one type.")
@@ -121,12 +129,57 @@ def read_audience(seen: SeenRequest, document: Document, people: People, now: da
     _find_mails(people, [*added, *removed])
     fields: dict[str, Any] = {"audience": body, "groups": ids.get("groups", [])}
     users = [user for user in document.get("users") or [] if isinstance(user, dict)]
-    enrolled = [user for user in users if user.get("_id") not in removed]
+    # Whom no filter names came in through a group, or by themselves.
+    left = _find_users_of(document.get("audience")).difference(added) | removed
+    enrolled = [user for user in users if user.get("_id") not in left]
     known = removed | {user.get("_id") for user in enrolled}
     new = [people.get(one) or {} for one in added if one not in known]
     if new or len(enrolled) < len(users):
         fields["users"] = enrolled + [{key: user[key] for key in ("_id", "mail") if key in user} for user in new]
     return fields
+
+
+def _find_users_of(audience: Any) -> set[str]:
+    filters = audience["filters"] if isinstance(audience, dict) else []
+    return {one.lower() for item in filters if item["type"] == "users" for one in item["ids"]}
+
+
+def read_custom_values(
+    definitions: Mapping[str, Document], seen: SeenRequest, document: Document, people: People, now: datetime
+) -> dict[str, Any]:
+    """Return the fields that a PUT of the values of custom fields changes: it replaces all values.
+
+    :param definitions: the custom fields of the company, by ID.
+    :param seen: the request.
+    :param document: the session before the change.
+    :param people: all users.
+    :param now: the time.
+    :raises Refusal: a value is not valid.
+    """
+    items = _read_body(seen).get("customValues")
+    if not isinstance(items, list) or len(items) > _MAX_VALUES or not all(map(_is_custom_value, items)):
+        raise Refusal(400, "badRequest", "customValues has an invalid value")
+    values = {one["customFieldId"].lower(): one for one in items}
+    if len(values) != len(items):
+        raise Refusal(400, "multipleValuesForSingleCustomField", "A field has two values.")
+    for field_id, one in values.items():
+        if field_id not in definitions:
+            raise Refusal(404, "customFieldNotFound", "The custom field was not found.")
+        if one["type"] != definitions[field_id]["type"]:
+            raise Refusal(400, "wrongTypeValue", "The value has another type than the field.")
+    kept = [dict(item) for _, item in read_custom_fields(document)]
+    for item, (field_id, _) in zip(kept, read_custom_fields(document), strict=True):
+        item["value"] = values.pop(field_id)["value"] if field_id in values else ""
+    return {"customFields": kept + [{"_id": key, "value": one["value"]} for key, one in values.items()]}
+
+
+def _is_custom_value(item: Any) -> bool:
+    return (
+        isinstance(item, dict)
+        and item.keys() == {"customFieldId", "type", "value"}
+        and _is_identifier(item["customFieldId"])
+        and _is_text(item["value"])
+    )
 
 
 def _read_audience_filter(item: Any) -> tuple[str, list[str]]:

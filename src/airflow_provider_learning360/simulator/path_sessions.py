@@ -12,6 +12,7 @@ from airflow_provider_learning360.simulator.enrolments import (
     make_row,
 )
 from airflow_provider_learning360.simulator.filters import accepts_all, read_moment
+from airflow_provider_learning360.simulator.path_patches import Refusal, require_running
 from airflow_provider_learning360.simulator.path_views import (
     PathSession,
     make_path_view,
@@ -68,6 +69,27 @@ class PathSessions:
         """
         fields = read(seen, record.document, self._sessions.people, self._now())
         self._sessions.edit(record.document["_id"], fields)
+
+    def end_self_enrolment(self, record: Record, user_id: str) -> None:
+        """Unenrol a learner who enrolled without being invited.
+
+        :param record: the session.
+        :param user_id: the learner.
+        :raises Refusal: the learner is not enrolled, or somebody else enrolled them.
+        """
+        enrolment = self._sessions.enrolments(record).get(user_id)
+        if enrolment is None or enrolment.unenrolled_at:
+            raise Refusal(404, "learnerNotEnrolled", "The learner is not enrolled.")
+        if not enrolment.self_enrolled:
+            raise Refusal(400, "learnerNotSelfEnrolled", "The learner is not self-enrolled.")
+        require_running(record.document, self._now())
+        users = [one for one in record.document.get("users") or [] if one.get("_id") != user_id]
+        self._sessions.edit(record.document["_id"], {"users": users})
+
+    @property
+    def custom_field_definitions(self) -> dict[str, Document]:
+        """The definitions of the custom fields, by ID."""
+        return self._sessions.custom_fields
 
     def is_in_path(self, record: Record, path_id: str) -> bool:
         """Return whether a session belongs to a path."""

@@ -10,6 +10,8 @@ from airflow_provider_learning360.simulator.people import derive_id
 from airflow_provider_learning360.simulator.sample_data import format_date
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_learning360.simulator.enrolments import Period
     from airflow_provider_learning360.simulator.paths import Path
     from airflow_provider_learning360.simulator.people import People
@@ -168,10 +170,10 @@ def make_audience_view(document: Document) -> Document:
     return {"mode": stored["mode"], "filters": filters}
 
 
-def make_custom_values(document: Document) -> list[Document]:
+def make_custom_values(document: Document, types: Mapping[str, str]) -> list[Document]:
     """Return the values of a session's custom fields, those without a value left out."""
     return [
-        {"customFieldId": field_id, "type": "string", "value": item["value"]}
+        {"customFieldId": field_id, "type": types.get(field_id, "string"), "value": item["value"]}
         for field_id, item in read_custom_fields(document)
         if item.get("value") not in (None, "")
     ]

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlencode
 
-from airflow_provider_learning360.simulator import patches, responses
+from airflow_provider_learning360.simulator import memberships, patches, responses
 from airflow_provider_learning360.simulator.responses import Response
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class RoutesV1:
             ("GET", f"{one}/?", self._get_session),
             ("PATCH", f"{one}/?", self._patch_session),
             ("GET", f"{one}/users/?", self._get_users),
+            ("PUT", f"{one}/users/([^/]+)/?", self._act(memberships.enrol_user)),
+            ("DELETE", f"{one}/users/([^/]+)/?", self._act(memberships.unenrol_user)),
+            ("PUT", f"{one}/groups/([0-9a-fA-F]{{24}})/?", self._act(memberships.add_group)),
+            ("DELETE", f"{one}/groups/([0-9a-fA-F]{{24}})/?", self._act(memberships.remove_group)),
+            ("GET", r"/api/v1/users/?", self._list_users),
+            ("GET", r"/api/v1/users/([^/]+)/?", self._get_user),
             ("GET", f"{one}/stats/?", self._get_statistics),
             ("GET", f"{one}/stats/([^/]+)/?", self._get_user_statistics),
             ("GET", r"/api/v1/programs/?", self._redirect_old_list),
@@ -60,7 +66,7 @@ class RoutesV1:
 
     def _call(self, route: Callable[..., Response], seen: SeenRequest, parts: list[str]) -> Response:
         """Call a route, if the session in its path exists."""
-        if not parts or route == self._redirect_old_session:
+        if not parts or route in (self._redirect_old_session, self._get_user):
             return route(seen, *parts)
         if not _IDENTIFIER.fullmatch(parts[0]):
             return responses.route_not_found()
@@ -83,6 +89,19 @@ class RoutesV1:
 
     def _get_users(self, seen: SeenRequest, session_id: str) -> Response:
         return responses.json_response(self._sessions.learners(session_id))
+
+    def _act(self, act: Callable[[Sessions, str, str], Response]) -> Callable[..., Response]:
+        return lambda seen, session_id, name: act(self._sessions, session_id, name)
+
+    def _list_users(self, seen: SeenRequest) -> Response:
+        people = [one for one in self._sessions.people.all() if one.get("status") != "deleted"]
+        return responses.json_response([memberships.make_user(one) for one in people])
+
+    def _get_user(self, seen: SeenRequest, mail_or_id: str) -> Response:
+        person = memberships.find_person(self._sessions.people, mail_or_id)
+        if person is None:
+            return responses.error_response(400, "user_not_found")
+        return responses.json_response(memberships.make_user(person))
 
     def _get_statistics(self, seen: SeenRequest, session_id: str) -> Response:
         return responses.json_response(self._sessions.statistics(session_id))

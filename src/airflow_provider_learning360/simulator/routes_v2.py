@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.simulator import responses
 from airflow_provider_learning360.simulator.filters import DATE, IDENTIFIER, TEXT, Condition, Kind, one_of, read_filters
 from airflow_provider_learning360.simulator.pages import Position, next_link, read_position, take_page
-from airflow_provider_learning360.simulator.path_patches import Refusal, read_audience, read_path_changes
+from airflow_provider_learning360.simulator.path_patches import (
+    Refusal,
+    read_audience,
+    read_custom_values,
+    read_path_changes,
+)
 from airflow_provider_learning360.simulator.path_views import make_audience_view, make_custom_values
 from airflow_provider_learning360.simulator.responses import Response
 
@@ -100,6 +106,8 @@ class RoutesV2:
             Route("GET", _SESSION, read, self._get_session, holds_sessions=True),
             Route("PATCH", _SESSION, "paths:write", self._patch_session, holds_sessions=True),
             Route("PUT", f"{_SESSION}/audiences", "paths:write", self._put_audience),
+            Route("DELETE", f"{_SESSION}/self-enrollments/([^/]+)", "paths:write", self._end_self_enrolment),
+            Route("PUT", f"{_SESSION}/custom-fields/values", "paths:write", self._put_custom_values),
             Route("GET", f"{_SESSION}/user-statuses", "pathStats:read", self._get_statuses),
             Route("GET", f"{_SESSION}/user-stats", "pathStats:read", sessions.rows_of, row_filters, 2000),
             Route("GET", f"{_SESSION}/audiences", read, self._get_audience),
@@ -146,7 +154,7 @@ class RoutesV2:
             return responses.not_found("session")
         if not self._sessions.is_in_path(record, ids[0]):
             return responses.v2_error(400, "sessionNotBelongToPath", "The session does not belong to the path.")
-        return [record]
+        return [record, *ids[2:]]
 
     def _list(self, route: Route, seen: SeenRequest, named: list[Any], conditions: tuple[Condition, ...]) -> Response:
         after = read_position(seen, conditions)
@@ -183,7 +191,17 @@ class RoutesV2:
         return response
 
     def _get_custom_values(self, seen: SeenRequest, record: Record) -> Response:
-        return responses.json_response(make_custom_values(record.document))
+        types = {key: one["type"] for key, one in self._sessions.custom_field_definitions.items()}
+        return responses.json_response(make_custom_values(record.document, types))
+
+    def _put_custom_values(self, seen: SeenRequest, record: Record) -> Response:
+        definitions = self._sessions.custom_field_definitions
+        self._sessions.change(record, seen, partial(read_custom_values, definitions))
+        return self._get_custom_values(seen, record)
+
+    def _end_self_enrolment(self, seen: SeenRequest, record: Record, user_id: str) -> Response:
+        self._sessions.end_self_enrolment(record, user_id)
+        return Response(204)
 
     def _get_user(self, seen: SeenRequest, user_id: str) -> Response:
         body = self._sessions.user_body(user_id)
