@@ -175,13 +175,17 @@ def _checks() -> dict[str, Check]:
     """Return the checks by name of the argument, which means the same in all operators and sensors."""
     from airflow_provider_learning360.api.changes import parse_datetime
     from airflow_provider_learning360.api.contract import ContractPolicy
+    from airflow_provider_learning360.api.enrolment import read_group_ids
     from airflow_provider_learning360.api.fields import require_field_names
+    from airflow_provider_learning360.api.people import read_people
     from airflow_provider_learning360.api.progress import Who
 
     times = ("starts_after", "starts_before", "ends_after", "ends_before", "modified_since")
     return {
         "session_id": _check_session_id,
         "sessions": _check_sessions,
+        "people": read_people,
+        "groups": read_group_ids,
         "learning_conn_id": _check_conn_id,
         "contract": lambda value, name: require_choice(name, value, ContractPolicy),
         "who": lambda value, name: require_choice(name, value, Who),

@@ -39,6 +39,8 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_learning360.operators.program_session",
                     "airflow_provider_learning360.operators.progress",
                     "airflow_provider_learning360.operators.changes",
+                    "airflow_provider_learning360.operators.enrolment",
+                    "airflow_provider_learning360.operators.session_update",
                     "airflow_provider_learning360.operators.reminders",
                 ],
             }

@@ -94,6 +94,16 @@ class SafeRendering(_Base):
         super()._do_render_template_fields(self, fields, context, jinja_env, set(), **more)
         self._rendered = {**rendered, **{name: getattr(self, name) for name in fields}}
 
+    def replace_rendered(self, field: str, value: Any) -> None:
+        """
+        Put another value in place of a rendered one. It is not rendered again.
+
+        :param field: Name of the template field.
+        :param value: The value.
+        """
+        setattr(self, field, value)
+        self._rendered = {**self.__dict__.get("_rendered", {}), field: value}
+
     def empty_template(self, field: str) -> str | None:
         """
         Return the template of a field, or of a part of it, if it gave `None`.

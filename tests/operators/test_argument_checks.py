@@ -15,11 +15,13 @@ from airflow_provider_learning360.api.contract import ContractPolicy
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError
 from airflow_provider_learning360.argument_checks import duration_parts, require_choice, seconds_of
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
+from airflow_provider_learning360.operators.enrolment import EnrolLearnersOperator, UnenrolLearnersOperator
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
 )
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator
+from airflow_provider_learning360.operators.session_update import UpdateProgramSessionOperator
 from airflow_provider_learning360.sensors.memory import TaskMemory
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from airflow_provider_learning360.sensors.session_date import SessionDateSensor
@@ -39,6 +41,11 @@ MISTAKES: list[tuple[type, str, Any, type[Exception], str]] = [
     (ListProgramSessionsOperator, "modified_since", 5, FixArgumentError, "^modified_since: 5"),
     (ListProgramSessionsOperator, "template_id", 12, InvalidIdError, "^template_id: "),
     (ChangedProgramSessionsOperator, "kind", "gone", FixArgumentError, "^kind: 'gone' is not one of"),
+    (EnrolLearnersOperator, "people", ["a@example.com", "b"], FixArgumentError, "^people: item 2 is neither"),
+    (UnenrolLearnersOperator, "groups", ["sales"], FixArgumentError, "^groups: item 1, 'sales'"),
+    (EnrolLearnersOperator, "dry_run", 1, FixArgumentError, "^dry_run: it is neither true nor false"),
+    (UpdateProgramSessionOperator, "set", {"strtDate": ""}, FixArgumentError, "^set: .*did you mean startDate"),
+    (UpdateProgramSessionOperator, "dry_run", "x", FixArgumentError, "^dry_run: it is neither true nor false"),
     (ProgramSessionModifiedSensor, "session_id", "oops", InvalidIdError, "^session_id: 'oops'"),
     (ProgramSessionModifiedSensor, "watch", ["strtDate"], FixArgumentError, "^watch: .*Did you mean startDate"),
     (ProgramSessionModifiedSensor, "since", "soon", FixArgumentError, "^since: 'soon'"),
@@ -53,8 +60,14 @@ MISTAKES: list[tuple[type, str, Any, type[Exception], str]] = [
     (PlanSessionRemindersOperator, "sessions", ID, FixArgumentError, "^sessions: .*is not a list"),
 ]
 POLICY = {"name": "p", "rules": [{"name": "r", "anchor": "startDate", "before": {"days": 1}, "audience": "learners"}]}
-NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY, "operation": "list-path-sessions"}
-NEEDED["until"] = {"path": "status", "equals": "ended"}
+NEEDED: dict[str, Any] = {
+    "session_id": ID,
+    "policy": POLICY,
+    "operation": "list-path-sessions",
+    "until": {"path": "status", "equals": "ended"},
+    "people": ["someone@example.com"],
+    "set": {"userLimit": 5},
+}
 
 
 def required(kind: type, *given: str) -> dict[str, Any]:

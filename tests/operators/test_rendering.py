@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airflow.providers.common.compat.sdk import DAG, TaskGroup, task, task_group
 from airflow.sdk import get_current_context
 
+from airflow_provider_learning360.operators.hidden_value import reveal
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
@@ -41,8 +42,16 @@ POLICY = {
         }
     ],
 }
-NEEDED: dict[str, Any] = {"session_id": ID, "policy": POLICY, "operation": "list-path-sessions"}
-NEEDED["until"] = {"path": "status", "equals": "ended"}
+NEEDED: dict[str, Any] = {
+    "session_id": ID,
+    "policy": POLICY,
+    "operation": "list-path-sessions",
+    "until": {"path": "status", "equals": "ended"},
+    "people": ["someone@example.com"],
+    "set": {"userLimit": 5},
+}
+# Arguments that take no other names than their own.
+NAMED = {"set"}
 # Arguments that cannot be combined.
 ALONE = {"after", "count"}
 
@@ -61,7 +70,7 @@ def showing(kind: type) -> Any:
     """Return the operator with an `execute` that only returns its rendered fields."""
 
     def execute(self: Any, context: Any) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.template_fields}
+        return {name: reveal(getattr(self, name)) for name in self.template_fields}
 
     return type(kind.__name__, (kind,), {"execute": execute})
 
@@ -140,7 +149,7 @@ def test_expand_kwargs_is_data_and_partial_is_a_template(kind: type) -> None:
 @every_kind
 @pytest.mark.parametrize(("native", "text"), [(True, "{{ 7*7 }}"), (False, "Cours {# 3")], ids=["native", "text"])
 def test_authors_template_is_rendered_once_wherever_it_is(kind: type, native: bool, text: str) -> None:
-    fields = [name for name in kind.template_fields if name not in ALONE]
+    fields = [name for name in kind.template_fields if name not in ALONE | NAMED]
     pull, word = "{{ dag_run.conf['name'] }}", "{{ 'al' + 'pha' }}"
     with dag_of(kind, render_template_as_native_obj=native) as dag:
         rest = needed(kind, *fields)
@@ -162,7 +171,7 @@ def test_authors_template_is_rendered_once_wherever_it_is(kind: type, native: bo
 
 
 def _default(kind: type) -> dict[str, Any]:
-    return {name: None for name in kind.template_fields if name in ALONE}
+    return {name: NEEDED.get(name) for name in kind.template_fields if name in ALONE | NAMED}
 
 
 @pytest.mark.parametrize("value", [DOCUMENT, *NAMES], ids=lambda value: str(value)[:20])

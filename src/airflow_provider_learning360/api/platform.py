@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
+    from airflow_provider_learning360.api.enrolment import EnrolmentChange, EnrolmentResult
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
     from airflow_provider_learning360.api.messages import ApiVersion, Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.session_update import SessionUpdate, UpdateResult
 
 T = TypeVar("T")
 
@@ -41,8 +43,19 @@ class Work:
     run: Callable[[], Any]
 
 
-# Yields calls and work, gets their results, and returns the result of all.
-Plan = Generator["Call[Any] | Work", Any, T]
+@dataclass(frozen=True)
+class Pause:
+    """
+    Step of a plan: wait before the next call, so that writes stay below the rate limit; the result is None.
+
+    :param seconds: How long to wait.
+    """
+
+    seconds: float
+
+
+# Yields calls, work and pauses, gets their results, and returns the result of all.
+Plan = Generator["Call[Any] | Work | Pause", Any, T]
 # Yields one call for each page of a list. The hook passes the entries of the page on before it asks for the next page.
 StreamPlan = Generator["Call[StreamedObjects]", "StreamedObjects", None]
 
@@ -305,6 +318,28 @@ class Platform(ABC):
         :param note_missing: Gets the ID of each session that is found not to exist.
         :returns: The plan of the time at which the first response was sent, or None.
         :raises FixArgumentError: This version of the API cannot read all of the platform.
+        """
+
+    @abstractmethod
+    def change_enrolment(self, session: ProgramSession, change: EnrolmentChange) -> Plan[EnrolmentResult]:
+        """
+        Plan to enrol or unenrol people and groups. What is as wanted already is not written again.
+
+        :param session: The session, as it was read just now.
+        :param change: What is wanted.
+        :returns: The plan of what it changed.
+        :raises FixArgumentError: A person is unknown, or the session does not allow it; nothing was written.
+        """
+
+    @abstractmethod
+    def update_session(self, session: ProgramSession, update: SessionUpdate) -> Plan[UpdateResult]:
+        """
+        Plan to change fields of a session. Only what differs is written.
+
+        :param session: The session, as it was read just now.
+        :param update: The fields and their new values.
+        :returns: The plan of what it changed.
+        :raises FixArgumentError: This version of the API, or the session, does not allow it; nothing was written.
         """
 
     def require_operation(self, operation: Operation) -> None:

@@ -34,6 +34,7 @@ from airflow_provider_learning360.api.messages import Call, Limits, Request, Res
 from airflow_provider_learning360.api.platform import (
     EVERYTHING,
     SESSION_KEYS_ONLY,
+    Pause,
     Work,
     advance,
     observe_responses,
@@ -320,13 +321,15 @@ class LearningHook(ConnectionType, HttpHook):
 
     def _carry_out_step(
         self,
-        step: Call[Any] | Work,
+        step: Call[Any] | Work | Pause,
         budget: RetryBudget | None,
         observe: Callable[[Response], None] | None,
         deadline: float | None,
     ) -> Any:
         if isinstance(step, Work):
             return step.run()
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
         self.call_count += 1
         call = step if observe is None else observe_responses(step, observe)
         return self._carry_out(call, budget=budget, deadline=deadline)

@@ -30,6 +30,7 @@ from airflow_provider_learning360.api.messages import Call, Limits, Request, Res
 from airflow_provider_learning360.api.platform import (
     EVERYTHING,
     SESSION_KEYS_ONLY,
+    Pause,
     Work,
     advance,
 )
@@ -259,6 +260,9 @@ class LearningAsyncHook(ConnectionType, BaseHook):
             try:
                 if isinstance(step, Work):
                     outcome = await asyncio.to_thread(step.run)
+                elif isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    outcome = None
                 else:
                     outcome = await self._carry_out(step, budget=budget)
             except LearningError as error:

@@ -17,6 +17,8 @@ from airflow_provider_learning360.api.platform import (
 )
 from airflow_provider_learning360.api.v1 import calls
 from airflow_provider_learning360.api.v1.completions import read_sessions
+from airflow_provider_learning360.api.v1.enrolment import change_enrolment
+from airflow_provider_learning360.api.v1.session_update import update_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
+    from airflow_provider_learning360.api.enrolment import EnrolmentChange, EnrolmentResult
     from airflow_provider_learning360.api.list_entries import SessionList
     from airflow_provider_learning360.api.messages import Call
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.api.platform import Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.session_update import SessionUpdate, UpdateResult
 
 # A well-formed ID that belongs to nothing: a question about it costs a few bytes.
 NO_ID = "0" * 24
@@ -128,6 +132,14 @@ class PlatformV1(Platform):
         for session in listed.sessions[:1]:
             checks += yield from _check_session(session.id)
         return checks
+
+    def change_enrolment(self, session: ProgramSession, change: EnrolmentChange) -> Plan[EnrolmentResult]:
+        """Plan one call for each person and group, after those that find out who is enrolled."""
+        return change_enrolment(session, change)
+
+    def update_session(self, session: ProgramSession, update: SessionUpdate) -> Plan[UpdateResult]:
+        """Plan one call with the fields that differ."""
+        return update_session(session, update)
 
     def call_operation(self, call: OperationCall) -> Plan[Answer]:
         """Plan one call: API v1 has no pages."""

@@ -24,11 +24,13 @@ from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.v2 import calls, documents, progress
 from airflow_provider_learning360.api.v2.completion_count import CompletionCounter
 from airflow_provider_learning360.api.v2.completions import read_pages
+from airflow_provider_learning360.api.v2.enrolment import change_enrolment
 from airflow_provider_learning360.api.v2.filters import build_query
 from airflow_provider_learning360.api.v2.links import PagedList
 from airflow_provider_learning360.api.v2.operations import read_pages_of
 from airflow_provider_learning360.api.v2.poll import ModifiedPoll, stream_pages
 from airflow_provider_learning360.api.v2.scopes import NEEDED_FOR, describe_loss, needing
+from airflow_provider_learning360.api.v2.session_update import update_session
 from airflow_provider_learning360.api.v2.sessions import SessionReader, build_learners, read_once
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.completions import Completion
     from airflow_provider_learning360.api.document_list import DocumentChoice
+    from airflow_provider_learning360.api.enrolment import EnrolmentChange, EnrolmentResult
     from airflow_provider_learning360.api.messages import Response
     from airflow_provider_learning360.api.models import Learner, SessionStatistics
     from airflow_provider_learning360.api.platform import CompletionCount, Keys, Plan, SessionFilter, StreamPlan
+    from airflow_provider_learning360.api.session_update import SessionUpdate, UpdateResult
 
 
 class PlatformV2(Platform):
@@ -233,6 +237,14 @@ class PlatformV2(Platform):
                 continue
             checks.append(AccessCheck(scope, True, f"is granted for {purpose}"))
         return checks
+
+    def change_enrolment(self, session: ProgramSession, change: EnrolmentChange) -> Plan[EnrolmentResult]:
+        """Plan to replace the audience of the session, after the calls that find out what is in it."""
+        return change_enrolment(self._reader, session, change)
+
+    def update_session(self, session: ProgramSession, update: SessionUpdate) -> Plan[UpdateResult]:
+        """Plan one call with the fields that differ, and one more for custom fields."""
+        return update_session(self._reader, session, update)
 
     def call_operation(self, call: OperationCall) -> Plan[Answer]:
         """Plan one call, or one for each wanted page of a list."""
