@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import yaml
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.answer_output import write_answer
-from airflow_provider_learning360.cli.call_arguments import parse_pages, parse_parameters, read_body
+from airflow_provider_learning360.cli.call_arguments import parse_parameters, read_body
 from airflow_provider_learning360.cli.snippets import write_command
 from docs.conftest import read_pages
 
@@ -303,8 +304,15 @@ def test_work_that_is_done_later_is_named(call_command: Command, learning360_sim
     ],
 )
 def test_ready_command_of_every_operation_works(
-    call_command: Command, learning360_simulator: Simulator, version: str
+    call_command: Command,
+    learning360_simulator: Simulator,
+    version: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("path/to").mkdir(parents=True)
+    Path("path/to/file").write_bytes(b"a picture")
     for operation in load_operations().values():
         if operation.version == version:
             words = shlex.split(write_command(operation).replace("\\\n", " "))[2:]
@@ -312,6 +320,32 @@ def test_ready_command_of_every_operation_works(
             assert (status, err.splitlines()[0]) == (0, "Nothing was sent."), operation
             assert json.loads(out)["method"] == operation.method
     assert learning360_simulator.requests == []
+
+
+@pytest.mark.breaks_contract("the contract of the tests has no files")
+def test_file_is_masked_or_printed_in_base64(
+    call_command: Command, learning360_simulator: Simulator, airflow_db: None
+) -> None:
+    learning360_simulator.play({"when": {"path": "/pdf$"}, "do": {"status": 200, "body": {"kind": "certificate"}}})
+    command = ("call", "get-user-certificate-pdf", "-p", f"userId={ID}", "-p", f"certificateId={ID}")
+    assert json.loads(call_command(*command)[1])["base64"] == "•••"
+    status, out, _ = call_command(*command, "--show-people", "--field", "base64")
+    assert (status, json.loads(b64decode(out))) == (0, {"kind": "certificate"})
+
+
+@pytest.mark.breaks_contract("the contract of the tests has no files")
+def test_file_is_sent_and_shown_by_its_name(
+    call_command: Command, learning360_simulator: Simulator, tmp_path: Path, airflow_db: None
+) -> None:
+    learning360_simulator.play({"when": {"path": "/media"}, "do": {"status": 204, "body": None}})
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"a picture")
+    command = ("call", "upload-user-media", "-p", f"userId={ID}", "--body", json.dumps({"profileImage": str(file)}))
+    shown = json.loads(call_command(*command, "--dry-run", "--show-people")[1])
+    assert shown["body"] == {"profileImage": str(file)}
+    assert call_command(*command, "--yes")[0] == 0
+    (request,) = sent(learning360_simulator, "POST")
+    assert b"a picture" in request.body
 
 
 # --- the audit log ---
@@ -350,10 +384,11 @@ def test_audit_log_has_no_body(
         (["get-user"], "parameters.userId: it is missing"),
         (["get-user", "-p", "userId=42"], "'42' is not an ID"),
         (["list-users", "--field", "mial"], "did you mean mail?"),
-        (["list-users", "--pages", "0"], "--pages: '0' is not a number of pages"),
+        (["list-users", "--pages", "0"], "pages: '0' is neither a whole number, 1 or more, nor 'all'."),
         (["list-users", "--body", "{}"], "the operation takes no body"),
         (["edit-path-session", "-p", f"pathId={ID}", "-p", f"sessionId={ID}"], "body: it is missing"),
         (["edit-user", "-p", f"userId={ID}", "--body", "{firstNmae: x}"], "did you mean firstName?"),
+        (["upload-user-media", "-p", f"userId={ID}", "--body", "{profileImage: a.png}"], "'a.png' cannot be read"),
         (["create-tag", "--body", "@missing.json"], "--body: missing.json cannot be read: No such file"),
         (["create-tag", "--body", "{name: x, name: y}"], "--body: duplicate key 'name'"),
         (["list-users", "--field", "mail", "-o", "json"], "Give one of them"),
@@ -444,17 +479,6 @@ def test_name_of_a_file_without_an_at_sign_is_explained(tmp_path: Path, monkeypa
     Path("body.json").write_text("{}")
     with pytest.raises(FixArgumentError, match="Write --body @body.json"):
         read_body("body.json")
-
-
-@pytest.mark.parametrize(("given", "pages"), [("all", None), ("1", 1), ("12", 12)])
-def test_pages_are_a_number_or_all(given: str, pages: int | None) -> None:
-    assert parse_pages(given) == pages
-
-
-@pytest.mark.parametrize("given", ["0", "-1", "x", "", "²", "1.5"])
-def test_other_pages_are_refused(given: str) -> None:
-    with pytest.raises(FixArgumentError, match="--pages"):
-        parse_pages(given)
 
 
 def test_table_of_a_list_has_the_fields_that_are_no_lists(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,19 +7,22 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.answers import AnswerChoice, check_fields
+from airflow_provider_learning360.api.catalogue.arguments import check_arguments
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.catalogue.masking import MASK, mask_answer
+from airflow_provider_learning360.api.catalogue.options import parse_pages
 from airflow_provider_learning360.api.contract import report_drift
 from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.cli.answer_output import write_answer, write_field
-from airflow_provider_learning360.cli.call_arguments import STDIN, parse_pages, parse_parameters, read_body
+from airflow_provider_learning360.cli.call_arguments import STDIN, parse_parameters, read_body
 from airflow_provider_learning360.cli.errors import refuse_usage, report_argument_errors, report_errors
 from airflow_provider_learning360.cli.output import logs_on_stderr, write
 from airflow_provider_learning360.cli.people import MASKED, record_request_for_people
 from airflow_provider_learning360.cli.progress import show_progress
 from airflow_provider_learning360.cli.sent_request import describe_request
 from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.uploaded_files import read_files
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -67,7 +70,9 @@ def _build_call(operation: Operation, body: Any, args: Namespace) -> OperationCa
     fields = None if args.field is None else (args.field,)
     check_fields(operation, fields, "--field")
     pages = parse_pages(args.pages)
-    return OperationCall.build(operation, parameters or None, body, choice=AnswerChoice(fields), pages=pages)
+    check_arguments(operation, parameters, body)
+    content = read_files(operation, body)
+    return OperationCall.build(operation, parameters, content, choice=AnswerChoice(fields), pages=pages)
 
 
 def _require_consistent(operation: Operation, args: Namespace) -> None:

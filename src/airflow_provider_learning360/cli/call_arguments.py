@@ -71,21 +71,6 @@ def read_body(given: str | None) -> Any:
     raise FixArgumentError(f"--body: {problem}.")
 
 
-def parse_pages(given: str) -> int | None:
-    """
-    Return how many pages are read.
-
-    :param given: The value of `--pages`: a number, or `all`.
-    :returns: The number; None for all.
-    :raises FixArgumentError: It is neither.
-    """
-    if given == "all":
-        return None
-    if given.isascii() and given.isdecimal() and int(given[:10]) > 0:
-        return int(given[:10])
-    raise FixArgumentError(f"--pages: {format_value(given)} is not a number of pages. Give 1 or more, or all.")
-
-
 def _read_text(given: str) -> str:
     if given == STDIN:
         content = sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.catalogue.operation import Operation
 
-BLUEPRINT = "learning360_call_operation"
+BLUEPRINT = "learning360_operation"
 WIDTH = 100  # characters of a line
 NAME = 20  # of them for the name of an argument or a field
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.differences import resolve
-from airflow_provider_learning360.api.catalogue.schemas import ID_PATTERN
+from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -98,7 +98,7 @@ def find_topic(topic: str, argument: str = "topic") -> str:
     if found is None:
         known = list(topics.values())
         closest = find_closest(topic.lower(), [one.lower() for one in known])
-        question = next((f"; did you mean {one}?" for one in known if one.lower() == closest), "")
+        question = next((f"; did you mean {one}?" for one in known if one.lower() == closest), ".")
         raise FixArgumentError(
             f"{argument}: {format_value(topic)} is not a topic; known are {', '.join(known)}{question}"
         )
