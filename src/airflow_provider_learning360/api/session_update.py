@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -15,7 +15,6 @@ from airflow_provider_learning360.api.text_lists import read_items
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.platform import Plan
 
 MAX_TUTORS = 101  # API v2: one main instructor, and up to 100 others
 MAX_CUSTOM_FIELDS = 300
@@ -110,9 +109,9 @@ def carry_out(
     update: SessionUpdate,
     current: Values,
     wanted: Values,
-    write: Callable[[list[str]], Plan[None]],
-    read_again: Callable[[], Plan[Values]],
-) -> Plan[UpdateResult]:
+    write: Callable[[list[str]], Generator[Any, Any, None]],
+    read_again: Callable[[], Generator[Any, Any, Values]],
+) -> Generator[Any, Any, UpdateResult]:
     """
     Plan to write what differs, and to read it again.
 
