@@ -279,6 +279,26 @@ def test_file_must_be_sent_as_multipart(v2: Simulator) -> None:
         send(operation, {"userId": "a1" * 12}, {})
 
 
+@pytest.mark.breaks_contract("the contract does not say how lists are named in a form")
+def test_lists_and_objects_of_a_form_are_read(v2: Simulator) -> None:
+    ids = ["b1" * 12, "c1" * 12]
+    body = {"name": "First aid", "authorId": "a1" * 12, "groupId": "a1" * 12, "coAuthorIds": ids}
+    options = {"linearProgression": True, "displayForum": False}
+    made = call("create-path", body=body | {"options": options}).value
+    assert (made["name"], made["coAuthorIds"]) == ("First aid", ids)
+    assert made["options"] | options == made["options"]
+
+
+@pytest.mark.breaks_contract("the contract does not say how lists are named in a form")
+@pytest.mark.parametrize("name", ["coAuthorIds", "coAuthorIds[]"])
+def test_list_of_a_form_may_repeat_its_name(v2: Simulator, connect_v2: Any, name: str) -> None:
+    ids = ["b1" * 12, "c1" * 12]
+    fields = [("name", "First aid"), ("authorId", "a1" * 12), ("groupId", "a1" * 12), *((name, one) for one in ids)]
+    with connect_v2(v2) as client:
+        response = client.post("/api/v2/paths", files=[(key, (None, value)) for key, value in fields])
+    assert (response.status_code, response.json()["coAuthorIds"]) == (201, ids)
+
+
 def test_v1_answers_with_the_sessions_of_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated(monkeypatch, "v1", sessions=3) as simulator:
         session = simulator.session(simulator.session_ids[0])

@@ -126,9 +126,9 @@ def _put(fields: dict[str, Any], path: list[str], text: str) -> None:
         fields = fields.setdefault(name, {})
         if not isinstance(fields, dict):
             raise ValueError(f"the body has {outer[0]} as a text and as a list")  # noqa: TRY004 - it becomes a 400
-    fields[last] = [*fields[last], text] if isinstance(fields.get(last), list) else text
-    if not path[-1]:
-        fields[last] = fields[last] if isinstance(fields[last], list) else [text]
+    known = fields.get(last, [])
+    listed = [*(known if isinstance(known, list) else [known]), text]
+    fields[last] = listed if len(listed) > 1 or not path[-1] else text
 
 
 def _read_fields(operation: Documented, schema: Schema, value: Any) -> Any:
