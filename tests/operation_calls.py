@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 DAY = date(2026, 6, 1)
 USER = "user_email_or_id"
+_SELF_ENROLLED = 8  # place of a learner who enrolled without being invited
 # Operations with a route of their own look further than their schema.
 _BODIES: dict[str, Any] = {
     "edit-path-session": {"name": "Moved to Monday"},
     "edit-program-session-v1": {"name": "Moved to Monday"},
     "replace-path-session-audience": {"mode": "manual", "filters": []},
+    "replace-path-session-custom-field-values": {"customValues": []},
 }
 
 
@@ -35,7 +37,8 @@ def make_parameters(operation: Operation, simulator: Simulator) -> dict[str, Any
     session = simulator.session(simulator.session_ids[0])
     known = dict.fromkeys(("sessionId", "session_id"), session["_id"])
     known |= dict.fromkeys(("pathId", "path_id", "template_id"), session["programTemplate"])
-    known |= {"userId": session["users"][0]["_id"], USER: session["users"][0]["mail"]}
+    learners = session["users"]
+    known |= {"userId": learners[_SELF_ENROLLED % len(learners)]["_id"], USER: learners[0]["mail"]}
     sampler = make_sampler(operation)
     return {
         one.name: known.get(one.name) or sampler.make(one.schema, one.name, one.name)

@@ -94,7 +94,8 @@ class RoutesV1:
         return lambda seen, session_id, name: act(self._sessions, session_id, name)
 
     def _list_users(self, seen: SeenRequest) -> Response:
-        people = [one for one in self._sessions.people.all() if one.get("status") != "deleted"]
+        wants_deleted = seen.query.get("deleted") == "true"
+        people = [one for one in self._sessions.people.all() if (one.get("status") == "deleted") == wants_deleted]
         return responses.json_response([memberships.make_user(one) for one in people])
 
     def _get_user(self, seen: SeenRequest, mail_or_id: str) -> Response:

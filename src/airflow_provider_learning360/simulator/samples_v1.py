@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.simulator.memberships import make_user
 from airflow_provider_learning360.simulator.people import derive_id
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator.sessions import Record, Sessions
 
 _MANY = 3  # courses of a user, learners of a course
-_NAMES = ("_id", "mail", "firstName", "lastName")
 # The shapes are those of recorded answers and of the documentation; where neither has a field, it is left out.
 _PATH = ("_id", "name", "authorId", "groupId", "description", "createdAt", "modifiedAt", "defaultLang", "sourceLang")
 
@@ -36,8 +36,6 @@ class SamplesV1:
             "list-program-template-users-v1": lambda template_id: self._learners_of(template_id),
             "list-group-program-sessions-v1": lambda group_id: self._list_invitations("groups", group_id),
             "list-user-program-sessions-v1": lambda user: self._list_invitations("users", user),
-            "list-users-v1": self._list_users,
-            "get-user-v1": self._get_user,
             "list-user-courses-v1": lambda user: [_view_attempt(user, place) for place in range(_MANY)],
             "list-course-stats-v1": lambda: [_view_course(derive_id("course", place)) for place in range(_MANY)],
             "get-course-stats-v1": lambda course_id: _view_course(course_id),
@@ -47,7 +45,7 @@ class SamplesV1:
             "list-path-users-v1": lambda path_id: self._learners_of(path_id),
             "list-path-sessions-v1": lambda: [self._view_session(one) for one in sessions.records()],
             "get-path-session-v1": lambda session_id: self._view_session(self._record(session_id), session_id),
-            "list-path-session-users-v1": lambda session_id: _names(self._record(session_id).learners),
+            "list-path-session-users-v1": lambda session_id: _list_people(self._record(session_id).learners),
             "get-path-session-statuses-v1": self._count_statuses,
             "list-path-session-user-stats-v1": lambda session_id: {"usersStats": self._list_rows(session_id)},
             "get-path-session-learner-stats-v1": self._get_learner_row,
@@ -83,27 +81,13 @@ class SamplesV1:
     def _learners_of(self, path_id: str) -> list[Document]:
         path = self._path(path_id)
         records = [one for one in self._sessions.records() if one.document.get("programTemplate") == path.path_id]
-        return _names({user["mail"]: user for one in records for user in one.learners}.values())
+        return _list_people({user["mail"]: user for one in records for user in one.learners}.values())
 
     def _list_invitations(self, key: str, value: str) -> list[Document]:
         """Return the sessions that a group or a user is in; without modules, as recorded."""
         documents = [one.document for one in self._sessions.records()]
-        found = [one for one in documents if _names_one(one.get(key), value)] or documents[:1]
+        found = [one for one in documents if _includes(one.get(key), value)] or documents[:1]
         return [{name: one[name] for name in one if name != "modules"} for one in found]
-
-    def _list_users(self, deleted: str = "false") -> list[Document]:
-        everybody = self._sessions.people.all()
-        return _names(one for one in everybody if (one.get("status") == "deleted") == (deleted == "true"))
-
-    def _get_user(self, mail_or_id: str) -> Document:
-        everybody = self._sessions.people.all()
-        found = next((one for one in everybody if mail_or_id in (one["_id"], one.get("mail"))), None)
-        if found is None:
-            is_mail = "@" in mail_or_id
-            found = {"_id": derive_id("user", mail_or_id) if is_mail else mail_or_id, "mail": "someone@example.com"}
-            found |= {"mail": mail_or_id} if is_mail else {}
-        counts = {"assignedPrograms": 2, "completedPrograms": 1, "toDeactivateAt": ""}
-        return _names([found])[0] | counts | {"customFields": [], "managers": [], "groups": []}
 
     def _view_path(self, path_id: str) -> Document:
         view = self._path_sessions.path_view(self._path(path_id).path_id)
@@ -144,11 +128,11 @@ class SamplesV1:
         return {name: row[name] for name in names if name in row} | {"globalTime": time, "status": status}
 
 
-def _names(people: Iterable[Document]) -> list[Document]:
-    return [{name: one[name] for name in _NAMES if name in one} for one in people]
+def _list_people(people: Iterable[Document]) -> list[Document]:
+    return [make_user(one) for one in people]
 
 
-def _names_one(listed: Any, value: str) -> bool:
+def _includes(listed: Any, value: str) -> bool:
     """Return whether the groups or users of a session include a value: an ID or a mail."""
     items = listed if isinstance(listed, list) else []
     return any(value == one or (isinstance(one, dict) and value in one.values()) for one in items)
