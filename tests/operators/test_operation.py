@@ -228,7 +228,7 @@ def test_file_is_pushed_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_drift_is_one_warning_with_names_only(monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture) -> None:
     groups = [{**GROUP, "colour": "secret-red"}, {**GROUP, "colour": "secret-blue", "name": 5}]
     with serve(monkeypatch, **{"GET__/api/v2/groups": [Reply(groups)]}):
-        assert call("list-groups", fields=["name"]) == [{"name": "Lyon"}, {"name": 5}]
+        assert call("list-groups", fields="name,") == [{"name": "Lyon"}, {"name": 5}]
         with pytest.raises(ContractError, match="unknown: colour"):
             call("list-groups", contract="strict")
         warnings = warnings_in(log)

@@ -9,6 +9,7 @@ import pytest
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_provider_learning360.operators.operation import LearningOperationOperator
 from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
@@ -43,12 +44,13 @@ def test_airflow_stores_no_key(auth: str, learning360_simulator: Simulator) -> N
     tasks = [
         GetProgramSessionOperator(task_id="get", session_id=session_id),
         ListProgramSessionsOperator(task_id="list"),
+        LearningOperationOperator(task_id="call", operation="list-program-sessions-v1"),
         ProgramSessionModifiedSensor(**sensor, deferrable=True),
     ]
     ti = TaskInstance()
-    stored: list[Any] = [tasks[0].execute({"ti": ti}), tasks[1].execute({"ti": ti})]
+    stored: list[Any] = [task.execute({"ti": ti}) for task in tasks[:3]]
     with pytest.raises(TaskDeferred) as deferral:
-        tasks[2].execute({"ti": ti})
+        tasks[3].execute({"ti": ti})
     stored.append(deferral.value.trigger.serialize()[1])
     learning360_simulator.edit(session_id, name="New")
     stored.append(ProgramSessionModifiedSensor(**sensor).execute({"ti": ti}))
