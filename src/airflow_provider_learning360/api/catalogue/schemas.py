@@ -11,6 +11,7 @@ import jsonschema
 
 from airflow_provider_learning360.api.catalogue.differences import resolve
 from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
+from airflow_provider_learning360.api.catalogue.shared_schemas import find_used
 from airflow_provider_learning360.api.input_errors import describe_choice, format_value, list_known
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def find_schema_problems(
     :param value: A value of plain JSON.
     :param skip: Whether a part of the value is not known yet, such as a template.
     """
-    closed = close_schema({**schema, "schemas": dict(schemas)})
+    # All of them would take ten times as long, and a DAG file may check hundreds of mapped values.
+    used = {name: schemas[name] for name in find_used(schema, schemas)}
+    closed = close_schema({**schema, "schemas": used})
     validator = jsonschema.Draft202012Validator(closed, format_checker=_format_checker())
     for error in validator.iter_errors(value):
         yield from _explain(error, closed, skip)
