@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from airflow_provider_learning360.policies.retry import HAS_RETRY_POLICIES, Lear
 from airflow_provider_learning360.uploaded_files import read_files
 from operation_server import OperationServer, Reply, Store
 from ports import free_port
-from versions import connect
+from versions import VERSIONS, connect, simulated
 
 ID, OTHER = "60b8d2956e20ae1a0f8e44f1", "60b8d2956e20ae1a0f8e44f2"
 BODY = {"name": "Lyon", "parentId": ID, "public": False}
@@ -175,6 +176,32 @@ def test_answer_that_cannot_be_read_says_that_the_request_was_carried_out(monkey
     assert not isinstance(caught.value, UnknownOutcomeError)
     assert server.calls == [ROUTE]
     assert store.rows == {}
+
+
+@pytest.mark.parametrize("limit", [{"contract": "strict"}, {"max_xcom_bytes": 1}])
+def test_answer_that_is_refused_says_that_the_write_was_carried_out(
+    limit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Reply({**GROUP.body, "colour": "red"}, 201)
+    with serve(monkeypatch, {ROUTE: [answer]}), pytest.raises(LearningError) as caught:
+        create(**limit)
+    assert str(caught.value).endswith("create-group was carried out; clearing the task sends it again.")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_write_through_either_version(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with simulated(monkeypatch, version, sessions=2, learners=1) as simulator:
+        session_id = simulator.session_ids[0]
+        parameters = {"session_id": session_id}
+        if version == "v2":
+            parameters = {"sessionId": session_id, "pathId": simulator.session(session_id)["programTemplate"]}
+        LearningOperationOperator(
+            task_id="one",
+            operation="edit-program-session-v1" if version == "v1" else "edit-path-session",
+            parameters=parameters,
+            body={"endDate": datetime(2999, 3, 1, tzinfo=UTC)},
+        ).execute({})
+        assert simulator.session(session_id)["endDate"] == "2999-03-01T00:00:00.000Z"
 
 
 def test_dead_worker_leaves_a_mark_that_stops_the_retry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["LearningOperationOperator"]
 
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -26,7 +27,7 @@ from airflow_provider_learning360.policies.retry import (
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -228,9 +229,10 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             return self._wait(bulk_operation_id, context)
         if operation.repeat == "once":
             sent.forget()
-        self._log_answer(operation, answer)
         value = answer.value if bulk_operation_id is None else {"bulkOperationId": bulk_operation_id}
-        self._check_size(value)
+        with _saying_that_it_was_done(operation):
+            self._log_answer(operation, answer)
+            self._check_size(value)
         return value
 
     def _log_answer(self, operation: Operation, answer: Answer) -> None:
@@ -304,7 +306,8 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         self.log.info("Bulk operation %s has ended: %d items succeeded.", bulk_operation_id, result["succeeded"])
         if result["failed"]:
             self.log.warning("%d of %d items failed; `results` begins with them.", result["failed"], len(results))
-        self._check_size(result)
+        with _saying_that_it_was_done(self._find_operation()):
+            self._check_size(result)
         return result
 
     def _end_wait(self, bulk_operation_id: str, error: LearningError, context: Context) -> LearningError:
@@ -327,6 +330,17 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             f"{seconds_of(self.timeout, 'timeout'):g} s. It goes on in 360Learning, and a retry of the task waits on. "
             "Raise `timeout` if such operations take longer."
         )
+
+
+@contextmanager
+def _saying_that_it_was_done(operation: Operation) -> Iterator[None]:
+    """Add to an error about the answer of a write that the write itself was carried out."""
+    try:
+        yield
+    except LearningError as error:
+        if operation.is_read:
+            raise
+        raise error.with_note(f"{operation.name} was carried out; clearing the task sends it again.") from None
 
 
 def parse_pages(value: Any) -> int | None:
