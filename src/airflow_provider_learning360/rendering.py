@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.step_outputs import StepOutputs, refers_to_steps, resolve_reference
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,6 +26,8 @@ else:
     _Base = object
 
 _MARKS = ("{{", "{%", "{#")
+STEPS = "steps"
+YAML_FIELD = "blueprint_step_config"
 
 
 def is_template(value: Any) -> bool:
@@ -87,8 +91,11 @@ class SafeRendering(_Base):
             name
             for name in template_fields
             if not (name in rendered and getattr(self, name) is rendered[name])
+            # The YAML of a step, which blueprint adds and Airflow shows: people's data would be in it.
+            and not (name == YAML_FIELD and refers_to_steps(getattr(self, name)))
             and not (mapped is not None and _comes_from_run(name, getattr(self, name), mapped, context))
         ]
+        jinja_env.globals[STEPS] = StepOutputs(self, context)
         self._written = {**self.__dict__.get("_written", {}), **{name: getattr(self, name) for name in fields}}
         # Airflow fills `seen_oids` with values that need no rendering, except for `expand_kwargs`. `fields` has it all.
         super()._do_render_template_fields(self, fields, context, jinja_env, set(), **more)
@@ -103,6 +110,23 @@ class SafeRendering(_Base):
         """
         setattr(self, field, value)
         self._rendered = {**self.__dict__.get("_rendered", {}), field: value}
+
+    def render_template(self, content: Any, context: Context, jinja_env: Any = None, *more: Any, **options: Any) -> Any:
+        """
+        Render a text; one that is a reference such as `steps.people` gives the value itself, such as a list.
+
+        :param content: The text, or a list or mapping of texts.
+        :param context: Airflow's task context.
+        :param jinja_env: The environment of the templates.
+        :param more: Further arguments of Airflow's method.
+        :param options: Further arguments of Airflow's method.
+        """
+        names = getattr(jinja_env, "globals", {})
+        if isinstance(content, str) and STEPS in names:
+            found = resolve_reference(content, {STEPS: names[STEPS]})
+            if found is not content:
+                return found
+        return super().render_template(content, context, jinja_env, *more, **options)
 
     def empty_template(self, field: str) -> str | None:
         """

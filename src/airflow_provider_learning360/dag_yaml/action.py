@@ -1,0 +1,70 @@
+"""The base class of the steps that act: their texts may use what earlier steps returned."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
+from airflow_provider_learning360.rendering import SafeRendering
+from airflow_provider_learning360.step_outputs import StepOutputs, StepValue, resolve_reference
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class ActionOperator(SafeRendering, BaseOperator):
+    """
+    A step that acts, such as sending a mail.
+
+    Its texts are rendered when it runs, and not before: Airflow stores rendered fields and shows them, and these may
+    contain people's data. What earlier steps returned is data: it is never rendered itself.
+
+    :param item: The item that this task is about, if the step runs for each item of a list; default none.
+    :param time_zone: Name of the time zone in which times are written; default `UTC`.
+    """
+
+    ui_color = "#f3ede8"
+    # Names of the arguments whose texts are rendered.
+    texts: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, item: Any = None, time_zone: str = "UTC", **kwargs: Any) -> None:
+        super().__init__(**with_retry_policy(kwargs))
+        self.item = item
+        self.time_zone = time_zone
+
+    def execute(self, context: Context) -> Any:
+        """
+        Render the texts, and act.
+
+        :param context: Airflow's task context.
+        """
+        zone = ZoneInfo(self.time_zone)
+        names = {"steps": StepOutputs(self, context, zone), "item": StepValue(self.item, zone)}
+        environment = self.get_template_env()
+
+        def render(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: render(one) for name, one in value.items()}
+            if isinstance(value, list | tuple):
+                return [render(one) for one in value]
+            if not isinstance(value, str) or "{" not in value:
+                return value
+            found = resolve_reference(value, names)
+            return found if found is not value else environment.from_string(value).render(**{**context, **names})
+
+        with fail_fast():
+            return self.act(context, {name: render(getattr(self, name)) for name in self.texts})
+
+    @abstractmethod
+    def act(self, context: Context, texts: dict[str, Any]) -> Any:
+        """
+        Act.
+
+        :param context: Airflow's task context.
+        :param texts: The rendered arguments, by name.
+        :returns: What the step pushes to XCom: no people's data.
+        """

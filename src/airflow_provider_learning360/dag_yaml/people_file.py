@@ -1,0 +1,51 @@
+"""A list of people in a CSV file, for the steps that enrol and unenrol them."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.input_errors import did_you_mean
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_PEOPLE = 20_000
+_SEPARATORS = ",;\t"
+
+
+def read_people(path: str, column: str) -> list[str]:
+    """
+    Return the values of one column of a CSV file, each once; its first line names the columns.
+
+    :param path: Path of the file, in UTF-8; the columns are separated by commas, semicolons or tabs.
+    :param column: Name of the column with mail addresses or IDs.
+    :raises FixArgumentError: The file cannot be read, or has no such column. No value of the file is shown.
+    """
+    text = _read_text(path)
+    first = text.partition("\n")[0]
+    separator = max(_SEPARATORS, key=first.count)
+    reader = csv.DictReader(StringIO(text), delimiter=separator)
+    names = [name.strip() for name in reader.fieldnames or ()]
+    if column not in names:
+        raise FixArgumentError(
+            f"people_file: {Path(path).name} has no column {column!r}; it has {redact(', '.join(names))}"
+            f"{did_you_mean(column, names)}"
+        )
+    reader.fieldnames = names
+    found = dict.fromkeys(value.strip() for row in reader if (value := row[column]) and value.strip())
+    if len(found) > MAX_PEOPLE:
+        raise FixArgumentError(f"people_file: {Path(path).name} has more than {MAX_PEOPLE:,} people. Split it.")
+    return list(found)
+
+
+def _read_text(path: str) -> str:
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise FixArgumentError(f"people_file: {file.name} is larger than {MAX_FILE_BYTES:,} bytes. Split it.")
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise FixArgumentError(f"people_file: {file.name} is not UTF-8. Save it as CSV UTF-8.") from None
+    except OSError as error:
+        raise FixArgumentError(f"people_file: {file.name} cannot be read ({error.strerror}).") from None
