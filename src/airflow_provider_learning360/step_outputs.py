@@ -77,12 +77,15 @@ class StepOutputs:
 
     def __init__(self, task: BaseOperator, context: Context, zone: tzinfo = UTC) -> None:
         self._task, self._context, self._zone = task, context, zone
+        self._read: dict[str, StepValue] = {}
 
     def __getattr__(self, name: str) -> StepValue:
         if name.startswith("_"):
             raise AttributeError(name)
-        task = find_step_task(self._task.dag, name)
-        return StepValue(None if task is None else _read_output(task, self._context), self._zone)
+        if name not in self._read:
+            task = find_step_task(self._task.dag, name)
+            self._read[name] = StepValue(None if task is None else _read_output(task, self._context), self._zone)
+        return self._read[name]
 
 
 def find_step_task(dag: Any, step: str) -> Any:
@@ -175,7 +178,7 @@ def format_value(value: Any, zone: tzinfo) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return _format_moment(value, zone) if _MOMENT.fullmatch(value) else value
+        return _format_moment(value, zone) if _MOMENT.fullmatch(value) else " ".join(value.split())
     if isinstance(value, list):
         return ", ".join(format_value(one, zone) for one in flatten(value))
     if isinstance(value, dict):
@@ -196,5 +199,7 @@ def _format_moment(text: str, zone: tzinfo) -> str:
 
 def _read_output(task: Any, context: Context) -> Any:
     value = task.output.resolve(context)
-    # A mapped task gives a sequence that is read while it is iterated.
-    return value if value is None or isinstance(value, str | int | float | bool | dict | list) else list(value)
+    if value is None or isinstance(value, str | int | float | bool | dict | list):
+        return value
+    # A mapped task gives a sequence, which logs an error if it is iterated to its end.
+    return [value[number] for number in range(len(value))]

@@ -34,6 +34,13 @@ class LearnerProgress(TypedDict):
     isLate: bool
 
 
+class SessionProgress(LearnerProgress):
+    """How far one learner is, with the session: items of several sessions can be in one list."""
+
+    sessionId: str
+    sessionName: str | None
+
+
 def build_progress(
     statistics: SessionStatistics,
     now: datetime,

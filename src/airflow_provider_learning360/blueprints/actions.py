@@ -95,7 +95,9 @@ class MessageForm(ActionForm, title="learning360_message"):
         examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"],
     )
     arguments: Values = Field(
-        Values(), description="Arguments of the notifier, such as channel and text.", examples=[{"to": "hr@example.com"}]
+        Values(),
+        description="Arguments of the notifier, such as channel and text.",
+        examples=[{"to": "hr@example.com"}],
     )
 
     def check(self) -> None:

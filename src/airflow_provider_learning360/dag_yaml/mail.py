@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_learning360.reminders.delivery import MailConnection
-
 MAX_RECIPIENTS = 20_000
 MAX_ROWS = 5_000  # of the table in a mail
 
@@ -167,9 +165,7 @@ def find_addresses(to: Any) -> list[str]:
     return list(found.values())
 
 
-def build_text(
-    subject: str, text: str, rows: list[Any], columns: Mapping[str, str] | None, zone: ZoneInfo
-) -> MailText:
+def build_text(subject: str, text: str, rows: list[Any], columns: Mapping[str, str] | None, zone: ZoneInfo) -> MailText:
     """
     Return what a mail says.
 

@@ -51,7 +51,8 @@ def build_notifier(path: str, arguments: dict[str, Any]) -> BaseNotifier:
     """
     kind = find_notifier(path)
     try:
-        return kind(**arguments)
+        notifier: BaseNotifier = kind(**arguments)
+        return notifier
     except TypeError as error:
         problem = redact(str(error))
     raise FixArgumentError(f"arguments: {kind.__name__} does not take them: {problem}")

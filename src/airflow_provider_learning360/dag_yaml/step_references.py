@@ -9,13 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.input_errors import did_you_mean
+from airflow_provider_learning360.dag_yaml.earlier_step import current_dag
 from airflow_provider_learning360.dag_yaml.forms import Form, to_arguments
 from airflow_provider_learning360.step_outputs import find_step_names, find_step_task
-
-try:
-    from airflow.sdk.definitions._internal.contextmanager import DagContext
-except ImportError:  # Airflow below 3.0
-    from airflow.models.dag import DagContext  # type: ignore[no-redef]
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -29,7 +25,6 @@ FOR_EACH: Any = Field(
 TIME_ZONE: Any = Field(
     "UTC", min_length=1, description="Time zone in which times are written.", examples=["Europe/Paris"]
 )
-
 
 
 class Values(BaseModel):
@@ -91,7 +86,8 @@ def build_task(
         earlier = require_step(step, "for_each", for_each)
         task = operator.partial(task_id=step, **arguments, **more).expand(item=earlier.output)
     run_after_references(task, step, arguments)
-    return task
+    built: BaseOperator = task
+    return built
 
 
 def given_arguments(config: Form, *without: str) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def require_step(step: str, field: str, name: str) -> Any:
     """
     from blueprint import ConfigurationError
 
-    dag = DagContext.get_current()
+    dag = current_dag()
     found = find_step_task(dag, name)
     if found is None or name == step:
         known = list(dict.fromkeys(one.partition(".")[0] for one in dag.task_dict if one != step))

@@ -65,9 +65,11 @@ class WebhookOperator(ActionOperator):
 
         hook = HttpHook(method=self.method, http_conn_id=self.http_conn_id)
         headers = {"Content-Type": "application/json", **(texts["headers"] or {})}
-        content = json.dumps({} if texts["body"] is None else texts["body"], ensure_ascii=False).encode()
+        content = json.dumps({} if texts["body"] is None else texts["body"])
         try:
-            response = hook.run(texts["endpoint"], data=content, headers=headers, extra_options={"check_response": False})
+            response = hook.run(
+                texts["endpoint"], data=content, headers=headers, extra_options={"check_response": False}
+            )
         except (AirflowException, OSError) as error:
             kind = type(error).__name__
         else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.models import ProgramSession
-    from airflow_provider_learning360.api.progress import LearnerProgress, Who
+    from airflow_provider_learning360.api.progress import LearnerProgress, SessionProgress, Who
 
 
 class GetSessionProgressOperator(LearningOperator, BaseOperator):
@@ -40,8 +40,8 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
     :param learning_conn_id: ID of the Airflow connection; default `learning360_default`.
     :param max_xcom_bytes: Size of the list, in bytes, above which the task fails; default no limit, and a warning
         above 1 MiB.
-    :returns: A list of `LearnerProgress`: `userId`, `mail`, `firstName`, `lastName`, `status`, `progress`,
-        `completedAt`, `dueDate`, `isCompleted` and `isLate`. What is not known is null.
+    :returns: A list of `SessionProgress`: `userId`, `mail`, `firstName`, `lastName`, `status`, `progress`,
+        `completedAt`, `dueDate`, `isCompleted`, `isLate`, `sessionId` and `sessionName`. What is not known is null.
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
     `GET /api/v2/paths/{path_id}/sessions/{session_id}/user-stats`.
@@ -66,7 +66,7 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
         self.max_xcom_bytes = max_xcom_bytes
         self.check_own_arguments()
 
-    def execute(self, context: Context) -> list[LearnerProgress]:
+    def execute(self, context: Context) -> list[SessionProgress]:
         """
         Read the session and its statistics, and return one item for each learner.
 
@@ -82,7 +82,10 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
             name_mapped_task(context, session)
             statistics = self.hook.get_program_session_stats(session.id, session)
             items = build_progress(statistics, datetime.now(tz=UTC), session.end_date, is_mailable)
-            chosen = choose_progress(items, self.who)
+            chosen: list[SessionProgress] = [
+                {**one, "sessionId": session.id, "sessionName": session.name}
+                for one in choose_progress(items, self.who)
+            ]
             self._log_counts(session, items, len(chosen))
             self._check_size(session, chosen)
             return chosen
@@ -96,6 +99,6 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
             *(sum(one["mail"] is None for one in items), chosen, self.who),
         )
 
-    def _check_size(self, session: ProgramSession, chosen: list[LearnerProgress]) -> None:
+    def _check_size(self, session: ProgramSession, chosen: list[SessionProgress]) -> None:
         advice = "Push fewer learners with `who`, or use an object-storage XCom backend."
         check_xcom_size(f"The progress in program session {session.id}", chosen, self.max_xcom_bytes, advice, self.log)

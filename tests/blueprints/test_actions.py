@@ -1,0 +1,248 @@
+"""The steps that act: mails, messages and webhooks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseNotifier
+
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, TryAgainError
+from airflow_provider_learning360.dag_yaml.mail import MailOperator, build_text, find_addresses
+from airflow_provider_learning360.dag_yaml.message import MessageOperator, build_notifier
+from airflow_provider_learning360.dag_yaml.people_file import read_people
+from airflow_provider_learning360.dag_yaml.webhook import WebhookOperator
+from smtp_server import SmtpServer
+
+ITEM = {"name": "Safety <b>", "startDate": "2026-03-01T08:00:00.000Z", "tutors": ["ann@example.com", "no address"]}
+
+
+class Store:
+    """The task state store of one task."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any, retention: Any = None) -> None:
+        self.values[key] = value
+
+
+def run(operator: Any, store: Store | None = None) -> Any:
+    """Execute a task outside of Airflow."""
+    from airflow.sdk import DAG
+
+    operator.dag = DAG("it")
+    context = {"ti": SimpleNamespace(map_index=-1), "run_id": "one", "task_state_store": store, "ds": "2026-01-01"}
+    return operator.execute(context)
+
+
+@pytest.fixture
+def smtp(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        connection = {**server.connection, "extra": {**server.connection["extra"], "from_email": "a@example.com"}}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield server
+
+
+def mail(**arguments: Any) -> MailOperator:
+    given = {"to": ["hr@example.com"], "subject": "New dates", "text": "They moved.", "task_id": "tell", **arguments}
+    return MailOperator(**given)
+
+
+def parts_of(raw: bytes) -> tuple[str, str]:
+    message = message_from_bytes(raw, policy=default)
+    texts = [message.get_body((kind,)) for kind in ("plain", "html")]
+    return tuple(one.get_content() for one in texts)  # type: ignore[union-attr,return-value]
+
+
+def test_mail_shows_the_item_and_escapes_it(smtp: SmtpServer) -> None:
+    task = mail(
+        item=ITEM,
+        to="{{ item.tutors }}",
+        subject="New: {{ item.name }} {{ ds }}",
+        text="Starts {{ item.startDate }}\nin {{ item.name }}.",
+        time_zone="Europe/Paris",
+    )
+    assert run(task) == {"sent": 1, "already": 0, "refused": 0, "unmailable": 1}
+    (sent,) = smtp.mails
+    assert sent.recipients == ["ann@example.com"]
+    assert sent.subject == "New: Safety <b> 2026-01-01"
+    plain, html = parts_of(sent.raw)
+    assert "Starts 2026-03-01 09:00 (Europe/Paris)\nin Safety <b>." in plain.replace("\r\n", "\n")
+    assert "in Safety &lt;b&gt;." in html
+
+
+def test_mail_of_a_run_goes_to_nobody_twice(smtp: SmtpServer) -> None:
+    store = Store()
+    smtp.behaviour.refuse = {"ben@example.com": 450}
+    addresses = ["ann@example.com", "ben@example.com", "ANN@example.com"]
+    with pytest.raises(TryAgainError, match="refused 1 mails for now"):
+        run(mail(to=addresses), store)
+    smtp.behaviour.refuse = {}
+    assert run(mail(to=addresses), store) == {"sent": 1, "already": 1, "refused": 0, "unmailable": 1}
+    assert smtp.recipients == ["ann@example.com", "ben@example.com"]
+    assert "@" not in json.dumps(store.values)
+
+
+def test_data_in_a_mail_is_not_rendered(smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_SECRET", "canary")
+    task = mail(item={"name": "{{ var.value.secret }}"}, text="{{ item.name }}")
+    run(task)
+    assert "canary" not in smtp.mails[0].raw.decode()
+    assert "{{ var.value.secret }}" in parts_of(smtp.mails[0].raw)[0]
+
+
+def test_mail_without_recipients_or_rows_skips_the_task() -> None:
+    with pytest.raises(AirflowSkipException, match="nobody with a mail address"):
+        run(mail(to=["no address", ""]))
+    with pytest.raises(AirflowSkipException, match="no rows"):
+        run(mail(table="{{ item.late }}", item={"late": [[], []]}, empty="skip"))
+
+
+def test_mail_without_sender_names_what_to_set(smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(smtp.connection))
+    with pytest.raises(FixArgumentError, match="sender: it is not given, and connection 'smtp_default'"):
+        run(mail())
+
+
+def test_addresses_are_found_in_lists_objects_and_texts() -> None:
+    found = find_addresses([["ann@example.com, Ben@example.com"], {"mail": "ann@EXAMPLE.com"}, {"name": "x"}, 3, None])
+    assert found == ["ann@EXAMPLE.com", "Ben@example.com"]
+
+
+def test_table_has_the_chosen_columns_and_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoneinfo import ZoneInfo
+
+    monkeypatch.setattr("airflow_provider_learning360.dag_yaml.mail.MAX_ROWS", 2)
+    rows = [{"a": "<1>", "b": "2026-03-01T08:00:00Z", "c": "no"}, {"a": None}, {"a": 3}]
+    built = build_text("s", "t", rows, {"a": "A", "b": "When"}, ZoneInfo("UTC"))
+    assert built.text == "t\nA | When\n<1> | 2026-03-01 08:00 (UTC)\n | \n... and 1 more\n"
+    assert "<td>&lt;1&gt;</td>" in built.html
+    assert "no" not in built.html.replace("and 1 more", "")
+    assert build_text("s", "t", rows[:1], None, ZoneInfo("UTC")).text.splitlines()[1] == "a | b | c"
+
+
+class Recorder(BaseNotifier):
+    """Keeps what it is told."""
+
+    template_fields = ("text",)
+    told: list[str] = []  # noqa: RUF012 - of the class
+
+    def __init__(self, text: str, channel: str = "all") -> None:
+        super().__init__()
+        self.text, self.channel = text, channel
+
+    def notify(self, context: Any) -> None:
+        self.told.append(f"{self.channel}: {self.text}")
+
+
+PATH = f"{__name__}.Recorder"
+
+
+@pytest.fixture
+def _recorder(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setattr(Recorder, "told", [])
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(Recorder=Recorder))
+
+
+@pytest.mark.usefixtures("_recorder")
+def test_message_goes_through_the_notifier_and_data_is_not_rendered() -> None:
+    item = {"name": "{{ 7 * 7 }}"}
+    run(MessageOperator(task_id="it", notifier=PATH, arguments={"text": "New: {{ item.name }}"}, item=item))
+    assert Recorder.told == ["all: New: {{ 7 * 7 }}"]
+
+
+@pytest.mark.usefixtures("_recorder")
+@pytest.mark.parametrize(
+    ("path", "arguments", "problem"),
+    [
+        ("airflow.providers.nothing.Notifier", {}, "there is no 'airflow.providers.nothing.Notifier'"),
+        ("NoModule", {}, "there is no 'NoModule'"),
+        ("collections.OrderedDict", {}, "is not a notifier"),
+        (PATH, {"tekst": "x"}, "Recorder does not take them"),
+    ],
+)
+def test_wrong_notifier_is_refused(path: str, arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(FixArgumentError, match=problem):
+        build_notifier(path, arguments)
+
+
+class _Hooks(BaseHTTPRequestHandler):
+    seen: list[tuple[str, str, Any]] = []  # noqa: RUF012 - of the class
+    status = 200
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.command, self.path, json.loads(body)))
+        self.send_response(self.status)
+        self.end_headers()
+
+    do_PUT = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hooks]]:
+    monkeypatch.setattr(_Hooks, "seen", [])
+    server = HTTPServer(("127.0.0.1", 0), _Hooks)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    monkeypatch.setenv("AIRFLOW_CONN_ROOMS", f"http://127.0.0.1:{server.server_port}")
+    yield _Hooks
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+def test_webhook_gets_the_rendered_body(hooks: type[_Hooks]) -> None:
+    body = {"name": "{{ item.name }}", "tutors": "{{ item.tutors }}", "n": 3}
+    task = WebhookOperator(task_id="it", http_conn_id="rooms", endpoint="/x", body=body, method="PUT", item=ITEM)
+    assert run(task) == {"status": 200}
+    assert hooks.seen == [("PUT", "/x", {"name": "Safety <b>", "tutors": ITEM["tutors"], "n": 3})]
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, TryAgainError), (404, ContractError)])
+def test_webhook_that_refuses_says_whether_a_retry_helps(
+    hooks: type[_Hooks], monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(hooks, "status", status)
+    with pytest.raises(error, match=f"connection 'rooms' returned {status}"):
+        run(WebhookOperator(task_id="it", http_conn_id="rooms"))
+
+
+def test_webhook_that_does_not_respond_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ROOMS", "http://user:canary@127.0.0.1:9")
+    with pytest.raises(TryAgainError, match="did not respond") as caught:
+        run(WebhookOperator(task_id="it", http_conn_id="rooms"))
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_people_are_read_from_a_column(tmp_path: Any) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\ufeffname; mail \nAnn;ann@example.com\nBen; ben@example.com \n;\nAnn;ann@example.com\n")
+    assert read_people(str(path), "mail") == ["ann@example.com", "ben@example.com"]
+    with pytest.raises(FixArgumentError, match="has no column 'mial'; it has name, mail; did you mean mail"):
+        read_people(str(path), "mial")
+    path.write_bytes(b"mail\n\xff\xfe\n")
+    with pytest.raises(FixArgumentError, match="is not UTF-8"):
+        read_people(str(path), "mail")
+    path.write_text("ann@example.com\n")
+    with pytest.raises(FixArgumentError) as caught:
+        read_people(str(path), "mail")
+    assert "ann@" not in str(caught.value)
