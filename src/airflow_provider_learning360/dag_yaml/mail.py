@@ -91,13 +91,12 @@ class MailOperator(ActionOperator):
         rows = flatten(texts["table"])
         if self.table is not None and not rows and self.empty == "skip":
             raise AirflowSkipException("Nothing is sent: the table has no rows (empty is 'skip').")
-        addresses = find_addresses(texts["to"])
+        addresses, unmailable = find_addresses(texts["to"])
         if not addresses:
             raise AirflowSkipException("Nothing is sent: nobody with a mail address is left.")
         text = build_text(str(texts["subject"]), str(texts["text"]), rows, self.columns, ZoneInfo(self.time_zone))
         result = self._deliver(context, addresses, text)
-        unmailable = len(set(map(str, flatten(texts["to"])))) - len(addresses) + result.unmailable
-        return self._summarize(result, unmailable)
+        return self._summarize(result, unmailable + result.unmailable)
 
     def _deliver(self, context: Context, addresses: list[str], text: MailText) -> DeliveryResult:
         sender = self.sender or self._read_sender()
@@ -149,20 +148,20 @@ class _MemoryLedger:
         self._states[key] = state
 
 
-def find_addresses(to: Any) -> list[str]:
+def find_addresses(to: Any) -> tuple[list[str], int]:
     """
-    Return the mail addresses in a value, each once.
+    Return the mail addresses in a value, each once, and how many texts and objects have none.
 
     :param to: Addresses, or objects with a `mail`, in lists or separated by commas.
     """
-    parts: list[Any] = []
-    for one in flatten(to):
-        mail = one.get("mail") if isinstance(one, dict) else one
-        parts += mail.split(",") if isinstance(mail, str) else []
-    found = {normalize_address(one): one.strip() for one in parts if is_mailable(one.strip())}
+    mails = [one.get("mail") if isinstance(one, dict) else one for one in flatten(to)]
+    parts = [part.strip() for mail in mails for part in (mail.split(",") if isinstance(mail, str) else [""])]
+    found: dict[str, str] = {}
+    for one in filter(is_mailable, parts):
+        found.setdefault(normalize_address(one), one)
     if len(found) > MAX_RECIPIENTS:
         raise FixArgumentError(f"to: there are {len(found):,} addresses; a mail goes to {MAX_RECIPIENTS:,} at most.")
-    return list(found.values())
+    return list(found.values()), sum(not is_mailable(one) for one in parts)
 
 
 def build_text(subject: str, text: str, rows: list[Any], columns: Mapping[str, str] | None, zone: ZoneInfo) -> MailText:
