@@ -87,7 +87,12 @@ def test_text_that_is_one_reference_gives_the_value_itself(text: str, expected: 
 
 
 def test_steps_of_a_value_are_found_in_all_its_texts() -> None:
-    value = {"to": ["{{ steps.one.mail }}"], "text": "{{ steps.two.count }} {{ steps.one }}", "n": 3, "steps.no": "steps.x"}
+    value = {
+        "to": ["{{ steps.one.mail }}"],
+        "text": "{{ steps.two.count }} {{ steps.one }}",
+        "n": 3,
+        "steps.no": "steps.x",
+    }
     assert find_step_names(value) == ["one", "two"]
     assert refers_to_steps("to: {{ item.mail }}")
     assert not refers_to_steps("item.mail {{ items.x }}")

@@ -13,6 +13,8 @@ from airflow_provider_learning360.dag_yaml.message import MessageOperator, build
 from airflow_provider_learning360.dag_yaml.step_references import (
     FOR_EACH,
     TIME_ZONE,
+    AnyValues,
+    AnyValuesOrNone,
     Texts,
     Values,
     build_task,
@@ -94,7 +96,7 @@ class MessageForm(ActionForm, title="learning360_message"):
         description="Path of the class of the notifier.",
         examples=["airflow.providers.smtp.notifications.smtp.SmtpNotifier"],
     )
-    arguments: Values = Field(
+    arguments: AnyValues = Field(
         Values(),
         description="Arguments of the notifier, such as channel and text.",
         examples=[{"to": "hr@example.com"}],
@@ -129,7 +131,7 @@ class WebhookForm(ActionForm, title="learning360_webhook"):
     )
     endpoint: str | None = Field(None, description="Path below the host.", examples=["/hooks/sessions"])
     method: Literal["POST", "PUT", "PATCH"] = Field("POST", description="HTTP method.", examples=["PUT"])
-    body: Values | None = Field(
+    body: AnyValuesOrNone = Field(
         None, description="What to send as JSON; default an empty object.", examples=[{"event": "moved"}]
     )
     headers: dict[str, str] | None = Field(None, description="Further headers.", examples=[{"X-Source": "airflow"}])

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.input_errors import did_you_mean
 from airflow_provider_learning360.dag_yaml.earlier_step import current_dag
-from airflow_provider_learning360.dag_yaml.forms import Form, to_arguments
+from airflow_provider_learning360.dag_yaml.forms import Form, Period, to_arguments
 from airflow_provider_learning360.step_outputs import find_step_names, find_step_task
 
 if TYPE_CHECKING:
@@ -39,15 +39,32 @@ class Values(BaseModel):
         return dict(self.model_extra or {})
 
 
+# In place and not as a reference: blueprint loses a reference that has a description beside it.
+_MAPPING = WithJsonSchema({"type": "object"})
+AnyValues = Annotated[Values, _MAPPING]
+AnyValuesOrNone = Annotated[Values | None, _MAPPING]
+
+
 def _to_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | dict) else value
 
 
 # Blueprint allows no union: one text stands for a list of it.
-Texts = Annotated[
-    list[str],
+_TEXTS = WithJsonSchema({"anyOf": [{"type": "array", "minItems": 1, "items": {"type": "string"}}, {"type": "string"}]})
+Texts = Annotated[list[str], BeforeValidator(_to_list), _TEXTS]
+TextsOrNone = Annotated[list[str] | None, BeforeValidator(_to_list), _TEXTS]
+# Each is a mapping; one stands for a list of it.
+Conditions = Annotated[
+    list[Values],
     BeforeValidator(_to_list),
-    WithJsonSchema({"anyOf": [{"type": "array", "minItems": 1, "items": {"type": "string"}}, {"type": "string"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "minItems": 1, "items": {"type": "object"}},
+                {"type": "object", "required": ["path"]},
+            ]
+        }
+    ),
 ]
 
 
@@ -98,7 +115,15 @@ def given_arguments(config: Form, *without: str) -> dict[str, Any]:
     :param without: Names of fields that are not arguments.
     """
     values = {name: value for name, value in to_arguments(config).items() if name not in without and value is not None}
-    return {name: value.given if isinstance(value, Values) else value for name, value in values.items()}
+    return {name: _to_plain(value) for name, value in values.items()}
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Values):
+        return value.given
+    if isinstance(value, Period):
+        return value.length.total_seconds()
+    return [_to_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def run_after_references(task: Any, step: str, arguments: dict[str, Any]) -> None:

@@ -1,0 +1,41 @@
+"""A blueprint template that edits a program session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blueprint import Blueprint
+from pydantic import Field
+
+from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, SessionId
+from airflow_provider_learning360.dag_yaml.step_references import AnyValues, given_arguments, run_after_references
+from airflow_provider_learning360.operators.session_update import UpdateProgramSessionOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+
+class UpdateSessionForm(Form, title="learning360_update_session"):
+    """The program session, and its new values."""
+
+    session_id: SessionId = Field(description="ID of the program session: 24 characters of 0-9 and a-f.")
+    set: AnyValues = Field(
+        description="The fields to set, each with its new value; others stay as they are.",
+        examples=[{"startDate": "2026-03-01T08:00:00Z"}],
+    )
+    dry_run: bool = Field(False, description="Show what would change, and change nothing.", examples=[True])
+    learning_conn_id: str = CONN_ID
+
+
+class UpdateSession(Blueprint[UpdateSessionForm]):
+    """Edit a program session: only fields that differ are written."""
+
+    name = "learning360_update_session"
+    version = 1
+
+    def render(self, config: UpdateSessionForm) -> BaseOperator:
+        """Return the task."""
+        arguments = given_arguments(config)
+        task = UpdateProgramSessionOperator(task_id=self.step_id, **arguments)
+        run_after_references(task, self.step_id, arguments)
+        return task
