@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +30,9 @@ from smtp_server import SmtpServer
 from test_examples import EXAMPLES, results
 
 BLUEPRINTS = ("blueprint", "blueprint_reminders")
-BLUEPRINT_FILES = sorted(path for folder in BLUEPRINTS for path in (EXAMPLES / folder).glob("*.dag.yaml"))
+# With the workflows, which have tests of their own.
+FOLDERS = (*BLUEPRINTS, "workflows")
+BLUEPRINT_FILES = sorted(path for folder in FOLDERS for path in (EXAMPLES / folder).glob("*.dag.yaml"))
 DAG_FACTORY = EXAMPLES / "dag_factory"
 IMPORTER = "airflow.sdk.importers.yaml_importer.YamlDagImporter"
 SCENARIOS = ("fetch_session", "react_to_changes", "reminders")
@@ -411,7 +415,7 @@ def test_blueprint_files_are_those_of_the_schema_that_they_name(path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", BLUEPRINTS)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_blueprint_lint_finds_nothing(folder: str) -> None:
     tool = [sys.executable, "-m", "blueprint.cli", "lint", "--template-dir", "."]
     done = subprocess.run(tool, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
@@ -467,6 +471,90 @@ def test_blueprint_reminders(learning360_simulator: Simulator, smtp: SmtpServer)
     remind(plan, deliver, learning360_simulator, smtp, group="reminders.")
 
 
+# --- three workflows without a line of Python ---
+
+
+def workflow(dag_id: str) -> Any:
+    return load_dags(EXAMPLES / "workflows" / "loader.py")[dag_id]
+
+
+def mail_of(smtp: SmtpServer, recipient: str) -> tuple[str, str]:
+    """The subject and the text of the only mail to somebody."""
+    (mail,) = (one for one in smtp.mails if one.recipients == [recipient])
+    body = message_from_bytes(mail.raw, policy=default).get_body(("plain",))
+    assert body is not None
+    return mail.subject, body.get_content()
+
+
+def test_workflows_are_those_of_the_documentation() -> None:
+    names = [path.name for path in sorted((EXAMPLES / "workflows").glob("*.dag.yaml"))]
+    page = (EXAMPLES.parent / "docs" / "how-to" / "yaml.md").read_text("utf-8")
+    assert names == ["enrol_group.dag.yaml", "late_digest.dag.yaml", "tell_tutors.dag.yaml"]
+    assert all(f"dags_examples/workflows/{name}" in page for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.both_versions
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.learning360_simulator(sessions=1)
+def test_tutors_are_told_when_dates_move(
+    learning360_simulator: Simulator, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (session_id,) = learning360_simulator.session_ids
+    tutors = learning360_simulator.session(session_id)["tutors"]
+    learning360_simulator.edit(session_id, startDate="2031-05-05T08:00:00.000Z")
+    run = react(workflow("tell_tutors"), learning360_simulator, monkeypatch)
+    assert set(states_of(run).values()) == {"success"}
+    assert sorted(smtp.recipients) == sorted(set(tutors))
+    for tutor in set(tutors):
+        subject, text = mail_of(smtp, tutor)
+        assert subject == "New dates: Session 0"
+        assert "Start: 2031-05-05 10:00 (Europe/Paris)" in text
+
+
+@pytest.mark.slow
+@pytest.mark.both_versions
+@pytest.mark.usefixtures("airflow_db")
+def test_group_is_enrolled_once_and_reported(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    people = learning360_simulator.session(session_id)["users"]
+    learning360_simulator.edit(session_id, users=people[:2], endDate=hours_ahead(900))
+    dag = workflow("enrol_group")
+    run = dag.test()
+    assert set(states_of(run).values()) == {"success"}
+    (diff,) = results(run, "enrol")
+    assert len(diff["added"]) + diff["unchanged"] == 3
+    subject, text = mail_of(smtp, "hr@example.com")
+    assert subject == f"Enrolled: {len(diff['added'])} people"
+    assert "Last name | First name | Completed" in text
+    enrolled = learning360_simulator.session(session_id)["users"]
+    assert {"ann.lambert@example.com", "farid.rossi@example.com", "ugo.garcia@example.com"} <= {
+        one["mail"] for one in enrolled
+    }
+    run = dag.test()
+    (again,) = results(run, "enrol")
+    assert (again["added"], again["unchanged"]) == ([], 3)
+
+
+@pytest.mark.slow
+@pytest.mark.both_versions
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.learning360_simulator(sessions=3)
+def test_digest_lists_who_is_late(learning360_simulator: Simulator, smtp: SmtpServer) -> None:
+    late, future, _ = learning360_simulator.session_ids
+    learning360_simulator.edit(
+        late, name="Over", startDate="2020-01-01T00:00:00.000Z", endDate="2020-02-01T00:00:00.000Z"
+    )
+    learning360_simulator.edit(future, name="Later", startDate=hours_ahead(500), endDate=hours_ahead(900))
+    run = workflow("late_digest").test()
+    assert set(states_of(run).values()) == {"success"}
+    subject, text = mail_of(smtp, "hr@example.com")
+    rows = [line for line in text.splitlines() if line.startswith("Over |")]
+    assert rows
+    assert not [line for line in text.splitlines() if line.startswith("Later |")]
+    assert subject == f"{text.count(' | ') // 3 - 1} learners are late"
+
+
 # --- all of them side by side ---
 
 
@@ -491,6 +579,7 @@ def test_examples_have_names_of_their_own() -> None:
         "completions",
         "new_dates_for_blueprint",
         "new_dates_for_dag_factory",
+        "new_dates_for_tutors",
         "program_sessions_with_new_dates",
     ]
 

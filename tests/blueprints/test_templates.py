@@ -205,7 +205,6 @@ CALLED: dict[str, Any] = {
     "body": {"tagIds": [SESSION_ID]},
     "fields": ["tagIds"],
     "replace": True,
-    "wait_for": True,
     "contract": "strict",
     "deferrable": False,
     "learning_conn_id": "here",
@@ -314,7 +313,17 @@ OF_FIELDS: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     ),
 }
 # Fields that exclude others have tests of their own.
-INSTEAD = {"since", "since_step", "sessions_step", "count", "people_file", "people_column", "for_each", "pages"}
+INSTEAD = {
+    "since",
+    "since_step",
+    "sessions_step",
+    "count",
+    "people_file",
+    "people_column",
+    "for_each",
+    "pages",
+    "wait_for",
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -333,6 +342,55 @@ def test_every_field_reaches_its_task(build: Callable[[str], Any], registry: Any
         has = getattr(task, "partial_kwargs", None) or vars(task)
         expected = arguments | {field: path for field, path in paths.items() if field in fields and field in has}
         assert {field: has.get(field, "nothing") for field in expected} == expected
+
+
+def test_operation_reads_pages_and_waits_for_bulk_work(build: Callable[[str], Any]) -> None:
+    dag = build(
+        """
+  listed: {blueprint: learning360_operation, operation: list-groups, pages: 2}
+  deleted:
+    blueprint: learning360_operation
+    operation: bulk-delete-groups
+    body: {input: [{groupId: "{{ context.steps.listed[0]._id }}"}]}
+    wait_for: true
+"""
+    )
+    assert dag.get_task("listed").pages == 2
+    assert dag.get_task("deleted").wait_for is True
+    assert dag.get_task("deleted").upstream_task_ids == {"listed"}
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ("{blueprint: learning360_operation, operation: list-grups}", "did you mean list-groups"),
+        ("{blueprint: learning360_operation, operation: list-groups, parameters: {nme: x}}", "no such parameter"),
+        ("{blueprint: learning360_wait_until, operation: list-groups, until: {path: x, equls: 1}}", "equals"),
+        (
+            "{blueprint: learning360_mail, to: [a@example.com], subject: s, text: t, table: lat}",
+            "'lat' is not an earlier",
+        ),
+        (
+            "{blueprint: learning360_mail, to: [a@example.com], subject: s, text: 'x {{ context.steps.lat.count }}'}",
+            "'lat'",
+        ),
+        ("{blueprint: learning360_mail, to: [], for_each: x, subject: s, text: t}", "'x' is not an earlier step"),
+        ("{blueprint: learning360_mail, to: [], time_zone: Pari, subject: s, text: t}", "not a time zone"),
+        ("{blueprint: learning360_message, notifier: airflow.nothing.No}", "Install the provider"),
+        ("{blueprint: learning360_enrol, session_id: 60b8d2956e20ae1a0f8e44f1}", "nobody is named"),
+        (
+            "{blueprint: learning360_enrol, session_id: 60b8d2956e20ae1a0f8e44f1, people_file: no.csv}",
+            "there is no file",
+        ),
+        ("{blueprint: learning360_update_session, session_id: 60b8d2956e20ae1a0f8e44f1, set: {nam: x}}", "name"),
+        ("{blueprint: learning360_get_progress}", "'session_id': it is missing"),
+    ],
+)
+def test_mistake_names_what_to_write(build: Callable[[str], Any], step: str, problem: str) -> None:
+    from blueprint import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match=re.escape(problem)):
+        build(f"  it: {step}\n")
 
 
 def test_wait_for_change_since_a_time(build: Callable[[str], Any]) -> None:

@@ -28,13 +28,14 @@ NEW_START = "2031-05-05T08:00:00.000Z"
 IMPORTER = "airflow.sdk.importers.yaml_importer"
 
 BY_HAND = ("any_route", "blueprint_fetch_session", "dag_factory_fetch_session", "fetch_session", "many_sessions")
-BY_HAND += ("native_fetch_session", "one_reminder")
+BY_HAND += ("native_fetch_session", "one_reminder", "enrol_group", "late_digest")
 WAITING = {"wait_then_act": "remind", "native_react_to_changes": "tell"}  # with the task that comes last
 WATCHING = {
     "react_to_changes": "program_sessions_with_new_dates",
     "dispatch_changes": "all_program_sessions",
     "blueprint_react_to_changes": "new_dates_for_blueprint",
     "dag_factory_react_to_changes": "new_dates_for_dag_factory",
+    "tell_tutors": "new_dates_for_tutors",
 }
 COMPLETING = "react_to_completions"  # with a completion: test_completions.py
 PARTITIONED = "react_to_one_session"
@@ -165,6 +166,13 @@ def test_what_watches_is_started_by_the_change(airflow: LocalAirflow, dag_id: st
 
 
 @pytest.mark.usefixtures("moved")
+def test_workflows_in_yaml_mail(airflow: LocalAirflow, runs: dict[str, str]) -> None:
+    for dag_id, task_id in {"enrol_group": "report", "late_digest": "digest"}.items():
+        require_green(airflow, dag_id, runs[dag_id])
+        assert airflow.xcom(dag_id, runs[dag_id], task_id)["sent"] == 1
+    assert airflow.output.count("mail to hr@example.com") >= 2
+
+
 def test_one_run_for_each_changed_session(airflow: LocalAirflow, runs: dict[str, str]) -> None:
     def others() -> list[str]:
         ids = [run["dag_run_id"] for run in airflow.runs(PARTITIONED)]

@@ -15,6 +15,8 @@ from airflow_provider_learning360.dag_yaml.step_references import TextsOrNone, g
 from airflow_provider_learning360.operators.enrolment import EnrolLearnersOperator, UnenrolLearnersOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic.config import JsonDict
 
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -89,7 +91,10 @@ class Unenrol(Blueprint[UnenrolForm]):
 
 
 def _build_task(
-    step: str, operator: type[BaseOperator], from_file: type[BaseOperator], config: EnrolmentForm
+    step: str,
+    operator: Callable[..., BaseOperator],
+    from_file: Callable[..., BaseOperator],
+    config: EnrolmentForm,
 ) -> BaseOperator:
     arguments = given_arguments(config, "people_file", "people_column")
     people = arguments.get("people")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from airflow_provider_learning360.api.catalogue.arguments import check_arguments
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
+from airflow_provider_learning360.api.catalogue.until import check_until
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, CONTRACT, Form, Length, Period
@@ -117,8 +118,9 @@ class WaitUntilForm(Form, title="learning360_wait_until"):
     learning_conn_id: str = CONN_ID
 
     def check(self) -> None:
-        """Refuse an unknown operation, and parameters that it does not take."""
+        """Refuse an unknown operation, parameters that it does not take, and a condition that is none."""
         _check_call(self.operation, self.parameters, None)
+        check_until([one.given for one in self.until], is_template)
 
 
 class WaitUntil(Blueprint[WaitUntilForm]):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from blueprint import Blueprint
 from pydantic import Field
 
+from airflow_provider_learning360.api.session_update import read_update
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, SessionId
 from airflow_provider_learning360.dag_yaml.step_references import AnyValues, given_arguments, run_after_references
 from airflow_provider_learning360.operators.session_update import UpdateProgramSessionOperator
+from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -25,6 +27,10 @@ class UpdateSessionForm(Form, title="learning360_update_session"):
     )
     dry_run: bool = Field(False, description="Show what would change, and change nothing.", examples=[True])
     learning_conn_id: str = CONN_ID
+
+    def check(self) -> None:
+        """Refuse fields that cannot be changed."""
+        read_update(self.set.given, is_template)
 
 
 class UpdateSession(Blueprint[UpdateSessionForm]):
