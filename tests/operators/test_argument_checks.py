@@ -64,7 +64,7 @@ NEEDED: dict[str, Any] = {
     "session_id": ID,
     "policy": POLICY,
     "operation": "list-path-sessions",
-    "until": {"path": "status", "equals": "ended"},
+    "until": {"path": "$[0]", "exists": True},
     "people": ["someone@example.com"],
     "set": {"userLimit": 5},
 }

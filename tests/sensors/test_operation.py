@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from airflow_provider_learning360.api.catalogue.json_path import AnswerPath
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 from airflow_provider_learning360.sensors import operation as module
 from airflow_provider_learning360.sensors.operation import LearningOperationSensor
@@ -207,14 +208,15 @@ def test_list_is_read_with_all_its_pages(version: str, monkeypatch: pytest.Monke
         thread.join()
         assert len(pushed) == 6
         assert {"_id": SESSION} in pushed
-        some = {"path": "count($[*])", "equals": 2 if version == "v2" else 6}
-        assert len(ended(mode, operation=operation, until=some, pages=1)) == some["equals"]
+        if version == "v2":
+            first = {"path": "count($[*])", "equals": 2}
+            assert len(ended(mode, operation=operation, until=first, pages=1)) == 2
 
 
 def test_list_with_too_many_pages_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_learning360.api.catalogue.operation_wait.MAX_PAGES", 2)
     with simulated(monkeypatch, "v2", sessions=5, learners=1, page_size=2):
-        arguments = {"operation": "list-path-sessions", "until": {"path": "$[0]", "exists": True}}
+        arguments: dict[str, Any] = {"operation": "list-path-sessions", "until": {"path": "$[0]", "exists": True}}
         assert "more than 2 pages" in ended("poke", **arguments)
         assert len(ended("poke", **arguments, pages=3)) == 5
 
@@ -268,6 +270,19 @@ def test_outage_in_between_is_survived(simulator: Simulator, call: dict[str, Any
 
 
 @every_mode
+def test_retry_after_is_waited_for(simulator: Simulator, call: dict[str, Any], mode: str) -> None:
+    """The time that is left is shorter: no request follows, except the last one that Airflow makes."""
+    simulator.forget()
+    simulator.play(SLOW_DOWN)
+    assert ended(mode, **call, until=NEVER, timeout=1, poke_interval=0.01, max_failures=1000).startswith("timeout")
+    assert 1 <= len(simulator.requests) <= 2
+    simulator.stop_scenarios()
+    simulator.forget()
+    simulator.play({"when": {"times": 3}, "do": {"status": 429, "headers": {"Retry-After": "0.05"}}})
+    assert ended(mode, **call, until={"path": "_id", "equals": SESSION})["_id"] == SESSION
+
+
+@every_mode
 def test_change_is_compared_with_the_first_poll_that_succeeds(
     simulator: Simulator, call: dict[str, Any], mode: str
 ) -> None:
@@ -315,8 +330,8 @@ def test_log_says_what_is_waited_for(simulator: Simulator, call: dict[str, Any],
 
 
 def test_timeout_names_the_conditions(simulator: Simulator, call: dict[str, Any]) -> None:
-    result = ended("defer", **call, until=[NEVER, {"path": "status", "exists": False}], timeout=0.2)
-    assert f"waited for the answer of {call['operation']}: name to be 'never' and status not to exist." in result
+    result = ended("defer", **call, until=[NEVER, {"path": "endDate", "exists": False}], timeout=0.2)
+    assert f"waited for the answer of {call['operation']}: name to be 'never' and endDate not to exist." in result
 
 
 @pytest.mark.parametrize("contract", ["ignore", "warn", "strict"])
@@ -347,6 +362,58 @@ def test_operation_of_the_other_version_is_refused_with_its_counterpart(
     assert other in ended("poke", **call, until=NEVER)
 
 
+@pytest.mark.parametrize("version", ["v2"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_deferred_task_compares_with_its_first_poll_whatever_its_parameters_are(
+    simulator: Simulator, call: dict[str, Any], times: int
+) -> None:
+    """Also if an outage lets the trigger make that poll."""
+    simulator.play({"when": {"times": times}, "do": {"status": 503}})
+    since = {"modifiedAt[gte]": datetime(2001, 1, 1, tzinfo=UTC), "sessionId[in]": {SESSION, "5e" * 12}}
+    thread = later(simulator, lambda: simulator.edit(SESSION, startDate=NEW_START), polls=8)
+    until = [{"path": "$[*].startDate", "changed": True}, {"path": "$[0]._id", "equals": SESSION}]
+    (pushed,) = ended("defer", operation="list-path-sessions", parameters=since, until=until)
+    thread.join()
+    assert pushed["startDate"] == NEW_START
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["task state store", "no store"])
+def test_change_right_after_the_first_poll_of_a_trigger_is_found(
+    simulator: Simulator, call: dict[str, Any], remembers: bool
+) -> None:
+    """The trigger ends at once: what it found must survive its death. Its event takes it along to the task."""
+    context: Any = {"ti": TaskInstance(), **({"task_state_store": Store()} if remembers else {})}
+    arguments = {**call, "until": {"path": "startDate", "changed": True}, "deferrable": True, "timeout": 60}
+    simulator.play({"when": {"times": 1}, "do": {"status": 503}})
+    with pytest.raises(TaskDeferred) as deferral:
+        LearningOperationSensor(task_id="wait", **arguments, poke_interval=0.01).execute(context)
+    _, stored = deferral.value.trigger.serialize()
+    assert stored["fingerprints"] is None
+    event = asyncio.run(first_event(stored))
+    assert (event["kind"], len(event["fingerprints"]["values"])) == ("poll", 1)
+    simulator.edit(SESSION, startDate=NEW_START)
+    resumed = LearningOperationSensor(task_id="wait", **arguments)
+    assert resumed.resume_execution("execute_complete", {"event": event}, context)["startDate"] == NEW_START
+
+
+@pytest.mark.parametrize("version", ["v2"])
+def test_trigger_evaluates_paths_in_a_thread(
+    simulator: Simulator, call: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    real = AnswerPath.find
+
+    def find(self: AnswerPath, answer: Any) -> list[Any]:
+        threads.append(threading.current_thread())
+        return real(self, answer)
+
+    monkeypatch.setattr(AnswerPath, "find", find)
+    stored = {**call, "until": [{"path": "_id", "exists": True}], "learning_conn_id": "learning360_default"}
+    assert asyncio.run(first_event({**stored, "poke_interval": 0.01}))["kind"] == "poll"
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 PATH_ID = "60b8d2956e20ae1a0f8e44f1"
 READ: dict[str, Any] = {"operation": "get-path", "parameters": {"pathId": PATH_ID}, "until": NEVER}
 
@@ -360,8 +427,15 @@ READ: dict[str, Any] = {"operation": "get-path", "parameters": {"pathId": PATH_I
         ({"parameters": {"pathId": "x"}}, "an ID"),
         ({"until": {"path": "status", "equal": "x"}}, "^until: there is no condition 'equal'.*did you mean equals"),
         ({"until": {"path": "$.[", "equals": "x"}}, "^until.path: .* at character 3"),
+        ({"until": {"path": "nmae", "equals": "x"}}, "^until.path: nmae does not fit .*did you mean name"),
+        ({"until": {"path": "$[0].name", "equals": "x"}}, "^until.path: .* an object has no numbered items"),
+        (
+            {"operation": "list-paths", "parameters": None, "until": NEVER},
+            r"a list has no field name; write \$\[\*\].name",
+        ),
         ({"until": []}, "^until: "),
         ({"pages": 0}, "^pages: 0"),
+        ({"pages": 2}, "^pages: get-path has no pages"),
         ({"pages": "some"}, "^pages: 'some'"),
         ({"fields": ["nmae"]}, "^fields: 'nmae'.*did you mean name"),
         ({"on_missing": "ignore"}, "^on_missing: "),

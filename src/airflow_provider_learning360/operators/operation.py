@@ -183,12 +183,12 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         from airflow_provider_learning360.api.catalogue.answers import AnswerChoice
         from airflow_provider_learning360.api.catalogue.arguments import check_arguments
         from airflow_provider_learning360.api.catalogue.calls import OperationCall
+        from airflow_provider_learning360.api.catalogue.options import parse_pages, split_names
         from airflow_provider_learning360.uploaded_files import read_files
 
         check_arguments(operation, self.parameters, self.body)
         body = read_files(operation, self.body)
-        fields = _split_names(self.fields)
-        choice = AnswerChoice(None if fields is None else tuple(fields), self.contract != "ignore")
+        choice = AnswerChoice(split_names(self.fields), self.contract != "ignore")
         return OperationCall.build(operation, self.parameters, body, choice=choice, pages=parse_pages(self.pages))
 
     def _log_request(self, operation: Operation) -> None:
@@ -343,33 +343,18 @@ def _saying_that_it_was_done(operation: Operation) -> Iterator[None]:
         raise error.with_note(f"{operation.name} was carried out; clearing the task sends it again.") from None
 
 
-def parse_pages(value: Any) -> int | None:
-    """
-    Return how many pages to read.
-
-    :param value: A number from 1, also as text; or `all`.
-    :returns: The number; None for all.
-    :raises FixArgumentError: It is neither.
-    """
-    if value == "all":
-        return None
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise FixArgumentError(f"pages: {value!r} is neither a whole number, 1 or more, nor 'all'.")
-    return number
-
-
 def _check_call(given: Mapping[str, Any]) -> None:
     """Check the arguments that depend on the operation, as far as they are known."""
     from airflow_provider_learning360.api.catalogue.answers import check_fields
     from airflow_provider_learning360.api.catalogue.arguments import check_arguments
     from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+    from airflow_provider_learning360.api.catalogue.options import parse_pages, split_names
 
     operation = find_operation(given["operation"])
     body = given.get("body", None if operation.body is None else MAPPED)
     check_arguments(operation, given.get("parameters", MAPPED), body, is_template)
     if not is_template(fields := given.get("fields")):
-        check_fields(operation, _split_names(fields))
+        check_fields(operation, split_names(fields))
     if not is_template(pages := given.get("pages", "all")) and parse_pages(pages) and not operation.has_pages:
         raise FixArgumentError(f"pages: {operation.name} has no pages. Leave it out.")
     if given.get("wait_for") and not operation.is_asynchronous:
@@ -379,9 +364,3 @@ def _check_call(given: Mapping[str, Any]) -> None:
             f"replace: {operation.name} replaces {replaced} as a whole: what the body lacks is removed. "
             "Write replace=True if that is intended."
         )
-
-
-def _split_names(fields: Any) -> list[str] | None:
-    if isinstance(fields, str):
-        return [name.strip() for name in fields.split(",") if name.strip()]
-    return None if fields is None else list(fields)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.catalogue.answers import Answer
+    from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.api.catalogue.operation_wait import OperationWait, PolledAnswer
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
@@ -94,10 +95,9 @@ class LearningOperationSensor(PollingSensor):
         require_no_operator("fields", given.get("fields"))
         if "pages" in given and not is_template(given["pages"]):
             parse_pages(given["pages"])
-        if "operation" in given:
-            _check_call(given)
+        operation = _check_call(given) if "operation" in given else None
         if "until" in given:
-            check_until(given["until"], is_template)
+            check_until(given["until"], is_template, operation)
 
     @property
     def subject(self) -> str:
@@ -106,9 +106,11 @@ class LearningOperationSensor(PollingSensor):
 
     def subject_arguments(self) -> dict[str, Any]:
         """Return the call, as plain JSON."""
-        from airflow_provider_learning360.api.catalogue.arguments import to_json
+        from airflow_provider_learning360.api.catalogue.arguments import simplify_parameters
+        from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 
-        return {"operation": self.operation, "parameters": to_json(self.parameters), "pages": self.pages}
+        parameters = simplify_parameters(find_operation(self.operation), self.parameters)
+        return {"operation": self.operation, "parameters": parameters, "pages": self.pages}
 
     def poll(self, hook: LearningHook, wait: Any) -> PolledAnswer:
         """
@@ -127,14 +129,16 @@ class LearningOperationSensor(PollingSensor):
         :param memory: What the task remembers: what the first poll found.
         :raises FixArgumentError: A rendered argument is not valid.
         """
+        from airflow_provider_learning360.api.catalogue.answers import check_fields
         from airflow_provider_learning360.api.catalogue.operation_wait import OperationWait
+        from airflow_provider_learning360.api.catalogue.options import split_names
 
         for name in ("parameters", "until"):
             if (template := self.empty_template(name)) is not None:
                 raise FixArgumentError(
                     f"{name}: the template {redact(template)} gave nothing. Check the task or field that it names."
                 )
-        return OperationWait.build(
+        wait = OperationWait.build(
             self.operation,
             self.parameters,
             self.until,
@@ -143,6 +147,8 @@ class LearningOperationSensor(PollingSensor):
             fingerprints=memory.fingerprints if self._compares_with_first_poll() else None,
             **self.wait_options(memory),
         )
+        check_fields(wait.call.operation, split_names(self.fields))
+        return wait
 
     def build_trigger(self, wait: Any, **polling_arguments: Any) -> LearningOperationTrigger:
         """
@@ -248,16 +254,19 @@ class LearningOperationSensor(PollingSensor):
         return any(isinstance(one, Mapping) and "changed" in one for one in conditions)
 
 
-def _check_call(given: Mapping[str, Any]) -> None:
-    """Check the operation, and of its arguments what is known when the DAG is parsed."""
+def _check_call(given: Mapping[str, Any]) -> Operation:
+    """Check the operation, and of its arguments what is known when the DAG is parsed; return the operation."""
     from airflow_provider_learning360.api.catalogue.answers import check_fields
     from airflow_provider_learning360.api.catalogue.arguments import check_arguments
     from airflow_provider_learning360.api.catalogue.catalogue import find_operation
     from airflow_provider_learning360.api.catalogue.operation_wait import require_read
-    from airflow_provider_learning360.api.catalogue.options import split_names
+    from airflow_provider_learning360.api.catalogue.options import ALL_PAGES, parse_pages, split_names
 
     operation = require_read(find_operation(given["operation"]))
     if "parameters" in given:
         check_arguments(operation, given["parameters"], None, is_template)
     if not is_template(fields := given.get("fields")):
         check_fields(operation, split_names(fields))
+    if not is_template(pages := given.get("pages", ALL_PAGES)) and parse_pages(pages) and not operation.has_pages:
+        raise FixArgumentError(f"pages: {operation.name} has no pages. Leave it out.")
+    return operation

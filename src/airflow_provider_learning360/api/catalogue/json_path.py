@@ -56,6 +56,11 @@ class AnswerPath:
         # Not `format_value`: it would take every @ of a filter for an address.
         return "a path with an address" if _ADDRESS.search(self.text) else " ".join(self.text.split())
 
+    @property
+    def segments(self) -> tuple[Any, ...]:
+        """The steps of the path, as the library has them."""
+        return tuple(self._query.segments)
+
     def find(self, answer: Any) -> list[Any]:
         """
         Return the values at the path, in order; of a count, only their number.

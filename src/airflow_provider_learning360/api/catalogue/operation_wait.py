@@ -11,6 +11,7 @@ from airflow_provider_learning360.api.catalogue.answers import Answer, AnswerCho
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.catalogue.options import ALL_PAGES, parse_pages
+from airflow_provider_learning360.api.catalogue.path_fields import check_names
 from airflow_provider_learning360.api.catalogue.until import Conditions
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.platform import Work
@@ -91,13 +92,17 @@ class OperationWait(Wait[PolledAnswer, Answer]):
         :raises FixArgumentError: An argument is not valid.
         """
         number = parse_pages(pages)
+        found = require_read(find_operation(operation))
         call = OperationCall.build(
-            require_read(find_operation(operation)),
+            found,
             parameters,
             choice=AnswerChoice(with_drift=with_drift),
             pages=MAX_PAGES if number is None else number,
         )
-        wait = cls(call, Conditions.read(until), reads_all=number is None, **patience)
+        conditions = Conditions.read(until)
+        for one in conditions.items:
+            check_names(one.path, found)
+        wait = cls(call, conditions, reads_all=number is None, **patience)
         if fingerprints is not None and fingerprints["of"] == wait._identity():
             wait.fingerprints = fingerprints
         return wait
@@ -139,7 +144,9 @@ class OperationWait(Wait[PolledAnswer, Answer]):
     def _identity(self) -> str:
         """Return what stands for the call and its conditions: another call must not use the fingerprints of this."""
         request = self.call.request
-        text = json.dumps([request.method, request.path, request.query, self.conditions.to_list()], sort_keys=True)
+        # Without their order: each process has its own order of a set.
+        names, values = (sorted(parts) for parts in zip(*request.query, strict=True)) if request.query else ([], [])
+        text = json.dumps([request.method, request.path, names, values, self.conditions.to_list()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

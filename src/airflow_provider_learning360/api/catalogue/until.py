@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, get_args
 
 from airflow_provider_learning360.api.catalogue.arguments import to_json
 from airflow_provider_learning360.api.catalogue.json_path import AnswerPath
+from airflow_provider_learning360.api.catalogue.path_fields import check_names
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
+from airflow_provider_learning360.api.input_errors import did_you_mean, end_sentence, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow_provider_learning360.api.catalogue.operation import Operation
 
 Word = Literal["exists", "equals", "not_equals", "at_least", "changed"]
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -193,12 +196,13 @@ class Conditions:
         return " and ".join(map(str, self.items))
 
 
-def check_until(until: Any, skip: Callable[[Any], bool]) -> None:
+def check_until(until: Any, skip: Callable[[Any], bool], operation: Operation | None = None) -> None:
     """
     Check conditions before the values of templates are known.
 
     :param until: A condition, or a list of conditions.
     :param skip: Whether a value is not known yet.
+    :param operation: The operation whose answer they are about; default not known.
     :raises FixArgumentError: It is not valid.
     """
     if not isinstance(until, Mapping | list | tuple) and skip(until):
@@ -207,7 +211,9 @@ def check_until(until: Any, skip: Callable[[Any], bool]) -> None:
         if isinstance(one, Mapping):
             word = _find_word(one, place)
             if not skip(one["path"]):
-                _read_path(one["path"], word, place)
+                path = _read_path(one["path"], word, place)
+                if operation is not None:
+                    check_names(path, operation)
             if not skip(one[word]):
                 _CHECKS[word](one[word], f"{place}.{word}")
         elif not skip(one):
@@ -249,9 +255,11 @@ def _find_word(condition: Mapping[str, Any], place: str) -> Word:
     """Return the word of a condition."""
     for name in condition:
         if name not in ("path", *WORDS):
+            meant = did_you_mean(name, ("path", *WORDS))
             raise FixArgumentError(
-                f"{place}: there is no condition {format_value(name)}; known are {', '.join(WORDS)}"
-                f"{did_you_mean(name, ('path', *WORDS)) or '.'}"
+                end_sentence(
+                    f"{place}: there is no condition {format_value(name)}; known are {', '.join(WORDS)}{meant}"
+                )
             )
     if "path" not in condition:
         raise FixArgumentError(f"{place}.path: it is missing. Write which value is compared, such as path: status.")
