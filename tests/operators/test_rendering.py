@@ -51,7 +51,7 @@ NEEDED: dict[str, Any] = {
     "set": {"userLimit": 5},
 }
 # Arguments that take no other names than their own.
-NAMED = {"set"}
+NAMED = {"set", "until"}
 # Arguments that cannot be combined.
 ALONE = {"after", "count"}
 

@@ -301,8 +301,9 @@ def test_change_is_compared_with_the_first_poll_that_succeeds(
 def test_nothing_of_the_answer_is_stored_or_logged(
     simulator: Simulator, call: dict[str, Any], mode: str, lines: list[str]
 ) -> None:
-    """Not even by a condition on people."""
+    """Not even by a condition on people, or of a document that stands for its ID."""
     simulator.edit(SESSION, name="Ann Example")
+    call["parameters"] = {key: {"_id": one, "name": "Eve Example"} for key, one in call["parameters"].items()}
     context: dict[str, Any] = {"task_state_store": (store := Store()), "stored": ""}
     thread = later(simulator, lambda: simulator.edit(SESSION, name="Bob Example"), polls=4)
     drive, chosen = MODES[mode]

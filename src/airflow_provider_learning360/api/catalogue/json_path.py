@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonpath import JSONPathEnvironment, JSONPathMatch
+from jsonpath import JSONPath, JSONPathEnvironment, JSONPathMatch
 from jsonpath.exceptions import JSONPathError
-from jsonpath.filter import RootFilterQuery, walk
+from jsonpath.filter import FilterQuery, RootFilterQuery, walk
 from jsonpath.selectors import Filter
 
 from airflow_provider_learning360.api.errors import FixArgumentError
@@ -15,8 +15,6 @@ from airflow_provider_learning360.api.input_errors import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from jsonpath import JSONPath
 
 MAX_LENGTH = 1000  # characters of a path
 MAX_STEPS = 1_000_000  # objects and values of an answer that a path may pass: some seconds of computing
@@ -69,18 +67,10 @@ class AnswerPath:
         :raises FixArgumentError: The path has to search too much of this answer.
         """
         try:
-            found = [match.obj for match in self._visit(answer)]
+            found = [one.obj for one in self._query.finditer(answer, filter_context={"steps": _Steps(self)})]
         except JSONPathError as error:
             raise FixArgumentError(f"{self.argument}: {_describe(error)} in {self}.") from None
         return [len(found)] if self.is_count else found
-
-    def _visit(self, answer: Any) -> Iterator[JSONPathMatch]:
-        # Not `finditer`: it would not count the steps, and would parse an answer that is a text.
-        steps = {"steps": _Steps(self)}
-        nodes: Any = [_CountedMatch(filter_context=steps, obj=answer, parent=None, path="$", parts=(), root=answer)]
-        for segment in self._query.segments:
-            nodes = segment.resolve(nodes)
-        yield from nodes
 
     def _compile(self, path: str) -> JSONPath:
         prefix = "" if path.startswith("$") else "$" if path.startswith("[") else "$."
@@ -89,12 +79,14 @@ class AnswerPath:
         except (JSONPathError, RecursionError) as error:
             place = self._find_place(error, path, len(prefix))
             raise FixArgumentError(f"{self.argument}: {self} is not a JSONPath: {_describe(error)}{place}.") from None
-        if any(_searches_everything(segment) for segment in query.segments):
-            raise FixArgumentError(
-                f"{self.argument}: a filter in {self} begins with $ and may find several values. "
-                "Begin it with @, which is the item that the filter tests."
-            )
-        return query
+        for one in _filter_queries(query):
+            if isinstance(one, RootFilterQuery) and not one.path.singular_query():
+                raise FixArgumentError(
+                    f"{self.argument}: a filter in {self} begins with $ and may find several values. "
+                    "Begin it with @, which is the item that the filter tests."
+                )
+            one.path = _CountedPath(env=one.path.env, segments=one.path.segments)
+        return _CountedPath(env=query.env, segments=query.segments)
 
     def _find_place(self, error: Exception, path: str, prefix: int) -> str:
         """Return where the mistake is, counted in what the person wrote."""
@@ -121,14 +113,50 @@ class _Steps:
             )
 
 
+_NONE: list[JSONPathMatch] = []
+
+
 class _CountedMatch(JSONPathMatch):
-    """A match of the library that counts itself; its children are of this class too."""
+    """
+    A match of the library that counts itself.
+
+    It knows neither its place nor its children: circles of objects would stop all threads while Python frees them.
+    """
 
     __slots__ = ()
 
-    def __init__(self, *, filter_context: Any, **rest: Any) -> None:
+    def __init__(self, obj: Any, root: Any, filter_context: Any) -> None:
         filter_context["steps"].take()
-        super().__init__(filter_context=filter_context, **rest)
+        self._filter_context, self.obj, self.root = filter_context, obj, root
+        self.parent, self.path, self.parts, self.children = None, "", (), _NONE
+
+    def add_child(self, *children: JSONPathMatch) -> None:
+        """Keep none."""
+
+    def new_child(self, obj: object, key: int | str) -> JSONPathMatch:
+        """
+        Return the match of a part of this one.
+
+        :param obj: The part.
+        :param key: Its place.
+        """
+        return _CountedMatch(obj, self.root, self._filter_context)
+
+
+class _CountedPath(JSONPath):
+    """A path of the library whose matches count themselves. It reads no text as JSON."""
+
+    def finditer(self, data: Any, *, filter_context: Any = None) -> Iterator[JSONPathMatch]:
+        """
+        Yield the matches.
+
+        :param data: What is searched.
+        :param filter_context: Holds the steps that may still be taken.
+        """
+        nodes: Any = [_CountedMatch(data, data, filter_context)]
+        for segment in self.segments:
+            nodes = segment.resolve(nodes)
+        yield from nodes
 
 
 class _Environment(JSONPathEnvironment):
@@ -142,14 +170,12 @@ class _Environment(JSONPathEnvironment):
 _ENVIRONMENT = _Environment(strict=True)
 
 
-def _searches_everything(segment: Any) -> bool:
-    """Whether a filter searches the whole answer anew for each item."""
-    return any(
-        isinstance(one, RootFilterQuery) and not one.path.singular_query()
-        for selector in segment.selectors
-        if isinstance(selector, Filter)
-        for one in walk(selector.expression)
-    )
+def _filter_queries(query: JSONPath) -> Iterator[FilterQuery]:
+    """Yield the paths in the filters of a path, also in filters inside of filters."""
+    for segment in query.segments:
+        for selector in segment.selectors:
+            if isinstance(selector, Filter):
+                yield from (one for one in walk(selector.expression) if isinstance(one, FilterQuery))
 
 
 def _describe(error: Exception) -> str:
