@@ -122,8 +122,18 @@ def test_connections_are_usable(pages: dict[str, Page], monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("page", "block"), blocks("json"))
 def test_scenarios_can_be_played(page: Page, block: str) -> None:
-    if '"do"' in block:  # others are connections, and what a task returns
+    if '"session_id"' in block:
+        assert_is_a_diff(json.loads(block))
+    elif '"conn_type"' not in block:
         Simulator(sessions=1).play(json.loads(block))
+
+
+def assert_is_a_diff(diff: dict[str, Any]) -> None:
+    """It has the keys of what an operator that writes returns."""
+    from airflow_provider_learning360.api.enrolment import EnrolmentDiff
+    from airflow_provider_learning360.api.session_update import UpdateDiff
+
+    assert diff.keys() in (EnrolmentDiff.__annotations__.keys(), UpdateDiff.__annotations__.keys())
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("yaml"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError, redact
+from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
 from airflow_provider_learning360.api.people import read_people
 from airflow_provider_learning360.api.session_ids import is_session_id
@@ -104,38 +104,6 @@ def read_session(session: ProgramSession) -> dict[str, Any]:
     }
 
 
-def carry_out(
-    session_id: str,
-    update: SessionUpdate,
-    current: Values,
-    wanted: Values,
-    write: Callable[[list[str]], Generator[Any, Any, None]],
-    read_again: Callable[[], Generator[Any, Any, Values]],
-) -> Generator[Any, Any, UpdateResult]:
-    """
-    Plan to write what differs, and to read it again.
-
-    :param session_id: ID of the session.
-    :param update: What is wanted.
-    :param current: The values of the session.
-    :param wanted: The new values.
-    :param write: Plans to write the fields with these names.
-    :param read_again: Plans to read the values of the session.
-    :returns: The plan of what was changed.
-    :raises TryAgainError: The session does not have the new values after they were written.
-    """
-    changed = find_changes(current, wanted)
-    if changed and not update.dry_run:
-        yield from write(changed)
-        left = find_changes((yield from read_again()), {name: wanted[name] for name in changed})
-        if left:
-            raise TryAgainError(
-                f"360Learning accepted the change of program session {session_id}, but {', '.join(left)} did not take "
-                "the new value. Somebody else may have changed the session at the same time. Run the task again."
-            )
-    return _build_result(session_id, update, current, wanted, changed)
-
-
 def find_changes(current: Values, wanted: Values) -> list[str]:
     """
     Return the names of the fields that differ.
@@ -150,6 +118,30 @@ def _has_value(current: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):  # custom fields, of which only some are wanted
         return all((current or {}).get(key) == value for key, value in wanted.items())
     return bool(current == wanted)
+
+
+def build_result(
+    session_id: str, update: SessionUpdate, current: Values, wanted: Values, changed: list[str]
+) -> UpdateResult:
+    """
+    Build what an update did.
+
+    :param session_id: ID of the session.
+    :param update: What was wanted.
+    :param current: The values of the session before.
+    :param wanted: The new values.
+    :param changed: Names of the fields that differ.
+    :returns: The result and lines for the log.
+    """
+    shown = [name for name in changed if name in _SHOWN]
+    diff: UpdateDiff = {
+        "session_id": session_id,
+        "changed": changed,
+        "before": {name: _show(current.get(name)) for name in shown},
+        "after": {name: _show(wanted[name]) for name in shown},
+        "dryRun": update.dry_run,
+    }
+    return UpdateResult(diff, [f"{name}: {_describe(name, current.get(name), wanted[name])}" for name in changed])
 
 
 def merge_custom_fields(current: Mapping[str, Any], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -168,20 +160,6 @@ def merge_custom_fields(current: Mapping[str, Any], wanted: Mapping[str, str | N
             f"{MAX_CUSTOM_FIELDS}. Nothing was written. Clear some of them with null."
         )
     return merged
-
-
-def _build_result(
-    session_id: str, update: SessionUpdate, current: Values, wanted: Values, changed: list[str]
-) -> UpdateResult:
-    shown = [name for name in changed if name in _SHOWN]
-    diff: UpdateDiff = {
-        "session_id": session_id,
-        "changed": changed,
-        "before": {name: _show(current.get(name)) for name in shown},
-        "after": {name: _show(wanted[name]) for name in shown},
-        "dryRun": update.dry_run,
-    }
-    return UpdateResult(diff, [f"{name}: {_describe(name, current.get(name), wanted[name])}" for name in changed])
 
 
 def _describe(name: str, before: Any, after: Any) -> str:

@@ -7,15 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from airflow_provider_learning360.api.confirmed_update import carry_out
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.messages import Call, Request
 from airflow_provider_learning360.api.people import require_found
-from airflow_provider_learning360.api.session_update import (
-    carry_out,
-    format_time,
-    merge_custom_fields,
-    read_session,
-)
+from airflow_provider_learning360.api.session_update import format_time, merge_custom_fields, read_session
 from airflow_provider_learning360.api.v1 import calls
 from airflow_provider_learning360.api.v1.users import find_users
 
