@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_learning360.api.errors import InvalidIdError, NotFoundError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics
+from airflow_provider_learning360.api.platform import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,3 +112,21 @@ def test_many_calls_use_one_tcp_connection(hook_to: Callable[..., Any], simulato
         caller("get_program_session_stats", session_id)
     assert len(simulator.requests) == 9
     assert simulator.connections == 1
+
+
+def test_pause_of_a_plan_is_waited(
+    hook_to: Callable[..., Any], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    def plan() -> Any:
+        paused = yield Pause(12.5)
+        return paused, waits[:]
+
+    caller = hook_to(simulator)
+    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    assert caller("run_plan", plan()) == (None, [12.5])

@@ -461,6 +461,18 @@ def test_v2_audience_keeps_all_else(
     assert len(writes(learning360_simulator)) == 1
 
 
+def test_v2_requests(v2: None, learning360_simulator: Simulator, session_id: str, outsiders: list[Any]) -> None:
+    arguments = {"people": [one["mail"] for one in outsiders[:3]], "groups": [OTHER_GROUP]}
+    for expected in (
+        "GET sessions, GET audiences, GET users, PUT audiences, GET audiences, GET enrollments",
+        "GET sessions, GET audiences, GET users",
+    ):
+        learning360_simulator.forget()
+        enrol(session_id, **arguments)
+        seen = [f"{one.method} {one.path.rpartition('/')[2]}" for one in learning360_simulator.requests]
+        assert ", ".join(one for one in seen if "token" not in one) == expected
+
+
 def test_v2_enrolling_ends_an_exclusion(
     v2: None, learning360_simulator: Simulator, session_id: str, outsiders: list[Any]
 ) -> None:
@@ -493,6 +505,30 @@ def test_v2_learner_of_no_group_is_not_excluded(
     assert unenrol(session_id, people=[one])["removed"] == [one]
     assert audience_of(learning360_simulator, session_id) == {"users": {other}, "groups": set()}
     assert one not in learner_ids(learning360_simulator, session_id)
+
+
+def test_v2_named_learner_of_a_session_with_groups_is_excluded(
+    v2: None, learning360_simulator: Simulator, session_id: str, outsiders: list[Any]
+) -> None:
+    one = outsiders[0]["_id"]
+    enrol(session_id, people=[one])
+    assert unenrol(session_id, people=[one])["removed"] == [one]
+    assert audience_of(learning360_simulator, session_id) == {"groups": {GROUP}, "excludedLearners": {one}}
+
+
+def test_v2_unknown_keys_of_a_filter_are_kept() -> None:
+    one, other = "a" * 24, "b" * 24
+    before = {
+        "mode": "manual",
+        "filters": [{"type": "new", "ids": [one]}, {"type": "users", "ids": [one.upper()], "x": 1}],
+    }
+    after = audience_v2.parse_audience(before).change("users", added=[one, other])
+    assert json.loads(after.body)["filters"] == [
+        before["filters"][0],
+        {"type": "users", "ids": [one.upper(), other], "x": 1},
+    ]
+    assert json.loads(after.change("users", removed=[one, other]).body)["filters"] == [before["filters"][0]]
+    assert after.change("users", added=[one], removed=["c" * 24]) is after
 
 
 def test_v2_self_enrolled_learner_is_unenrolled(v2: None, learning360_simulator: Simulator, session_id: str) -> None:
@@ -553,6 +589,8 @@ def test_v2_limits_are_checked_before_writing(
     learning360_simulator.forget()
     with pytest.raises(FixArgumentError, match=f"would have {limit + 1:,} IDs in {kind}, and API v2 takes {limit:,}"):
         enrol(session_id, **arguments)
+    with pytest.raises(FixArgumentError, match="API v2 takes"):
+        enrol(session_id, **arguments, dry_run=True)
     assert writes(learning360_simulator) == []
 
 

@@ -183,6 +183,9 @@ def test_custom_fields_keep_the_others(version: str, learning360_simulator: Simu
     values = {one.get("customFieldId") or one["_id"]: one["value"] for one in _custom_fields(learning360_simulator)}
     assert values == {ids[0]: "A", ids[1]: "", ids[2]: "2026-03-01"}
     assert len(writes(learning360_simulator)) == 1
+    # Whether API v1 replaces all values is not documented, so all are sent.
+    body = next(one.body for one in learning360_simulator.requests if one.method in ("PATCH", "PUT"))
+    assert ids[0].encode() in body
 
 
 def _definitions(simulator: Simulator) -> list[dict[str, Any]]:
@@ -314,6 +317,14 @@ def test_templates_are_rendered_and_tutors_are_not_shown(
     assert learning360_simulator.session(session_id)["userLimit"] == 5
 
 
+def test_rendered_values_are_rendered_once(version: str, learning360_simulator: Simulator, session_id: str) -> None:
+    task = build(session_id, {"sessionCustom": "{{ text }}"})
+    for _ in range(2):
+        task.render_template_fields({**CONTEXT, "text": "{{ 7*7 }}"})
+    task.execute(CONTEXT)
+    assert learning360_simulator.session(session_id)["sessionCustom"] == "{{ 7*7 }}"
+
+
 def test_whole_mapping_may_be_a_template(version: str, session_id: str) -> None:
     task = build(session_id, "{{ wanted }}")
     task.render_template_fields({**CONTEXT, "wanted": json.dumps({"userLimit": 3})})
@@ -343,6 +354,7 @@ def test_v2_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, missing: str
         ([], "set: it is not a mapping of names and values"),
         ({"endDte": END}, r"set: 'endDte' cannot be changed; did you mean endDate\?"),
         ({"modifiedAt": END}, r"set: 'modifiedAt' cannot be changed\. Fields that can be are name, startDate"),
+        ({"additionalInformation": "x"}, "set: 'additionalInformation' cannot be changed; use sessionCustom. Fields"),
         ({"startDate": None}, "set.startDate: None is not a time"),
         ({"startDate": "tomorrow", "name": "{{ x }}"}, "set.startDate: 'tomorrow' is not a time"),
         ({"name": " "}, "set.name: ' ' is not a text with a character in it"),

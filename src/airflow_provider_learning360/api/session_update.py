@@ -78,8 +78,9 @@ def read_update(value: Any, skip: Callable[[Any], bool] = lambda _: False) -> di
         raise FixArgumentError("set: it is not a mapping of names and values; write {startDate: 2026-03-01T08:00:00Z}.")
     for name in value:
         if name not in _READERS:
+            meant = f"; use {_OTHER_NAMES[name]}." if name in _OTHER_NAMES else did_you_mean(name, _READERS)
             raise FixArgumentError(
-                f"set: {format_value(name)} cannot be changed{did_you_mean(name, _READERS) or '.'} "
+                f"set: {format_value(name)} cannot be changed{meant or '.'} "
                 f"Fields that can be are {', '.join(_READERS)}."
             )
     if not value:
@@ -286,6 +287,13 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "userLimit": _read_limit,
     "sessionCustom": _read_text,
     "customFields": _read_custom_fields,
+}
+# Names of API v2 for the same, and what API v1 shows of it.
+_OTHER_NAMES = {
+    "additionalInformation": "sessionCustom",
+    "mainInstructorId": "tutors",
+    "instructorIds": "tutors",
+    "hasUserLimit": "userLimit",
 }
 # Fields without people and free texts, whose values may be logged and pushed.
 _SHOWN = frozenset({"startDate", "endDate", "userLimit"})

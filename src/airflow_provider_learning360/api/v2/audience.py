@@ -51,13 +51,14 @@ class Audience:
         :param added: IDs to add, in lower case; default none.
         :param removed: IDs to remove, in lower case; default none.
         """
-        missing = [one for one in dict.fromkeys(added) if one not in self.ids(kind)]
-        gone = self.ids(kind).intersection(removed)
+        present = self.ids(kind)
+        missing = [one for one in dict.fromkeys(added) if one not in present]
+        gone = present.intersection(removed)
         if not missing and not gone:
             return self
-        kept = [one for item in self.filters if item["type"] == kind for one in item["ids"] if one.lower() not in gone]
-        ids = [*kept, *missing]
-        changed = [{"type": kind, "ids": ids}] if ids else []
+        own = [item for item in self.filters if item["type"] == kind]
+        ids = [*(one for item in own for one in item["ids"] if one.lower() not in gone), *missing]
+        changed = [{**(own[0] if own else {"type": kind}), "ids": ids}] if ids else []
         place = next((number for number, item in enumerate(self.filters) if item["type"] == kind), len(self.filters))
         others = [item for item in self.filters if item["type"] != kind]
         return Audience(self.mode, (*others[:place], *changed, *others[place:]))
