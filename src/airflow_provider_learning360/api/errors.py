@@ -57,6 +57,20 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     return shown if len(shown) <= MAX_EXCERPT else shown[:MAX_EXCERPT] + "…"
 
 
+def hide_mail_addresses(text: str) -> str:
+    """
+    Replace mail addresses in a text of several lines, also where they are a part of a URL.
+
+    :param text: The text.
+    :returns: The text; a line with an address that is longer than `MAX_SEARCHED` is cut.
+    """
+    if "@" not in text and "%40" not in text:
+        return text
+    return "\n".join(
+        _MAIL.sub("…@…", one if len(one) <= MAX_SEARCHED else one[:MAX_SEARCHED] + "…") for one in text.split("\n")
+    )
+
+
 def contains_mail_address(text: str) -> bool:
     """
     Whether a text contains a mail address.

@@ -1,4 +1,4 @@
-"""Log records of HTTP libraries: keys and tokens are hidden in them."""
+"""Log records of HTTP libraries: keys, tokens and mail addresses are hidden in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from airflow_provider_learning360.api.credentials import QUERY_KEY, Credentials
+from airflow_provider_learning360.api.errors import hide_mail_addresses
 from airflow_provider_learning360.api.redaction import HIDDEN, hide_secrets
 
 if TYPE_CHECKING:
@@ -71,14 +72,15 @@ def guard_logs(credentials: Credentials) -> None:
 
 
 def _hide_in_record(record: logging.LogRecord) -> None:
-    """Turn a record that shows a secret into text without the secret; leave any other record as it is."""
+    """Turn a record that shows a secret or an address into text without it; leave any other record as it is."""
     # Not an iteration over the mapping: another thread may add to it meanwhile.
     in_use = [one for reference in _IN_USE.valuerefs() if (one := reference()) is not None]
     secrets = tuple(secret for one in in_use for secret in one.secrets)
     message = _message(record)
     trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else record.exc_text
     shown = (message, _repr(record.args), trace or "", record.stack_info or "")
-    hidden = tuple(without_secrets(one, secrets) for one in shown)
+    # An address of a person may be in a URL: API v1 finds users by it.
+    hidden = tuple(hide_mail_addresses(without_secrets(one, secrets)) for one in shown)
     if hidden == shown:
         return
     record.msg, record.args = hidden[0], ()
