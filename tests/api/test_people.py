@@ -35,7 +35,7 @@ def test_people_are_read(value: Any, keys: list[str]) -> None:
 
 @pytest.mark.parametrize("value", [["a@"], ["x" * 24], [None], [True], [5], [["a@example.com"]], [{"mail": 5}], [b"x"]])
 def test_what_is_no_person_is_refused(value: Any) -> None:
-    with pytest.raises(FixArgumentError, match="^people: item 1 is neither a mail address nor the ID of a user"):
+    with pytest.raises(FixArgumentError, match="^people: item 1 names nobody"):
         read_people(value)
 
 

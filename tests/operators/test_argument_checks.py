@@ -41,7 +41,7 @@ MISTAKES: list[tuple[type, str, Any, type[Exception], str]] = [
     (ListProgramSessionsOperator, "modified_since", 5, FixArgumentError, "^modified_since: 5"),
     (ListProgramSessionsOperator, "template_id", 12, InvalidIdError, "^template_id: "),
     (ChangedProgramSessionsOperator, "kind", "gone", FixArgumentError, "^kind: 'gone' is not one of"),
-    (EnrolLearnersOperator, "people", ["a@example.com", "b"], FixArgumentError, "^people: item 2 is neither"),
+    (EnrolLearnersOperator, "people", ["a@example.com", "b"], FixArgumentError, "^people: item 2 names nobody"),
     (UnenrolLearnersOperator, "groups", ["sales"], FixArgumentError, "^groups: item 1, 'sales'"),
     (EnrolLearnersOperator, "dry_run", 1, FixArgumentError, "^dry_run: it is neither true nor false"),
     (UpdateProgramSessionOperator, "set", {"strtDate": ""}, FixArgumentError, "^set: .*did you mean startDate"),

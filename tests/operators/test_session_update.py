@@ -359,7 +359,7 @@ def test_v2_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, missing: str
         ({"startDate": "tomorrow", "name": "{{ x }}"}, "set.startDate: 'tomorrow' is not a time"),
         ({"name": " "}, "set.name: ' ' is not a text with a character in it"),
         ({"tutors": []}, "set.tutors: a session has 1 to 101 tutors; 0 were given"),
-        ({"tutors": ["ann"]}, "set.tutors: item 1 is neither a mail address nor the ID"),
+        ({"tutors": ["ann"]}, "set.tutors: item 1 names nobody"),
         ({"userLimit": 0}, "set.userLimit: 0 is not a number of seats"),
         ({"userLimit": True}, "set.userLimit: True is not a number of seats"),
         ({"sessionCustom": 5}, "set.sessionCustom: a value of type int is not a text"),

@@ -56,10 +56,10 @@ def read_people(value: Any, argument: str = "people") -> list[Person]:
         else:
             found.setdefault(key.lower(), Person(key, position))
     if wrong:
-        verb = "is" if len(wrong) == 1 else "are"
+        verb = "names" if len(wrong) == 1 else "name"
         raise FixArgumentError(
-            f"{argument}: {describe_positions(wrong)} {verb} neither a mail address nor the ID of a user. Write mail "
-            "addresses, IDs of 24 characters of 0-9 and a-f, or documents with userId, _id or mail."
+            f"{argument}: {describe_positions(wrong)} {verb} nobody. Write mail addresses, IDs of 24 characters of 0-9 "
+            "and a-f, or documents with userId, _id or mail. One of these must have a value."
         )
     return list(found.values())
 
