@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -652,3 +654,30 @@ def test_v2_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, missing: str
         mail = simulator.session(simulator.session_ids[1])["users"][0]["mail"]
         with pytest.raises(ForbiddenError, match=f"lacks the scope {missing}, which is needed for"):
             enrol(session, people=[mail], groups=[OTHER_GROUP])
+
+
+@pytest.mark.slow
+def test_v1_process_that_is_killed_completes_in_its_retry(
+    v1: None, learning360_simulator: Simulator, session_id: str, outsiders: list[Any]
+) -> None:
+    people = [one["_id"] for one in outsiders[:4]]
+    code = (
+        "import sys\n"
+        "from airflow_provider_learning360.operators.enrolment import EnrolLearnersOperator\n"
+        "task = EnrolLearnersOperator(task_id='change', session_id=sys.argv[1], people=sys.argv[2:])\n"
+        "task.execute({'ti': None})\n"
+    )
+    # The third person gets no response before the process is killed.
+    learning360_simulator.play({"when": {"method": "PUT", "after_requests": 2, "times": 1}, "do": {"delay": 60}})
+    child = subprocess.Popen([sys.executable, "-c", code, session_id, *people], stderr=subprocess.DEVNULL)
+    try:
+        learning360_simulator.wait_for(lambda simulator: len(writes(simulator)) >= 3, timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    learning360_simulator.stop_scenarios()
+    assert len(learner_ids(learning360_simulator, session_id) & set(people)) < 4
+    diff = enrol(session_id, people=people)
+    assert set(people) <= learner_ids(learning360_simulator, session_id)
+    assert len(diff["added"]) + diff["unchanged"] == 4
+    assert diff["unchanged"] >= 2
