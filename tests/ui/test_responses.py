@@ -70,6 +70,18 @@ def test_every_route_has_its_shape(
     assert has_shape(post("request", session_id="no ID"), responses.RequestFailure)
     assert has_shape(post("workflows", session_id=session_id), responses.WorkflowList)
     assert has_shape(post("workflows", session_id="no ID"), responses.ErrorBody)
+    listed = client.get(f"{API}/operations").json()
+    assert has_shape(listed, responses.OperationList)
+    for one in listed["operations"]:
+        assert has_shape(client.get(f"{API}/operations/{one['name']}").json(), responses.OperationDetail)
+    assert has_shape(post("operation", name="list-program-sessions-v1"), responses.OperationSuccess)
+    unknown_session = {"session_id": "f" * 24}
+    assert has_shape(
+        post("operation", name="get-program-session-v1", parameters=unknown_session), responses.RequestFailure
+    )
+    write = {"name": "delete-program-session-v1", "parameters": {"session_id": session_id}}
+    assert has_shape(post("operation", **write), responses.WriteDescription)
+    assert has_shape(post("operation", name="get-program-session-v1"), responses.ArgumentsErrorBody)
     assert has_shape(client.get(f"{API}/nothing").json(), responses.ErrorBody)
     assert not has_shape(post("test"), responses.WorkflowList)
 
@@ -82,10 +94,14 @@ def test_scripts_know_every_key(shape: Any) -> None:
     assert get_type_hints(shape).keys() - keys == set()
 
 
+def with_bases(shape: Any) -> list[Any]:
+    """A shape and those that it extends, whose keys it need not repeat."""
+    return [one for one in SHAPES if one.__annotations__.items() <= shape.__annotations__.items()]
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda one: one.__name__)
 def test_every_key_is_documented(shape: Any) -> None:
-    # A shape that extends another one need not repeat it.
-    documented = (shape.__doc__ or "") + (responses.SessionDescription.__doc__ or "")
+    documented = "".join(one.__doc__ or "" for one in with_bases(shape))
     assert {name for name in shape.__annotations__ if f":param {name}:" not in documented} == set()
 
 

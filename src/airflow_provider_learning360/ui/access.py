@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.ui.responses import FailureCode
 
 MAX_BODY_BYTES = 10_000  # of a request; the audit log stores the body
+# Of a request with the arguments of an operation, or a policy: a bulk operation takes hundreds of items. The audit log
+# stores what `audit_operation` leaves of it.
+MAX_LARGE_BODY_BYTES = 256_000
+LARGE_BODY_ROUTES = ("/operation", "/operation-workflows", "/archive", "/reminders")
 MAX_CONCURRENT_REQUESTS = 8  # each occupies a thread of the API server, which has few
 MAX_CONCURRENT_SEARCHES = 8  # searching a long list occupies a thread as well
 
@@ -99,15 +103,16 @@ def require_same_origin(request: Request) -> None:
         raise PageError(status.HTTP_403_FORBIDDEN, "other_site")
 
 
-def limit_body(receive: Receive) -> Receive:
+def limit_body(receive: Receive, path: str) -> Receive:
     """
-    Return a `receive` that reads `MAX_BODY_BYTES` at most.
+    Return a `receive` that reads as much as the body of a route may have.
 
     FastAPI reads the whole body before it checks the login, and a body need not declare its length.
 
     :param receive: The `receive` of the ASGI server.
+    :param path: Path of the request.
     """
-    left = MAX_BODY_BYTES
+    left = MAX_LARGE_BODY_BYTES if path.endswith(LARGE_BODY_ROUTES) else MAX_BODY_BYTES
 
     async def receive_limited() -> Message:
         nonlocal left

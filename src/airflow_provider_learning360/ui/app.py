@@ -20,6 +20,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user
 from airflow.api_fastapi.logging.decorators import action_logging
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.errors import FixArgumentError, FixIdError, LearningError, SettingsError
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
 from airflow_provider_learning360.ui.access import (
@@ -31,15 +32,32 @@ from airflow_provider_learning360.ui.access import (
     limit_body,
     may_edit_connection,
 )
+from airflow_provider_learning360.ui.audit import audit_operation
 from airflow_provider_learning360.ui.connections import PageHook, list_connections, test_connection
 from airflow_provider_learning360.ui.error_log import log_unexpected
-from airflow_provider_learning360.ui.failure import PageError, build_failure, failure_from_error
+from airflow_provider_learning360.ui.failure import (
+    ArgumentsRefusedError,
+    PageError,
+    build_failure,
+    failure_from_error,
+)
+from airflow_provider_learning360.ui.operation_request import (
+    MAX_PAGES,
+    describe_write,
+    require_valid_arguments,
+    test_operation,
+)
+from airflow_provider_learning360.ui.operations import describe_operation, list_operations
 from airflow_provider_learning360.ui.prefix import PREFIX
 from airflow_provider_learning360.ui.responses import (
+    ArgumentsErrorBody,
     ConnectionList,
     ConnectionTest,
     ErrorBody,
     Failure,
+    OperationDetail,
+    OperationList,
+    OperationTest,
     RequestTest,
     SessionSearch,
     WatchedAssets,
@@ -52,6 +70,8 @@ from airflow_provider_learning360.ui.workflow import build_workflows
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from airflow_provider_learning360.api.catalogue.operation import Operation
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +94,9 @@ AIRFLOW_DETAILS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid J
 
 Text = Annotated[str, Body(embed=True, max_length=200)]
 Reveal = Annotated[bool, Body(embed=True)]
+Parameters = Annotated[dict[str, Any], Body(embed=True)]
+AnyBody = Annotated[Any, Body(embed=True)]
+Pages = Annotated[int, Body(embed=True, ge=1, le=MAX_PAGES)]
 
 
 class SafeResponse(JSONResponse):
@@ -146,6 +169,23 @@ def get_watched_assets(user: GetUserDep, session: SessionDep) -> WatchedAssets:
     return list_watched_assets(user, session)
 
 
+@router.get("/api/operations")
+def get_operations() -> OperationList:
+    """Return all operations of the catalogue, in short."""
+    return list_operations()
+
+
+@router.get("/api/operations/{name}")
+def get_operation(name: str) -> OperationDetail:
+    """
+    Return the documentation of an operation.
+
+    :param name: Its name.
+    :raises PageError: 404, there is no such operation.
+    """
+    return describe_operation(_find_operation(name))
+
+
 @actions.post("/test", dependencies=[LIMITED_REQUESTS])
 def post_test(connection_id: str) -> ConnectionTest:
     """
@@ -188,6 +228,40 @@ def post_request(connection_id: str, user: GetUserDep, session_id: Text, reveal:
     return try_request(PageHook(connection_id), session_id, reveal=reveal, may_reveal=may_reveal)
 
 
+# The audit log is written with the arguments masked, as they may name people.
+@actions.post("/operation", dependencies=[LIMITED_REQUESTS, Depends(audit_operation)])
+def post_operation(
+    connection_id: str,
+    user: GetUserDep,
+    name: Text,
+    parameters: Parameters = {},  # noqa: B006 - FastAPI copies it
+    body: AnyBody = None,
+    pages: Pages = 1,
+    reveal: Reveal = False,
+) -> OperationTest:
+    """
+    Call an operation that only reads; of one that changes something, return what it would send.
+
+    :param connection_id: ID of the connection.
+    :param user: The user.
+    :param name: Name of the operation.
+    :param parameters: Its parameters, by key; default none.
+    :param body: Its body; default none.
+    :param pages: How many pages of a list to read; default 1.
+    :param reveal: Whether to show people's data; default no.
+    :raises PageError: 403, the user may not see people's data; 404, there is no such operation.
+    :raises ArgumentsRefusedError: Some arguments are not valid.
+    """
+    may_reveal = may_edit_connection(connection_id, user)
+    if reveal and not may_reveal:
+        raise PageError(status.HTTP_403_FORBIDDEN, "people_not_permitted")
+    operation, hook = _find_operation(name), PageHook(connection_id)
+    require_valid_arguments(operation, parameters, body)
+    if not operation.is_read:
+        return describe_write(hook, operation, parameters, body)
+    return test_operation(hook, operation, parameters, pages=pages, reveal=reveal, may_reveal=may_reveal)
+
+
 @actions.post("/workflows")
 def post_workflows(connection_id: str, session_id: Text, title: Text = "") -> WorkflowList:
     """
@@ -199,6 +273,13 @@ def post_workflows(connection_id: str, session_id: Text, title: Text = "") -> Wo
     """
     host = PageHook(connection_id).settings.host
     return {"workflows": build_workflows(session_id, connection_id, host, title)}
+
+
+def _find_operation(name: str) -> Operation:
+    operation = load_operations().get(name)
+    if operation is None:
+        raise PageError(status.HTTP_404_NOT_FOUND, "no_operation")
+    return operation
 
 
 router.include_router(actions)
@@ -236,7 +317,8 @@ def _guard(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         try:
-            await app(scope, limit_body(receive) if scope["type"] == "http" else receive, send_with_headers)
+            limited = limit_body(receive, scope["path"]) if scope["type"] == "http" else receive
+            await app(scope, limited, send_with_headers)
         except Exception as error:
             if not has_started:
                 raise
@@ -248,6 +330,9 @@ def _guard(app: ASGIApp) -> ASGIApp:
 
 def _handle_http_error(request: Request, error: StarletteHTTPException) -> Response:
     path = request.url.path
+    if isinstance(error, ArgumentsRefusedError):
+        body: ArgumentsErrorBody = {"error": build_failure("arguments"), "problems": error.problems}
+        return SafeResponse(body, status_code=error.status_code)
     if isinstance(error, PageError):
         return _error_response(error.status_code, error.failure)
     if error.status_code == status.HTTP_401_UNAUTHORIZED and path.endswith(PREFIX + "/"):

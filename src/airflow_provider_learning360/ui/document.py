@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.catalogue.masking import MASK, masked_name
 from airflow_provider_learning360.api.contract import find_drift
 from airflow_provider_learning360.api.documentation import DOCUMENTATION, PARENTS, is_about_people
 from airflow_provider_learning360.api.models import ProgramSession
-from airflow_provider_learning360.api.sanitizer import sanitize
-from airflow_provider_learning360.ui.text import (
-    ELLIPSIS,
-    MAX_CHARACTERS,
-    readable_name,
-    readable_text,
-    redacted_name,
+from airflow_provider_learning360.ui.field import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_FIELDS,
+    build_note,
+    json_of_fields,
+    note_rest,
+    show_value,
+    type_in_words,
 )
+from airflow_provider_learning360.ui.text import readable_name, redacted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from airflow_provider_learning360.api.contract import Drift
     from airflow_provider_learning360.ui.responses import (
@@ -27,20 +31,13 @@ if TYPE_CHECKING:
         Field,
         FieldState,
         Note,
-        NoteCode,
         SessionDescription,
     )
 
-MASK = "•••"
-MAX_ELEMENTS = 100  # of one list or object
-MAX_DEPTH = 8  # levels
-MAX_FIELDS = 5000  # of one document, at all levels
 MAX_SEARCHED_VALUES = 200_000  # of one field that is searched for people
 MAX_SEARCHED_CHARACTERS = 2_000_000  # of one field that is searched for people
 
 _WITH_DOCUMENTED_PARTS = frozenset(parent.removesuffix("[]") for parent in PARENTS)
-_MAX_EXACT = 2**53  # browsers round larger numbers
-_PLURALS = {"true/false": "true/false values", "null": "nulls"}
 
 
 def describe_session(session: ProgramSession, *, reveal: bool) -> SessionDescription:
@@ -56,19 +53,24 @@ def describe_session(session: ProgramSession, *, reveal: bool) -> SessionDescrip
     fields, more = _TreeBuilder(drift, reveal=reveal).build(session)
     return {
         "fields": fields,
-        "document": _build_object([field for field in fields if field["state"] != "missing"], more),
-        "drift": _describe_drift(drift),
+        "document": json_of_fields([field for field in fields if field["state"] != "missing"], more),
+        "drift": describe_drift(drift),
     }
 
 
-def _describe_drift(drift: Drift) -> DriftReport:
+def describe_drift(drift: Drift) -> DriftReport:
+    """
+    Return how a document differs from the documentation, without mail addresses.
+
+    :param drift: The differences.
+    """
     # Unknown names and new values may contain anything.
     new_values = [redacted_name(value) for value in drift.new_values[:MAX_ELEMENTS]]
     return {
         "unknown": [redacted_name(name) for name in drift.unknown[:MAX_ELEMENTS]],
         "more": len(drift.unknown[MAX_ELEMENTS:]),
         "missing": list(drift.missing),
-        "new_values": new_values + _rest(len(drift.new_values[MAX_ELEMENTS:])),
+        "new_values": new_values + note_rest(len(drift.new_values[MAX_ELEMENTS:])),
     }
 
 
@@ -112,18 +114,18 @@ class _TreeBuilder:
 
     def _build_missing(self, name: str) -> Field:
         doc = DOCUMENTATION[name]
-        notes = () if name in self._drift.missing else (_note("conditional"),)
+        notes = () if name in self._drift.missing else (build_note("conditional"),)
         return _describe(_Position(name, name, name, "missing", doc.people, 1, notes), doc.type)
 
     def _build_field(self, position: _Position, value: Any) -> Field:
         self._left -= 1
         doc = DOCUMENTATION.get(position.documented_as or "")
-        kind = _type_of(value) if doc is None or doc.type == "any" else doc.type
+        kind = type_in_words(value) if doc is None or doc.type == "any" else doc.type
         if isinstance(value, dict | list) and position.depth < MAX_DEPTH:
             return self._build_container(position, kind, value)
         shown, note = self._shown_value(position, value)
         if isinstance(value, str) and f"{position.documented_as} {value}" in self._drift.new_values:
-            note = _note("new_value", value=str(shown))
+            note = build_note("new_value", value=str(shown))
         field = _describe(position, kind, note)
         field["value"] = shown
         return field
@@ -135,7 +137,7 @@ class _TreeBuilder:
                 break
             items.append(self._build_field(child, element))
         more = len(value) - len(items)
-        field = _describe(position, kind, _note("too_large") if more and len(items) < MAX_ELEMENTS else None)
+        field = _describe(position, kind, build_note("too_large") if more and len(items) < MAX_ELEMENTS else None)
         field["items"], field["more"] = items, more
         if isinstance(value, list):
             field["count"] = len(value)
@@ -165,7 +167,7 @@ class _TreeBuilder:
             documented_as, state = (path, "documented") if doc else (None, "unknown")
             people = _may_be_about_people(path, value)
             is_expected = parent.people or (doc is not None and doc.people)
-            notes = (_note("may_be_people"),) if people and not is_expected else ()
+            notes = (build_note("may_be_people"),) if people and not is_expected else ()
         shown = self._shown_name(index, name, people)
         path = f"{parent.path}.{shown}" if parent.path else shown
         return _Position(shown, path, documented_as, state, people, parent.depth + 1, notes)
@@ -173,24 +175,13 @@ class _TreeBuilder:
     def _shown_name(self, index: int, name: str, people: bool) -> str:
         # A name that is not an identifier is the key of a map. In people's data it may be a login, an ID or a name.
         is_hidden = people and not self._reveal and not name.isidentifier()
-        return f"{MASK} {index + 1}" if is_hidden else readable_name(name)
+        return masked_name(index) if is_hidden else readable_name(name)
 
     def _shown_value(self, position: _Position, value: Any) -> tuple[str | int | float | None, Note | None]:
         """Return what to show for a value that is not opened, and a note on it."""
         if position.people and not self._reveal and value is not None:
             return MASK, None
-        if isinstance(value, str):
-            return readable_text(value), _truncation_note(value)
-        if isinstance(value, dict | list):
-            return ELLIPSIS, _note("too_deep")
-        if value is None or abs(value) <= _MAX_EXACT:
-            return value, None
-        # JSON has no such number (NaN), or browsers would round it.
-        return str(sanitize(value)), None
-
-
-def _note(code: NoteCode, **values: str | float) -> Note:
-    return {"code": code, "values": values}
+        return show_value(value)
 
 
 def _describe(position: _Position, kind: str, note: Note | None = None) -> Field:
@@ -205,22 +196,6 @@ def _describe(position: _Position, kind: str, note: Note | None = None) -> Field
         "notes": [*position.notes, *([note] if note else [])],
         "people": position.people,
     }
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, list):
-        element_types = {_type_of(element) if not isinstance(element, list) else "list" for element in value}
-        return f"list of {_plural(element_types.pop())}" if len(element_types) == 1 else "list"
-    words = {dict: "object", str: "text", bool: "true/false", int: "number", float: "number", type(None): "null"}
-    return words[type(value)]
-
-
-def _plural(word: str) -> str:
-    return _PLURALS.get(word, f"{word}s")
-
-
-def _truncation_note(text: str) -> Note | None:
-    return _note("cut", shown=MAX_CHARACTERS, total=len(text)) if len(text) > MAX_CHARACTERS else None
 
 
 def _may_be_about_people(path: str, value: Any) -> bool:
@@ -244,21 +219,3 @@ def _is_too_large_to_search(value: Any) -> bool:
             if values <= MAX_SEARCHED_VALUES:
                 left += [*one, *one.values()] if isinstance(one, dict) else one
     return values > MAX_SEARCHED_VALUES or characters > MAX_SEARCHED_CHARACTERS
-
-
-def _json_value(field: Field) -> Any:
-    if "items" not in field:
-        return field["value"]
-    if "count" not in field:
-        return _build_object(field["items"], field["more"])
-    return [_json_value(item) for item in field["items"]] + _rest(field["more"])
-
-
-def _rest(more: int) -> list[str]:
-    # A number and no words: it is part of the JSON, which has no language.
-    return [f"{ELLIPSIS} +{more}"] if more else []
-
-
-def _build_object(fields: Iterable[Field], more: int) -> dict[str, Any]:
-    rest = {ELLIPSIS: f"+{more}"} if more else {}
-    return {field["name"]: _json_value(field) for field in fields} | rest

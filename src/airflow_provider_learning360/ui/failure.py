@@ -29,12 +29,13 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.ui.text import readable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from airflow_provider_learning360.ui.responses import Action, Failure, FailureCode
+    from airflow_provider_learning360.ui.responses import Action, ArgumentProblemItem, Failure, FailureCode
 
 ACTIONS: Mapping[FailureCode, Action] = {
     "argument": "choose_session",
+    "arguments": "edit_request",
     "body_too_large": "reload",
     "connection": "fix_connection",
     "connection_id_not_allowed": "fix_connection",
@@ -49,10 +50,13 @@ ACTIONS: Mapping[FailureCode, Action] = {
     "list_too_long": "retry",
     "no_connection": "fix_connection",
     "no_file": "reload",
+    "no_operation": "choose_operation",
     "not_found": "fix_connection",
     "not_json": "reload",
     "not_logged_in": "log_in",
     "not_permitted": "ask",
+    "object_not_found": "edit_request",
+    "other_version": "choose_operation",
     "other_site": "reload",
     "people_not_permitted": "ask",
     "rate_limited": "retry",
@@ -110,6 +114,31 @@ class PageError(HTTPException):
         self.failure = build_failure(code)
 
 
+class ArgumentsRefusedError(HTTPException):
+    """
+    The arguments of an operation are not valid.
+
+    :param problems: Place and text of each problem.
+    """
+
+    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+        super().__init__(422, "arguments")
+        self.problems: list[ArgumentProblemItem] = [{"place": place, "text": text} for place, text in problems]
+
+
+class OtherVersionError(FixArgumentError):
+    """
+    The operation is one of the other version of the API.
+
+    :param error: The error of the provider.
+    :param values: Values for the placeholders of the sentence.
+    """
+
+    def __init__(self, error: FixArgumentError, **values: str) -> None:
+        super().__init__(str(error))
+        self.failure = build_failure("other_version", detail=str(error), **values)
+
+
 class ConnectionRefusedByPageError(SettingsError):
     """
     The page does not use a connection that a DAG may use.
@@ -145,7 +174,7 @@ def failure_from_error(error: LearningError) -> Failure:
 
     :param error: The error; its text becomes the detail.
     """
-    if isinstance(error, ConnectionRefusedByPageError):
+    if isinstance(error, ConnectionRefusedByPageError | OtherVersionError):
         return error.failure
     if error.scope:
         return build_failure("scope_missing", detail=str(error), scope=error.scope)
@@ -155,3 +184,15 @@ def failure_from_error(error: LearningError) -> Failure:
     if code == "rate_limited" and error.retry_after is not None:
         return build_failure("rate_limited_seconds", detail=str(error), seconds=round(error.retry_after))
     return build_failure(code, detail=str(error))
+
+
+def failure_from_operation_error(error: LearningError) -> Failure:
+    """
+    Return the failure for an error of the call of an operation.
+
+    :param error: The error; its text becomes the detail.
+    """
+    if isinstance(error, NotFoundError):
+        return build_failure("object_not_found", detail=str(error))
+    failure = failure_from_error(error)
+    return build_failure("arguments", detail=str(error)) if failure["code"] == "argument" else failure

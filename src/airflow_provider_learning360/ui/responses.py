@@ -13,6 +13,7 @@ FailureCode = Literal[
     "internal",
     "no_connection",
     "no_file",
+    "no_operation",
     "not_json",
     "not_logged_in",
     "not_permitted",
@@ -28,11 +29,14 @@ FailureCode = Literal[
     "settings_not_allowed",
     # 360Learning
     "argument",
+    "arguments",
     "connection",
     "contract",
     "forbidden",
     "invalid_id",
     "not_found",
+    "object_not_found",
+    "other_version",
     "rate_limited",
     "rate_limited_seconds",
     "redirect",
@@ -52,7 +56,17 @@ FailureCode = Literal[
     "list_incomplete",
     "list_too_long",
 ]
-Action = Literal["ask", "choose_session", "fix_connection", "log_in", "reload", "report", "retry"]
+Action = Literal[
+    "ask",
+    "choose_operation",
+    "choose_session",
+    "edit_request",
+    "fix_connection",
+    "log_in",
+    "reload",
+    "report",
+    "retry",
+]
 
 
 class Failure(TypedDict):
@@ -79,6 +93,30 @@ class ErrorBody(TypedDict):
     """
 
     error: Failure
+
+
+class ArgumentProblemItem(TypedDict):
+    """
+    What is wrong with an argument.
+
+    :param place: Where, such as `parameters.pathId`, `body.name` or `rules.0.before`.
+    :param text: What is wrong there, in English.
+    """
+
+    place: str
+    text: str
+
+
+class ArgumentsErrorBody(TypedDict):
+    """
+    The body of a response to arguments that are not valid.
+
+    :param error: What failed.
+    :param problems: What is wrong with each argument.
+    """
+
+    error: Failure
+    problems: list[ArgumentProblemItem]
 
 
 # --- connections ---
@@ -316,6 +354,248 @@ class RequestFailure(TypedDict):
 
 
 RequestTest = RequestSuccess | RequestFailure
+
+# --- operations ---
+
+ApiVersionName = Literal["v1", "v2"]
+RepeatName = Literal["read", "repeatable", "once"]
+ValueType = Literal["text", "id", "date-time", "date", "number", "boolean", "choice", "list"]
+OptionName = Literal["pages", "fields", "contract", "dry_run", "replace", "wait_for"]
+
+
+class OperationItem(TypedDict):
+    """
+    An operation in the list.
+
+    :param name: Its name.
+    :param version: The version of the API that has it.
+    :param method: HTTP method.
+    :param path: Path, with parameters in braces.
+    :param topic: What it is about.
+    :param text: What it does, in one sentence, in English.
+    :param repeat: Whether it changes something, and whether it may be sent twice.
+    :param usual: Whether automations often start with it.
+    :param people: Whether its answers hold people's data.
+    :param scope: The scope that it needs; None if none is known.
+    """
+
+    name: str
+    version: ApiVersionName
+    method: str
+    path: str
+    topic: str
+    text: str
+    repeat: RepeatName
+    usual: bool
+    people: bool
+    scope: str | None
+
+
+class OperationList(TypedDict):
+    """
+    All operations.
+
+    :param operations: The operations, in the order of the catalogue.
+    :param topics: What they are about, in the same order.
+    """
+
+    operations: list[OperationItem]
+    topics: list[str]
+
+
+class ParameterDescription(TypedDict):
+    """
+    A parameter of an operation, with one of its operators.
+
+    :param key: How it is written, such as `modifiedAt[gte]`.
+    :param name: Its name, without an operator.
+    :param operator: The operator; None if it has none.
+    :param place: Where it is sent.
+    :param required: Whether it must be given.
+    :param type: Type of its value.
+    :param items: Type of the items of a list; None if it is not a list.
+    :param choices: The allowed values; None if any is allowed.
+    :param text: What it means, in English; None if that is not known.
+    :param finds: What the page can find for it; None if it finds nothing.
+    """
+
+    key: str
+    name: str
+    operator: str | None
+    place: Literal["path", "query"]
+    required: bool
+    type: ValueType
+    items: ValueType | None
+    choices: list[str] | None
+    text: str | None
+    finds: Literal["session"] | None
+
+
+class BodyDescription(TypedDict):
+    """
+    The body of a request.
+
+    :param type: Its content type.
+    :param schema: JSON Schema of it; it has those that it refers to under `schemas`.
+    """
+
+    type: str
+    schema: Any
+
+
+class AnswerSchema(TypedDict):
+    """
+    The response of an operation, as documented.
+
+    :param status: HTTP status.
+    :param type: Content type of its body.
+    :param schema: JSON Schema of it, as of a body; None if it has no body.
+    """
+
+    status: int
+    type: str
+    schema: Any
+
+
+class OperationExample(TypedDict):
+    """
+    Arguments with which an operation can be called.
+
+    :param parameters: Its parameters, by key.
+    :param body: Its body; None if it takes none.
+    """
+
+    parameters: dict[str, Any]
+    body: Any
+
+
+class OperationDetail(OperationItem):
+    """
+    An operation with its documentation.
+
+    :param replaces: What a call replaces as a whole; None if it replaces nothing.
+    :param asynchronous: Whether 360Learning does the work later.
+    :param confidence: How sure it is that the operation is as described.
+    :param warning: What to beware of, in English; None if there is nothing.
+    :param counterpart: Name of the operation of the other version of the API; None if there is none.
+    :param page_size: How many items a page of a list has; None if that is not known.
+    :param reference: Address of the vendor's page about it; None if that is not known.
+    :param parameters: Its parameters.
+    :param body: Its body; None if it takes none.
+    :param answer: Its response.
+    :param example_answer: A made-up body of its response.
+    :param example: Arguments to begin with.
+    :param errors: The API's own error codes, by HTTP status.
+    :param options: Names of the options of the operator that apply to it.
+    """
+
+    replaces: str | None
+    asynchronous: bool
+    confidence: Literal["documented", "recorded", "reported"]
+    warning: str | None
+    counterpart: str | None
+    page_size: int | None
+    reference: str | None
+    parameters: list[ParameterDescription]
+    body: BodyDescription | None
+    answer: AnswerSchema
+    example_answer: Any
+    example: OperationExample
+    errors: dict[str, list[str]]
+    options: list[OptionName]
+
+
+class SentRequest(TypedDict):
+    """
+    A request.
+
+    :param method: HTTP method.
+    :param path: Path, with the parameters in it.
+    :param query: Names and values of the query, in order.
+    :param body: Its body; None if it has none.
+    """
+
+    method: str
+    path: str
+    query: list[list[str]]
+    body: Any
+
+
+class UnsentRequest(SentRequest):
+    """
+    A request that is not sent.
+
+    :param headers: Its headers, without secrets.
+    """
+
+    headers: dict[str, str]
+
+
+class AnswerDescription(TypedDict):
+    """
+    The answer of an operation, for the page.
+
+    :param fields: Its fields; of a list, the first items.
+    :param more_fields: How many fields or items are left out of `fields`.
+    :param document: The answer as JSON, with people's data hidden unless it was requested.
+    :param drift: How it differs from its schema.
+    :param items: How many items were read of a list; None if it is not a list.
+    :param more: Whether there are further pages.
+    :param has_hidden: Whether something is hidden in it.
+    """
+
+    fields: list[Field]
+    more_fields: int
+    document: Any
+    drift: DriftReport
+    items: int | None
+    more: bool
+    has_hidden: bool
+
+
+class OperationSuccess(AnswerDescription):
+    """
+    The result of a test of an operation that succeeded.
+
+    :param ok: True.
+    :param request: Method and path, and how many further requests there were.
+    :param sent: The first request.
+    :param status: HTTP status of the response.
+    :param milliseconds: How long the requests took.
+    :param bytes: Size of the bodies.
+    :param people: Whether people's data is in it.
+    """
+
+    ok: Literal[True]
+    request: str
+    sent: SentRequest
+    status: int
+    milliseconds: int
+    bytes: int
+    people: PeopleRights
+
+
+class WriteDescription(TypedDict):
+    """
+    What an operation that changes something would send. Nothing was sent.
+
+    :param ok: True.
+    :param sent: None.
+    :param would_send: The request.
+    :param reason: Why it was not sent: it changes something.
+    :param repeat: Whether it may be sent twice.
+    :param replaces: What it replaces as a whole; None if it replaces nothing.
+    """
+
+    ok: Literal[True]
+    sent: None
+    would_send: UnsentRequest
+    reason: Literal["write"]
+    repeat: RepeatName
+    replaces: str | None
+
+
+OperationTest = OperationSuccess | RequestFailure | WriteDescription
 
 # --- workflows ---
 

@@ -18,6 +18,25 @@
  * @typedef {{ok: boolean, request: string | null, status: number | null, milliseconds: number,
  *   people: {hidden: boolean, may_reveal: boolean}, failure?: Failure, bytes?: number, title?: string, drift?: Drift,
  *   fields?: Field[], document?: any}} RequestTest
+ * @typedef {{place: string, text: string}} Problem
+ * @typedef {{error: Failure, problems: Problem[]}} ArgumentsError
+ * @typedef {{name: string, version: string, method: string, path: string, topic: string, text: string, repeat: string,
+ *   usual: boolean, people: boolean, scope: string | null}} Operation
+ * @typedef {{operations: Operation[], topics: string[]}} OperationList
+ * @typedef {{key: string, name: string, operator: string | null, place: "path" | "query", required: boolean,
+ *   type: string, items: string | null, choices: string[] | null, text: string | null,
+ *   finds: "session" | null}} Parameter
+ * @typedef {Operation & {replaces: string | null, asynchronous: boolean, confidence: string, warning: string | null,
+ *   counterpart: string | null, page_size: number | null, reference: string | null, parameters: Parameter[],
+ *   body: {type: string, schema: any} | null, answer: {status: number, type: string, schema: any},
+ *   example_answer: any, example: {parameters: Record<string, any>, body: any}, errors: Record<string, string[]>,
+ *   options: string[]}} OperationDetail
+ * @typedef {{method: string, path: string, query: string[][], body: any, headers?: Record<string, string>}} SentRequest
+ * @typedef {{ok: boolean, request?: string | null, sent?: SentRequest | null, would_send?: SentRequest,
+ *   reason?: "write", repeat?: string, replaces?: string | null, status?: number | null, milliseconds?: number,
+ *   bytes?: number, people?: {hidden: boolean, may_reveal: boolean}, failure?: Failure, fields?: Field[],
+ *   more_fields?: number, document?: any, drift?: Drift, items?: number | null, more?: boolean,
+ *   has_hidden?: boolean}} OperationTest
  * @typedef {{dialect: string, label: string, file: string, text: string, needs: string[]}} Snippet
  * @typedef {{kind: string, snippets: Snippet[]}} Workflow
  * @typedef {{workflows: Workflow[]}} WorkflowList
