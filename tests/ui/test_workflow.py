@@ -20,7 +20,8 @@ import airflow_provider_learning360
 from airflow_provider_learning360.api.errors import InvalidIdError
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError
+from airflow_provider_learning360.ui.failure import ArgumentsRefusedError, ConnectionRefusedByPageError
+from airflow_provider_learning360.ui.session_options import SessionOptions
 from airflow_provider_learning360.ui.workflow import WORKFLOWS, build_workflows
 from test_examples import results
 from test_yaml_examples import make_changes, store_dags
@@ -282,3 +283,69 @@ def test_invalid_connection_id_is_refused(conn_id: str) -> None:
 def test_invalid_session_id_is_refused() -> None:
     with pytest.raises(InvalidIdError):
         build_workflows("../../etc/passwd", CONN_ID)
+
+
+# --- options ---
+
+GIVEN = {"fields": ["name", "startDate"], "contract": "strict", "watch": ["startDate", "tutors"], "interval": 90}
+
+
+def build_with(kind: str, dialect: str, home: Path, options: dict[str, Any]) -> dict[str, Any]:
+    return build(snippet(kind, dialect, options=SessionOptions.read(options)), home)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", ["fetch", "wait", "events"])
+def test_options_reach_the_operators(kind: str, dialect: str, home: Path) -> None:
+    dags = build_with(kind, dialect, home, GIVEN)
+    readers = readers_of(dags)
+    assert readers
+    for task in readers:
+        fields = argument_of(task, "fields")
+        assert fields == (["_id", "modifiedAt", "startDate", "tutors", "name"] if kind == "wait" else GIVEN["fields"])
+        assert argument_of(task, "contract") == "strict"
+        assert not argument_of(task, "exclude")
+    if kind == "wait":
+        sensor = next(iter(dags.values())).get_task("wait_for_change")
+        assert (sensor.watch, sensor.poke_interval) == (["startDate", "tutors"], 90)
+    if kind == "events":
+        (asset,) = next(iter(dags.values())).timetable.asset_condition.objects
+        trigger = asset.watchers[0].trigger
+        assert (trigger.watch, trigger.poll_interval) == (["startDate", "tutors"], 90.0)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", ["fetch", "wait", "events"])
+def test_excluded_fields_reach_the_operators(kind: str, dialect: str, home: Path) -> None:
+    for task in readers_of(build_with(kind, dialect, home, {"exclude": ["users"]})):
+        assert argument_of(task, "exclude") == ["users"]
+        assert not argument_of(task, "fields")
+
+
+def test_empty_options_are_the_default() -> None:
+    empty = {"fields": [], "exclude": [], "contract": "", "watch": [], "interval": None}
+    assert SessionOptions.read(empty) == SessionOptions() == SessionOptions.read({})
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"fields": ["starDate"]}, "options.fields"),
+        ({"fields": "name"}, "options.fields"),
+        ({"fields": [3]}, "options.fields"),
+        ({"watch": ["colour"]}, "options.watch"),
+        ({"contract": "loud"}, "options.contract"),
+        ({"contract": ["strict"]}, "options.contract"),
+        ({"interval": 1}, "options.interval"),
+        ({"interval": "60"}, "options.interval"),
+        ({"interval": True}, "options.interval"),
+        ({"exclude": ["startDate"]}, "options.exclude"),
+        ({"exclude": ["tutors"], "watch": ["tutors"]}, "options.exclude"),
+        ({"task_id": "x"}, "options.task_id"),
+    ],
+)
+def test_option_that_is_not_valid_is_refused(options: dict[str, Any], place: str) -> None:
+    with pytest.raises(ArgumentsRefusedError) as caught:
+        SessionOptions.read(options)
+    assert [one["place"] for one in caught.value.problems] == [place]
+    assert all(one["text"] for one in caught.value.problems)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from airflow_provider_learning360.api.progress import select_due_date
 from airflow_provider_learning360.reminders.calendar import Calendar
 from airflow_provider_learning360.reminders.dates import is_set
-from airflow_provider_learning360.reminders.due_dates import may_remind_of_due_date
-from airflow_provider_learning360.reminders.planner import DueReminder, Skipped, plan
-from airflow_provider_learning360.reminders.recipients import Recipient, Recipients, find_recipients
+from airflow_provider_learning360.reminders.outcomes import SessionOutcomes, find_place
+from airflow_provider_learning360.reminders.planner import DueReminder, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
+    from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.hooks.learning import LearningHook
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
-
-Outcome = DueReminder | Skipped
+    from airflow_provider_learning360.reminders.recipients import Recipient
 
 
 class RulePlan(TypedDict):
@@ -116,7 +112,7 @@ class DryRun:
         :param session: The session.
         :param keep: Whether to show a session without reminders, too.
         """
-        totals, outcomes = self._totals, _Outcomes(self, session)
+        totals, outcomes = self._totals, SessionOutcomes(self.policy, self.hook, session, self.now, self.until)
         totals["sessions"] += 1
         if outcomes.reminders:
             totals["sessions_with_reminders"] += 1
@@ -141,7 +137,7 @@ class DryRun:
             "totals": self._totals,
         }
 
-    def _describe(self, session: ProgramSession, outcomes: _Outcomes) -> SessionPlan:
+    def _describe(self, session: ProgramSession, outcomes: SessionOutcomes) -> SessionPlan:
         return {
             "session_id": session.id,
             "title": session.title,
@@ -166,9 +162,9 @@ class DryRun:
     def _due_date(self, date: str | None) -> str | None:
         return self.calendar.format_moment(datetime.fromisoformat(date)) if date else None
 
-    def _describe_due(self, reminder: DueReminder, outcomes: _Outcomes) -> RulePlan:
+    def _describe_due(self, reminder: DueReminder, outcomes: SessionOutcomes) -> RulePlan:
         people = outcomes.recipients(reminder)
-        release = outcomes.releases.get(find_place(reminder), self.now)
+        release = outcomes.release_of(reminder)
         return {
             "rule": reminder.rule,
             "status": "due",
@@ -213,85 +209,6 @@ _EMPTY: RulePlan = {
     "recipients": [],
     "without_address": [],
 }
-
-
-Place = tuple[str, str | None]
-
-
-def find_place(outcome: Outcome) -> Place:
-    """
-    Return what tells the outcomes for one session apart: the rule, and the due date that it is about.
-
-    :param outcome: The outcome.
-    """
-    is_about_session = isinstance(outcome, DueReminder) and outcome.anchor != "dueDate"
-    return outcome.rule, None if is_about_session else outcome.anchor_at
-
-
-class _Outcomes:
-    """What each rule causes for one session; reads its people only if somebody would get something."""
-
-    def __init__(self, run: DryRun, session: ProgramSession) -> None:
-        self._run = run
-        self._session = session
-        self.releases: dict[Place, datetime] = {}  # where it is not now
-        has_due_dates = may_remind_of_due_date(run.policy, session, run.now, run.until)
-        self.all = self._plan(self._statistics if has_due_dates else None)
-        if not has_due_dates and any({"not_completed", "late"} & {*one.audience} for one in self.reminders):
-            self.all = self._plan(self._statistics)
-
-    @property
-    def reminders(self) -> list[DueReminder]:
-        """The reminders that become due."""
-        return [one for one in self.all if isinstance(one, DueReminder)]
-
-    def recipients(self, reminder: DueReminder) -> Recipients:
-        """Return who gets a reminder."""
-        audience, rule = reminder.audience, self._run.policy.find_rule(reminder.rule)
-        needs_progress = reminder.due_date is not None or {"not_completed", "late"} & {*audience}
-        return find_recipients(
-            rule,
-            self._full_session if "tutors" in audience else self._session,
-            self._statistics if needs_progress else None,
-            self._learners if {*audience} - {"tutors"} else None,
-            audience=audience,
-            now=self.releases.get(find_place(reminder), self._run.now),
-            due_date=reminder.due_date,
-        )
-
-    @cached_property
-    def _full_session(self) -> ProgramSession:
-        return self._run.hook.complete_program_session(self._session, frozenset({"tutors"}))
-
-    @cached_property
-    def _statistics(self) -> SessionStatistics:
-        return self._run.hook.get_program_session_stats(self._session.id, self._session)
-
-    @cached_property
-    def _learners(self) -> list[Learner]:
-        return self._run.hook.get_program_session_users(self._session.id)
-
-    def _plan(self, statistics: SessionStatistics | None) -> list[Outcome]:
-        """Return what becomes due until the end of the window, or why nothing does, in the order of the rules."""
-        outcomes = self._plan_at(self._run.now, statistics)
-        for place, outcome in outcomes.items():
-            if isinstance(outcome, Skipped) and outcome.due and outcome.due <= self._run.until:
-                outcomes[place] = self._plan_later(place, outcome.due, statistics)
-                self.releases[place] = outcome.due
-        names = [rule.name for rule in self._run.policy.rules]
-        return sorted(outcomes.values(), key=lambda one: (names.index(one.rule), find_place(one)[1] or ""))
-
-    def _plan_later(self, place: Place, now: datetime, statistics: SessionStatistics | None) -> Outcome:
-        due_date = place[1]
-        if statistics is not None and due_date is not None:
-            statistics = select_due_date(statistics, datetime.fromisoformat(due_date))
-        return self._plan_at(now, statistics)[place]
-
-    def _plan_at(self, now: datetime, statistics: SessionStatistics | None) -> dict[Place, Outcome]:
-        known = {} if statistics is None else {self._session.id: statistics}
-        result = plan([self._session], self._run.policy, now, statistics=known)
-        outcomes: list[Outcome] = [*result.due, *result.skipped]
-        return {find_place(outcome): outcome for outcome in outcomes}
 
 
 def _shorten(mail: str) -> str:

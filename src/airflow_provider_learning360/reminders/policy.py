@@ -28,7 +28,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.input_errors import find_closest
 from airflow_provider_learning360.reminders.addresses import is_mailable
 from airflow_provider_learning360.reminders.duration import STRICT_MODEL, Duration
-from airflow_provider_learning360.reminders.problems import problems_of
+from airflow_provider_learning360.reminders.problems import list_problems, problems_of
 from airflow_provider_learning360.reminders.reminder import OLD_GUARANTEES, Audience, DeliveryGuarantee
 from airflow_provider_learning360.reminders.schedule import EMPTY_BEFORE, Anchor, Schedule, TimeZone
 from airflow_provider_learning360.reminders.sources import read_source
@@ -399,6 +399,20 @@ class ReminderPolicy(_PolicyModel):
         except ValidationError as error:
             problems = problems_of(error, data, MODELS)
         raise FixArgumentError(f"{label}: {problems}")
+
+    @classmethod
+    def find_problems(cls, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """
+        Return what is wrong with a policy, for a form.
+
+        :param data: The policy.
+        :returns: Place, such as `rules.0.before`, and text of each problem; empty if it is valid.
+        """
+        try:
+            cls.model_validate(data)
+        except ValidationError as error:
+            return list_problems(error, MODELS)
+        return []
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -38,6 +38,17 @@ def problems_of(error: ValidationError, data: Mapping[str, Any], models: Mapping
     return message + (f" (And {len(details) - MAX_PROBLEMS} more.)" if len(details) > MAX_PROBLEMS else "")
 
 
+def list_problems(error: ValidationError, models: Mapping[str, type[BaseModel]]) -> list[tuple[str, str]]:
+    """
+    Return the problems that pydantic found, each with its place, for a form.
+
+    :param error: The error of pydantic.
+    :param models: The model of each field that has one; under "" the model of the whole.
+    :returns: Place, such as `rules.0.before`, and text of each problem.
+    """
+    return [(".".join(map(str, one["loc"])), _what(one, models)) for one in error.errors(include_url=False)]
+
+
 def _where(place: Place, data: Mapping[str, Any]) -> str:
     """Return rule and field as the author names them."""
     rule = ""

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body, Depends, FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
+from pydantic import StringConstraints
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -32,7 +33,8 @@ from airflow_provider_learning360.ui.access import (
     limit_body,
     may_edit_connection,
 )
-from airflow_provider_learning360.ui.audit import audit_operation
+from airflow_provider_learning360.ui.archive import build_archive
+from airflow_provider_learning360.ui.audit import audit_operation, audit_reminders
 from airflow_provider_learning360.ui.connections import PageHook, list_connections, test_connection
 from airflow_provider_learning360.ui.error_log import log_unexpected
 from airflow_provider_learning360.ui.failure import (
@@ -47,8 +49,10 @@ from airflow_provider_learning360.ui.operation_request import (
     require_valid_arguments,
     test_operation,
 )
+from airflow_provider_learning360.ui.operation_workflow import MAX_PICKED, build_operation_workflows
 from airflow_provider_learning360.ui.operations import describe_operation, list_operations
 from airflow_provider_learning360.ui.prefix import PREFIX
+from airflow_provider_learning360.ui.reminder_plan import MAX_CHOSEN_SESSIONS, MAX_DAYS, plan_reminders
 from airflow_provider_learning360.ui.responses import (
     ArgumentsErrorBody,
     ConnectionList,
@@ -58,15 +62,21 @@ from airflow_provider_learning360.ui.responses import (
     OperationDetail,
     OperationList,
     OperationTest,
+    OperationWorkflows,
+    ReminderPlan,
     RequestTest,
+    ScopeList,
     SessionSearch,
     WatchedAssets,
     WorkflowList,
 )
+from airflow_provider_learning360.ui.scopes import list_scopes
 from airflow_provider_learning360.ui.session_list import BusyError, SessionLists, utc_now
+from airflow_provider_learning360.ui.session_options import SessionOptions
 from airflow_provider_learning360.ui.session_request import try_request
 from airflow_provider_learning360.ui.watched_assets import list_watched_assets
 from airflow_provider_learning360.ui.workflow import build_workflows
+from airflow_provider_learning360.ui.workflow_files import ShownWorkflow, build_workflow_files
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -92,10 +102,15 @@ HEADERS = {
 # The details of the errors that Airflow's own checks raise.
 AIRFLOW_DETAILS = ("Forbidden", "Not authenticated", "Token Expired", "Invalid JWT token")
 
+Name = Annotated[str, StringConstraints(max_length=200)]
 Text = Annotated[str, Body(embed=True, max_length=200)]
-Reveal = Annotated[bool, Body(embed=True)]
-Parameters = Annotated[dict[str, Any], Body(embed=True)]
+Flag = Annotated[bool, Body(embed=True)]
+Mapping = Annotated[dict[str, Any], Body(embed=True)]
+Picked = Annotated[list[Name], Body(embed=True, max_length=MAX_PICKED)]
 AnyBody = Annotated[Any, Body(embed=True)]
+Days = Annotated[int, Body(embed=True, ge=1, le=MAX_DAYS)]
+Sessions = Annotated[list[Name], Body(embed=True, max_length=MAX_CHOSEN_SESSIONS)]
+Shown = Annotated[ShownWorkflow, Body(embed=True)]
 Pages = Annotated[int, Body(embed=True, ge=1, le=MAX_PAGES)]
 
 
@@ -212,7 +227,7 @@ def post_sessions(connection_id: str, text: Text = "") -> SessionSearch:
 
 # Airflow's audit log has who requested what, even if it was refused.
 @actions.post("/request", dependencies=[LIMITED_REQUESTS, Depends(action_logging(event="learning360_test_request"))])
-def post_request(connection_id: str, user: GetUserDep, session_id: Text, reveal: Reveal = False) -> RequestTest:
+def post_request(connection_id: str, user: GetUserDep, session_id: Text, reveal: Flag = False) -> RequestTest:
     """
     Request a session and return the result.
 
@@ -234,10 +249,10 @@ def post_operation(
     connection_id: str,
     user: GetUserDep,
     name: Text,
-    parameters: Parameters = {},  # noqa: B006 - FastAPI copies it
+    parameters: Mapping = {},  # noqa: B006 - FastAPI copies it
     body: AnyBody = None,
     pages: Pages = 1,
-    reveal: Reveal = False,
+    reveal: Flag = False,
 ) -> OperationTest:
     """
     Call an operation that only reads; of one that changes something, return what it would send.
@@ -262,17 +277,98 @@ def post_operation(
     return test_operation(hook, operation, parameters, pages=pages, reveal=reveal, may_reveal=may_reveal)
 
 
+@actions.post("/operation-workflows")
+def post_operation_workflows(
+    connection_id: str,
+    name: Text,
+    parameters: Mapping = {},  # noqa: B006 - FastAPI copies it
+    body: AnyBody = None,
+    options: Mapping = {},  # noqa: B006
+    picked: Picked = [],  # noqa: B006
+) -> OperationWorkflows:
+    """
+    Return a workflow that calls an operation, ready to paste.
+
+    :param connection_id: ID of the connection.
+    :param name: Name of the operation.
+    :param parameters: Its parameters, by key; default none.
+    :param body: Its body; default none.
+    :param options: Options of the operator; default none.
+    :param picked: Paths of fields of its answer; default none.
+    :raises PageError: 404, there is no such operation.
+    :raises ArgumentsRefusedError: Some arguments are not valid.
+    """
+    PageHook(connection_id)  # a connection of another type is not found
+    return build_operation_workflows(_find_operation(name), connection_id, parameters, body, options, picked)
+
+
+@actions.post("/archive")
+def post_archive(connection_id: str, dialect: Text, workflow: Shown) -> Response:
+    """
+    Return the files of a workflow as a ZIP archive.
+
+    :param connection_id: ID of the connection.
+    :param dialect: Name of the dialect.
+    :param workflow: What the page has sent to get the workflow; for a session, with its `kind`.
+    :raises PageError: 404, there is no such workflow.
+    :raises ArgumentsRefusedError: The workflow is not valid.
+    """
+    host = PageHook(connection_id).settings.host
+    name, files = build_workflow_files(workflow, connection_id, host, dialect)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
+    return Response(build_archive(files), media_type="application/zip", headers=headers)
+
+
+@actions.post("/reminders", dependencies=[LIMITED_REQUESTS, Depends(audit_reminders)])
+def post_reminders(
+    connection_id: str,
+    policy: Mapping,
+    sessions: Sessions = [],  # noqa: B006 - FastAPI copies it
+    approval: Flag = False,
+    days: Days = 14,
+) -> ReminderPlan:
+    """
+    Check a reminder policy, and return its files and what it would send.
+
+    :param connection_id: ID of the connection.
+    :param policy: The policy, as in its YAML file.
+    :param sessions: IDs of the sessions; default all of the platform.
+    :param approval: Whether somebody approves each reminder first; default no.
+    :param days: How many days to look ahead; default 14.
+    """
+    return plan_reminders(PageHook(connection_id), policy, sessions, approval=approval, days=days)
+
+
+@actions.post("/access", dependencies=[LIMITED_REQUESTS])
+def post_access(connection_id: str) -> ScopeList:
+    """
+    Find out what the keys of a connection may read.
+
+    :param connection_id: ID of the connection.
+    """
+    return list_scopes(PageHook(connection_id))
+
+
 @actions.post("/workflows")
-def post_workflows(connection_id: str, session_id: Text, title: Text = "") -> WorkflowList:
+def post_workflows(
+    connection_id: str,
+    session_id: Text,
+    title: Text = "",
+    options: Mapping = {},  # noqa: B006 - FastAPI copies it
+) -> WorkflowList:
     """
     Return workflows for a session, ready to paste.
 
     :param connection_id: ID of the connection.
     :param session_id: ID of the session.
     :param title: Name of the session; default none.
+    :param options: `fields`, `exclude`, `contract`, `watch` and `interval`; default those of each workflow.
+    :raises ArgumentsRefusedError: Some options are not valid.
     """
     host = PageHook(connection_id).settings.host
-    return {"workflows": build_workflows(session_id, connection_id, host, title)}
+    return {
+        "workflows": build_workflows(session_id, connection_id, host, title, SessionOptions.read(options)),
+    }
 
 
 def _find_operation(name: str) -> Operation:

@@ -1,4 +1,4 @@
-"""The entry of Airflow's audit log about the call of an operation: what was called, without people's data."""
+"""Entries of Airflow's audit log about what the page requests: who and what, without people's data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 20  # of a list
 
-_log_action = action_logging(event="learning360_test_operation")
+_log_operation = action_logging(event="learning360_test_operation")
+_log_plan = action_logging(event="learning360_plan_reminders")
 
 
 async def audit_operation(request: Request, session: SessionDep, user: GetUserDep) -> None:
@@ -32,7 +33,18 @@ async def audit_operation(request: Request, session: SessionDep, user: GetUserDe
     :param session: Database session.
     :param user: The user.
     """
-    await _log_action(_with_body(request, mask_call(_parse(await request.body()))), session, user)
+    await _log_operation(_with_body(request, mask_call(_parse(await request.body()))), session, user)
+
+
+async def audit_reminders(request: Request, session: SessionDep, user: GetUserDep) -> None:
+    """
+    Write to Airflow's audit log who planned reminders, without the policy: it may have mail addresses.
+
+    :param request: The request.
+    :param session: Database session.
+    :param user: The user.
+    """
+    await _log_plan(_with_body(request, {}), session, user)
 
 
 def mask_call(call: Any) -> dict[str, Any]:

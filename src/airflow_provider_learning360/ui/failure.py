@@ -51,6 +51,7 @@ ACTIONS: Mapping[FailureCode, Action] = {
     "no_connection": "fix_connection",
     "no_file": "reload",
     "no_operation": "choose_operation",
+    "no_workflow": "reload",
     "not_found": "fix_connection",
     "not_json": "reload",
     "not_logged_in": "log_in",

@@ -14,6 +14,7 @@ FailureCode = Literal[
     "no_connection",
     "no_file",
     "no_operation",
+    "no_workflow",
     "not_json",
     "not_logged_in",
     "not_permitted",
@@ -599,7 +600,7 @@ OperationTest = OperationSuccess | RequestFailure | WriteDescription
 
 # --- workflows ---
 
-WorkflowKind = Literal["fetch", "wait", "events", "reminders"]
+WorkflowKind = Literal["fetch", "wait", "events", "reminders", "operation"]
 DialectName = Literal["python", "blueprint", "dag_factory"]
 Need = Literal[
     "airflow_3_0",
@@ -610,6 +611,7 @@ Need = Literal[
     "dag_factory",
     "dag_factory_loader",
     "dag_factory_telemetry",
+    "people_in_xcom",
     "reminders_extra",
     "smtp",
     "triggerer",
@@ -654,6 +656,126 @@ class WorkflowList(TypedDict):
     """
 
     workflows: list[WorkflowItem]
+
+
+class PickedExpressions(TypedDict):
+    """
+    How the next task uses a field of an answer, as a text in each dialect.
+
+    :param python: A Jinja template, for any field that takes templates.
+    :param blueprint: A reference to the step.
+    :param dag_factory: A Jinja template.
+    """
+
+    python: str
+    blueprint: str
+    dag_factory: str
+
+
+class OperationWorkflows(WorkflowList):
+    """
+    The workflow for an operation.
+
+    :param expressions: By path of each picked field, how the next task uses it.
+    """
+
+    expressions: dict[str, PickedExpressions]
+
+
+# --- reminders ---
+
+
+class WorkflowFile(TypedDict):
+    """
+    A file of a workflow.
+
+    :param file: Where to save it.
+    :param text: Its content.
+    """
+
+    file: str
+    text: str
+
+
+class PlannedReminder(TypedDict):
+    """
+    A reminder that a policy would send.
+
+    :param at: When it would go out, UTC.
+    :param due: When it is due, UTC; earlier than `at` if quiet hours or days off hold it.
+    :param rule: Name of its rule.
+    :param session: ID of the session.
+    :param title: Name of the session, without mail addresses.
+    :param anchor: The date that it is about.
+    :param anchor_at: That date, UTC; None if it is not known.
+    :param message: A mail to each person, or a digest.
+    :param recipients: How many people would get it.
+    :param who: The first of them, masked.
+    :param without_address: How many would get it if they had a mail address.
+    """
+
+    at: str
+    due: str
+    rule: str
+    session: str
+    title: str
+    anchor: str | None
+    anchor_at: str | None
+    message: str
+    recipients: int
+    who: list[str]
+    without_address: int
+
+
+class ReminderPlan(TypedDict):
+    """
+    What a policy would send.
+
+    :param problems: What is wrong with the policy; then there is nothing else.
+    :param files: The files to save: DAGs and policy.
+    :param plan: The reminders, by time; of a rule that repeats, the next one.
+    :param until: Until when the plan looks ahead, UTC.
+    :param sessions: How many sessions were planned.
+    :param complete: Whether these are all sessions and all reminders.
+    :param not_planned: Names of the rules that depend on changes, which nobody knows in advance.
+    :param failure: Why the sessions could not be read; None if they could.
+    """
+
+    problems: list[ArgumentProblemItem]
+    files: list[WorkflowFile]
+    plan: list[PlannedReminder]
+    until: str
+    sessions: int
+    complete: bool
+    not_planned: list[str]
+    failure: Failure | None
+
+
+# --- scopes ---
+
+
+class ScopeItem(TypedDict):
+    """
+    Whether a connection may read something.
+
+    :param name: What is read, such as `paths:read`.
+    :param granted: Whether it may be read; None if that could not be found out.
+    :param detail: The rest of the sentence that begins with the name, in English.
+    """
+
+    name: str
+    granted: bool | None
+    detail: str
+
+
+class ScopeList(TypedDict):
+    """
+    What a connection may read.
+
+    :param scopes: The scopes, or the routes of API v1.
+    """
+
+    scopes: list[ScopeItem]
 
 
 # --- watched sessions ---

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.settings import EU_HOST
 from airflow_provider_learning360.ui.failure import ConnectionRefusedByPageError
+from airflow_provider_learning360.ui.session_options import SessionOptions
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.ui.responses import DialectName, Need, Snippet, WorkflowItem, WorkflowKind
@@ -21,6 +22,7 @@ SOURCES = Path(__file__).with_name("workflows")
 # As Airflow allows them. None of these characters ends a text, begins a template, or stands for a variable.
 _CONN_ID = re.compile(r"[\w#!()\-.:/\\]+")
 _MAX_TITLE_CHARACTERS = 60
+DEFAULT_OPTIONS = SessionOptions()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,11 @@ WORKFLOWS = (
 
 
 def build_workflows(
-    session_id: str, learning_conn_id: str, host: str | None = None, title: str = ""
+    session_id: str,
+    learning_conn_id: str,
+    host: str | None = None,
+    title: str = "",
+    options: SessionOptions = DEFAULT_OPTIONS,
 ) -> list[WorkflowItem]:
     """
     Return the workflows for a session, each in every dialect. Further files are in comments of the first one.
@@ -84,12 +90,12 @@ def build_workflows(
     :param learning_conn_id: ID of the Airflow connection.
     :param host: Address of 360Learning that the connection leads to; default the EU one.
     :param title: Name of the session, for comments; default none.
+    :param options: What is pushed and watched; default as each workflow has it.
     :raises InvalidIdError: The ID of the session is not valid.
     :raises ConnectionRefusedByPageError: Airflow does not allow the ID of the connection.
     """
     session_id = require_session_id(session_id)
-    if not _CONN_ID.fullmatch(learning_conn_id):
-        raise ConnectionRefusedByPageError("connection_id_not_allowed")
+    require_conn_id(learning_conn_id)
     about = " ".join(filter(None, (_plain_words(title), f"({session_id})" if _plain_words(title) else session_id)))
     values = {
         "about": about,
@@ -101,13 +107,26 @@ def build_workflows(
     return [
         {
             "kind": workflow.kind,
-            "snippets": [_build_snippet(workflow, dialect, session_id, values) for dialect in DIALECTS],
+            "snippets": [_build_snippet(workflow, dialect, session_id, values, options) for dialect in DIALECTS],
         }
         for workflow in WORKFLOWS
     ]
 
 
-def _build_snippet(workflow: Workflow, dialect: Dialect, session_id: str, values: dict[str, str]) -> Snippet:
+def require_conn_id(learning_conn_id: str) -> None:
+    """
+    Check that the ID of a connection can stand in a source.
+
+    :param learning_conn_id: ID of the Airflow connection.
+    :raises ConnectionRefusedByPageError: Airflow does not allow the ID.
+    """
+    if not _CONN_ID.fullmatch(learning_conn_id):
+        raise ConnectionRefusedByPageError("connection_id_not_allowed")
+
+
+def _build_snippet(
+    workflow: Workflow, dialect: Dialect, session_id: str, values: dict[str, str], options: SessionOptions
+) -> Snippet:
     name, delivery = f"{workflow.verb}_{session_id}", f"deliver_reminders_of_{session_id}"
     # A blueprint loader builds nothing of a folder with one mistake in it: reminders get a folder of their own.
     folder = "learning360_reminders" if workflow.kind == "reminders" else "learning360"
@@ -123,7 +142,7 @@ def _build_snippet(workflow: Workflow, dialect: Dialect, session_id: str, values
         "dialect": dialect.name,
         "label": dialect.label,
         "file": dialect.file.format(**names),
-        "text": Template(source).substitute(values, **names),
+        "text": Template(source).substitute(values, **names, **options.to_lines(workflow.kind, dialect.name)),
         "needs": [*dialect.needs, *workflow.needs],
     }
 

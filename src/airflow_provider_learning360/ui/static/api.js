@@ -40,6 +40,14 @@
  * @typedef {{dialect: string, label: string, file: string, text: string, needs: string[]}} Snippet
  * @typedef {{kind: string, snippets: Snippet[]}} Workflow
  * @typedef {{workflows: Workflow[]}} WorkflowList
+ * @typedef {{python: string, blueprint: string, dag_factory: string}} Expressions
+ * @typedef {WorkflowList & {expressions: Record<string, Expressions>}} OperationWorkflows
+ * @typedef {{at: string, due: string, rule: string, session: string, title: string, anchor: string | null,
+ *   anchor_at: string | null, message: string, recipients: number, who: string[],
+ *   without_address: number}} PlannedReminder
+ * @typedef {{problems: Problem[], files: {file: string, text: string}[], plan: PlannedReminder[], until: string,
+ *   sessions: number, complete: boolean, not_planned: string[], failure: Failure | null}} ReminderPlan
+ * @typedef {{scopes: {name: string, granted: boolean | null, detail: string}[]}} ScopeList
  * @typedef {{name: string, uri: string, sessions: number | "all" | null, last_seen: string | null,
  *   last_event: string | null, last_change: string | null, missing: boolean, active: boolean,
  *   dags: {id: string, url: string}[]}} WatchedAsset
