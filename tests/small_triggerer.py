@@ -15,7 +15,14 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_provider_learning360.api.changes import Watermark
-from airflow_provider_learning360.api.watch_state import SessionState, WatchState, shard_of
+from airflow_provider_learning360.api.watch_state import (
+    POLLING_KEY,
+    SHARD_KEY_PREFIX,
+    SessionState,
+    StoredPolling,
+    WatchState,
+    shard_of,
+)
 from airflow_provider_learning360.hooks import rate_limits
 from airflow_provider_learning360.triggers import poller
 from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
@@ -39,10 +46,14 @@ class Store:
     def watermarks(self, asset_name: str) -> dict[str, str]:
         """Return the stored `modifiedAt` by session ID, as text."""
         found: dict[str, str] = {}
-        for (name, _), row in self.rows.items():
-            if name == asset_name:
+        for (name, key), row in self.rows.items():
+            if name == asset_name and key.startswith(SHARD_KEY_PREFIX):
                 found |= {one: known["modified_at"][:23] + "Z" for one, known in json.loads(row).items()}
         return found
+
+    def pollings(self) -> list[StoredPolling]:
+        """Return what pollers have stored about their polls, by the time of storing."""
+        return [json.loads(row) for (_, key), row in self.rows.items() if key == POLLING_KEY]
 
     async def store_watermark(self, asset: Any, watermark: Watermark) -> None:
         """Store a watermark, as if an earlier watcher had stored it."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.api.completions import CompletionsWatch
+from airflow_provider_learning360.api.watch_state import POLLING_KEY
 from airflow_provider_learning360.assets.completions import watched_completions
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
@@ -61,7 +62,7 @@ def more_polls(simulator: Simulator, count: int = 3) -> Callable[[], bool]:
 
 def stored(store: Any, name: str = "completions") -> Any:
     rows = {key: json.loads(row) for (asset, key), row in store.rows.items() if asset == name}
-    assert set(rows) <= {"learning360_completions"}
+    assert set(rows) <= {"learning360_completions", POLLING_KEY}
     return rows.get("learning360_completions")
 
 

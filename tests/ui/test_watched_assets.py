@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.asset import AssetEvent, AssetModel, AssetWatcherModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.utils.session import create_session
 
+from airflow_provider_learning360.api.watch_state import POLLING_KEY
+from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 from airflow_provider_learning360.ui import watched_assets
+
+ID = "60b8d2956e20ae1a0f8e44f1"
 
 
 @pytest.mark.parametrize(
@@ -75,3 +80,95 @@ def test_last_seen_is_the_latest_watermark(airflow_db: None, stored: list[Any], 
         session.flush()
         assert watched_assets._last_seen([asset], session).get(asset.id) == seen
         session.rollback()
+
+
+# --- polls and events ---
+
+
+@pytest.fixture
+def watched(airflow_db: None) -> Any:
+    """Two assets of one poller, one of another connection, and one that Airflow does not watch."""
+    from airflow.models.trigger import Trigger
+
+    path = f"{ProgramSessionsWatchTrigger.__module__}.{ProgramSessionsWatchTrigger.__qualname__}"
+
+    def store(session: Any) -> list[AssetModel]:
+        assets = []
+        for name, conn_id in (("one", "a"), ("two", "a"), ("other", "b"), ("off", None)):
+            asset = AssetModel(name=name, uri=f"learning360://app.360learning.com/programs/sessions?name={name}")
+            session.add(asset)
+            session.flush()
+            if conn_id is not None:
+                kwargs = {"asset_name": name, "session_ids": [], "learning_conn_id": conn_id, "poll_interval": 300.0,
+                          "poll": "auto"}  # fmt: skip
+                trigger = Trigger(classpath=path, kwargs=kwargs)
+                asset.watchers.append(AssetWatcherModel(name=name, trigger=trigger, asset=asset))
+            assets.append(asset)
+        session.flush()
+        return assets
+
+    return store
+
+
+def store_polling(session: Any, asset: AssetModel, value: Any, minute: int) -> None:
+    updated = datetime(2026, 3, 1, 8, minute, tzinfo=UTC)
+    text = json.dumps(json.dumps(value))
+    session.add(AssetStateStoreModel(asset_id=asset.id, key=POLLING_KEY, value=text, updated_at=updated))
+    session.flush()
+
+
+def test_all_assets_of_a_poller_have_the_newest_of_what_it_stored(watched: Any) -> None:
+    with create_session() as session:
+        one, two, other, off = assets = watched(session)
+        store_polling(session, one, {"polled_at": "2026-03-01T08:00:00+00:00", "failing_since": None}, 0)
+        store_polling(session, two, {"polled_at": "2026-03-01T08:05:00+00:00", "failing_since": None}, 5)
+        failing = {"polled_at": None, "failing_since": "2026-03-01T08:07:00+00:00"}
+        store_polling(session, other, failing, 7)
+        found = watched_assets._read_pollings(assets, session)
+        assert found[one.id] == found[two.id] == {"polled_at": "2026-03-01T08:05:00.000Z", "failing_since": None}
+        assert found[other.id] == {"polled_at": None, "failing_since": "2026-03-01T08:07:00.000Z"}
+        assert off.id not in found
+        session.rollback()
+
+
+@pytest.mark.parametrize("stored", [5, "x", [], {}, {"polled_at": 5}, {"polled_at": "Zoe", "failing_since": ["x"]}])
+def test_polling_that_is_not_readable_is_unknown(watched: Any, stored: Any) -> None:
+    with create_session() as session:
+        one, *_ = assets = watched(session)
+        store_polling(session, one, stored, 0)
+        found = watched_assets._read_pollings(assets, session)
+        assert found[one.id] == {"polled_at": None, "failing_since": None}
+        session.rollback()
+
+
+def test_last_events_are_those_of_each_asset(watched: Any) -> None:
+    with create_session() as session:
+        one, two, *_ = assets = watched(session)
+        for asset, count in ((one, 8), (two, 2)):
+            session.add_all([AssetEvent(asset_id=asset.id, extra={"number": number}) for number in range(count)])
+            session.flush()
+        found = watched_assets._last_events(assets, session)
+        assert [event.extra["number"] for event in found[one.id]] == [7, 6, 5, 4, 3]
+        assert [event.extra["number"] for event in found[two.id]] == [1, 0]
+        session.rollback()
+
+
+@pytest.mark.parametrize(
+    ("payload", "sessions", "more"),
+    [
+        (None, [], 0),
+        ({"sessions": "Zoe"}, [], 0),
+        ({"sessions": [{"_id": "Zoe", "changes": {}}, 5]}, [], 0),
+        ({"sessions": [{"_id": ID, "kind": "Zoe", "changes": {"Zoe": {}, "endDate": {"to": "Zoe"}}}]},
+         [{"id": ID, "kind": "modified", "fields": ["endDate"]}], 0),
+        ({"sessions": [{"_id": ID, "kind": "missing"}]}, [{"id": ID, "kind": "missing", "fields": []}], 0),
+        ({"completions": [{"_id": ID, "kind": "completed", "completed": 3}]},
+         [{"id": ID, "kind": "completed", "fields": []}], 0),
+        ({"sessions": [{"_id": ID, "kind": "missing"}] * 25}, [{"id": ID, "kind": "missing", "fields": []}] * 20, 5),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_event_has_ids_and_names_of_fields_only(payload: Any, sessions: Any, more: int) -> None:
+    moment = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    reported = watched_assets._describe_event(AssetEvent(timestamp=moment, extra={"payload": payload}))
+    assert reported == {"at": "2026-03-01T08:00:00+00:00", "sessions": sessions, "more": more}

@@ -83,6 +83,17 @@ def shard_of(session_id: str) -> str:
     return f"{int(session_id[-2:], 16) % SHARDS:02d}"
 
 
+# Under which a poller stores how its polls went.
+POLLING_KEY = "learning360_polling"
+
+
+class StoredPolling(TypedDict):
+    """How the polls of a poller went: ISO times of the last that succeeded, and of the first of those that failed."""
+
+    polled_at: str | None
+    failing_since: str | None
+
+
 @dataclass(frozen=True)
 class SessionState:
     """

@@ -121,11 +121,13 @@ class CompletionsProducer(SharedStreamProducer):
         """Yield each poll that found something, for the trigger and for `advance`."""
         try:
             watcher = await self._slot.wait()
-            async for batch in _poller(watcher.watch, self._kwargs).poll():
+            poller = _poller(watcher.watch, self._kwargs)
+            async for batch in poller.poll():
                 if batch is not None:
                     found = FoundCompletions(watcher, batch)
                     yield found, found
                 await watcher.save()
+                await poller.record.save(() if watcher.state is None else (watcher.state,))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -14,6 +14,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, FixConnect
 from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.outage import Outage
+from airflow_provider_learning360.triggers.poll_record import PollRecord
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class CompletionsPoller:
         self._watch = watch
         self._learning_conn_id = learning_conn_id
         self._poll_interval = poll_interval
+        self.record = PollRecord()
         self._outage = Outage(log, learning_conn_id)
         self._opened_at = 0.0
         self._has_read = False
@@ -60,6 +62,7 @@ class CompletionsPoller:
                 hook = hook or await self._new_hook()
                 batch, error = await self._poll_in_time(hook)
                 self._outage.note_poll(error)
+                self.record.note_poll(error)
                 seconds = self._compute_wait(error)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):

@@ -47,6 +47,20 @@ class AssetState:
         """Stop writing: another watcher continues from what is stored."""
         self._is_retired = True
 
+    async def write(self, key: str, value: Any) -> bool:
+        """
+        Store a value that may be lost: one attempt, unless another watcher continues from what is stored.
+
+        :param key: Its key.
+        :param value: Plain JSON.
+        :returns: Whether it is stored, or need not be.
+        """
+        return self._is_retired or await self._attempt(self._set(key, value)) is not None
+
+    async def _set(self, key: str, value: Any) -> bool:
+        await self._store.aset(key, value)
+        return True
+
     async def _attempt(self, call: Awaitable[Any]) -> Any:
         """Return the response of the store, or None if it fails, which is logged once."""
         try:

@@ -25,6 +25,7 @@ from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.backlog import Backlog
 from airflow_provider_learning360.triggers.outage import Outage
+from airflow_provider_learning360.triggers.poll_record import PollRecord
 from airflow_provider_learning360.triggers.subscriptions import PollResult, Subscriptions
 from airflow_provider_learning360.triggers.time_slice import TimeSlice
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
@@ -97,6 +98,7 @@ class Poller:
 
     def __post_init__(self) -> None:
         self._outage = Outage(log, self.learning_conn_id)
+        self._record = PollRecord()
 
     async def poll(self) -> AsyncIterator[PollResult]:
         """Yield the results of each poll that found changes: one, or more if they are too many for one event."""
@@ -108,6 +110,7 @@ class Poller:
                 hook = hook or await self._new_hook()
                 error = await self._poll_in_time(hook)
                 self._outage.note_poll(error)
+                self._record.note_poll(error)
                 seconds = self._compute_wait(error)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
@@ -117,6 +120,7 @@ class Poller:
                     yield result
                 for subscription in self.subscriptions:
                     await subscription.save()
+                await self._record.save(one.cursor for one in self.subscriptions if one.cursor is not None)
                 await self._sleep(started, seconds)
         finally:
             if hook is not None:

@@ -793,6 +793,34 @@ class DagLink(TypedDict):
     url: str
 
 
+class ReportedSession(TypedDict):
+    """
+    A session in an event.
+
+    :param id: ID of the session.
+    :param kind: What happened to it.
+    :param fields: Names of the watched fields that changed.
+    """
+
+    id: str
+    kind: Literal["modified", "missing", "completed"]
+    fields: list[str]
+
+
+class ReportedEvent(TypedDict):
+    """
+    An event of a watched asset.
+
+    :param at: When Airflow stored it.
+    :param sessions: The first of its sessions.
+    :param more: How many further sessions it has.
+    """
+
+    at: str
+    sessions: list[ReportedSession]
+    more: int
+
+
 class WatchedAsset(TypedDict):
     """
     A watched asset.
@@ -805,6 +833,9 @@ class WatchedAsset(TypedDict):
     :param last_change: Names of the fields that changed then.
     :param missing: Whether a session was missing then.
     :param active: Whether Airflow watches it.
+    :param last_looked: When its sessions were last read, UTC, up to 5 minutes and one poll late; None if not known.
+    :param in_trouble_since: Since when they cannot be read, UTC; None if they can.
+    :param reported: Its last events, the newest first.
     :param dags: The DAGs that it starts, and that the user may read.
     """
 
@@ -816,6 +847,9 @@ class WatchedAsset(TypedDict):
     last_change: str | None
     missing: bool
     active: bool
+    last_looked: str | None
+    in_trouble_since: str | None
+    reported: list[ReportedEvent]
     dags: list[DagLink]
 
 

@@ -13,7 +13,8 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.models.asset import AssetEvent, AssetModel
 
 from airflow_provider_learning360.api.models import ProgramSession, format_date
-from airflow_provider_learning360.api.watch_state import SHARD_KEY_PREFIX, read_session_states
+from airflow_provider_learning360.api.session_ids import is_session_id
+from airflow_provider_learning360.api.watch_state import POLLING_KEY, SHARD_KEY_PREFIX, read_session_states
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-    from airflow_provider_learning360.ui.responses import WatchedAsset, WatchedAssets
+    from airflow_provider_learning360.api.watch_state import StoredPolling
+    from airflow_provider_learning360.ui.responses import (
+        ReportedEvent,
+        ReportedSession,
+        WatchedAsset,
+        WatchedAssets,
+    )
+
+    PollerKey = tuple[Any, ...]
+
+MAX_EVENTS = 5  # of one asset
+MAX_REPORTED = 20  # sessions of one event
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # From Airflow 3.2 on, there is a watcher between an asset and a trigger.
@@ -52,15 +64,25 @@ def list_watched_assets(user: BaseUser, session: Session) -> WatchedAssets:
     )
     assets = list(session.scalars(statement))
     readable = get_auth_manager().get_authorized_dag_ids(user=user)
-    seen, events = _last_seen(assets, session), _last_events(assets, session)
+    seen, events, pollings = _last_seen(assets, session), _last_events(assets, session), _read_pollings(assets, session)
     return {
         "watermarks_stored": AssetStateStoreModel is not None,
-        "watched": [_describe_asset(asset, seen.get(asset.id), events.get(asset.id), readable) for asset in assets],
+        "watched": [
+            _describe_asset(asset, seen.get(asset.id), events.get(asset.id, []), pollings.get(asset.id), readable)
+            for asset in assets
+        ],
     }
 
 
-def _describe_asset(asset: AssetModel, seen: str | None, event: AssetEvent | None, readable: set[str]) -> WatchedAsset:
+def _describe_asset(
+    asset: AssetModel,
+    seen: str | None,
+    events: list[AssetEvent],
+    polling: StoredPolling | None,
+    readable: set[str],
+) -> WatchedAsset:
     dag_ids = sorted({reference.dag_id for reference in asset.scheduled_dags} & readable)
+    event = events[0] if events else None
     changed_fields, missing = _last_change(event)
     return {
         "name": asset.name,
@@ -72,6 +94,9 @@ def _describe_asset(asset: AssetModel, seen: str | None, event: AssetEvent | Non
         "missing": missing,
         # Airflow watches only for DAGs that are switched on.
         "active": bool(asset.triggers),
+        "last_looked": polling["polled_at"] if polling else None,
+        "in_trouble_since": polling["failing_since"] if polling else None,
+        "reported": [_describe_event(one) for one in events],
         "dags": [{"id": dag_id, "url": f"dags/{dag_id}"} for dag_id in dag_ids],
     }
 
@@ -113,13 +138,91 @@ def _decode_stored(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _last_events(assets: list[AssetModel], session: Session) -> dict[int, AssetEvent]:
-    newest = (
-        select(func.max(AssetEvent.id))
-        .where(AssetEvent.asset_id.in_([asset.id for asset in assets]))
-        .group_by(AssetEvent.asset_id)
+def _last_events(assets: list[AssetModel], session: Session) -> dict[int, list[AssetEvent]]:
+    """Return the last events of each asset, the newest first."""
+    place = func.row_number().over(partition_by=AssetEvent.asset_id, order_by=AssetEvent.id.desc()).label("place")
+    numbered = (select(AssetEvent.id, place).where(AssetEvent.asset_id.in_([asset.id for asset in assets]))).subquery()
+    newest = select(AssetEvent).where(AssetEvent.id.in_(select(numbered.c.id).where(numbered.c.place <= MAX_EVENTS)))
+    found: dict[int, list[AssetEvent]] = {}
+    for event in session.scalars(newest.order_by(AssetEvent.id.desc())):
+        found.setdefault(event.asset_id, []).append(event)
+    return found
+
+
+def _read_pollings(assets: list[AssetModel], session: Session) -> dict[int, StoredPolling]:
+    """
+    Return how the polls of each asset go.
+
+    A poller stores that for one of its assets, so that all assets of one poller have the newest that any of them has.
+    """
+    if AssetStateStoreModel is None or not assets:
+        return {}
+    rows = session.execute(
+        select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value, AssetStateStoreModel.updated_at)
+        .where(
+            AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]), AssetStateStoreModel.key == POLLING_KEY
+        )
+        .order_by(AssetStateStoreModel.updated_at)
     )
-    return {event.asset_id: event for event in session.scalars(select(AssetEvent).where(AssetEvent.id.in_(newest)))}
+    stored = {asset_id: (updated, _parse_polling(value)) for asset_id, value, updated in rows}
+    newest: dict[PollerKey, tuple[datetime, StoredPolling]] = {}
+    for asset in assets:
+        if asset.id in stored:
+            for key in _pollers_of(asset):
+                newest[key] = max(newest.get(key, stored[asset.id]), stored[asset.id], key=lambda one: one[0])
+    return {asset.id: newest[key][1] for asset in assets for key in _pollers_of(asset) if key in newest}
+
+
+def _pollers_of(asset: AssetModel) -> list[PollerKey]:
+    """Return what tells the pollers of an asset apart: triggers that are equal in this share one."""
+    return [
+        (
+            trigger.classpath,
+            trigger.triggerer_id,
+            *(str(trigger.kwargs.get(name)) for name in ("learning_conn_id", "poll_interval", "poll")),
+            # Completions have a poller for each asset.
+            "" if "poll" in trigger.kwargs else asset.name,
+        )
+        for trigger in asset.triggers
+    ]
+
+
+def _parse_polling(value: Any) -> StoredPolling:
+    stored = _decode_stored(value)
+    return {
+        "polled_at": _parse_time(stored.get("polled_at")),
+        "failing_since": _parse_time(stored.get("failing_since")),
+    }
+
+
+def _parse_time(value: Any) -> str | None:
+    try:
+        return format_date(datetime.fromisoformat(value).astimezone(UTC))
+    except (TypeError, ValueError, OverflowError):
+        return None  # other code may write there too
+
+
+def _describe_event(event: AssetEvent) -> ReportedEvent:
+    """Return the IDs of an event and the names of fields, never their values."""
+    payload = (event.extra or {}).get("payload")
+    entries: Any = (payload.get("sessions") or payload.get("completions")) if isinstance(payload, dict) else None
+    known = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    return {
+        "at": event.timestamp.isoformat(),
+        "sessions": [_describe_entry(one) for one in known[:MAX_REPORTED] if is_session_id(one.get("_id"))],
+        "more": len(known[MAX_REPORTED:]),
+    }
+
+
+def _describe_entry(entry: dict[str, Any]) -> ReportedSession:
+    # Users who may create events can write anything into one.
+    changes, kind = entry.get("changes"), entry.get("kind")
+    names = [name for name in ProgramSession.field_names() if isinstance(changes, dict) and name in changes]
+    return {
+        "id": entry["_id"],
+        "kind": kind if kind in ("missing", "completed") else "modified",
+        "fields": sorted(names),
+    }
 
 
 def _last_change(event: AssetEvent | None) -> tuple[str | None, bool]:
