@@ -31,13 +31,14 @@ CONN_ID = r"training.#1:(eu)\x"
 OPERATIONS = load_operations()
 DIALECTS = ["python", "blueprint", "dag_factory"]
 NASTY = '''""" ' # coding: latin-1 {x} % $HOME ${HOME} $$ <b> --- : - [a] 한글 \U0001f600''' + "\n\r\u2028\x85\x7f\\ "
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))  # what JSON can have
 PLAIN = st.recursive(
     st.none()
     | st.booleans()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.integers(-(2**63), 2**63 - 1)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
 
@@ -147,7 +148,8 @@ def test_template_is_refused(text: str) -> None:
 
 def test_name_that_dag_factory_takes_for_a_class_is_refused() -> None:
     given = arguments_of("create-program-session-v1")
-    assert list(problems_of("create-program-session-v1", **{**given, "body": {"__type__": "os.system"}})) == ["body"]
+    (place,) = problems_of("create-program-session-v1", **{**given, "body": {**given["body"], "__type__": "os.system"}})
+    assert place.startswith("body")
 
 
 def test_options_are_written() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.answers import Answer
 from airflow_provider_learning360.api.catalogue.arguments import build_request, find_problems
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
-from airflow_provider_learning360.api.catalogue.masking import MASK
+from airflow_provider_learning360.api.catalogue.masking import MASK, is_id
+from airflow_provider_learning360.api.catalogue.multipart import UploadedFile, find_file_fields
 from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, LearningError
 from airflow_provider_learning360.api.settings import VERSION_HEADERS
@@ -66,11 +66,11 @@ def describe_write(
     :raises OtherVersionError: The operation is one of the other version of the API.
     """
     _require_version(hook, operation)
-    request = build_request(operation, parameters, body)
+    request = build_request(operation, parameters, _with_files(operation, body))
     return {
         "ok": True,
         "sent": None,
-        "would_send": {**_describe_request(request), "headers": _describe_headers(operation, request)},
+        "would_send": {**_describe_request(request, body), "headers": _describe_headers(operation, request)},
         "reason": "write",
         "repeat": operation.repeat,
         "replaces": operation.data.get("replaces"),
@@ -117,7 +117,7 @@ def test_operation(
     return {
         "ok": True,
         "request": f"{request}{more}",
-        "sent": _describe_request(request),
+        "sent": _describe_request(request, None),
         "status": answer.status,
         "milliseconds": _milliseconds_since(started),
         "bytes": answer.byte_count,
@@ -144,12 +144,20 @@ def _call(hook: LearningHook, call: OperationCall, responses: list[Response]) ->
         return Answer(None, responses[-1].status, byte_count=len(responses[-1].body))
 
 
-def _describe_request(request: Request) -> SentRequest:
+def _with_files(operation: Operation, body: Any) -> Any:
+    """Return a body with empty files in place of their paths: only a worker reads files."""
+    if not isinstance(body, dict):
+        return body
+    paths = {name: body[name] for name in find_file_fields(operation) if isinstance(body.get(name), str)}
+    return {**body, **{name: UploadedFile(path, b"") for name, path in paths.items() if not is_id(path)}}
+
+
+def _describe_request(request: Request, body: Any) -> SentRequest:
     return {
         "method": request.method,
         "path": request.path,
         "query": [[name, value] for name, value in request.query],
-        "body": None if request.body is None else json.loads(request.body),
+        "body": body,
     }
 
 

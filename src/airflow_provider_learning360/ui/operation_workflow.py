@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_learning360.api.catalogue.answers import check_fields
 from airflow_provider_learning360.api.catalogue.masking import has_people
+from airflow_provider_learning360.api.catalogue.options import parse_pages
 from airflow_provider_learning360.api.contract import ContractPolicy
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.rendering import is_template
@@ -19,7 +20,7 @@ from airflow_provider_learning360.ui.text import readable_text
 from airflow_provider_learning360.ui.workflow import DIALECTS, SOURCES, require_conn_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.ui.responses import (
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 MAX_PICKED = 50
 
 # A field of the answer as the page names it: `name`, `steps[0].title`, or `[3].name` of a list.
-_PATH = re.compile(r"(?:\[\d{1,6}\])*(?:[A-Za-z_]\w*(?:\[\d{1,6}\])*)?(?:\.[A-Za-z_]\w*(?:\[\d{1,6}\])*)*")
+_NAME = r"[A-Za-z_]\w*(?:\[\d{1,6}\])*"
+_PATH = re.compile(rf"(?:{_NAME}|(?:\[\d{{1,6}}\])+)(?:\.{_NAME})*")
 _STEP = re.compile(r"\[(\d+)\]|(\w+)")
 _INDENTS = {"python": "        ", "blueprint": "    ", "dag_factory": "      "}
 
@@ -136,8 +138,7 @@ def _find_option_problems(operation: Operation, options: Mapping[str, Any]) -> I
 def _find_option_problem(operation: Operation, name: str, value: Any) -> str | None:
     match name:
         case "pages":
-            is_number = isinstance(value, int) and not isinstance(value, bool) and value > 0
-            return None if value == "all" or is_number else "it is neither all nor a number from 1"
+            return _find_error(name, lambda: parse_pages(value))
         case "contract":
             choices = get_args(ContractPolicy)
             return None if value in choices else f"it is none of {', '.join(choices)}"
@@ -149,11 +150,16 @@ def _find_option_problem(operation: Operation, name: str, value: Any) -> str | N
 def _find_field_problem(operation: Operation, fields: Any) -> str | None:
     if not isinstance(fields, list) or not all(isinstance(one, str) for one in fields):
         return "it is not a list of names"
+    templates = (text for _, text in _find_templates("", fields))
+    return _find_error("fields", lambda: check_fields(operation, fields)) or next(templates, None)
+
+
+def _find_error(name: str, check: Callable[[], object]) -> str | None:
     try:
-        check_fields(operation, fields)
+        check()
     except FixArgumentError as error:
-        return str(error).removeprefix("fields: ")
-    return next((text for _, text in _find_templates("", fields)), None)
+        return str(error).removeprefix(f"{name}: ")
+    return None
 
 
 def _find_templates(place: str, value: Any) -> Iterator[Problem]:
@@ -171,7 +177,7 @@ def _find_templates(place: str, value: Any) -> Iterator[Problem]:
 
 
 def _is_path(path: str) -> bool:
-    return bool(path) and _PATH.fullmatch(path) is not None
+    return _PATH.fullmatch(path) is not None
 
 
 def _build_expressions(operation: Operation, path: str) -> PickedExpressions:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
-from airflow_provider_learning360.api.catalogue.differences import resolve
+from airflow_provider_learning360.api.catalogue.example import example_answer, example_call
 from airflow_provider_learning360.api.catalogue.masking import has_people
 from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 
@@ -28,16 +28,7 @@ if TYPE_CHECKING:
 # The ID of a path session, under the names of both versions of the API.
 SESSION_PARAMETERS = frozenset({"sessionId", "session_id"})
 
-_ID_EXAMPLE = "60b8d2956e20ae1a0f8e44f1"
-_TEXT_EXAMPLES = {
-    "date-time": "2026-03-01T08:00:00.000Z",
-    "date": "2026-03-01",
-    "email": "ada@example.com",
-    "uri": "https://example.com",
-    "binary": "",
-}
 _TYPES: Mapping[str, ValueType] = {"boolean": "boolean", "integer": "number", "number": "number", "array": "list"}
-_MAX_EXAMPLE_DEPTH = 6  # levels: a schema may contain itself
 
 
 @cache
@@ -74,7 +65,7 @@ def describe_operation(operation: Operation) -> OperationDetail:
             "type": data["answer"].get("type", JSON_TYPE),
             "schema": _bundle(operation, data["answer"].get("schema")),
         },
-        "example_answer": _build_example(data["answer"].get("schema"), operation),
+        "example_answer": example_answer(operation),
         "example": build_example_call(operation),
         "errors": data.get("errors", {}),
         "options": list_options(operation),
@@ -83,21 +74,12 @@ def describe_operation(operation: Operation) -> OperationDetail:
 
 def build_example_call(operation: Operation) -> OperationExample:
     """
-    Return arguments with which an operation can be called: those of the catalogue, or made from its schemas.
+    Return arguments with which an operation can be called.
 
     :param operation: The operation.
     """
-    given = operation.data.get("example", {})
-    made = {
-        key: _build_example(one.schema_of(key), operation, required_only=True)
-        for key, one in operation.keys
-        if one.required
-    }
-    schema = None if operation.body is None else operation.body["schema"]
-    return {
-        "parameters": given.get("parameters", made),
-        "body": given.get("body", _build_example(schema, operation, required_only=True)),
-    }
+    example = example_call(operation)
+    return {"parameters": example.get("parameters", {}), "body": example.get("body")}
 
 
 def list_options(operation: Operation) -> list[OptionName]:
@@ -108,7 +90,7 @@ def list_options(operation: Operation) -> list[OptionName]:
     """
 
     def names() -> Iterator[OptionName]:
-        if operation.is_list:
+        if operation.has_pages:
             yield "pages"
         if "schema" in operation.data["answer"]:
             yield "fields"
@@ -199,43 +181,3 @@ def _references(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for one in schema:
             yield from _references(one)
-
-
-def _build_example(
-    schema: JsonSchema | None, operation: Operation, *, required_only: bool = False, depth: int = 0
-) -> Any:
-    """Return a value that a schema allows: made up, with every field or with the required ones."""
-    if schema is None or depth > _MAX_EXAMPLE_DEPTH:
-        return None
-    resolved = resolve(schema, operation.schemas)
-
-    def build(one: JsonSchema) -> Any:
-        return _build_example(one, operation, required_only=required_only, depth=depth + 1)
-
-    if "anyOf" in resolved:
-        return build(resolved["anyOf"][0])
-    if "properties" in resolved:
-        names = resolved.get("required", ()) if required_only else resolved["properties"]
-        return {name: build(resolved["properties"][name]) for name in names if name in resolved["properties"]}
-    if "items" in resolved:
-        return [build(resolved["items"])]
-    return _build_plain_example(resolved)
-
-
-def _build_plain_example(schema: JsonSchema) -> Any:
-    if "enum" in schema or "const" in schema:
-        return schema.get("enum", [schema.get("const")])[0]
-    kind = schema.get("type")
-    match kind[0] if isinstance(kind, list) else kind:
-        case "string":
-            example = _ID_EXAMPLE if "24" in schema.get("pattern", "") else "text"
-            return _TEXT_EXAMPLES.get(schema.get("format", ""), example)
-        case "integer" | "number":
-            return schema.get("minimum", 1)
-        case "boolean":
-            return True
-        case "array":
-            return []
-        case "object":
-            return {}
-    return None
