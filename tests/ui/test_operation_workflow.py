@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from fastapi.testclient import TestClient
@@ -18,6 +19,7 @@ from jinja2 import Environment
 
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.simulator import Simulator
+from airflow_provider_learning360.ui.archive import SCHEMA, split_files
 from airflow_provider_learning360.ui.failure import ArgumentsRefusedError, ConnectionRefusedByPageError
 from airflow_provider_learning360.ui.literal import write_argument
 from airflow_provider_learning360.ui.operation_workflow import build_operation_workflows, name_step
@@ -111,6 +113,24 @@ def test_dag_factory_builds_the_dag(name: str, tmp_path: Path) -> None:
     found: dict[str, Any] = {}
     load_yaml_dags(found, config_filepath=str(path))
     task = found[name_step(OPERATIONS[name])].get_task(name_step(OPERATIONS[name]))
+    assert (task.operation, task.body) == (name, arguments_of(name)["body"])
+
+
+@pytest.mark.skipif("learning360_operation" not in SCHEMA.read_text("utf-8"), reason="there is no such step yet")
+@pytest.mark.parametrize("name", ["list-users", "create-user", "replace-path-steps", "delete-path-session-v1"])
+def test_blueprint_builds_the_dag(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path / "dags"))
+    (workflow,) = build(name, **arguments_of(name))["workflows"]
+    (snippet,) = [one for one in workflow["snippets"] if one["dialect"] == "blueprint"]
+    for path, text in split_files(snippet).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    jsonschema.validate(yaml.safe_load(snippet["text"]), json.loads(SCHEMA.read_text("utf-8")))
+    found = DagBag(tmp_path / "dags")
+    assert found.import_errors == {}
+    task = found.dags[name_step(OPERATIONS[name])].get_task(name_step(OPERATIONS[name]))
     assert (task.operation, task.body) == (name, arguments_of(name)["body"])
 
 

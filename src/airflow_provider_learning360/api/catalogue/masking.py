@@ -21,7 +21,7 @@ MAX_SEARCHED_CHARACTERS = 100_000  # of one text; a longer one is hidden
 # Fields that name a person, in whichever answer they are.
 PERSON_FIELDS = frozenset({"author", "email", "firstName", "lastName", "login", "mail", "phone", "tutors", "username"})
 # Fields that are never shown, whoever asks.
-SECRET_FIELDS = frozenset({"secret", "password", "apiKey", "clientSecret"})
+SECRET_FIELDS = frozenset({"secret", "password", "apiKey", "clientSecret", "checkInCode"})
 
 _ID = re.compile(r"[0-9a-fA-F]{24}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
