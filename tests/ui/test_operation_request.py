@@ -75,6 +75,11 @@ def people_of(simulator: Simulator) -> set[str]:
 # --- reads ---
 
 
+def test_reads_are_sent_with_get_only() -> None:
+    assert {OPERATIONS[name].method for name in READS} == {"GET"}
+    assert len(READS) + len(WRITES) >= 195
+
+
 @pytest.mark.parametrize("name", READS)
 def test_read_is_sent_and_people_are_masked(
     login: Login, connections: dict[str, str], simulator: Simulator, caplog: pytest.LogCaptureFixture, name: str
@@ -267,7 +272,7 @@ def test_audit_log_has_the_call_without_people(login: Login, connections: dict[s
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
-    parameters = {"mail[in]": ["zoe.canary@example.com"], "modifiedAt[gte]": "2026-03-01T00:00:00Z", "zoe": "Canary"}
+    parameters = {"pathId[in]": ["zoe.canary@example.com"], "modifiedAt[gte]": "2026-03-01T00:00:00Z", "zoe": "Canary"}
     call(login("otto"), connections, "list-path-sessions", parameters=parameters, body={"zoe": "Canary"}, reveal=True)
     with create_session() as session:
         row = session.query(Log).filter(Log.event == "learning360_test_operation").order_by(Log.id.desc()).first()
@@ -276,7 +281,7 @@ def test_audit_log_has_the_call_without_people(login: Login, connections: dict[s
         stored = json.loads(row.extra)
     assert "anary" not in row.extra
     assert (stored["name"], stored["reveal"], stored["connection_id"]) == ("list-path-sessions", True, "of_v2")
-    assert stored["parameters"] == {"modifiedAt[gte]": "2026-03-01T00:00:00Z"}
+    assert stored["parameters"] == {"pathId[in]": ["•••"], "modifiedAt[gte]": "2026-03-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"name": 3}', '{"name": [], "parameters": []}'])
