@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from blueprint import Blueprint
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from airflow_provider_learning360.api.catalogue.arguments import check_arguments
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
+from airflow_provider_learning360.api.catalogue.options import ALL_PAGES
 from airflow_provider_learning360.api.catalogue.until import check_until
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
@@ -28,6 +29,13 @@ from airflow_provider_learning360.sensors.operation import LearningOperationSens
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
+# Blueprint allows no union.
+PageCount = Annotated[
+    int | None,
+    BeforeValidator(lambda value: None if value == ALL_PAGES else value),
+    Field(examples=[1, ALL_PAGES]),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": ALL_PAGES}]}),
+]
 _OPERATION: Any = Field(
     min_length=1,
     description="Name of the operation; airflow learning360 operations lists all.",
@@ -55,7 +63,7 @@ class CallOperationForm(Form, title="learning360_operation"):
     body: AnyValuesOrNone = Field(
         None, description="Body of the request, for operations that write.", examples=[{"name": "Safety"}]
     )
-    pages: int | None = Field(None, ge=1, description="How many pages of a list to read; default all.", examples=[1])
+    pages: PageCount = Field(None, description="How many pages of a list to read: a number, or all (default).")
     fields: list[str] | None = _FIELDS
     contract: ContractPolicy = CONTRACT
     replace: bool = Field(
@@ -107,9 +115,7 @@ class WaitUntilForm(Form, title="learning360_wait_until"):
     )
     timeout: Length = Field(Period(days=7), description="Maximum time to wait.", examples=[{"days": 7}])
     soft_fail: bool = Field(False, description="Skip the step instead of failing it after the timeout.")
-    pages: int | None = Field(
-        None, ge=1, description="How many pages of a list a poll reads; default all.", examples=[1]
-    )
+    pages: PageCount = Field(None, description="How many pages of a list a poll reads: a number, or all (default).")
     on_missing: OnMissing = Field("fail", description="What to do if there is nothing with this ID.", examples=["skip"])
     max_failures: int = Field(10, ge=0, description="Failed polls in a row before the step fails.", examples=[10])
     deferrable: bool = Field(True, description="Wait in the triggerer, which takes no worker slot.")

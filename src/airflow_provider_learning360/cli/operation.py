@@ -183,7 +183,7 @@ def _facts(operation: Operation) -> Iterator[tuple[str, str]]:
         yield "people", "The answer holds data about people. `call` masks it."
     yield "confidence", _CONFIDENCE[data["confidence"]]
     if "counterpart" in data:
-        yield "counterpart", f"{data['counterpart']}, in API {'v1' if operation.version == 'v2' else 'v2'}"
+        yield "counterpart", f"{data['counterpart']}, in API {find_operation(data['counterpart']).version}"
     if "reference" in data:
         yield "reference", data["reference"]
 
