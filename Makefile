@@ -21,7 +21,7 @@ printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exi
 endef
 
 .PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat docs dist bench soak model fuzz catalogue \
-	clean
+	page-library clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -58,6 +58,9 @@ browser: ## Install Chromium for the tests of the page (Debian, Ubuntu)
 	@echo "==> Chromium"
 	@$(SUDO) apt-get update -qq
 	@$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium > /dev/null
+
+page-library: .venv/ready ## Fetch the pinned library of the page (Preact, htm) again; needs npm
+	@$(BIN)/python tests/page_library.py
 
 lint: .venv/ready ## Check style and types
 	@echo "==> ruff"

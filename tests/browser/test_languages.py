@@ -139,5 +139,5 @@ def test_every_text_comes_from_the_dictionary(browser_page: BrowserPage, simulat
     page.locator("#test-request").click()
     expect(page.locator("#request-trouble .callout")).to_be_visible()
     assert unmarked(page) == []
-    page.evaluate("document.querySelector('#people').append('Written in the script')")
+    page.evaluate("document.querySelector('#search-state').append('Written in the script')")
     assert unmarked(page) == ["Written in the script"]

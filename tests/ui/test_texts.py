@@ -13,12 +13,17 @@ from airflow_provider_learning360.api.documentation import DOCUMENTATION
 from airflow_provider_learning360.ui import responses
 from airflow_provider_learning360.ui.app import STATIC
 from airflow_provider_learning360.ui.failure import ACTIONS
+from page_library import FILES
+from script_literals import read_literals
 
 LANGUAGES = ("en", "fr")
-SCRIPTS = {path.name: path.read_text("utf-8") for path in STATIC.glob("*.js") if not path.name.startswith("texts.")}
-SCRIPTS["texts.js"] = (STATIC / "texts.js").read_text("utf-8")
+SCRIPTS = {
+    path.name: read_literals(path.read_text("utf-8"))
+    for path in STATIC.glob("*.js")
+    if path.name not in FILES and not path.name.startswith("texts.")
+}
+SCRIPTS["texts.js"] = read_literals((STATIC / "texts.js").read_text("utf-8"))
 PAGE = (STATIC / "page.html").read_text("utf-8")
-LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"|`((?:\\.|[^`\\])*)`')
 KEY = re.compile(r"[a-z]+\.[\w./ \[\]]+")
 # "Copied", "Copy it by hand", "the first three words": what a reader would see, and no code.
 SENTENCE = re.compile(r"^[A-Z][a-z]+$|[A-Z][a-z’]+ [\w“]|[a-z’]+,? [a-z’]+ [a-z’]+")
@@ -41,11 +46,6 @@ TEXTS = {language: read_texts(language) for language in LANGUAGES}
 def without_meanings(texts: dict[str, str]) -> dict[str, str]:
     """The texts, without the documentation of the fields: the server sends it in English."""
     return {key: text for key, text in texts.items() if not key.startswith("meaning.")}
-
-
-def literals_of(script: str) -> list[str]:
-    code = re.sub(r"/\*.*?\*/|(?<=\s)//[^\n]*", "", script, flags=re.DOTALL)
-    return [plain or template for plain, template in LITERAL.findall(code)]
 
 
 def test_languages_have_the_same_texts() -> None:
@@ -95,11 +95,9 @@ def test_every_failure_has_an_action() -> None:
 
 
 def test_every_text_is_used() -> None:
-    """A key is in a script or in the page, or a script builds it from a code that the server sends."""
+    """A key is in a script, or a script builds it from a code that the server sends."""
     built = ("failure.", "advice.", "note.", "need.", "state.", "type.", "workflow.", "action.")
-    named = set(re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', PAGE))
-    for script in SCRIPTS.values():
-        named |= set(literals_of(script))
+    named = {literal for script in SCRIPTS.values() for literal in script.strings}
     columns = {f"{group}.{name}" for group in ("session", "field", "watched", "request", "bytes") for name in named}
     stems = {re.sub(r"\.(one|other)$", "", key) for key in TEXTS["en"]}
     assert [key for key in stems if key not in named | columns and not key.startswith(built)] == []
@@ -109,16 +107,24 @@ def test_every_key_of_the_scripts_has_a_text() -> None:
     known = {re.sub(r"\.(one|other)$", "", key) for key in TEXTS["en"]}
     groups = {key.partition(".")[0] for key in known}
     for name, script in SCRIPTS.items():
-        keys = [literal for literal in literals_of(script) if KEY.fullmatch(literal)]
+        keys = [literal for literal in script.strings if KEY.fullmatch(literal)]
         assert [key for key in keys if key.partition(".")[0] in groups and key not in known] == [], name
-    assert set(re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', PAGE)) <= known
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_scripts_have_no_texts_of_their_own(name: str) -> None:
-    found = [literal for literal in literals_of(SCRIPTS[name]) if SENTENCE.search(literal) and literal not in CODE]
+    found = [literal for literal in SCRIPTS[name].strings if SENTENCE.search(literal) and literal not in CODE]
     # Lists of keywords and of class names are no sentences.
     assert [literal for literal in found if "|" not in literal] == []
+    assert [text for text in SCRIPTS[name].shown if re.search(r"\w", text)] == []
+
+
+def test_texts_of_a_script_are_found() -> None:
+    script = r"""const a = /"no`text"/; // "no text"
+    html`<p title="Seen" class="x y">Read ${b ? html`<${C} label=${text("a.b")}>this<//>` : `no ${"c"}`} {now}</p>`;"""
+    found = read_literals(script)
+    assert sorted(found.shown) == ["Read  {now}", "Seen", "this"]
+    assert sorted(found.strings) == ["a.b", "c", "no ${}"]
 
 
 def test_page_has_no_texts_of_its_own() -> None:

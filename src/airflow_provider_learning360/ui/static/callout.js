@@ -1,50 +1,61 @@
 /** Messages: what happened, what to do, and the technical details. */
 
 import { address, loginAddress } from "./airflow.js";
-import { element } from "./element.js";
+import { html } from "./html.js";
 import { text } from "./texts.js";
 
 /** Failures of these actions are the reader's to solve, or need no alarm. */
 const MILD_ACTIONS = ["ask", "log_in"];
 
-/**
- * @param {"success" | "error" | "warning" | "info"} kind
- * @param {string} title
- * @param {...any} parts below the title
- */
-export function callout(kind, title, ...parts) {
-  return element("div", { class: "callout", "data-kind": kind }, element("p", { class: "callout-title" }, title), ...parts);
+/** @param {{kind: "success" | "error" | "warning" | "info", title: string, children?: any}} props */
+export function Callout({ kind, title, children }) {
+  return html`
+    <div class="callout" data-kind=${kind}>
+      <p class="callout-title">${title}</p>
+      ${children}
+    </div>
+  `;
 }
 
 /**
- * @param {import("./api.js").Failure} failure
- * @param {{retry: () => void, chooseSession?: () => void}} handlers for the buttons
- * @param {any} [request] the request that failed, and its status
+ * @param {object} props
+ * @param {import("./api.js").Failure} props.failure
+ * @param {() => void} props.onRetry
+ * @param {() => void} [props.onChooseSession]
+ * @param {any} [props.request] the request that failed, and its status
  */
-export function failureCallout({ code, action, values, detail }, handlers, request) {
-  return callout(
-    MILD_ACTIONS.includes(action) ? "warning" : "error",
-    text(`failure.${code}`, values),
-    element("p", { class: "callout-text" }, element("strong", {}, text("failure.what_to_do")), ` ${text(`advice.${code}`, values)}`),
-    buttons(action, handlers),
-    request && element("p", { class: "callout-detail" }, request),
-    detail && element("p", { class: "callout-detail", lang: "en" }, detail),
-  );
+export function FailureCallout({ failure, request, ...handlers }) {
+  const { code, action, values, detail } = failure;
+  return html`
+    <${Callout} kind=${MILD_ACTIONS.includes(action) ? "warning" : "error"} title=${text(`failure.${code}`, values)}>
+      <p class="callout-text">
+        <strong>${text("failure.what_to_do")}</strong>${" "}${text(`advice.${code}`, values)}
+      </p>
+      <${Action} action=${action} ...${handlers} />
+      ${request && html`<p class="callout-detail">${request}</p>`}
+      ${detail && html`<p class="callout-detail" lang="en">${detail}</p>`}
+    <//>
+  `;
 }
 
-/** @param {() => void} act @param {string} label */
-export function actionButton(act, label) {
-  return element("button", { type: "button", class: "button", onclick: act }, label);
+/** @param {{onClick: () => void, children: any, [attribute: string]: any}} props */
+export function ActionButton({ children, ...attributes }) {
+  return html`<button type="button" class="button" ...${attributes}>${children}</button>`;
 }
 
-/** @param {string} action @param {{retry: () => void, chooseSession?: () => void}} handlers */
-function buttons(action, { retry, chooseSession }) {
-  const made = {
-    choose_session: () => chooseSession && actionButton(chooseSession, text("action.choose_session")),
-    fix_connection: () => element("a", { href: address("connections") }, text("action.fix_connection")),
-    log_in: () => element("a", { href: loginAddress() }, text("action.log_in")),
-    reload: () => actionButton(() => location.reload(), text("action.reload")),
-    retry: () => actionButton(retry, text("action.retry")),
+/** @param {{action: string, onRetry: () => void, onChooseSession?: () => void}} props */
+function Action({ action, onRetry, onChooseSession }) {
+  const control = {
+    choose_session: () => onChooseSession && button(action, onChooseSession),
+    fix_connection: () => html`<a href=${address("connections")}>${text("action.fix_connection")}</a>`,
+    log_in: () => html`<a href=${loginAddress()}>${text("action.log_in")}</a>`,
+    reload: () => button(action, () => location.reload()),
+    retry: () => button(action, onRetry),
   }[action]?.();
-  return made && element("p", { class: "callout-actions" }, made);
+  return control && html`<p class="callout-actions">${control}</p>`;
+}
+
+/** @param {string} action @param {() => void} act */
+function button(action, act) {
+  return html`<${ActionButton} onClick=${act}>${text(`action.${action}`)}<//>`;
 }

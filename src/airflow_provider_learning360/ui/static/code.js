@@ -1,6 +1,7 @@
-/** Syntax highlighting: each token is an element with a class. */
+/** Source with syntax highlighting: each token is an element with a class. */
 
-import { element, fill } from "./element.js";
+import { html } from "./html.js";
+import { useLayoutEffect, useMemo, useRef } from "./preact_hooks.js";
 
 /** Longer sources are not highlighted, because each token is an element. */
 const MAX_CHARACTERS = 200_000;
@@ -27,13 +28,17 @@ const GRAMMARS = {
   json: grammar({ name: /"(?:\\.|[^"\\])*"(?=:)/, string: QUOTED, word: /\b(?:true|false|null)\b/ }),
 };
 
-/**
- * @param {Element} place
- * @param {string} text
- * @param {"python" | "yaml" | "json"} language
- */
-export function showCode(place, text, language) {
-  fill(place, ...(text.length > MAX_CHARACTERS ? [text] : tokens(text, GRAMMARS[language])));
+/** @param {{source: string, language: "python" | "yaml" | "json", label: string, id?: string}} props */
+export function Code({ source, language, label, id }) {
+  const place = useRef(null);
+  const content = useMemo(() => highlight(source, language), [source, language]);
+  useLayoutEffect(() => place.current.scrollTo(0, 0), [source]);
+  return html`<pre id=${id} ref=${place} class="code" tabindex="0" role="region" aria-label=${label}>${content}</pre>`;
+}
+
+/** @param {string} source @param {"python" | "yaml" | "json"} language */
+function highlight(source, language) {
+  return source.length > MAX_CHARACTERS ? source : [...tokens(source, GRAMMARS[language])];
 }
 
 /** @param {Record<string, RegExp>} kinds */
@@ -42,14 +47,14 @@ function grammar(kinds) {
   return RegExp(parts.join("|"), "gm");
 }
 
-/** @param {string} text @param {RegExp} expression */
-function* tokens(text, expression) {
+/** @param {string} source @param {RegExp} expression */
+function* tokens(source, expression) {
   let end = 0;
-  for (const match of text.matchAll(expression)) {
-    yield text.slice(end, match.index);
+  for (const match of source.matchAll(expression)) {
+    yield source.slice(end, match.index);
     const [kind] = Object.entries(match.groups).find(([, found]) => found !== undefined);
-    yield element("span", { class: `code-${kind}` }, match[0]);
+    yield html`<span class=${`code-${kind}`}>${match[0]}</span>`;
     end = match.index + match[0].length;
   }
-  yield text.slice(end);
+  yield source.slice(end);
 }

@@ -1,6 +1,6 @@
 /** Numbers, sizes and dates as the reader writes them. */
 
-import { element } from "./element.js";
+import { html } from "./html.js";
 import { locale, plural, text } from "./texts.js";
 
 const dates = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
@@ -25,6 +25,6 @@ export function size(value) {
  */
 export function date(iso, none = "–") {
   const parsed = iso === null ? NaN : Date.parse(iso);
-  if (Number.isNaN(parsed)) return element("span", { class: "quiet" }, iso ?? none);
-  return element("time", { datetime: iso, title: iso }, dates.format(parsed));
+  if (Number.isNaN(parsed)) return html`<span class="quiet">${iso ?? none}</span>`;
+  return html`<time datetime=${iso} title=${iso}>${dates.format(parsed)}</time>`;
 }

@@ -21,9 +21,10 @@ export function writeSelection(selection) {
   for (const view of [window, airflow]) if (view) replaceHash(view, hash);
 }
 
-/** @param {() => void} onChange called when the reader changed the address */
+/** @param {() => void} onChange called when the reader changed the address @returns {() => void} ends this */
 export function watchSelection(onChange) {
   window.addEventListener("hashchange", onChange);
+  return () => window.removeEventListener("hashchange", onChange);
 }
 
 /** @param {Window} view @param {string} hash */

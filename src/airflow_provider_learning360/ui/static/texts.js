@@ -1,14 +1,13 @@
 /** The texts of the page, in the language of the reader: English or French. */
 
 import { airflow } from "./airflow.js";
-import english from "./texts.en.js";
-import french from "./texts.fr.js";
 
-const DICTIONARIES = { en: english, fr: french };
+const LANGUAGES = ["en", "fr"];
 
 /** Language and region of texts, numbers and dates, such as "fr-CA". */
 export const locale = chooseLocale();
-const dictionary = DICTIONARIES[languageOf(locale)];
+// Only the one that is needed: a dictionary is the largest file of the page.
+const { default: dictionary } = await import(`./texts.${languageOf(locale)}.js`);
 const plurals = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
 
@@ -41,16 +40,6 @@ export function textOr(key, sent) {
   return key in dictionary ? text(key) : sent;
 }
 
-/** Fill the texts into the HTML of the page. */
-export function translatePage() {
-  document.documentElement.lang = locale;
-  for (const place of document.querySelectorAll("[data-text]")) place.append(text(place.dataset.text));
-  for (const place of document.querySelectorAll("[data-label]")) place.ariaLabel = text(place.dataset.label);
-  for (const place of document.querySelectorAll("[data-placeholder]")) {
-    place.placeholder = text(place.dataset.placeholder);
-  }
-}
-
 /** @param {string | number} value */
 function formatted(value) {
   return typeof value === "number" ? numbers.format(value) : value;
@@ -66,7 +55,7 @@ function chooseLocale() {
 
 /** @param {string | null | undefined} tag */
 function isOffered(tag) {
-  return Boolean(tag) && languageOf(tag) in DICTIONARIES;
+  return Boolean(tag) && LANGUAGES.includes(languageOf(tag));
 }
 
 /** @param {string} tag such as "fr-CA" */
