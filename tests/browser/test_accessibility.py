@@ -52,6 +52,7 @@ def test_every_view_is_accessible(browser_page: BrowserPage, simulator: Simulato
     expect(page.locator("#connection-result .callout")).to_be_visible()
     require_no_barrier(page, "connection tested")
 
+    page.locator("#session-tab").click()
     page.locator("#search").fill("safety")
     expect(page.locator("#results")).to_contain_text("afety")
     require_no_barrier(page, "list of sessions")

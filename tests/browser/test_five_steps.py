@@ -95,10 +95,12 @@ def test_five_steps_of_the_readme_lead_to_a_green_run(
         page.get_by_text(entry, exact=True).first.click()
     frame = page.frame_locator("iframe")
 
+    tab, button = re.findall(r"\*(.+?)\*", steps[1])
+    frame.get_by_role("tab", name=tab).click()
     (word,) = re.findall(r"`(\w+)`", steps[1])
     frame.locator("#search").fill(word)
     frame.locator("#results").get_by_text(word, exact=False).first.click()
-    frame.get_by_role("button", name=re.findall(r"\*(.+?)\*", steps[1])[-1]).click()
+    frame.get_by_role("button", name=button).click()
     expect(frame.locator("#request-summary")).to_contain_text("200")
 
     _, *choices, button = re.findall(r"\*(.+?)\*", steps[2])

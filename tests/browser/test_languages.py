@@ -40,6 +40,7 @@ VISIBLE_TEXTS = """
 def walk_through(page: Page, session_id: str) -> None:
     """Have every part of the page show something."""
     page.locator("#test-connection").click()
+    page.locator("#session-tab").click()
     page.locator("#search").fill(session_id)
     page.locator("#results button").first.click()
     page.locator("#test-request").click()
@@ -58,7 +59,7 @@ def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulato
     expect(page.locator("html")).to_have_attribute("lang", "fr-FR")
     for place, words in {
         "#connection-result": "a accepté les clés",
-        "#session-title": "Trouver une session",
+        "#task-title": "Que voulez-vous faire",
         "#search-state": "Sessions trouvées\u00a0: 1 sur 60.",
         "#tree": "Adresses e-mail (identifiants) des tuteurs",
         "#people": "Les données personnelles et les champs non documentés sont masqués.",
@@ -74,6 +75,7 @@ def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulato
 @pytest.mark.parametrize("browser_page", [FRENCH], indirect=True)
 def test_failure_is_french_for_a_french_browser(browser_page: BrowserPage) -> None:
     page = browser_page.open()
+    page.locator("#session-tab").click()
     page.locator("#search").fill("60b8d2956e20ae1a0f8e44ff")
     page.locator("#use-id").click()
     page.locator("#test-request").click()

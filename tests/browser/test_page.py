@@ -28,6 +28,7 @@ def session_id(simulator: SimulatorProcess) -> str:
 
 def choose(page: Page, text: str) -> None:
     """Search, and select the first session."""
+    page.locator("#session-tab").click()
     page.locator("#search").fill(text)
     results = page.locator("#results").get_by_role("option").or_(page.locator("#results button"))
     results.first.click()
@@ -133,6 +134,7 @@ def test_page_works_inside_airflow(browser_page: BrowserPage, session_id: str) -
     page.get_by_text("360Learning", exact=True).first.click()
     frame = page.frame_locator("iframe")
     expect(frame.locator("html[data-ready=true]")).to_be_attached()
+    frame.locator("#session-tab").click()
     frame.locator("#search").fill(session_id)
     frame.locator("#results").get_by_text("Sécurité").first.click()
     frame.locator("#test-request").click()
@@ -182,6 +184,7 @@ def test_session_name_has_the_width_of_a_phone(browser_page: BrowserPage) -> Non
     counts = {"matches": 1, "read": 1, "unreadable": 0, "complete": True, "age": 1.0, "error": None}
     browser_page.page.route("**/sessions", lambda route: route.fulfill(json={"sessions": [session], **counts}))
     page = browser_page.open()
+    page.locator("#session-tab").click()
     button = page.locator("#results button")
     expect(button).to_have_text(name)
     assert button.evaluate("one => one.parentElement.clientWidth / one.closest('#results').clientWidth") > 0.85
@@ -193,6 +196,7 @@ def test_session_name_has_the_width_of_a_phone(browser_page: BrowserPage) -> Non
 def test_session_name_is_readable_on_every_screen(browser_page: BrowserPage, width: int) -> None:
     page = browser_page.open()
     page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#session-tab").click()
     page.locator("#search").fill("safety")
     expect(page.locator("#results")).to_contain_text("autumn")
     button = page.locator("#results").get_by_role("button", name="autumn").first
@@ -227,6 +231,8 @@ def test_no_text_is_smaller_than_12_pixels(browser_page: BrowserPage, session_id
 
 def test_page_works_with_the_keyboard(browser_page: BrowserPage, session_id: str) -> None:
     page = browser_page.open()
+    press_until(page, "#any-tab")
+    page.keyboard.press("ArrowRight")
     press_until(page, "#search")
     page.keyboard.type(session_id)
     expect(page.locator("#results")).to_contain_text("Sécurité")
@@ -295,6 +301,7 @@ def test_failed_request_says_what_to_do(
 
 def test_unknown_session_is_reported(browser_page: BrowserPage) -> None:
     page = browser_page.open()
+    page.locator("#session-tab").click()
     page.locator("#search").fill("no session has such a name")
     expect(page.locator("#search-state")).to_contain_text("No ", ignore_case=True)
     page.locator("#search").fill("f" * 24)
@@ -374,6 +381,7 @@ def test_tree_opens_without_moving_the_page(browser_page: BrowserPage, session_i
 
 def test_enter_before_the_results_selects_the_first_one(browser_page: BrowserPage, session_id: str) -> None:
     page = browser_page.open()
+    page.locator("#session-tab").click()
     page.locator("#search").focus()
     page.keyboard.type("safety")
     page.keyboard.press("Enter")

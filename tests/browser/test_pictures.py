@@ -14,7 +14,7 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 MAX_BYTES = 120_000
 STEPS = {
     "connection": "#connection-title",
-    "session": "#session-title",
+    "session": "#task-title",
     "request": "#request-title",
     "workflow": "#workflows-title",
     "watched": "#watched-title",
@@ -28,6 +28,7 @@ def fill_in(page: Page | FrameLocator) -> None:
     """Take all steps, with sensible choices."""
     page.locator("#test-connection").click()
     expect(page.locator("#connection-result .callout")).to_be_visible()
+    page.locator("#session-tab").click()
     page.locator("#search").fill("safety")
     page.locator("#results").get_by_text("afety").first.click()
     page.locator("#test-request").click()
@@ -43,7 +44,7 @@ def require_in_documentation(name: str) -> None:
 
 @pytest.mark.parametrize("browser_page", [README], indirect=True)
 @pytest.mark.parametrize(
-    ("theme", "name", "top"), [("light", "page", "#session-title"), ("dark", "page-dark", "#workflows-title")]
+    ("theme", "name", "top"), [("light", "page", "#task-title"), ("dark", "page-dark", "#workflows-title")]
 )
 def test_pictures_of_the_page(
     browser_page: BrowserPage, simulator: SimulatorProcess, theme: str, name: str, top: str
@@ -65,7 +66,7 @@ def test_picture_of_the_page_on_a_phone(browser_page: BrowserPage, simulator: Si
     page = browser_page.open()
     fill_in(page)
     page.mouse.move(0, 0)
-    page.locator("#session-title").evaluate("title => title.closest('section').scrollIntoView()")
+    page.locator("#task-title").evaluate("title => title.closest('section').scrollIntoView()")
     browser_page.shoot("page-mobile", whole=False)
     require_in_documentation("page-mobile")
 

@@ -61,10 +61,11 @@ const MAX_TITLE_CHARACTERS = 60;
 
 /** A request without a usable response. */
 export class ApiError extends Error {
-  /** @param {Failure} failure */
-  constructor(failure) {
+  /** @param {Failure} failure @param {Problem[]} [problems] what is wrong with each argument */
+  constructor(failure, problems = []) {
     super(failure.code);
     this.failure = failure;
+    this.problems = problems;
   }
 }
 
@@ -98,13 +99,39 @@ export const findSessions = (id, query, signal) => send(route(id, "sessions"), s
 export const testRequest = (id, session, reveal, signal) =>
   send(route(id, "request"), signal, { session_id: session, reveal });
 
-/** @param {string} id @param {string} session @param {string} name @param {AbortSignal} signal
- *  @returns {Promise<WorkflowList>} */
-export const listWorkflows = (id, session, name, signal) =>
+/** @param {string} id @param {string} session @param {string} name @param {Record<string, any>} options
+ *  @param {AbortSignal} signal @returns {Promise<WorkflowList>} */
+export const listWorkflows = (id, session, name, options, signal) =>
   send(route(id, "workflows"), signal, {
     session_id: session,
     title: [...name].slice(0, MAX_TITLE_CHARACTERS).join(""),
+    ...(Object.keys(options).length > 0 ? { options } : {}),
   });
+
+/** @param {AbortSignal} signal @returns {Promise<OperationList>} */
+export const listOperations = (signal) => send("api/operations", signal);
+
+/** @param {string} name @param {AbortSignal} signal @returns {Promise<OperationDetail>} */
+export const readOperation = (name, signal) => send(`api/operations/${encodeURIComponent(name)}`, signal);
+
+/** @param {string} id @param {AbortSignal} signal @returns {Promise<ScopeList>} */
+export const listScopes = (id, signal) => send(route(id, "access"), signal, {});
+
+/**
+ * @typedef {{name: string, parameters: Record<string, any>, body: any}} Call
+ */
+
+/** @param {string} id @param {Call} call @param {boolean} reveal @param {AbortSignal} signal
+ *  @returns {Promise<OperationTest>} */
+export const testOperation = (id, call, reveal, signal) =>
+  send(route(id, "operation"), signal, { ...call, pages: 1, reveal });
+
+/** @param {string} id @param {Call & {options: Record<string, any>, picked: string[]}} call @param {AbortSignal} signal
+ *  @returns {Promise<WorkflowList>} */
+export const listOperationWorkflows = (id, call, signal) => send(route(id, "operation-workflows"), signal, call);
+
+/** @param {string} id @param {object} call as for the workflows, and `dialect` @returns {Promise<Blob>} a ZIP file */
+export const readArchive = (id, call) => send(route(id, "archive"), undefined, call, (response) => response.blob());
 
 /** @param {AbortSignal} signal @returns {Promise<WatchedAssets>} */
 export const listWatchedAssets = (signal) => send("api/watched", signal);
@@ -112,7 +139,7 @@ export const listWatchedAssets = (signal) => send("api/watched", signal);
 /**
  * Run requests. A newer request cancels them silently; other errors are passed on.
  * @param {() => Promise<void>} work
- * @param {(failure: Failure) => void} onFailure
+ * @param {(failure: Failure, problems: Problem[]) => void} onFailure
  */
 export async function runRequest(work, onFailure) {
   try {
@@ -120,7 +147,7 @@ export async function runRequest(work, onFailure) {
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof ApiError)) throw error;
-    onFailure(error.failure);
+    onFailure(error.failure, error.problems);
   }
 }
 
@@ -129,12 +156,16 @@ function route(id, action) {
   return `api/connections/${encodeURIComponent(id)}/${action}`;
 }
 
-/** @param {string} path @param {AbortSignal} [signal] @param {object} [body] of a POST; a GET has none */
-async function send(path, signal, body) {
+/**
+ * @param {string} path @param {AbortSignal} [signal] @param {object} [body] of a POST; a GET has none
+ * @param {(response: Response) => Promise<any>} [read] of a response that succeeded
+ */
+async function send(path, signal, body, read = readJson) {
   const response = await fetchJson(path, signal, body);
-  const content = await readJson(response);
+  const content = await (response.ok ? read : readJson)(response);
   if (response.ok && content !== null) return content;
-  throw new ApiError(content?.error?.code ? content.error : failureOf(response, content));
+  const failure = content?.error?.code ? content.error : failureOf(response, content);
+  throw new ApiError(failure, content?.problems);
 }
 
 async function fetchJson(path, signal, body) {
@@ -170,6 +201,6 @@ function failureOf(response, content) {
 }
 
 /** @returns {Failure} */
-function buildFailure(code, action, values = {}) {
+export function buildFailure(code, action, values = {}) {
   return { code, action, values, detail: null };
 }

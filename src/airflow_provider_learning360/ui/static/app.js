@@ -1,29 +1,35 @@
 /** The parts of the page, and what each tells the others. */
 
-import { listWorkflows, testRequest } from "./api.js";
+import { listOperations } from "./api.js";
 import { useConnectionList } from "./connection_list.js";
 import { ConnectionPart } from "./connection_part.js";
 import { useFocus } from "./focus.js";
 import { html } from "./html.js";
-import { Part } from "./part.js";
+import { useLoaded } from "./loaded.js";
+import { NoFlow } from "./no_flow.js";
+import { OperationFlow } from "./operation_flow.js";
 import { useEffect, useState } from "./preact_hooks.js";
-import { readSelection, watchSelection, writeSelection } from "./selection.js";
+import { isSameSelection, readSelection, watchSelection, writeSelection } from "./selection.js";
+import { SessionFlow } from "./session_flow.js";
 import { SessionSearch } from "./session_search.js";
-import { TestRequest } from "./test_request.js";
+import { TaskPart } from "./task_part.js";
 import { text } from "./texts.js";
 import { WatchedPart } from "./watched_part.js";
-import { WorkflowPart } from "./workflow_part.js";
+
+/** @typedef {import("./selection.js").Selection} Selection */
 
 export function App() {
   const [selection, setSelection] = useState(readSelection);
-  /** What is known of the selected session: its name, what the page shows of it, whether its test request failed. */
-  const [session, setSession] = useState({ name: "", title: "", isFailed: false });
+  const [task, setTask] = useState(() => taskOf(selection));
+  /** Name of the selected session, if it is known. */
+  const [name, setName] = useState("");
   /** Another object whenever the search for sessions starts anew. */
   const [opened, setOpened] = useState({});
   const [notFound, setNotFound] = useState("");
   const [kind, setKind] = useState("");
   const focus = useFocus();
   const connections = useConnectionList(openFirst);
+  const operations = useLoaded(listOperations, []);
   const connection = connections.list ? selection.connection : "";
 
   useEffect(() => watchSelection(followAddress));
@@ -39,83 +45,122 @@ export function App() {
     openConnection(exists ? wanted : (preselected ?? ""), selection);
   }
 
-  /** @param {string} id empty if there is none @param {import("./selection.js").Selection} before */
+  /** @param {string} id empty if there is none @param {Selection} before */
   function openConnection(id, before) {
     // The session of a link belongs to the connection of the link.
-    const kept = !before.connection || before.connection === id ? before.session : "";
-    change({ connection: id, session: kept }, "", Boolean(id));
+    const isKept = !before.connection || before.connection === id;
+    change({ ...before, connection: id, session: isKept ? before.session : "" });
     setOpened({});
   }
 
-  /** @param {import("./selection.js").Selection} next @param {string} name of the session, if it is known */
-  function change(next, name, isWritten = true) {
+  /** @param {Selection} next @param {string} [sessionName] */
+  function change(next, sessionName = "") {
     setSelection(next);
-    setSession({ name, title: name.trim(), isFailed: false });
-    if (isWritten) writeSelection(next);
+    setName(sessionName);
+    if (taskOf(next)) setTask(taskOf(next));
+    if (next.connection) writeSelection(next);
   }
 
   /** The reader changed the address. */
   function followAddress() {
     const wanted = readSelection();
-    if (wanted.connection === selection.connection && wanted.session === selection.session) return;
+    if (isSameSelection(wanted, selection)) return;
     const exists = connections.list?.connections.some(({ id }) => id === wanted.connection);
     if (exists) openConnection(wanted.connection, wanted);
     else writeSelection(selection);
   }
 
-  /** @param {{id: string, name?: string}} one */
-  function selectSession({ id, name = "" }) {
-    if (id !== selection.session) change({ ...selection, session: id }, name);
+  /** @param {{id: string, name?: string}} session */
+  function selectSession({ id, name: sessionName = "" }) {
+    if (id !== selection.session) change({ ...selection, operation: "", session: id }, sessionName);
     focus("test-request");
   }
 
+  /** @param {string} operation its name */
+  function selectOperation(operation) {
+    change({ ...selection, operation, session: "" });
+  }
+
+  function selectTask(next) {
+    setTask(next);
+    setOpened({});
+  }
+
   function showWorkflow() {
+    setTask("session");
     setKind("events");
     focus("events-tab", "search");
   }
 
-  const id = selection.session;
-  const name = session.title && html`<strong>${session.title}</strong>`;
-  const subject = html`${name}${!session.title.includes(id) && html`<code>${id}</code>`}`;
+  const shown = task || "any";
   return html`
     <${ConnectionPart}
       connections=${connections}
       selected=${connection}
       notFound=${notFound}
-      onSelect=${(one) => openConnection(one, selection)}
+      onSelect=${(id) => openConnection(id, selection)}
     />
-    <${Part} number=${2} id="session" title=${text("session.title")}>
-      ${!connection && html`<p id="session-hint" class="quiet">${text("session.choose_connection")}</p>`}
-      ${connection && html`
-        <${SessionSearch}
-          connection=${connection}
-          selected=${id}
-          opened=${opened}
-          onSelect=${selectSession}
-          onFind=${({ name }) => setSession((before) => ({ ...before, title: name.trim() }))}
-        />
-      `}
+    <${TaskPart}
+      hasConnection=${Boolean(connection)}
+      task=${shown}
+      onTask=${selectTask}
+      operations=${operations}
+      selected=${selection.operation}
+      onSelect=${selectOperation}
+    >
+      <${SessionSearch}
+        connection=${connection}
+        selected=${selection.session}
+        opened=${opened}
+        onSelect=${selectSession}
+        onFind=${(session) => setName(session.name)}
+      />
     <//>
-    <${Part} number=${3} id="request" title=${text("request.title")}>
-      ${!id && html`<p id="request-hint" class="quiet">${text("request.choose_session")}</p>`}
-      ${connection && id && html`
-        <${TestRequest}
-          key=${`${connection} ${id}`}
-          subject=${subject}
-          send=${(reveal, signal) => testRequest(connection, id, reveal, signal)}
-          onChooseSession=${() => focus("search")}
-          onSuccess=${({ title }) => setSession((before) => ({ ...before, title: before.title || title, isFailed: false }))}
-          onFailure=${() => setSession((before) => ({ ...before, isFailed: true }))}
-        />
-      `}
-    <//>
-    <${WorkflowPart}
-      subject=${connection && id && `${connection} ${id}`}
-      isWithdrawn=${session.isFailed}
-      load=${(signal) => listWorkflows(connection, id, session.name, signal)}
+    <${Flow}
+      connection=${connection}
+      operation=${shown === "any" ? selection.operation : ""}
+      session=${shown === "session" ? selection.session : ""}
+      hint=${text(shown === "session" ? "request.choose_session" : "request.choose_operation")}
+      name=${name}
       kind=${kind}
-      onSelect=${setKind}
+      onKind=${setKind}
+      onChooseSession=${() => focus("search")}
+      onOperation=${selectOperation}
+      onChooseOperation=${() => focus("operation")}
     />
     <${WatchedPart} onShowWorkflow=${showWorkflow} />
   `;
+}
+
+/** Parts 3 to 5. They start anew with another connection, operation or session. */
+function Flow({ connection, operation, session, hint, name, kind, onKind, onChooseSession, ...choices }) {
+  const key = [connection, operation, session].join(" ");
+  if (connection && operation) {
+    return html`
+      <${OperationFlow}
+        key=${key}
+        connection=${connection}
+        name=${operation}
+        onSelect=${choices.onOperation}
+        onChooseOperation=${choices.onChooseOperation}
+      />
+    `;
+  }
+  if (!connection || !session) return html`<${NoFlow} hint=${connection ? hint : text("session.choose_connection")} />`;
+  return html`
+    <${SessionFlow}
+      key=${key}
+      connection=${connection}
+      id=${session}
+      name=${name}
+      kind=${kind}
+      onKind=${onKind}
+      onChooseSession=${onChooseSession}
+    />
+  `;
+}
+
+/** @param {Selection} selection @returns {"any" | "session" | ""} */
+function taskOf({ operation, session }) {
+  return session ? "session" : operation ? "any" : "";
 }

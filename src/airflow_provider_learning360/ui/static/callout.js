@@ -21,17 +21,17 @@ export function Callout({ kind, title, children }) {
  * @param {object} props
  * @param {import("./api.js").Failure} props.failure
  * @param {() => void} props.onRetry
- * @param {() => void} [props.onChooseSession]
+ * @param {Record<string, () => void>} [props.actions] what the reader can do here, by action of the failure
  * @param {any} [props.request] the request that failed, and its status
  */
-export function FailureCallout({ failure, request, ...handlers }) {
+export function FailureCallout({ failure, request, onRetry, actions = {} }) {
   const { code, action, values, detail } = failure;
   return html`
     <${Callout} kind=${MILD_ACTIONS.includes(action) ? "warning" : "error"} title=${text(`failure.${code}`, values)}>
       <p class="callout-text">
         <strong>${text("failure.what_to_do")}</strong>${" "}${text(`advice.${code}`, values)}
       </p>
-      <${Action} action=${action} ...${handlers} />
+      <${Action} action=${action} actions=${{ retry: onRetry, reload: () => location.reload(), ...actions }} />
       ${request && html`<p class="callout-detail">${request}</p>`}
       ${detail && html`<p class="callout-detail" lang="en">${detail}</p>`}
     <//>
@@ -43,19 +43,13 @@ export function ActionButton({ children, ...attributes }) {
   return html`<button type="button" class="button" ...${attributes}>${children}</button>`;
 }
 
-/** @param {{action: string, onRetry: () => void, onChooseSession?: () => void}} props */
-function Action({ action, onRetry, onChooseSession }) {
-  const control = {
-    choose_session: () => onChooseSession && button(action, onChooseSession),
-    fix_connection: () => html`<a href=${address("connections")}>${text("action.fix_connection")}</a>`,
-    log_in: () => html`<a href=${loginAddress()}>${text("action.log_in")}</a>`,
-    reload: () => button(action, () => location.reload()),
-    retry: () => button(action, onRetry),
-  }[action]?.();
-  return control && html`<p class="callout-actions">${control}</p>`;
-}
-
-/** @param {string} action @param {() => void} act */
-function button(action, act) {
-  return html`<${ActionButton} onClick=${act}>${text(`action.${action}`)}<//>`;
+/** @param {{action: string, actions: Record<string, () => void>}} props */
+function Action({ action, actions }) {
+  const links = { fix_connection: () => address("connections"), log_in: loginAddress };
+  if (!links[action] && !actions[action]) return null;
+  const label = text(`action.${action}`);
+  const control = links[action]
+    ? html`<a href=${links[action]()}>${label}</a>`
+    : html`<${ActionButton} onClick=${actions[action]}>${label}<//>`;
+  return html`<p class="callout-actions">${control}</p>`;
 }

@@ -7,7 +7,7 @@ import { html } from "./html.js";
 import { useMemo, useState } from "./preact_hooks.js";
 import { Drift } from "./request_summary.js";
 import { Tabs } from "./tabs.js";
-import { text } from "./texts.js";
+import { plural, text } from "./texts.js";
 import { containers, isAllOpen, Tree } from "./tree.js";
 
 const VIEWS = [
@@ -17,13 +17,16 @@ const VIEWS = [
 
 /**
  * @param {object} props
- * @param {import("./api.js").RequestTest} props.test
+ * @param {import("./api.js").OperationTest} props.test
  * @param {boolean} props.isRevealed whether people's data is shown
  * @param {Set<string>} props.open paths of the open fields
- * @param {(open: Set<string>) => void} props.onToggle
+ * @param {(open: any) => void} props.onToggle
  * @param {() => Promise<void>} props.onReveal shows people's data, or hides it
+ * @param {string[]} props.picked paths of the picked fields
+ * @param {(path: string) => void} props.onPick
+ * @param {boolean} props.isSession whether the answer is a session
  */
-export function RequestResult({ test, isRevealed, open, onToggle, onReveal }) {
+export function RequestResult({ test, isRevealed, open, onToggle, onReveal, ...choice }) {
   const [view, setView] = useState("tree");
   const source = useMemo(() => JSON.stringify(test.document, null, 2), [test.document]);
   const tabs = VIEWS.map((one) => ({ ...one, label: text(`request.${one.id}`) }));
@@ -42,14 +45,16 @@ export function RequestResult({ test, isRevealed, open, onToggle, onReveal }) {
         <${Tabs} id="view-tabs" label=${text("request.view")} tabs=${tabs} selected=${view} onSelect=${setView} />
         <div class="bar-end">
           ${view === "tree" ? expand : copy}
-          ${test.people.may_reveal && html`
+          ${test.people.may_reveal && (isRevealed || test.has_hidden !== false) && html`
             <${BusyButton} id="reveal" work=${onReveal}>${text(isRevealed ? "request.hide" : "request.reveal")}<//>
           `}
         </div>
       </div>
-      <p id="people" class="quiet" role="status">${peopleText(test.people, isRevealed)}</p>
+      <p id="people" class="quiet" role="status">${peopleText(test, isRevealed)}</p>
+      ${test.items !== undefined && test.items !== null && html`<p id="items" class="quiet">${itemsText(test)}</p>`}
       <div id="view-tree" class="frame" role="tabpanel" aria-label=${text("request.tree")} hidden=${view !== "tree"}>
-        <${Tree} fields=${test.fields} open=${open} onToggle=${onToggle} />
+        <${Tree} fields=${test.fields} open=${open} onToggle=${onToggle} ...${choice} />
+        ${test.more_fields > 0 && html`<p class="tree-rest quiet">${plural("field.more", test.more_fields)}</p>`}
       </div>
       <div id="view-json" class="frame" role="tabpanel" aria-label=${text("request.json")} hidden=${view !== "json"}>
         <${Code} id="json" source=${source} language="json" label=${text("request.json_label")} />
@@ -58,8 +63,14 @@ export function RequestResult({ test, isRevealed, open, onToggle, onReveal }) {
   `;
 }
 
-/** @param {{may_reveal: boolean}} people @param {boolean} isRevealed */
-function peopleText({ may_reveal: mayReveal }, isRevealed) {
+/** @param {import("./api.js").OperationTest} test @param {boolean} isRevealed */
+function peopleText({ people, has_hidden: hasHidden }, isRevealed) {
   if (isRevealed) return text("request.people_shown");
-  return text(mayReveal ? "request.people_hidden" : "request.people_not_permitted");
+  if (hasHidden === false) return text("request.people_none");
+  return text(people.may_reveal ? "request.people_hidden" : "request.people_not_permitted");
+}
+
+/** @param {import("./api.js").OperationTest} test */
+function itemsText({ items, more }) {
+  return `${plural("request.items", items)} ${text(more ? "request.more_pages" : "request.no_more_pages")}`;
 }

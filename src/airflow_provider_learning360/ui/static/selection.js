@@ -1,17 +1,21 @@
 /**
- * The selected connection and session in the address: a reload and a shared link show them again.
+ * What is selected, in the address: a reload and a shared link show it again.
  *
- * @typedef {{connection: string, session: string}} Selection IDs; empty if none is selected
+ * @typedef {{connection: string, operation: string, session: string}} Selection IDs and the name of an operation; empty
+ *   if none is selected
  */
 
 import { airflow } from "./airflow.js";
+
+const NAMES = ["connection", "operation", "session"];
 
 /** @returns {Selection} */
 export function readSelection() {
   // Not every version of Airflow passes its own hash on to the frame.
   const hash = location.hash || airflow?.location.hash || "";
   const values = new URLSearchParams(hash.slice(1));
-  return { connection: values.get("connection") ?? "", session: values.get("session") ?? "" };
+  const [connection, operation, session] = NAMES.map((name) => values.get(name) ?? "");
+  return { connection, operation: session ? "" : operation, session };
 }
 
 /** @param {Selection} selection */
@@ -19,6 +23,11 @@ export function writeSelection(selection) {
   const selected = Object.entries(selection).filter(([, value]) => value);
   const hash = selected.length ? `#${new URLSearchParams(selected)}` : "";
   for (const view of [window, airflow]) if (view) replaceHash(view, hash);
+}
+
+/** @param {Selection} one @param {Selection} other */
+export function isSameSelection(one, other) {
+  return NAMES.every((name) => one[name] === other[name]);
 }
 
 /** @param {() => void} onChange called when the reader changed the address @returns {() => void} ends this */

@@ -13,20 +13,19 @@ import { COLUMNS, heading, isContainer, TreeRow } from "./tree_row.js";
  * @param {object} props
  * @param {Field[]} props.fields
  * @param {Set<string>} props.open paths of the open fields
- * @param {(open: Set<string>) => void} props.onToggle called with the paths that are open then
+ * @param {(change: (open: Set<string>) => Set<string>) => void} props.onToggle called with the change to the open paths
+ * @param {string[]} props.picked paths of the picked fields
+ * @param {(path: string) => void} props.onPick picks a field, or takes it back
+ * @param {boolean} props.isSession whether the dictionaries have the meanings of the fields
  */
-export function Tree({ fields, open, onToggle }) {
+export function Tree({ fields, open, onToggle, picked, onPick, isSession }) {
   /** Key of the one row that the Tab key reaches. */
   const [stop, setStop] = useState("0");
   const rows = [...visibleRows(fields, open, 1, "")];
   const current = rows.some(({ key }) => key === stop) ? stop : rows[0]?.key;
-  function toggle(path) {
-    const next = new Set(open);
-    if (!next.delete(path)) next.add(path);
-    onToggle(next);
-  }
+  const toggle = (path) => onToggle((before) => toggled(before, path));
   return html`
-    <table id="tree" class="tree" role="treegrid" aria-label=${text("request.tree_label")}>
+    <table id="tree" class="tree" role="treegrid" aria-multiselectable="true" aria-label=${text("request.tree_label")}>
       <thead role="rowgroup">
         <tr role="row">
           ${COLUMNS.map((column) => html`<th role="columnheader" scope="col">${heading(column)}</th>`)}
@@ -42,6 +41,9 @@ export function Tree({ fields, open, onToggle }) {
               level=${level}
               isOpen=${open.has(field.path)}
               isStop=${key === current}
+              isPicked=${picked.includes(field.path)}
+              isSession=${isSession}
+              onPick=${() => onPick(field.path)}
               onToggle=${() => toggle(field.path)}
               onFocus=${() => setStop(key)}
             />
@@ -49,6 +51,13 @@ export function Tree({ fields, open, onToggle }) {
       </tbody>
     </table>
   `;
+}
+
+/** @param {Set<string>} open @param {string} path */
+function toggled(open, path) {
+  const next = new Set(open);
+  if (!next.delete(path)) next.add(path);
+  return next;
 }
 
 /** @param {Field[]} fields @param {Set<string>} open */

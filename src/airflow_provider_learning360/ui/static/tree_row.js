@@ -2,6 +2,7 @@
 
 import { html } from "./html.js";
 import { useMemo } from "./preact_hooks.js";
+import { Prose } from "./prose.js";
 import { text, textOr } from "./texts.js";
 import { TreeValue } from "./tree_value.js";
 
@@ -25,13 +26,22 @@ export function isContainer(field) {
  * @param {number} props.level
  * @param {boolean} props.isOpen
  * @param {boolean} props.isStop whether the Tab key reaches it
+ * @param {boolean} props.isPicked
+ * @param {boolean} props.isSession whether the dictionaries have the meanings of the fields
  * @param {() => void} props.onToggle
  * @param {() => void} props.onFocus
+ * @param {() => void} props.onPick
  */
-export function TreeRow({ field, level, isOpen, isStop, onToggle, onFocus }) {
+export function TreeRow({ field, level, isOpen, isStop, isPicked, isSession, onToggle, onFocus, onPick }) {
   const opens = isContainer(field);
+  const toggle = opens ? onToggle : null;
   // The cells are made once: a long tree would take long at each key.
-  const cells = useMemo(() => html`<${Cells} field=${field} onToggle=${opens ? onToggle : null} />`, [field, isOpen]);
+  const cells = useMemo(
+    () => html`
+      <${Cells} field=${field} isPicked=${isPicked} isSession=${isSession} onToggle=${toggle} onPick=${onPick} />
+    `,
+    [field, isOpen, isPicked],
+  );
   return html`
     <tr
       role="row"
@@ -41,26 +51,43 @@ export function TreeRow({ field, level, isOpen, isStop, onToggle, onFocus }) {
       data-people=${field.people || null}
       aria-level=${level}
       aria-expanded=${opens ? String(isOpen) : null}
+      aria-selected=${String(isPicked)}
       onFocusIn=${onFocus}
-      onKeyDown=${(event) => moveByKey(event, opens ? onToggle : null)}
+      onKeyDown=${(event) => moveByKey(event, toggle, onPick)}
     >
       ${cells}
     </tr>
   `;
 }
 
-/** @param {{field: Field, onToggle: (() => void) | null}} props */
-function Cells({ field, onToggle }) {
+/** @param {{field: Field, isPicked: boolean, isSession: boolean, onToggle: any, onPick: () => void}} props */
+function Cells({ field, isPicked, isSession, onToggle, onPick }) {
   return html`
     <td role="gridcell" class="tree-name" title=${field.path} onClick=${onToggle}>
-      <span class=${onToggle ? "twist" : "twist none"} aria-hidden="true"></span><code>${field.name}</code>
+      <span class=${onToggle ? "twist" : "twist none"} aria-hidden="true"></span>
+      <code>${field.name}</code>
+      <${PickButton} path=${field.path} isPicked=${isPicked} onPick=${onPick} />
     </td>
     <td role="gridcell" class="tree-value" data-head=${heading("value")}><${TreeValue} field=${field} /></td>
     <td role="gridcell" class="tree-type" data-head=${heading("type")}>${typeOf(field)}</td>
     <td role="gridcell" data-head=${heading("state")}>
       <span class="badge" data-state=${field.state}>${text(`state.${field.state}`)}</span>
     </td>
-    <td role="gridcell" class="tree-meaning" data-head=${heading("meaning")}><${Meaning} field=${field} /></td>
+    <td role="gridcell" class="tree-meaning" data-head=${heading("meaning")}><${Meaning} field=${field} isSession=${isSession} /></td>
+  `;
+}
+
+/** For the mouse: the keyboard picks with the space bar. @param {{path: string, isPicked: boolean, onPick: () => void}} props */
+function PickButton({ path, isPicked, onPick }) {
+  const pick = (event) => {
+    event.stopPropagation();
+    onPick();
+  };
+  const label = text("pick.button", { path });
+  return html`
+    <button type="button" class="pick-field" tabindex="-1" aria-pressed=${String(isPicked)} aria-label=${label} title=${label} onClick=${pick}>
+      ${isPicked ? "✓" : "+"}
+    </button>
   `;
 }
 
@@ -70,20 +97,21 @@ function typeOf({ type, count }) {
   return count === undefined ? name : text("field.count", { type: name, count });
 }
 
-/** @param {{field: Field}} props */
-function Meaning({ field }) {
+/** @param {{field: Field, isSession: boolean}} props */
+function Meaning({ field, isSession }) {
   const { meaning, documented_as: documentedAs, notes } = field;
+  const sentence = isSession ? textOr(`meaning.${documentedAs}`, meaning) : html`<${Prose} text=${meaning ?? ""} />`;
   const remarks = notes.map(({ code, values }) => text(`note.${code}`, values));
   return html`
     <span>
-      ${documentedAs && textOr(`meaning.${documentedAs}`, meaning)}
+      ${documentedAs && meaning && sentence}
       ${remarks.length > 0 && html`<span class="tree-note">${remarks.join("; ")}</span>`}
     </span>
   `;
 }
 
-/** @param {KeyboardEvent} event @param {(() => void) | null} toggle */
-function moveByKey(event, toggle) {
+/** @param {KeyboardEvent} event @param {(() => void) | null} toggle @param {() => void} pick */
+function moveByKey(event, toggle, pick) {
   const row = /** @type {HTMLElement} */ (event.currentTarget);
   if (event.target !== row || event.altKey || event.ctrlKey || event.metaKey) return;
   const opened = row.getAttribute("aria-expanded");
@@ -95,6 +123,7 @@ function moveByKey(event, toggle) {
     Home: () => focus(row.parentElement.firstElementChild),
     End: () => focus(row.parentElement.lastElementChild),
     Enter: () => toggle?.(),
+    " ": pick,
   };
   if (!actions[event.key]) return;
   event.preventDefault();

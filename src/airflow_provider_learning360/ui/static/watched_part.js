@@ -1,4 +1,4 @@
-/** Part 5: the watched assets. */
+/** Part 7: the watched assets. */
 
 import { listWatchedAssets, runRequest } from "./api.js";
 import { BusyButton } from "./busy_button.js";
@@ -28,7 +28,7 @@ export function WatchedPart({ onShowWorkflow }) {
     <${BusyButton} id="refresh-watched" data-variant="quiet" work=${load}>${text("watched.refresh")}<//>
   `;
   return html`
-    <${Part} number=${5} id="watched" title=${text("watched.title")} action=${refresh}>
+    <${Part} number=${7} id="watched" title=${text("watched.title")} action=${refresh}>
       <div id="watched-trouble" role="alert">
         ${failure && html`<${FailureCallout} failure=${failure} onRetry=${load} />`}
       </div>

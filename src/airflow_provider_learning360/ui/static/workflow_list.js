@@ -3,34 +3,38 @@
 import { Code } from "./code.js";
 import { CopyButton } from "./copy_button.js";
 import { html } from "./html.js";
-import { useStoredChoice } from "./stored_choice.js";
 import { Tabs } from "./tabs.js";
 import { text } from "./texts.js";
 
-const STORAGE_KEY = "learning360.dialect";
+/** A workflow that needs one of these has several files. */
+const SEVERAL_FILES = ["blueprint_files", "dag_factory_loader"];
 
 /**
  * @param {object} props
  * @param {import("./api.js").Workflow[]} props.workflows at least one
  * @param {string} props.kind of the one to show; the first one if there is none of this kind
  * @param {(kind: string) => void} props.onSelect
+ * @param {string} props.dialect the first one if the workflow has none of this name
+ * @param {(dialect: string) => void} props.onDialect
+ * @param {(dialect: string) => any} props.archive what downloads the files of a dialect
  */
-export function WorkflowList({ workflows, kind, onSelect }) {
-  const [dialect, setDialect] = useStoredChoice(STORAGE_KEY);
+export function WorkflowList({ workflows, kind, onSelect, dialect, onDialect, archive }) {
   const workflow = workflows.find((one) => one.kind === kind) ?? workflows[0];
   const snippet = workflow.snippets.find((one) => one.dialect === dialect) ?? workflow.snippets[0];
   const kinds = workflows.map((one) => ({ id: one.kind, label: titleOf(one), panel: "workflow" }));
   const dialects = workflow.snippets.map(({ dialect: id, label }) => ({ id, label, panel: "dialect" }));
   return html`
     <div id="workflows">
-      <${Tabs}
-        id="workflow-tabs"
-        label=${text("workflow.kinds")}
-        tabs=${kinds}
-        selected=${workflow.kind}
-        onSelect=${onSelect}
-      />
-      <div id="workflow" role="tabpanel" aria-label=${titleOf(workflow)}>
+      ${workflows.length > 1 && html`
+        <${Tabs}
+          id="workflow-tabs"
+          label=${text("workflow.kinds")}
+          tabs=${kinds}
+          selected=${workflow.kind}
+          onSelect=${onSelect}
+        />
+      `}
+      <div id="workflow" role=${workflows.length > 1 ? "tabpanel" : "group"} aria-label=${titleOf(workflow)}>
         <p id="workflow-text">${text(`workflow.${workflow.kind}.text`)}</p>
         <div class="bar">
           <${Tabs}
@@ -39,8 +43,9 @@ export function WorkflowList({ workflows, kind, onSelect }) {
             label=${text("workflow.dialects")}
             tabs=${dialects}
             selected=${snippet.dialect}
-            onSelect=${setDialect}
+            onSelect=${onDialect}
           />
+          ${SEVERAL_FILES.some((need) => snippet.needs.includes(need)) && archive(snippet.dialect)}
         </div>
         <${Snippet} snippet=${snippet} />
       </div>

@@ -1,0 +1,55 @@
+/** Find a session for a parameter that takes the ID of one. */
+
+import { html } from "./html.js";
+import { useState } from "./preact_hooks.js";
+import { SessionSearch } from "./session_search.js";
+import { text } from "./texts.js";
+
+/** Names of the parameter that takes the ID of the path of a session. */
+const PATH_KEYS = ["pathId", "path_id"];
+
+/**
+ * @param {object} props
+ * @param {string} props.connection ID
+ * @param {import("./api.js").OperationDetail} props.detail
+ * @param {ReturnType<typeof import("./operation_arguments.js").useArguments>} props.form
+ */
+export function SessionFinder({ connection, detail, form }) {
+  const [isOpen, setOpen] = useState(false);
+  const [opened] = useState({});
+  const session = detail.parameters.find(({ finds, required }) => finds === "session" && required);
+  const path = detail.parameters.find(({ key }) => PATH_KEYS.includes(key));
+
+  /** @param {{id: string, template?: string | null}} found */
+  function select({ id, template }) {
+    form.setValues({ [session.key]: id, ...(path && template ? { [path.key]: template } : {}) });
+    setOpen(false);
+    document.getElementById("find-session").focus();
+  }
+
+  return html`
+    <div class="finder">
+      <button
+        id="find-session"
+        type="button"
+        class="button"
+        aria-expanded=${String(isOpen)}
+        aria-controls="found-sessions"
+        onClick=${() => setOpen(!isOpen)}
+      >
+        ${text(path ? "form.find_session_and_path" : "form.find_session")}
+      </button>
+      <div id="found-sessions">
+        ${isOpen && html`
+          <${SessionSearch}
+            connection=${connection}
+            selected=""
+            opened=${opened}
+            onSelect=${select}
+            onFind=${() => {}}
+          />
+        `}
+      </div>
+    </div>
+  `;
+}
