@@ -20,20 +20,19 @@ LANGUAGES = ("en", "fr")
 SCRIPTS = {
     path.name: read_literals(path.read_text("utf-8"))
     for path in STATIC.glob("*.js")
-    if path.name not in FILES and not path.name.startswith("texts.")
+    if path.name not in FILES and not re.fullmatch(r"(texts|meanings)\...\.js", path.name)
 }
-SCRIPTS["texts.js"] = read_literals((STATIC / "texts.js").read_text("utf-8"))
 PAGE = (STATIC / "page.html").read_text("utf-8")
 KEY = re.compile(r"[a-z]+\.[\w./ \[\]]+")
 # "Copied", "Copy it by hand", "the first three words": what a reader would see, and no code.
 SENTENCE = re.compile(r"^[A-Z][a-z]+$|[A-Z][a-z’]+ [\w“]|[a-z’]+,? [a-z’]+ [a-z’]+")
 # Names of HTTP, of keys and of errors.
-CODE = {"Accept", "End", "Enter", "Home"}
+CODE = {"Accept", "End", "Enter", "Escape", "Home"}
 
 
-def read_texts(language: str) -> dict[str, str]:
-    """The dictionary of a language: a script with nothing but JSON in it."""
-    source = (STATIC / f"texts.{language}.js").read_text("utf-8")
+def read_texts(language: str, kind: str = "texts") -> dict[str, str]:
+    """A dictionary of a language: a script with nothing but JSON in it."""
+    source = (STATIC / f"{kind}.{language}.js").read_text("utf-8")
     pairs = json.loads(source.removeprefix("export default ").rstrip().removesuffix(";"), object_pairs_hook=list)
     keys = [key for key, _ in pairs]
     assert len(keys) == len(set(keys))
@@ -43,13 +42,8 @@ def read_texts(language: str) -> dict[str, str]:
 TEXTS = {language: read_texts(language) for language in LANGUAGES}
 
 
-def without_meanings(texts: dict[str, str]) -> dict[str, str]:
-    """The texts, without the documentation of the fields: the server sends it in English."""
-    return {key: text for key, text in texts.items() if not key.startswith("meaning.")}
-
-
 def test_languages_have_the_same_texts() -> None:
-    assert without_meanings(TEXTS["fr"]).keys() == TEXTS["en"].keys()
+    assert TEXTS["fr"].keys() == TEXTS["en"].keys()
 
 
 def test_languages_have_the_same_placeholders() -> None:
@@ -60,11 +54,13 @@ def test_languages_have_the_same_placeholders() -> None:
 
 
 def test_french_has_the_meaning_of_every_field() -> None:
-    assert {key.removeprefix("meaning.") for key in TEXTS["fr"] if key.startswith("meaning.")} == DOCUMENTATION.keys()
+    """The server sends the documentation of the fields in English."""
+    assert read_texts("fr", "meanings").keys() == DOCUMENTATION.keys()
 
 
 def test_french_punctuation_has_no_breaking_spaces() -> None:
-    assert [text for text in TEXTS["fr"].values() if re.search(r" [:;?!»]|« ", text)] == []
+    texts = [*TEXTS["fr"].values(), *read_texts("fr", "meanings").values()]
+    assert [text for text in texts if re.search(r" [:;?!»]|« ", text)] == []
 
 
 def test_plurals_have_both_forms() -> None:
@@ -97,7 +93,8 @@ def test_every_failure_has_an_action() -> None:
 def test_every_text_is_used() -> None:
     """A key is in a script, or a script builds it from a code that the server sends."""
     built = ("failure.", "advice.", "note.", "need.", "state.", "type.", "workflow.", "action.", "task.", "version.")
-    built += ("confidence.", "scope.", "repeat.", "operator.", "input.", "syntax.", "option.")
+    built += ("confidence.", "scope.", "repeat.", "operator.", "input.", "syntax.", "option.", "late.", "day.", "date.", "side.", "audience.")
+    built += ("message.", "plan.", "rule.")
     named = {literal for script in SCRIPTS.values() for literal in script.strings}
     columns = {f"{group}.{name}" for group in ("session", "field", "watched", "request", "bytes") for name in named}
     stems = {re.sub(r"\.(one|other)$", "", key) for key in TEXTS["en"]}

@@ -99,14 +99,16 @@ export const findSessions = (id, query, signal) => send(route(id, "sessions"), s
 export const testRequest = (id, session, reveal, signal) =>
   send(route(id, "request"), signal, { session_id: session, reveal });
 
-/** @param {string} id @param {string} session @param {string} name @param {Record<string, any>} options
- *  @param {AbortSignal} signal @returns {Promise<WorkflowList>} */
-export const listWorkflows = (id, session, name, options, signal) =>
-  send(route(id, "workflows"), signal, {
-    session_id: session,
-    title: [...name].slice(0, MAX_TITLE_CHARACTERS).join(""),
-    ...(Object.keys(options).length > 0 ? { options } : {}),
-  });
+/** @param {string} session ID @param {string} name @param {Record<string, any>} options of the workflows */
+export const sessionWorkflow = (session, name, options) => ({
+  session_id: session,
+  title: [...name].slice(0, MAX_TITLE_CHARACTERS).join(""),
+  options,
+});
+
+/** @param {string} id @param {ReturnType<typeof sessionWorkflow>} workflow @param {AbortSignal} signal
+ *  @returns {Promise<WorkflowList>} */
+export const listWorkflows = (id, workflow, signal) => send(route(id, "workflows"), signal, workflow);
 
 /** @param {AbortSignal} signal @returns {Promise<OperationList>} */
 export const listOperations = (signal) => send("api/operations", signal);
@@ -130,8 +132,14 @@ export const testOperation = (id, call, reveal, signal) =>
  *  @returns {Promise<WorkflowList>} */
 export const listOperationWorkflows = (id, call, signal) => send(route(id, "operation-workflows"), signal, call);
 
-/** @param {string} id @param {object} call as for the workflows, and `dialect` @returns {Promise<Blob>} a ZIP file */
-export const readArchive = (id, call) => send(route(id, "archive"), undefined, call, (response) => response.blob());
+/** @param {string} id @param {object} workflow what was sent to get it @param {string} dialect
+ *  @returns {Promise<Blob>} a ZIP file */
+export const readArchive = (id, workflow, dialect) =>
+  send(route(id, "archive"), undefined, { workflow, dialect }, (response) => response.blob());
+
+/** @param {string} id @param {object} plan policy, sessions, approval and days @param {AbortSignal} signal
+ *  @returns {Promise<ReminderPlan>} */
+export const planReminders = (id, plan, signal) => send(route(id, "reminders"), signal, plan);
 
 /** @param {AbortSignal} signal @returns {Promise<WatchedAssets>} */
 export const listWatchedAssets = (signal) => send("api/watched", signal);

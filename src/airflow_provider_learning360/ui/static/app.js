@@ -5,18 +5,21 @@ import { useConnectionList } from "./connection_list.js";
 import { ConnectionPart } from "./connection_part.js";
 import { useFocus } from "./focus.js";
 import { html } from "./html.js";
+import { lazy } from "./lazy.js";
 import { useLoaded } from "./loaded.js";
 import { NoFlow } from "./no_flow.js";
-import { OperationFlow } from "./operation_flow.js";
 import { useEffect, useState } from "./preact_hooks.js";
+import { ReminderPart } from "./reminder_part.js";
 import { isSameSelection, readSelection, watchSelection, writeSelection } from "./selection.js";
-import { SessionFlow } from "./session_flow.js";
 import { SessionSearch } from "./session_search.js";
 import { TaskPart } from "./task_part.js";
 import { text } from "./texts.js";
 import { WatchedPart } from "./watched_part.js";
 
 /** @typedef {import("./selection.js").Selection} Selection */
+
+const OperationFlow = lazy(async () => (await import("./operation_flow.js")).OperationFlow);
+const SessionFlow = lazy(async () => (await import("./session_flow.js")).SessionFlow);
 
 export function App() {
   const [selection, setSelection] = useState(readSelection);
@@ -128,6 +131,7 @@ export function App() {
       onOperation=${selectOperation}
       onChooseOperation=${() => focus("operation")}
     />
+    <${ReminderPart} connection=${connection} session=${selection.session} />
     <${WatchedPart} onShowWorkflow=${showWorkflow} />
   `;
 }

@@ -7,11 +7,17 @@ import { html } from "./html.js";
 import { announce } from "./live_region.js";
 import { text } from "./texts.js";
 
-/** @param {{connection: string, call: object, name: string}} props name: of the file, without its ending */
-export function ArchiveButton({ connection, call, name }) {
+/**
+ * @param {object} props
+ * @param {string} props.connection ID
+ * @param {object} props.workflow what was sent to get it
+ * @param {string} props.dialect
+ * @param {string} props.name of the file, without its ending
+ */
+export function ArchiveButton({ connection, workflow, dialect, name }) {
   const download = () =>
     runRequest(
-      async () => save(await readArchive(connection, call), `${name}.zip`),
+      async () => save(await readArchive(connection, workflow, dialect), `${name}.zip`),
       (failure) => announce(text(`failure.${failure.code}`, failure.values)),
     );
   return html`<${BusyButton} id="archive" data-variant="quiet" work=${download}>${text("workflow.archive")}<//>`;

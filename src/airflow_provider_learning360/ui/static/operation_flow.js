@@ -66,7 +66,9 @@ export function OperationFlow({ connection, name, onSelect, onChooseOperation })
       load=${(signal) => listOperationWorkflows(connection, written, signal)}
       kind="operation"
       onSelect=${() => {}}
-      archive=${(dialect) => html`<${ArchiveButton} connection=${connection} call=${{ ...written, dialect }} name=${name} />`}
+      archive=${(dialect) => html`
+        <${ArchiveButton} connection=${connection} workflow=${written} dialect=${dialect} name=${name} />
+      `}
       canPick=${detail?.repeat === "read"}
       picking=${picking}
     />

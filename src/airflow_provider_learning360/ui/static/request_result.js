@@ -4,6 +4,7 @@ import { BusyButton } from "./busy_button.js";
 import { Code } from "./code.js";
 import { CopyButton } from "./copy_button.js";
 import { html } from "./html.js";
+import { useMeanings } from "./meanings.js";
 import { useMemo, useState } from "./preact_hooks.js";
 import { Drift } from "./request_summary.js";
 import { Tabs } from "./tabs.js";
@@ -26,7 +27,8 @@ const VIEWS = [
  * @param {(path: string) => void} props.onPick
  * @param {boolean} props.isSession whether the answer is a session
  */
-export function RequestResult({ test, isRevealed, open, onToggle, onReveal, ...choice }) {
+export function RequestResult({ test, isRevealed, open, onToggle, onReveal, picked, onPick, isSession }) {
+  const meanings = useMeanings(isSession);
   const [view, setView] = useState("tree");
   const source = useMemo(() => JSON.stringify(test.document, null, 2), [test.document]);
   const tabs = VIEWS.map((one) => ({ ...one, label: text(`request.${one.id}`) }));
@@ -53,7 +55,7 @@ export function RequestResult({ test, isRevealed, open, onToggle, onReveal, ...c
       <p id="people" class="quiet" role="status">${peopleText(test, isRevealed)}</p>
       ${test.items !== undefined && test.items !== null && html`<p id="items" class="quiet">${itemsText(test)}</p>`}
       <div id="view-tree" class="frame" role="tabpanel" aria-label=${text("request.tree")} hidden=${view !== "tree"}>
-        <${Tree} fields=${test.fields} open=${open} onToggle=${onToggle} ...${choice} />
+        <${Tree} fields=${test.fields} open=${open} onToggle=${onToggle} picked=${picked} onPick=${onPick} meanings=${meanings} />
         ${test.more_fields > 0 && html`<p class="tree-rest quiet">${plural("field.more", test.more_fields)}</p>`}
       </div>
       <div id="view-json" class="frame" role="tabpanel" aria-label=${text("request.json")} hidden=${view !== "json"}>

@@ -1,6 +1,7 @@
 /** Parts 3 to 5 for a session: the options of its workflows, its test request, and its workflows. */
 
-import { listWorkflows, testRequest } from "./api.js";
+import { listWorkflows, sessionWorkflow, testRequest } from "./api.js";
+import { ArchiveButton } from "./archive_button.js";
 import { html } from "./html.js";
 import { withOption } from "./operation_arguments.js";
 import { OptionsForm } from "./options_form.js";
@@ -28,6 +29,7 @@ export function SessionFlow({ connection, id, name, onChooseSession, kind, onKin
   const [isFailed, setFailed] = useState(false);
   const picking = usePickedPaths();
   const written = picking.fields.length > 0 ? withOption(options, "fields", picking.fields) : options;
+  const workflow = sessionWorkflow(id, name, written);
   const known = name.trim() || title;
   const subject = html`${known && html`<strong>${known}</strong>`}${!known.includes(id) && html`<code>${id}</code>`}`;
 
@@ -61,12 +63,14 @@ export function SessionFlow({ connection, id, name, onChooseSession, kind, onKin
       />
     <//>
     <${WorkflowPart}
-      wanted=${isFailed ? "" : JSON.stringify([connection, id, written])}
+      wanted=${isFailed ? "" : JSON.stringify(written)}
       hint=${isFailed ? text("workflow.after_failure") : ""}
-      load=${(signal) => listWorkflows(connection, id, name, written, signal)}
+      load=${(signal) => listWorkflows(connection, workflow, signal)}
       kind=${kind}
       onSelect=${onKind}
-      archive=${() => null}
+      archive=${(dialect, shown) => html`
+        <${ArchiveButton} connection=${connection} workflow=${{ ...workflow, kind: shown }} dialect=${dialect} name=${shown} />
+      `}
       picking=${picking}
     />
   `;

@@ -6,8 +6,10 @@ const LANGUAGES = ["en", "fr"];
 
 /** Language and region of texts, numbers and dates, such as "fr-CA". */
 export const locale = chooseLocale();
+/** Language of the texts, such as "fr". */
+export const language = languageOf(locale);
 // Only the one that is needed: a dictionary is the largest file of the page.
-const { default: dictionary } = await import(`./texts.${languageOf(locale)}.js`);
+const { default: dictionary } = await import(`./texts.${language}.js`);
 const plurals = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
 

@@ -16,9 +16,9 @@ import { COLUMNS, heading, isContainer, TreeRow } from "./tree_row.js";
  * @param {(change: (open: Set<string>) => Set<string>) => void} props.onToggle called with the change to the open paths
  * @param {string[]} props.picked paths of the picked fields
  * @param {(path: string) => void} props.onPick picks a field, or takes it back
- * @param {boolean} props.isSession whether the dictionaries have the meanings of the fields
+ * @param {Record<string, string>} props.meanings of the fields, in place of what the server sent
  */
-export function Tree({ fields, open, onToggle, picked, onPick, isSession }) {
+export function Tree({ fields, open, onToggle, picked, onPick, meanings }) {
   /** Key of the one row that the Tab key reaches. */
   const [stop, setStop] = useState("0");
   const rows = [...visibleRows(fields, open, 1, "")];
@@ -42,7 +42,7 @@ export function Tree({ fields, open, onToggle, picked, onPick, isSession }) {
               isOpen=${open.has(field.path)}
               isStop=${key === current}
               isPicked=${picked.includes(field.path)}
-              isSession=${isSession}
+              meanings=${meanings}
               onPick=${() => onPick(field.path)}
               onToggle=${() => toggle(field.path)}
               onFocus=${() => setStop(key)}

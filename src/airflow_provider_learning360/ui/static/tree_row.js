@@ -27,20 +27,20 @@ export function isContainer(field) {
  * @param {boolean} props.isOpen
  * @param {boolean} props.isStop whether the Tab key reaches it
  * @param {boolean} props.isPicked
- * @param {boolean} props.isSession whether the dictionaries have the meanings of the fields
+ * @param {Record<string, string>} props.meanings of the fields, in place of what the server sent
  * @param {() => void} props.onToggle
  * @param {() => void} props.onFocus
  * @param {() => void} props.onPick
  */
-export function TreeRow({ field, level, isOpen, isStop, isPicked, isSession, onToggle, onFocus, onPick }) {
+export function TreeRow({ field, level, isOpen, isStop, isPicked, meanings, onToggle, onFocus, onPick }) {
   const opens = isContainer(field);
   const toggle = opens ? onToggle : null;
   // The cells are made once: a long tree would take long at each key.
   const cells = useMemo(
     () => html`
-      <${Cells} field=${field} isPicked=${isPicked} isSession=${isSession} onToggle=${toggle} onPick=${onPick} />
+      <${Cells} field=${field} isPicked=${isPicked} meanings=${meanings} onToggle=${toggle} onPick=${onPick} />
     `,
-    [field, isOpen, isPicked],
+    [field, isOpen, isPicked, meanings],
   );
   return html`
     <tr
@@ -60,8 +60,8 @@ export function TreeRow({ field, level, isOpen, isStop, isPicked, isSession, onT
   `;
 }
 
-/** @param {{field: Field, isPicked: boolean, isSession: boolean, onToggle: any, onPick: () => void}} props */
-function Cells({ field, isPicked, isSession, onToggle, onPick }) {
+/** @param {{field: Field, isPicked: boolean, meanings: Record<string, string>, onToggle: any, onPick: () => void}} props */
+function Cells({ field, isPicked, meanings, onToggle, onPick }) {
   return html`
     <td role="gridcell" class="tree-name" title=${field.path} onClick=${onToggle}>
       <span class=${onToggle ? "twist" : "twist none"} aria-hidden="true"></span>
@@ -73,7 +73,7 @@ function Cells({ field, isPicked, isSession, onToggle, onPick }) {
     <td role="gridcell" data-head=${heading("state")}>
       <span class="badge" data-state=${field.state}>${text(`state.${field.state}`)}</span>
     </td>
-    <td role="gridcell" class="tree-meaning" data-head=${heading("meaning")}><${Meaning} field=${field} isSession=${isSession} /></td>
+    <td role="gridcell" class="tree-meaning" data-head=${heading("meaning")}><${Meaning} field=${field} meanings=${meanings} /></td>
   `;
 }
 
@@ -97,14 +97,14 @@ function typeOf({ type, count }) {
   return count === undefined ? name : text("field.count", { type: name, count });
 }
 
-/** @param {{field: Field, isSession: boolean}} props */
-function Meaning({ field, isSession }) {
+/** @param {{field: Field, meanings: Record<string, string>}} props */
+function Meaning({ field, meanings }) {
   const { meaning, documented_as: documentedAs, notes } = field;
-  const sentence = isSession ? textOr(`meaning.${documentedAs}`, meaning) : html`<${Prose} text=${meaning ?? ""} />`;
+  const translated = meanings[documentedAs ?? ""];
   const remarks = notes.map(({ code, values }) => text(`note.${code}`, values));
   return html`
     <span>
-      ${documentedAs && meaning && sentence}
+      ${documentedAs && meaning && (translated ?? html`<${Prose} text=${meaning} />`)}
       ${remarks.length > 0 && html`<span class="tree-note">${remarks.join("; ")}</span>`}
     </span>
   `;

@@ -16,7 +16,7 @@ const SEVERAL_FILES = ["blueprint_files", "dag_factory_loader"];
  * @param {(kind: string) => void} props.onSelect
  * @param {string} props.dialect the first one if the workflow has none of this name
  * @param {(dialect: string) => void} props.onDialect
- * @param {(dialect: string) => any} props.archive what downloads the files of a dialect
+ * @param {(dialect: string, kind: string) => any} props.archive what downloads the files of a dialect
  */
 export function WorkflowList({ workflows, kind, onSelect, dialect, onDialect, archive }) {
   const workflow = workflows.find((one) => one.kind === kind) ?? workflows[0];
@@ -45,7 +45,7 @@ export function WorkflowList({ workflows, kind, onSelect, dialect, onDialect, ar
             selected=${snippet.dialect}
             onSelect=${onDialect}
           />
-          ${SEVERAL_FILES.some((need) => snippet.needs.includes(need)) && archive(snippet.dialect)}
+          ${SEVERAL_FILES.some((need) => snippet.needs.includes(need)) && archive(snippet.dialect, workflow.kind)}
         </div>
         <${Snippet} snippet=${snippet} />
       </div>

@@ -29,7 +29,7 @@ const NOTHING = { list: null, failure: null, isIncomplete: false };
  * @param {(signal: AbortSignal) => Promise<import("./api.js").WorkflowList>} props.load
  * @param {string} props.kind of the workflow to show
  * @param {(kind: string) => void} props.onSelect
- * @param {(dialect: string) => any} props.archive
+ * @param {(dialect: string, kind: string) => any} props.archive what downloads the files of a workflow
  * @param {boolean} [props.canPick] whether the page shows the response, so that fields can be picked
  * @param {ReturnType<typeof import("./picked_paths.js").usePickedPaths>} props.picking
  */
