@@ -77,6 +77,50 @@ def test_every_view_is_accessible(browser_page: BrowserPage, simulator: Simulato
     require_no_barrier(page, "failed request")
 
 
+@every_window
+def test_every_view_of_operations_and_reminders_is_accessible(browser_page: BrowserPage) -> None:
+    page = browser_page.open("#connection=learning360_v2")
+    page.locator("#operation").fill("session")
+    page.keyboard.press("ArrowDown")
+    require_no_barrier(page, "list of operations")
+
+    page.locator("#operation").fill("edit-path-session")
+    page.keyboard.press("Enter")
+    page.locator("#find-session").click()
+    expect(page.locator("#results button").first).to_be_visible()
+    page.locator("#body").fill('{"startDate": 5}')
+    for summary in page.locator("#documentation summary, #operation-form summary").all():
+        if summary.evaluate("one => !one.parentElement.open"):
+            summary.click()
+    page.locator("#test-request").click()
+    expect(page.locator("#body-problems li")).to_have_count(1)
+    require_no_barrier(page, "form with problems")
+
+    page.locator("#fill-example").click()
+    page.locator("#body").fill('{"startDate": "2027-01-18T08:00:00.000Z"}')
+    page.locator("#test-request").click()
+    expect(page.locator("#unsent-request")).to_be_visible()
+    require_no_barrier(page, "request that is not sent")
+
+    page.locator("#change-operation").click()
+    page.locator("#operation").fill("list-path-sessions")
+    page.keyboard.press("Enter")
+    page.locator("#test-request").click()
+    page.locator("#tree .pick-field").first.click()
+    expect(page.locator("#picked .picked-expression")).to_be_visible()
+    require_no_barrier(page, "picked fields")
+
+    page.locator("#open-reminders").click()
+    page.locator("#plan-days").fill("366")
+    page.locator("#plan-reminders").click()
+    expect(page.locator("#reminder-files")).to_be_visible()
+    require_no_barrier(page, "plan of reminders")
+    page.locator("#rule-1-name").fill("not a name!")
+    page.locator("#plan-reminders").click()
+    expect(page.locator("#reminders-trouble .callout")).to_be_visible()
+    require_no_barrier(page, "policy with a problem")
+
+
 def test_a_barrier_is_found(browser_page: BrowserPage) -> None:
     page = browser_page.open()
     page.evaluate("document.querySelector('label').remove()")

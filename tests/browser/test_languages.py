@@ -14,8 +14,8 @@ from simulator_process import SimulatorProcess
 FRENCH = {"locale": "fr-FR", "timezone_id": "Europe/Paris"}
 # Everything that is no text of the page: data, code, names.
 DATA = (
-    "code, pre, option, time, h1, noscript, a[href*='dags/'], [lang=en], .pick, .text, .long, .number, .preview, "
-    "#session-selected, #dialect-tabs, #watched .name, .request-line, .masked"
+    "code, pre, option, time, h1, noscript, a[href*='dags/'], [lang=en], .pick, .link, .text, .long, .number, .preview, "
+    "#session-selected, #dialect-tabs, #file-tabs, #watched .name, .request-line, .masked"
 )
 VISIBLE_TEXTS = """
 (data) => {
@@ -28,8 +28,8 @@ VISIBLE_TEXTS = """
     if (text.trim() && !parentElement.closest(data)) texts.push(text);
   }
   for (const element of document.querySelectorAll("[aria-label], [placeholder], [title]")) {
-    // The panel of a dialect is labelled with its name.
-    if (element.closest(data) || element.closest("tr") || element.id === "dialect") continue;
+    // The panel of a dialect or of a file is labelled with its name.
+    if (element.closest(data) || element.closest("tr") || ["dialect", "reminder-file"].includes(element.id)) continue;
     for (const name of ["aria-label", "placeholder", "title"]) texts.push(element.getAttribute(name) ?? "");
   }
   return texts;
@@ -51,6 +51,23 @@ def walk_through(page: Page, session_id: str) -> None:
     expect(page.locator("#watched").get_by_role("link", name="listens")).to_be_visible()
 
 
+def walk_through_operations(page: Page) -> None:
+    """Have every part of the page show something of an operation, and plan reminders."""
+    page.locator("#connection").select_option("learning360_v2")
+    page.locator("#operation").click()
+    page.locator("#operation").fill("edit-path-session")
+    page.keyboard.press("Enter")
+    page.locator("#fill-example").click()
+    page.locator("#body").fill('{"startDate": "2027-01-18T08:00:00.000Z"}')
+    page.locator("#test-request").click()
+    expect(page.locator("#unsent-request")).to_be_visible()
+    expect(page.locator("#snippet")).to_be_visible()
+    page.locator("#open-reminders").click()
+    page.locator("#add-rule").click()
+    page.locator("#plan-reminders").click()
+    expect(page.locator("#plan-summary")).to_be_visible()
+
+
 @pytest.mark.parametrize("browser_page", [FRENCH], indirect=True)
 def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
     session_id = simulator.session_ids[0]
@@ -69,6 +86,22 @@ def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulato
     }.items():
         expect(page.locator(place)).to_contain_text(words)
     expect(page.locator("#results time").first).to_contain_text(re.compile(r"\d+ [a-zéû]+\.? 20\d\d"))
+    assert browser_page.errors == []
+
+
+@pytest.mark.parametrize("browser_page", [FRENCH], indirect=True)
+def test_operations_and_reminders_are_french_for_a_french_browser(browser_page: BrowserPage) -> None:
+    page = browser_page.open("#connection=learning360_v2")
+    walk_through_operations(page)
+    for place, words in {
+        "#documentation": "Exemple de réponse",
+        "#request-summary": "non envoyée",
+        "#unsent": "Rien n’a été envoyé.",
+        "#workflow-text": "l’étape suivante reçoit sa réponse",
+        "#reminder-form": "apprenants qui n’ont pas terminé",
+        "#plan-summary": "sessions lues",
+    }.items():
+        expect(page.locator(place)).to_contain_text(words)
     assert browser_page.errors == []
 
 
@@ -134,6 +167,10 @@ def test_every_text_comes_from_the_dictionary(browser_page: BrowserPage, simulat
     walk_through(page, session_id)
     assert "⟦Choose a connection⟧" in page.locator("#connection-title").inner_text()
     assert unmarked(page) == []
+    page.locator("#any-tab").click()
+    walk_through_operations(page)
+    assert unmarked(page) == []
+    page.locator("#session-tab").click()
     page.locator("#search").fill("no session has such a name")
     expect(page.locator("#results .empty")).to_be_visible()
     page.locator("#search").fill("60b8d2956e20ae1a0f8e44ff")

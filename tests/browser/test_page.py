@@ -176,6 +176,29 @@ def test_page_fits_on_a_phone(browser_page: BrowserPage, session_id: str) -> Non
     assert width[0] <= width[1]
 
 
+@pytest.mark.parametrize("browser_page", [SMALL_PHONE, PHONE], indirect=True)
+def test_operations_and_reminders_fit_on_a_phone(browser_page: BrowserPage) -> None:
+    page = browser_page.open("#connection=learning360_v2")
+    page.locator("#operation").fill("edit-path-session")
+    page.keyboard.press("Enter")
+    page.locator("#find-session").click()
+    page.locator("#results button").first.click()
+    page.locator("#body").fill('{"startDate": 5, "name": "' + "long " * 40 + '"}')
+    page.locator("#test-request").click()
+    expect(page.locator("#body-problems li")).to_have_count(1)
+    page.locator("#open-reminders").click()
+    page.locator("#plan-reminders").click()
+    expect(page.locator("#reminder-files")).to_be_visible()
+    browser_page.shoot("page-phone-operation")
+    width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+    page.locator("#body").fill('{"name": "A"}')
+    page.locator("#test-request").click()
+    expect(page.locator("#unsent-request")).to_be_visible()
+    width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+
+
 @pytest.mark.parametrize("browser_page", [PHONE], indirect=True)
 def test_session_name_has_the_width_of_a_phone(browser_page: BrowserPage) -> None:
     name = "Workplace safety for the night shift, autumn intake 2026, all sites in France and Belgium, second group"

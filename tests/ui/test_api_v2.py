@@ -102,6 +102,7 @@ def test_missing_session_is_not_found(post: Post) -> None:
 @pytest.mark.parametrize("simulator", [{"scopes": ["paths:read"]}], indirect=True)
 def test_missing_scope_is_named(post: Post, simulator: Simulator) -> None:
     assert post("test")["ok"]
+    assert post("version") == {"version": "v2"}
     failure = post("request", session_id=simulator.session_ids[0])["failure"]
     assert (failure["code"], failure["action"]) == ("scope_missing", "fix_connection")
     assert failure["values"] == {"scope": "customFields:read"}

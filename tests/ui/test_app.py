@@ -26,6 +26,7 @@ KEY = "key-5d1f-canary"
 GETS = ["static/page.js", "static/page.css", "api/connections", "api/watched"]
 POSTS: dict[str, dict[str, Any]] = {
     "test": {},
+    "version": {},
     "sessions": {"text": ""},
     "request": {"session_id": "60b8d2956e20ae1a0f8e44f1"},
     "workflows": {"session_id": "60b8d2956e20ae1a0f8e44f1"},

@@ -64,6 +64,7 @@ def test_every_route_has_its_shape(
     assert has_shape(client.get(f"{API}/connections").json(), responses.ConnectionList)
     assert has_shape(client.get(f"{API}/watched").json(), responses.WatchedAssets)
     assert has_shape(post("test"), responses.ConnectionTest)
+    assert has_shape(post("version"), responses.ConnectionVersion)
     assert has_shape(post("sessions"), responses.SessionSearch)
     assert has_shape(post("request", session_id=session_id), responses.RequestSuccess)
     assert has_shape(post("request", session_id=session_id, reveal=True), responses.RequestSuccess)

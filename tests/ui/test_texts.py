@@ -93,8 +93,8 @@ def test_every_failure_has_an_action() -> None:
 def test_every_text_is_used() -> None:
     """A key is in a script, or a script builds it from a code that the server sends."""
     built = ("failure.", "advice.", "note.", "need.", "state.", "type.", "workflow.", "action.", "task.", "version.")
-    built += ("confidence.", "scope.", "repeat.", "operator.", "input.", "syntax.", "option.", "late.", "day.", "date.", "side.", "audience.")
-    built += ("message.", "plan.", "rule.")
+    built += ("confidence.", "scope.", "repeat.", "operator.", "input.", "syntax.", "option.", "late.", "day.")
+    built += ("date.", "side.", "audience.", "message.", "plan.", "rule.", "kind.")
     named = {literal for script in SCRIPTS.values() for literal in script.strings}
     columns = {f"{group}.{name}" for group in ("session", "field", "watched", "request", "bytes") for name in named}
     stems = {re.sub(r"\.(one|other)$", "", key) for key in TEXTS["en"]}

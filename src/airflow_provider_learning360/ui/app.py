@@ -57,6 +57,7 @@ from airflow_provider_learning360.ui.responses import (
     ArgumentsErrorBody,
     ConnectionList,
     ConnectionTest,
+    ConnectionVersion,
     ErrorBody,
     Failure,
     OperationDetail,
@@ -209,6 +210,16 @@ def post_test(connection_id: str) -> ConnectionTest:
     :param connection_id: ID of the connection.
     """
     return test_connection(PageHook(connection_id))
+
+
+@actions.post("/version")
+def post_version(connection_id: str) -> ConnectionVersion:
+    """
+    Return which version of the API a connection uses; nothing is sent to 360Learning.
+
+    :param connection_id: ID of the connection.
+    """
+    return {"version": PageHook(connection_id).settings.api_version}
 
 
 @actions.post("/sessions", dependencies=[LIMITED_SEARCHES])

@@ -122,6 +122,7 @@ class ArgumentsErrorBody(TypedDict):
 
 # --- connections ---
 
+ApiVersionName = Literal["v1", "v2"]
 ConnectionSource = Literal["database", "environment"]
 
 
@@ -173,6 +174,16 @@ class ConnectionTest(TypedDict):
     host: str | None
     milliseconds: int
     failure: Failure | None
+
+
+class ConnectionVersion(TypedDict):
+    """
+    Which version of the API a connection uses.
+
+    :param version: The version.
+    """
+
+    version: ApiVersionName
 
 
 # --- sessions ---
@@ -358,7 +369,6 @@ RequestTest = RequestSuccess | RequestFailure
 
 # --- operations ---
 
-ApiVersionName = Literal["v1", "v2"]
 RepeatName = Literal["read", "repeatable", "once"]
 ValueType = Literal["text", "id", "date-time", "date", "number", "boolean", "choice", "list"]
 OptionName = Literal["pages", "fields", "contract", "dry_run", "replace", "wait_for"]

@@ -6,6 +6,7 @@
  * @typedef {{connections: Connection[], preselected: string | null, may_create: boolean,
  *   create_url: string}} ConnectionList
  * @typedef {{ok: boolean, host: string | null, milliseconds: number, failure: Failure | null}} ConnectionTest
+ * @typedef {{version: string}} ConnectionVersion
  * @typedef {{id: string, name: string, template: string | null, start: string | null, end: string | null,
  *   modified: string | null}} Session
  * @typedef {{sessions: Session[], matches: number, read: number, unreadable: number, complete: boolean,
@@ -90,6 +91,9 @@ export const listConnections = () => send("api/connections");
 
 /** @param {string} id @param {AbortSignal} signal @returns {Promise<ConnectionTest>} */
 export const testConnection = (id, signal) => send(route(id, "test"), signal, {});
+
+/** @param {string} id @param {AbortSignal} signal @returns {Promise<ConnectionVersion>} */
+export const readVersion = (id, signal) => send(route(id, "version"), signal, {});
 
 /** @param {string} id @param {string} query @param {AbortSignal} signal @returns {Promise<SessionSearch>} */
 export const findSessions = (id, query, signal) => send(route(id, "sessions"), signal, { text: query });

@@ -1,6 +1,6 @@
 /** The parts of the page, and what each tells the others. */
 
-import { listOperations } from "./api.js";
+import { listOperations, readVersion } from "./api.js";
 import { useConnectionList } from "./connection_list.js";
 import { ConnectionPart } from "./connection_part.js";
 import { useFocus } from "./focus.js";
@@ -34,6 +34,7 @@ export function App() {
   const connections = useConnectionList(openFirst);
   const operations = useLoaded(listOperations, []);
   const connection = connections.list ? selection.connection : "";
+  const { content: version } = useLoaded((signal) => readVersion(connection, signal), [connection], Boolean(connection));
 
   useEffect(() => watchSelection(followAddress));
   useEffect(() => {
@@ -108,6 +109,7 @@ export function App() {
       task=${shown}
       onTask=${selectTask}
       operations=${operations}
+      version=${version?.version ?? ""}
       selected=${selection.operation}
       onSelect=${selectOperation}
     >

@@ -19,7 +19,7 @@ export function BodyEditor({ detail, form }) {
   const scroll = (event) => shadow.current.scrollTo(event.currentTarget.scrollLeft, event.currentTarget.scrollTop);
   return html`
     <div class="form-field">
-      <label for="body">${text("body.label")} <span class="quiet">${detail.body.type}</span></label>
+      <label for="body">${text("body.label")} <code>${detail.body.type}</code></label>
       <div class="editor">
         <pre ref=${shadow} class="editor-lines" aria-hidden="true">
           ${lines.map((line, at) => html`<${Line} text=${line} isWrong=${wrong.some(({ line: one }) => one === at + 1)} />`)}
@@ -38,11 +38,15 @@ export function BodyEditor({ detail, form }) {
         ></textarea>
       </div>
       <p id="body-help" class="help">${text("body.help")}</p>
-      <ul id="body-problems" class="problems" role="status">
-        ${wrong.map((one) => html`
-          <li class="problem">${text("body.line", { line: one.line })}${" "}<span lang=${one.lang}>${one.text}</span></li>
-        `)}
-      </ul>
+      <div id="body-problems" role="status">
+        ${wrong.length > 0 && html`
+          <ul class="problems">
+            ${wrong.map((one) => html`
+              <li class="problem">${text("body.line", { line: one.line })}${" "}<span lang=${one.lang}>${one.text}</span></li>
+            `)}
+          </ul>
+        `}
+      </div>
     </div>
   `;
 }

@@ -11,15 +11,19 @@ const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
 /**
  * @param {object} props
  * @param {import("./api.js").OperationList} props.list
+ * @param {string} props.version of the API that the connection uses; empty if it is not known
  * @param {string} props.selected name; empty if none is selected
  * @param {(name: string) => void} props.onSelect
  */
-export function OperationSearch({ list, selected, onSelect }) {
+export function OperationSearch({ list, version, selected, onSelect }) {
   const [query, setQuery] = useState("");
   const [isOpen, setOpen] = useState(!selected);
   /** Index of the option that Enter selects; -1: none. */
   const [active, setActive] = useState(-1);
-  const index = useMemo(() => buildIndex(list.operations, list.topics), [list]);
+  const [hasBoth, setBoth] = useState(false);
+  const isOffered = (one) => hasBoth || !version || one.version === version;
+  const offered = useMemo(() => list.operations.filter(isOffered), [list, version, hasBoth]);
+  const index = useMemo(() => buildIndex(offered, list.topics), [offered]);
   const found = useMemo(() => searchOperations(index, query), [index, query]);
   const current = list.operations.find(({ name }) => name === selected);
 
@@ -57,7 +61,7 @@ export function OperationSearch({ list, selected, onSelect }) {
   }
 
   return html`
-    <div class="fields" role="search">
+    <div class="fields" role="search" aria-label=${text("task.any")}>
       <div class="field wide">
         <label for="operation">${text("operation.label")}</label>
         <input
@@ -79,6 +83,12 @@ export function OperationSearch({ list, selected, onSelect }) {
         />
       </div>
     </div>
+    ${isOpen && version && html`
+      <label class="tick">
+        <input id="both-versions" type="checkbox" checked=${hasBoth} onChange=${() => setBoth(!hasBoth)} />
+        ${text("operation.both")}
+      </label>
+    `}
     <p id="operations-news" class="visually-hidden" role="status">${query && plural("operation.found", found.length)}</p>
     <div id="operations" class="options" role="listbox" aria-label=${text("operation.list")} hidden=${!isOpen || !found.length}>
       ${isOpen && found.map((one, at) => html`

@@ -8,6 +8,13 @@ import { useState } from "./preact_hooks.js";
 import { Tabs } from "./tabs.js";
 import { text } from "./texts.js";
 
+const LANGUAGES = /** @type {const} */ ({ py: "python", json: "json" });
+
+/** @param {string} file */
+function languageOf(file) {
+  return LANGUAGES[file.split(".").at(-1)] ?? "yaml";
+}
+
 /**
  * @param {object} props
  * @param {{file: string, text: string}[]} props.files at least one
@@ -23,7 +30,14 @@ export function ReminderFiles({ files, connection, workflow }) {
       <h3>${text("files.title")}</h3>
       <p class="quiet">${text("files.how")}</p>
       <div class="bar">
-        <${Tabs} data-size="small" label=${text("files.title")} tabs=${tabs} selected=${selected} onSelect=${setSelected} />
+        <${Tabs}
+          id="file-tabs"
+          data-size="small"
+          label=${text("files.title")}
+          tabs=${tabs}
+          selected=${selected}
+          onSelect=${setSelected}
+        />
         <${ArchiveButton} connection=${connection} workflow=${workflow} dialect="blueprint" name=${workflow.policy.name} />
       </div>
       <div id="reminder-file" class="frame" role="tabpanel" aria-label=${file}>
@@ -31,7 +45,7 @@ export function ReminderFiles({ files, connection, workflow }) {
           <code>${file}</code>
           <${CopyButton} id="copy-reminder-file" source=${source} label=${text("workflow.copy")} />
         </div>
-        <${Code} source=${source} language=${file.endsWith(".py") ? "python" : "yaml"} label=${text("workflow.source")} />
+        <${Code} source=${source} language=${languageOf(file)} label=${`${text("workflow.source")}: ${file}`} />
       </div>
     </div>
   `;

@@ -70,7 +70,7 @@ export function SessionSearch({ connection, selected, opened, onSelect, onFind }
 
   return html`
     <div id="session-choice">
-      <div class="fields" role="search">
+      <div class="fields" role="search" aria-label=${text("task.session")}>
         <div class="field wide">
           <label for="search">${text("session.label")}</label>
           <input

@@ -31,6 +31,7 @@ export default {
   "operation.writes": "changes data",
   "operation.v1": "API v1",
   "operation.change": "Choose another operation",
+  "operation.both": "Also show operations of the other version of the API",
 
   "session.choose_connection": "Choose a connection first.",
   "session.label": "Name or ID of a program session",
@@ -354,6 +355,7 @@ export default {
   "watched.refresh": "Refresh",
   "watched.asset": "Asset",
   "watched.sessions": "Sessions",
+  "watched.last_looked": "Last poll",
   "watched.last_seen": "Last change",
   "watched.last_event": "Last event",
   "watched.last_change": "Changed",
@@ -361,6 +363,16 @@ export default {
   "watched.all": "all",
   "watched.none_yet": "none yet",
   "watched.missing": "session missing",
+  "watched.in_trouble": "Cannot be read since",
+  "watched.reported.one": "{count} reported event",
+  "watched.reported.other": "{count} reported events",
+  "watched.more_sessions.one": "and {count} more session",
+  "watched.more_sessions.other": "and {count} more sessions",
+
+  "kind.modified": "changed:",
+  "kind.missing": "is missing",
+  "kind.completed": "has new completions",
+
   "watched.not_stored": "not stored",
   "watched.not_stored_why": "Before Airflow 3.3, the last change is only in the memory of the triggerer",
   "watched.inactive": "not active",

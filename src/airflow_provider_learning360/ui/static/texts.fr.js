@@ -31,6 +31,7 @@ export default {
   "operation.writes": "modifie des données",
   "operation.v1": "API v1",
   "operation.change": "Choisir une autre opération",
+  "operation.both": "Afficher aussi les opérations de l’autre version de l’API",
 
   "session.choose_connection": "Choisissez d’abord une connexion.",
   "session.label": "Nom ou ID d’une session de parcours",
@@ -354,6 +355,7 @@ export default {
   "watched.refresh": "Actualiser",
   "watched.asset": "Asset",
   "watched.sessions": "Sessions",
+  "watched.last_looked": "Dernière lecture",
   "watched.last_seen": "Dernière modification",
   "watched.last_event": "Dernier événement",
   "watched.last_change": "A changé",
@@ -361,6 +363,16 @@ export default {
   "watched.all": "toutes",
   "watched.none_yet": "pas encore",
   "watched.missing": "session absente",
+  "watched.in_trouble": "Lecture impossible depuis",
+  "watched.reported.one": "{count} événement signalé",
+  "watched.reported.other": "{count} événements signalés",
+  "watched.more_sessions.one": "et {count} autre session",
+  "watched.more_sessions.other": "et {count} autres sessions",
+
+  "kind.modified": "modifiée :",
+  "kind.missing": "introuvable",
+  "kind.completed": "a de nouveaux achèvements",
+
   "watched.not_stored": "non enregistrée",
   "watched.not_stored_why": "Avant Airflow 3.3, seule la mémoire du triggerer contient la dernière modification",
   "watched.inactive": "inactif",

@@ -3,9 +3,10 @@
 import { address } from "./airflow.js";
 import { date, number } from "./format.js";
 import { html } from "./html.js";
+import { ReportedEvents } from "./reported_events.js";
 import { text } from "./texts.js";
 
-const COLUMNS = ["asset", "sessions", "last_seen", "last_event", "last_change", "dags"];
+const COLUMNS = ["asset", "sessions", "last_looked", "last_seen", "last_event", "last_change", "dags"];
 
 /** @typedef {import("./api.js").WatchedAsset} WatchedAsset */
 
@@ -38,6 +39,7 @@ function Row({ asset, isStored }) {
   const cells = [
     html`<${Name} ...${asset} />`,
     sessions === "all" ? text("watched.all") : sessions === null ? "–" : number(sessions),
+    isStored ? date(asset.last_looked, none) : html`<${NotStored} />`,
     isStored ? date(asset.last_seen, none) : html`<${NotStored} />`,
     date(asset.last_event, none),
     changeOf(asset),
@@ -60,7 +62,7 @@ function changeOf({ last_change: fields, missing }) {
 }
 
 /** @param {WatchedAsset} asset */
-function Name({ name, uri, active }) {
+function Name({ name, uri, active, in_trouble_since: since, reported }) {
   const hint = text("watched.inactive_why");
   return html`
     <span class="stack">
@@ -68,6 +70,8 @@ function Name({ name, uri, active }) {
         ${name}${!active && html`<span class="badge" title=${hint}>${text("watched.inactive")}</span>`}
       </span>
       ${name !== uri && html`<code class="quiet">${uri}</code>`}
+      ${since && html`<span class="trouble" data-kind="warning">${text("watched.in_trouble")}${" "}${date(since)}</span>`}
+      <${ReportedEvents} events=${reported} />
     </span>
   `;
 }
