@@ -346,3 +346,61 @@ def test_unexpected_error_is_logged_once_without_values(
     assert "KeyError, at" in caplog.text
     assert KEY not in caplog.text
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+# --- answers of operations ---
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {HOSTILE: HOSTILE, "name": HOSTILE},
+        {"name": math.nan, "a": math.inf, "b": 10**400 // 10**60, "c": 2**62},
+        {"name": "x" * 100_000},
+        {"name": [[[[[[[[[[["deep"]]]]]]]]]]]},
+        {"items": list(range(5000))},
+        {str(number): number for number in range(5000)},
+        {"a": [{str(number): [number] * 50 for number in range(50)}] * 50},
+        {"_id": {"_id": {"_id": None}}, "": "", " ": [None]},
+    ],
+    ids=lambda one: str(one)[:20],
+)
+@pytest.mark.parametrize("reveal", [False, True])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_any_answer_of_an_operation_is_described(
+    login: Login, connection: str, fixed_server: Any, value: dict[str, Any], reveal: bool, is_list: bool
+) -> None:
+    name = "list-program-sessions-v1" if is_list else "get-program-session-v1"
+    fixed_server.body = json.dumps([value] * 3 if is_list else value).encode()
+    parameters = {} if is_list else {"session_id": ID}
+    response = post(login("otto"), connection, "operation", name=name, parameters=parameters, reveal=reveal)
+    assert response.status_code == 200
+    assert len(response.content) < 5_000_000
+    assert steering(response.text) == []
+    assert KEY not in response.text
+    result = response.json()
+    assert result["ok"] or result["failure"]["code"] == "contract"
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"5", b"{", b"[", b"[1, null]", b'["a", {}]', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize("name", ["list-program-sessions-v1", "get-program-session-v1"])
+def test_answer_that_is_no_object_is_described(
+    login: Login, connection: str, fixed_server: Any, body: bytes, name: str
+) -> None:
+    fixed_server.body = body
+    parameters = {"session_id": ID} if name.startswith("get") else {}
+    response = post(login("otto"), connection, "operation", name=name, parameters=parameters)
+    assert response.status_code == 200
+    result = response.json()
+    assert result["ok"] or result["failure"]["code"] in ("contract", "too_large")
+
+
+@pytest.mark.parametrize("name", ["list-program-sessions-v1", "create-user"])
+def test_hostile_arguments_get_a_response(login: Login, connection: str, name: str) -> None:
+    for value in (HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}, "{{ 1/0 }}", 10**30):
+        for action in ("operation", "operation-workflows", "archive", "reminders"):
+            body = {"name": name, "parameters": {HOSTILE: value}, "body": value, "options": {HOSTILE: value},
+                    "picked": [HOSTILE], "dialect": "python", "policy": {HOSTILE: value}}  # fmt: skip
+            response = post(login("otto"), connection, action, **body, workflow=body)
+            assert response.status_code in (200, 404, 422), (action, response.text)
+            assert steering(response.text) == []

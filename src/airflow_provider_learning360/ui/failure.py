@@ -26,7 +26,7 @@ from airflow_provider_learning360.api.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from airflow_provider_learning360.ui.text import readable_text
+from airflow_provider_learning360.ui.text import readable_name, readable_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,7 +124,7 @@ class ArgumentsRefusedError(HTTPException):
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         super().__init__(422, "arguments")
-        self.problems: list[ArgumentProblemItem] = [{"place": place, "text": text} for place, text in problems]
+        self.problems = list_problems(problems)
 
 
 class OtherVersionError(FixArgumentError):
@@ -151,6 +151,15 @@ class ConnectionRefusedByPageError(SettingsError):
     def __init__(self, code: FailureCode, **values: str) -> None:
         super().__init__(f"The page does not use this connection ({code}): {', '.join(values.values())}.")
         self.failure = build_failure(code, **values)
+
+
+def list_problems(problems: Iterable[tuple[str, str]]) -> list[ArgumentProblemItem]:
+    """
+    Return problems as the page's routes send them.
+
+    :param problems: Place and text of each problem.
+    """
+    return [{"place": readable_name(place), "text": readable_text(text)} for place, text in problems]
 
 
 def build_failure(code: FailureCode, *, detail: str | None = None, **values: str | float) -> Failure:

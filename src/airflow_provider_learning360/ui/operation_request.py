@@ -19,7 +19,6 @@ from airflow_provider_learning360.ui.failure import (
     OtherVersionError,
     failure_from_operation_error,
 )
-from airflow_provider_learning360.ui.text import readable_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +49,7 @@ def require_valid_arguments(operation: Operation, parameters: Mapping[str, Any],
     :raises ArgumentsRefusedError: Some are not valid; says what is wrong with each.
     """
     if problems := find_problems(operation, parameters, body):
-        raise ArgumentsRefusedError((one.place, readable_text(one.text)) for one in problems)
+        raise ArgumentsRefusedError(problems)
 
 
 def describe_write(

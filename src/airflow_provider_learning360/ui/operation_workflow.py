@@ -16,7 +16,6 @@ from airflow_provider_learning360.ui.failure import ArgumentsRefusedError
 from airflow_provider_learning360.ui.literal import quote, write_argument
 from airflow_provider_learning360.ui.operation_request import require_valid_arguments
 from airflow_provider_learning360.ui.operations import list_options
-from airflow_provider_learning360.ui.text import readable_text
 from airflow_provider_learning360.ui.workflow import DIALECTS, SOURCES, require_conn_id
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def build_operation_workflows(
         *_find_option_problems(operation, options),
     ]
     if problems:
-        raise ArgumentsRefusedError((place, readable_text(text)) for place, text in problems)
+        raise ArgumentsRefusedError(problems)
     arguments = {"parameters": dict(parameters) or None, "body": body, **options}
     given = {name: value for name, value in arguments.items() if value is not None}
     workflow: WorkflowItem = {

@@ -12,9 +12,9 @@ from airflow_provider_learning360.api.models import format_date
 from airflow_provider_learning360.reminders.outcomes import SessionOutcomes
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 from airflow_provider_learning360.ui.archive import split_files
-from airflow_provider_learning360.ui.failure import failure_from_error
+from airflow_provider_learning360.ui.failure import failure_from_error, list_problems
 from airflow_provider_learning360.ui.reminder_workflow import build_reminder_workflow
-from airflow_provider_learning360.ui.text import readable_text, redacted_name
+from airflow_provider_learning360.ui.text import redacted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +90,7 @@ def find_problems(hook: LearningHook, data: Mapping[str, Any]) -> list[ArgumentP
     :param hook: The hook of the connection.
     :param data: The policy.
     """
-    found = [(place, text) for place, text in ReminderPolicy.find_problems(data)]
+    found = ReminderPolicy.find_problems(data)
     if not found:
         anchors = [index for index, rule in enumerate(data["rules"]) if rule.get("anchor") == "dueDate"]
         try:
@@ -98,7 +98,7 @@ def find_problems(hook: LearningHook, data: Mapping[str, Any]) -> list[ArgumentP
                 hook.platform.require_due_dates()
         except FixArgumentError as error:
             found = [(f"rules.{index}.anchor", str(error)) for index in anchors]
-    return [{"place": place, "text": readable_text(text)} for place, text in found]
+    return list_problems(found)
 
 
 def drop_empty(value: Any) -> Any:

@@ -10,7 +10,6 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.argument_checks import check_argument
 from airflow_provider_learning360.assets.polling import check_polling
 from airflow_provider_learning360.ui.failure import ArgumentsRefusedError
-from airflow_provider_learning360.ui.text import readable_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +53,7 @@ class SessionOptions:
         :raises ArgumentsRefusedError: Some are not valid.
         """
         if problems := list(_find_problems(options)):
-            raise ArgumentsRefusedError((f"options.{name}", readable_text(text)) for name, text in problems)
+            raise ArgumentsRefusedError((f"options.{name}", text) for name, text in problems)
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in options.items() if value
         }
