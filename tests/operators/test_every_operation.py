@@ -17,10 +17,7 @@ from versions import QUICK, VERSIONS, connect
 
 COUNTS = {"v1": 42, "v2": 159}
 # What the simulator rightly refuses.
-REFUSED = {
-    "unenrol-self-enrolled-learner": "learnerNotSelfEnrolled",
-    "replace-path-session-custom-field-values": "customFieldNotFound",
-}
+REFUSED = {"unenrol-self-enrolled-learner": "learnerNotSelfEnrolled"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
