@@ -14,8 +14,8 @@ from simulator_process import SimulatorProcess
 FRENCH = {"locale": "fr-FR", "timezone_id": "Europe/Paris"}
 # Everything that is no text of the page: data, code, names.
 DATA = (
-    "code, pre, option, time, h1, noscript, a[href*='dags/'], [lang=en], .pick, .link, .text, .long, .number, .preview, "
-    "#session-selected, #dialect-tabs, #file-tabs, #watched .name, .request-line, .masked"
+    "code, pre, option, time, h1, noscript, a[href*='dags/'], [lang=en], .pick, .link, .text, .long, .number, "
+    ".preview, #session-selected, #dialect-tabs, #file-tabs, #watched .name, .request-line, .masked"
 )
 VISIBLE_TEXTS = """
 (data) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from simulator_process import SimulatorProcess
 
 V2 = "#connection=learning360_v2"
 MAX_CLICKS = 7
+READ_JSON = 'async (source) => { const { readJson } = await import("./static/json_source.js")'
 QUERIES = [
     *(
         "",
@@ -52,7 +54,7 @@ def open_operation(page: Page, name: str) -> None:
         page.locator("#both-versions").check()
     page.locator("#operation").fill(name)
     page.locator(f"#option-{name}").click()
-    expect(page.locator("#documentation")).to_be_visible()
+    expect(page.locator(".documentation-main")).to_be_visible()
 
 
 def require_no_write(simulator: SimulatorProcess) -> None:
@@ -187,6 +189,33 @@ def test_body_editor_underlines_problems(browser_page: BrowserPage) -> None:
     expect(page.locator("#unsent-request")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    "source", ['{"a": [1, -2.5e3, "é\\n\\u0041", true, null, {}], "__proto__": {"b": []}}', '  "text"\n', "[]", "0"]
+)
+def test_body_editor_reads_json(browser_page: BrowserPage, source: str) -> None:
+    read = READ_JSON + "; return JSON.stringify(readJson(source).value); }"
+    assert json.loads(browser_page.open().evaluate(read, source)) == json.loads(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "code"),
+    [
+        ('{"a": 1\n"b": 2}', 2, "comma"),
+        ('{"a":\n\n}', 3, "value"),
+        ('{"a": 1,\n}', 2, "name"),
+        ('{"a" 1}', 1, "colon"),
+        ("[1,\n2", 2, "end"),
+        ("{}\nx", 2, "character"),
+        ('{"a": 1,\n"a": 2}', 2, "duplicate"),
+        ("[01]", 1, "comma"),
+        ('"\t"', 1, "value"),
+    ],
+)
+def test_body_editor_names_the_line_of_a_mistake(browser_page: BrowserPage, source: str, line: int, code: str) -> None:
+    read = READ_JSON + "; return readJson(source).problem; }"
+    assert browser_page.open().evaluate(read, source) == {"line": line, "code": code}
+
+
 def test_missing_value_is_reported_at_its_field(browser_page: BrowserPage) -> None:
     page = browser_page.open(V2)
     open_operation(page, "get-user")
@@ -263,7 +292,7 @@ def test_reload_restores_the_operation(browser_page: BrowserPage) -> None:
     page.reload()
     page.wait_for_selector("html[data-ready=true]")
     expect(page.locator("#operation-selected")).to_contain_text("list-paths")
-    expect(page.locator("#documentation")).to_be_visible()
+    expect(page.locator(".documentation-main")).to_be_visible()
 
 
 def test_people_are_masked_in_every_answer(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from browser_page import SCREENSHOTS, BrowserPage
 from simulator_process import SimulatorProcess
@@ -13,11 +14,11 @@ from simulator_process import SimulatorProcess
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 MAX_BYTES = 120_000
 STEPS = {
-    "connection": "#connection-title",
-    "session": "#task-title",
-    "request": "#request-title",
-    "workflow": "#workflows-title",
-    "watched": "#watched-title",
+    "step-1-connection": "#connection-title",
+    "step-2-session": "#task-title",
+    "step-4-request": "#request-title",
+    "step-5-workflow": "#workflows-title",
+    "step-7-watched": "#watched-title",
 }
 README = {"viewport": {"width": 1180, "height": 1000}}
 STEP = {"viewport": {"width": 900, "height": 900}}
@@ -37,6 +38,24 @@ def fill_in(page: Page | FrameLocator) -> None:
     page.get_by_role("tab", name="Blueprint YAML").click()
 
 
+def fill_in_operation(page: Page | FrameLocator) -> None:
+    """Take all steps with an operation that lists."""
+    page.locator("#connection").select_option("learning360_v2")
+    page.locator("#operation").fill("list-path-sessions")
+    page.locator("#option-list-path-sessions").click()
+    page.locator("#test-request").click()
+    expect(page.locator("#request-summary")).to_contain_text("200")
+    page.locator("#tree .tree-name").first.click()
+    page.get_by_role("tab", name="Blueprint YAML").click()
+    page.locator("#tree .pick-field").nth(2).click()
+    expect(page.locator(".picked-expression")).to_be_visible()
+
+
+def part(page: Page, title: str) -> Locator:
+    """The part of the page that has a title."""
+    return page.locator("section.step").filter(has=page.locator(title))
+
+
 def require_in_documentation(name: str) -> None:
     """The documentation has this picture, and it is small: a palette of 256 colours is enough."""
     assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES
@@ -44,7 +63,7 @@ def require_in_documentation(name: str) -> None:
 
 @pytest.mark.parametrize("browser_page", [README], indirect=True)
 @pytest.mark.parametrize(
-    ("theme", "name", "top"), [("light", "page", "#task-title"), ("dark", "page-dark", "#workflows-title")]
+    ("theme", "name", "top"), [("light", "page", "#documentation-title"), ("dark", "page-dark", "#workflows-title")]
 )
 def test_pictures_of_the_page(
     browser_page: BrowserPage, simulator: SimulatorProcess, theme: str, name: str, top: str
@@ -54,7 +73,7 @@ def test_pictures_of_the_page(
     page.evaluate(f"localStorage.setItem('theme', '{theme}')")
     page.goto(f"{browser_page.base}/plugin/learning360")
     frame = page.frame_locator("iframe")
-    fill_in(frame)
+    fill_in_operation(frame)
     frame.locator(top).evaluate("title => title.closest('section').scrollIntoView()")
     browser_page.shoot(name, whole=False)
     require_in_documentation(name)
@@ -77,8 +96,29 @@ def test_pictures_of_the_steps(browser_page: BrowserPage, simulator: SimulatorPr
     fill_in(page)
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur()")
-    for number, (name, title) in enumerate(STEPS.items(), 1):
-        picture = f"step-{number}-{name}"
-        step = page.locator("section.step").filter(has=page.locator(title))
-        step.screenshot(path=SCREENSHOTS / f"{picture}.png")
-        require_in_documentation(picture)
+    for name, title in STEPS.items():
+        part(page, title).screenshot(path=SCREENSHOTS / f"{name}.png")
+        require_in_documentation(name)
+
+
+@pytest.mark.parametrize("browser_page", [STEP], indirect=True)
+def test_pictures_of_the_form_and_of_reminders(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
+    for days, session_id in enumerate(simulator.session_ids[:6], 2):
+        start = datetime.now(tz=UTC) + timedelta(days=2 * days)
+        simulator.edit(session_id, startDate=f"{start:%Y-%m-%dT09:00:00.000Z}")
+    page = browser_page.open("#connection=learning360_v2")
+    page.locator("#operation").fill("edit-path-session")
+    page.keyboard.press("Enter")
+    page.locator("#find-session").click()
+    page.locator("#results button").first.click()
+    page.locator("#body").fill('{\n  "startDate": "2027-01-18T08:00:00.000Z",\n  "userLimit": "twelve"\n}')
+    page.locator("#test-request").click()
+    expect(page.locator("#body-problems li")).to_be_visible()
+    page.mouse.move(0, 0)
+    part(page, "#documentation-title").screenshot(path=SCREENSHOTS / "step-3-documentation.png")
+    page.locator("#open-reminders").click()
+    page.locator("#plan-reminders").click()
+    expect(page.locator("#plan circle").first).to_be_visible()
+    page.locator("#plan").screenshot(path=SCREENSHOTS / "step-6-reminders.png")
+    for name in ("step-3-documentation", "step-6-reminders"):
+        require_in_documentation(name)

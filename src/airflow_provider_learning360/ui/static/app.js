@@ -37,9 +37,10 @@ export function App() {
   const { content: version } = useLoaded((signal) => readVersion(connection, signal), [connection], Boolean(connection));
 
   useEffect(() => watchSelection(followAddress));
+  const isReady = connections.list && (operations.content || operations.failure);
   useEffect(() => {
-    if (connections.list) document.documentElement.dataset.ready = "true";
-  }, [connections.list]);
+    if (isReady) document.documentElement.dataset.ready = "true";
+  }, [isReady]);
 
   /** @param {import("./api.js").ConnectionList} list */
   function openFirst({ connections: all, preselected }) {

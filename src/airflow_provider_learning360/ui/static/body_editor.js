@@ -22,7 +22,7 @@ export function BodyEditor({ detail, form }) {
       <label for="body">${text("body.label")} <code>${detail.body.type}</code></label>
       <div class="editor">
         <pre ref=${shadow} class="editor-lines" aria-hidden="true">
-          ${lines.map((line, at) => html`<${Line} text=${line} isWrong=${wrong.some(({ line: one }) => one === at + 1)} />`)}
+          ${lines.map((line, at) => html`<${Line} text=${line} isWrong=${wrong.some((one) => one.line === at + 1)} />`)}
         </pre>
         <textarea
           id="body"
@@ -68,7 +68,7 @@ function syntaxProblem({ problem }) {
 function placedProblems(problems, lines) {
   return problems
     .filter(({ place }) => place === "body" || place.startsWith("body."))
-    .map(({ place, text: sentence }) => ({ line: lineOf(place.replace(/^body\.?/, ""), lines), text: sentence, lang: "en" }));
+    .map((problem) => ({ line: lineOf(problem.place.replace(/^body\.?/, ""), lines), text: problem.text, lang: "en" }));
 }
 
 /** The line of a part of the body, or of the nearest part around it. @param {string} path @param {Map<string, number>} lines */

@@ -5,7 +5,9 @@
  * @typedef {{value: any, lines: Map<string, number>, problem: {line: number, code: SyntaxProblem} | null}} JsonSource
  */
 
-const SCALAR = /"(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|[^"\\\u0000-\u001f])*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const STRING = /"(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})|[^"\\\u0000-\u001f])*"/;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/;
+const SCALAR = RegExp(`${STRING.source}|${NUMBER.source}|true|false|null`, "y");
 const SPACE = /[ \t\r\n]*/y;
 
 class JsonSyntaxError extends Error {

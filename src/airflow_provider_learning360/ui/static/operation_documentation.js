@@ -16,30 +16,38 @@ export function OperationDocumentation({ connection, detail, onSelect }) {
   const { method, path, topic, version, text: sentence, warning, replaces, reference } = detail;
   return html`
     <div id="documentation" class="documentation">
-      <p class="documentation-text"><${Prose} text=${sentence} /></p>
-      <p class="about"><code class="request-line">${`${method} ${path}`}</code></p>
-      <p class="about">
-        <span class="badge" lang="en">${topic}</span>
-        <span class="badge">${text(`version.${version}`)}</span>
-        ${detail.confidence !== "documented" && html`
-          <span class="badge" data-kind="warning">${text(`confidence.${detail.confidence}`)}</span>
-        `}
-      </p>
-      <${Scope} connection=${connection} scope=${detail.scope} />
-      ${warning && html`<${Callout} kind="warning" title=${text("documentation.warning")}><p class="callout-text"><${Prose} text=${warning} /></p><//>`}
-      ${replaces && html`<${Callout} kind="warning" title=${text("documentation.replaces", { what: replaces })} />`}
-      <ul class="facts">${factsOf(detail).map((fact) => html`<li key=${fact}>${fact}</li>`)}</ul>
-      ${detail.counterpart && html`
-        <p id="counterpart">
-          ${text("documentation.counterpart")}${" "}
-          <button type="button" class="link" onClick=${() => onSelect(detail.counterpart)}>${detail.counterpart}</button>
+      <div class="documentation-main">
+        <p class="documentation-text"><${Prose} text=${sentence} /></p>
+        <p class="about"><code class="request-line">${`${method} ${path}`}</code></p>
+        <p class="about">
+          <span class="badge" lang="en">${topic}</span>
+          <span class="badge">${text(`version.${version}`)}</span>
+          ${detail.confidence !== "documented" && html`
+            <span class="badge" data-kind="warning">${text(`confidence.${detail.confidence}`)}</span>
+          `}
         </p>
-      `}
-      <${ExampleAnswer} detail=${detail} />
-      <${Errors} errors=${detail.errors} />
-      ${reference && html`
-        <p><a href=${reference} target="_blank" rel="noopener noreferrer">${text("documentation.reference")}</a></p>
-      `}
+        <${Scope} connection=${connection} scope=${detail.scope} />
+        ${warning && html`
+          <${Callout} kind="warning" title=${text("documentation.warning")}>
+            <p class="callout-text"><${Prose} text=${warning} /></p>
+          <//>
+        `}
+        ${replaces && html`<${Callout} kind="warning" title=${text("documentation.replaces", { what: replaces })} />`}
+        <ul class="facts">${factsOf(detail).map((fact) => html`<li key=${fact}>${fact}</li>`)}</ul>
+        ${detail.counterpart && html`
+          <p id="counterpart">
+            ${text("documentation.counterpart")}${" "}
+            <button type="button" class="link" onClick=${() => onSelect(detail.counterpart)}>${detail.counterpart}</button>
+          </p>
+        `}
+        ${reference && html`
+          <p><a href=${reference} target="_blank" rel="noopener noreferrer">${text("documentation.reference")}</a></p>
+        `}
+      </div>
+      <div class="documentation-answer">
+        <${ExampleAnswer} detail=${detail} />
+        <${Errors} errors=${detail.errors} />
+      </div>
     </div>
   `;
 }

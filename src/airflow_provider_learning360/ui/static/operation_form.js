@@ -19,7 +19,11 @@ const MAX_OPEN = 4;
 export function OperationForm({ connection, detail, form }) {
   const required = detail.parameters.filter((one) => one.required);
   const others = detail.parameters.filter((one) => !one.required);
-  const session = required.find(({ finds }) => finds === "session");
+  const session = required.find(takesSession);
+  const filter = session ? undefined : others.find(takesSession);
+  const finder = (parameter) => html`
+    <${SessionFinder} connection=${connection} detail=${detail} parameter=${parameter} form=${form} />
+  `;
   const field = (parameter) => html`
     <${ParameterField}
       key=${parameter.key}
@@ -38,11 +42,11 @@ export function OperationForm({ connection, detail, form }) {
       ${required.length > 0 && html`
         <fieldset><legend>${text("form.required")}</legend>${required.map(field)}</fieldset>
       `}
-      ${session && html`<${SessionFinder} connection=${connection} detail=${detail} form=${form} />`}
+      ${session && finder(session)}
       ${others.length > 0 && html`
         <details open=${others.length <= MAX_OPEN || others.some(({ key }) => problemOf(form.problems, key))}>
           <summary>${plural("form.others", others.length)}</summary>
-          <div class="form-fields">${others.map(field)}</div>
+          <div class="form-fields">${others.map(field)}${filter && finder(filter)}</div>
         </details>
       `}
       ${detail.body && html`<${BodyEditor} detail=${detail} form=${form} />`}
@@ -56,6 +60,11 @@ export function OperationForm({ connection, detail, form }) {
       <${OptionsForm} names=${detail.options} options=${form.options} onChange=${form.setOption} />
     </form>
   `;
+}
+
+/** Whether one session found is its value. @param {import("./api.js").Parameter} parameter */
+function takesSession({ finds, operator }) {
+  return finds === "session" && [null, "eq"].includes(operator);
 }
 
 /** @param {import("./api.js").Problem[]} problems @param {string} key */

@@ -23,11 +23,16 @@ export function OperationPart({ connection, loaded, form, onSelect }) {
       </div>
       ${!detail && !failure && html`<p class="quiet loading">${text("documentation.loading")}</p>`}
       ${detail && html`
-        <div class="beside">
+        <div class="beside" data-short=${isShort(detail) || null}>
           <${OperationForm} connection=${connection} detail=${detail} form=${form} />
           <${OperationDocumentation} connection=${connection} detail=${detail} onSelect=${onSelect} />
         </div>
       `}
     <//>
   `;
+}
+
+/** Whether the form has little to show. @param {import("./api.js").OperationDetail} detail */
+function isShort({ parameters, body }) {
+  return !body && !parameters.some(({ required }) => required);
 }

@@ -90,7 +90,13 @@ export function OperationSearch({ list, version, selected, onSelect }) {
       </label>
     `}
     <p id="operations-news" class="visually-hidden" role="status">${query && plural("operation.found", found.length)}</p>
-    <div id="operations" class="options" role="listbox" aria-label=${text("operation.list")} hidden=${!isOpen || !found.length}>
+    <div
+      id="operations"
+      class="options"
+      role="listbox"
+      aria-label=${text("operation.list")}
+      hidden=${!isOpen || found.length === 0}
+    >
       ${isOpen && found.map((one, at) => html`
         <${OperationOption} key=${one.name} operation=${one} isActive=${at === active} onSelect=${select} />
       `)}

@@ -47,7 +47,9 @@ export function ParameterField({ parameter, value, example, problem, onChange })
 
 function Control({ parameter, example, attributes, onChange }) {
   const { type, choices, required } = parameter;
-  if (type === "list" && choices) return html`<${Choices} parameter=${parameter} attributes=${attributes} onChange=${onChange} />`;
+  if (type === "list" && choices) {
+    return html`<${Choices} parameter=${parameter} attributes=${attributes} onChange=${onChange} />`;
+  }
   if (type === "list") return html`<textarea rows="3" spellcheck="false" ...${attributes}></textarea>`;
   const values = type === "boolean" ? ["true", "false"] : choices;
   if (values) {
@@ -75,9 +77,16 @@ function Control({ parameter, example, attributes, onChange }) {
 /** A list of allowed values: each can be ticked. */
 function Choices({ parameter, attributes, onChange }) {
   const chosen = linesOf(attributes.value);
-  const toggle = (one) => onChange((chosen.includes(one) ? chosen.filter((other) => other !== one) : [...chosen, one]).join("\n"));
+  const without = (one) => chosen.filter((other) => other !== one);
+  const toggle = (one) => onChange((chosen.includes(one) ? without(one) : [...chosen, one]).join("\n"));
   return html`
-    <div id=${attributes.id} class="choices" role="group" aria-label=${parameter.key} aria-describedby=${attributes["aria-describedby"]}>
+    <div
+      id=${attributes.id}
+      class="choices"
+      role="group"
+      aria-label=${parameter.key}
+      aria-describedby=${attributes["aria-describedby"]}
+    >
       ${parameter.choices.map((one) => html`
         <label key=${one} class="tick">
           <input type="checkbox" checked=${chosen.includes(one)} onChange=${() => toggle(one)} /> ${one}

@@ -25,7 +25,12 @@ export function PickedFields({ picked, expressions, dialect, isLimited, onLimit,
           `)}
         </ul>
         <label class="tick">
-          <input id="limit-fields" type="checkbox" checked=${isLimited} onChange=${(event) => onLimit(event.currentTarget.checked)} />
+          <input
+            id="limit-fields"
+            type="checkbox"
+            checked=${isLimited}
+            onChange=${(event) => onLimit(event.currentTarget.checked)}
+          />
           ${text("pick.limit")}
         </label>
       `}
@@ -43,7 +48,16 @@ function PickedField({ path, expression, onPick }) {
         <code class="picked-expression">${expression}</code>
         <${CopyButton} source=${expression} label=${text("pick.copy")} aria-label=${text("pick.copy_label", { path })} />
       `}
-      <button type="button" class="button" data-variant="quiet" aria-label=${remove} title=${remove} onClick=${() => onPick(path)}>×</button>
+      <button
+        type="button"
+        class="button"
+        data-variant="quiet"
+        aria-label=${remove}
+        title=${remove}
+        onClick=${() => onPick(path)}
+      >
+        ×
+      </button>
     </li>
   `;
 }

@@ -6,6 +6,8 @@ import { html } from "./html.js";
 import { ReminderTimeline } from "./reminder_timeline.js";
 import { plural, text } from "./texts.js";
 
+/** Recipients in a row of the table. */
+const MAX_SHOWN = 8;
 const COLUMNS = ["at", "rule", "session", "recipients", "who"];
 
 /** @typedef {import("./api.js").PlannedReminder} PlannedReminder */
@@ -24,7 +26,7 @@ export function ReminderPlan({ plan, onRetry }) {
       ${notPlanned.length > 0 && html`<p class="quiet">${text("plan.not_planned", { rules: notPlanned.join(", ") })}</p>`}
       ${rows.length > 0 && html`
         <${ReminderTimeline} rows=${rows} until=${until} />
-        <div class="results" tabindex="0" role="region" aria-label=${text("plan.title")}><${Table} rows=${rows} /></div>
+        <div class="rows" tabindex="0" role="region" aria-label=${text("plan.title")}><${Table} rows=${rows} /></div>
       `}
     </div>
   `;
@@ -46,6 +48,11 @@ function Table({ rows }) {
   `;
 }
 
+/** @param {string[]} who */
+function shortened(who) {
+  return who.slice(0, MAX_SHOWN).join(", ") + (who.length > MAX_SHOWN ? ", …" : "");
+}
+
 /** @param {{row: PlannedReminder}} props */
 function Row({ row }) {
   const { at, rule, session, title, recipients, who, without_address: without } = row;
@@ -57,7 +64,7 @@ function Row({ row }) {
       ${plural("plan.people", recipients)}
       ${without > 0 && html`<span class="tree-note">${plural("plan.without_address", without)}</span>`}
     </span>`,
-    html`<span class="masked">${who.join(", ") || "–"}</span>`,
+    html`<span class="masked">${shortened(who) || "–"}</span>`,
   ];
   return html`
     <tr role="row">

@@ -12,17 +12,17 @@ const PATH_KEYS = ["pathId", "path_id"];
  * @param {object} props
  * @param {string} props.connection ID
  * @param {import("./api.js").OperationDetail} props.detail
+ * @param {import("./api.js").Parameter} props.parameter that takes the ID of a session
  * @param {ReturnType<typeof import("./operation_arguments.js").useArguments>} props.form
  */
-export function SessionFinder({ connection, detail, form }) {
+export function SessionFinder({ connection, detail, parameter, form }) {
   const [isOpen, setOpen] = useState(false);
   const [opened] = useState({});
-  const session = detail.parameters.find(({ finds, required }) => finds === "session" && required);
   const path = detail.parameters.find(({ key }) => PATH_KEYS.includes(key));
 
   /** @param {{id: string, template?: string | null}} found */
   function select({ id, template }) {
-    form.setValues({ [session.key]: id, ...(path && template ? { [path.key]: template } : {}) });
+    form.setValues({ [parameter.key]: id, ...(path && template ? { [path.key]: template } : {}) });
     setOpen(false);
     document.getElementById("find-session").focus();
   }

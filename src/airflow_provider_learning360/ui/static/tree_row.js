@@ -77,7 +77,10 @@ function Cells({ field, isPicked, meanings, onToggle, onPick }) {
   `;
 }
 
-/** For the mouse: the keyboard picks with the space bar. @param {{path: string, isPicked: boolean, onPick: () => void}} props */
+/**
+ * For the mouse: the keyboard picks with the space bar.
+ * @param {{path: string, isPicked: boolean, onPick: () => void}} props
+ */
 function PickButton({ path, isPicked, onPick }) {
   const pick = (event) => {
     event.stopPropagation();
@@ -85,7 +88,15 @@ function PickButton({ path, isPicked, onPick }) {
   };
   const label = text("pick.button", { path });
   return html`
-    <button type="button" class="pick-field" tabindex="-1" aria-pressed=${String(isPicked)} aria-label=${label} title=${label} onClick=${pick}>
+    <button
+      type="button"
+      class="pick-field"
+      tabindex="-1"
+      aria-pressed=${String(isPicked)}
+      aria-label=${label}
+      title=${label}
+      onClick=${pick}
+    >
       ${isPicked ? "✓" : "+"}
     </button>
   `;

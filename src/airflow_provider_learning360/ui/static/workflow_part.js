@@ -16,7 +16,10 @@ const STORAGE_KEY = "learning360.dialect";
 const EDITING_PAUSE = 300;
 
 /**
- * @typedef {{list: import("./api.js").WorkflowList | null, failure: import("./api.js").Failure | null, isIncomplete: boolean}} Load
+ * @typedef {object} Load
+ * @property {import("./api.js").OperationWorkflows | null} list
+ * @property {import("./api.js").Failure | null} failure
+ * @property {boolean} isIncomplete whether a required value is missing
  */
 
 /** @type {Load} */
@@ -42,7 +45,7 @@ export function WorkflowPart({ wanted, hint, load, kind, onSelect, archive, pick
     runRequest(
       async () => setLoaded({ ...NOTHING, list: await load(latest.begin()) }),
       // What is wrong with the arguments is said at the form.
-      (failure, problems) => setLoaded({ ...NOTHING, failure: problems.length ? null : failure, isIncomplete: problems.length > 0 }),
+      (failure, { length }) => setLoaded({ ...NOTHING, ...(length > 0 ? { isIncomplete: true } : { failure }) }),
     );
 
   useEffect(() => {
