@@ -24,16 +24,23 @@ EXAMPLES = REPOSITORY / "dags_examples"
 UV = Path(sys.executable).parent / "uv"
 
 RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": date(2026, 9, 17)}
-# Airflow 3.1 watches assets without shared streams, and is the oldest Airflow that can show the page.
-ONLY = {"3.1.8": ["promises/test_watching.py", "promises/test_page.py"]}
-# Examples that need other tools.
-TOOLS = ("blueprint*", "dag_factory", "native_yaml")
+# Servers and connections that other tests use, too.
+SHARED = ("operation_server.py", "ports.py", "smtp_server.py", "versions.py")
+# Examples that need other tools, or the same tool again.
+NOT_TRIED = ("blueprint*", "dag_factory", "native_yaml")
+PROVIDERS = ("apache-airflow-providers-http", "apache-airflow-providers-common-compat")
+TEST_TOOLS = ("aiosmtpd", "pytest")
 # Long enough for packages released with that Airflow, short enough to exclude later ones that break it.
 GRACE = timedelta(days=10)
 PATIENCE = 120  # seconds for one step, far longer than needed
 
 # The tests must pass without the settings of this repository.
-PYTEST_INI = "[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error:::airflow_provider_learning360\n"
+PYTEST_INI = """
+[pytest]
+addopts = --import-mode=importlib
+filterwarnings = error:::airflow_provider_learning360
+pythonpath = .
+"""
 
 
 class Failed(Exception):
@@ -79,20 +86,20 @@ def install(version: str, wheel: Path) -> Path:
     """Return the Python of an environment with this Airflow and this wheel."""
     home = HOME / version
     python = home / "bin" / "python"
+    airflow = f"apache-airflow=={version}"
+    packages = [airflow, *PROVIDERS, f"{wheel}[blueprint,reminders]", *TEST_TOOLS]
     # A change of any of these needs a new environment.
-    recipe = f"{sys.version} {version} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    recipe = f"{sys.version} {packages} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
     made = home / "recipe"
     if made.exists() and made.read_text() == recipe and python.exists():
         print(f"{f'Airflow {version}: environment':<44} ok      kept, nothing has changed", flush=True)
         return python
     pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
-    airflow = f"apache-airflow=={version}"
     step(f"Airflow {version}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, home])
     # First with the packages of its release date: it does not run with all later versions.
     until = (RELEASED[version] + GRACE).isoformat()
     step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
-    providers = ["apache-airflow-providers-http", "apache-airflow-providers-common-compat"]
-    step(f"Airflow {version}: wheel and what it needs", [*pip, airflow, *providers, wheel, "pytest"])
+    step(f"Airflow {version}: wheel and what it needs", [*pip, *packages])
     made.write_text(recipe)
     return python
 
@@ -120,13 +127,15 @@ def run_promises(version: str, python: Path) -> None:
         (home / "pytest.ini").write_text(PYTEST_INI)
         shutil.copytree(PROMISES, home / "promises", ignore=shutil.ignore_patterns("__pycache__", "dags"))
         shutil.copytree(PROMISES / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-        ignored = shutil.ignore_patterns("__pycache__", *TOOLS)
+        ignored = shutil.ignore_patterns("__pycache__", *NOT_TRIED)
         shutil.copytree(EXAMPLES, home / "dags", dirs_exist_ok=True, ignore=ignored)
+        for name in SHARED:
+            shutil.copy2(PROMISES.parent.parent / name, home)
         step(
             f"Airflow {version}: promises",
             [
                 *(python, "-m", "pytest", "--quiet", "--disable-warnings", "-p", "no:cacheprovider"),
-                *("--rootdir", home, "-c", "pytest.ini", *ONLY.get(version, ["promises"])),
+                *("--rootdir", home, "-c", "pytest.ini", "promises"),
             ],
             cwd=home,
             env=environment(home),

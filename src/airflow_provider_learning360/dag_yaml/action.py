@@ -45,6 +45,7 @@ class ActionOperator(SafeRendering, BaseOperator):
         zone = ZoneInfo(self.time_zone)
         names = {"steps": StepOutputs(self, context, zone), "item": StepValue(self.item, zone)}
         environment = self.get_template_env()
+        environment.globals.update(names)
 
         def render(value: Any) -> Any:
             if isinstance(value, dict):
@@ -54,7 +55,8 @@ class ActionOperator(SafeRendering, BaseOperator):
             if not isinstance(value, str) or "{" not in value:
                 return value
             found = resolve_reference(value, names)
-            return found if found is not value else environment.from_string(value).render(**{**context, **names})
+            # By Airflow: on 2.11, a copy of the context warns of each of its deprecated keys.
+            return found if found is not value else self.render_template(value, context, environment)
 
         with fail_fast():
             return self.act(context, {name: render(getattr(self, name)) for name in self.texts})

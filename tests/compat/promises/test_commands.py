@@ -42,3 +42,32 @@ def test_get_session_of_an_unknown_id(command: list[str], learning360_simulator:
     assert done.stdout == ""
     assert "0" * 24 in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_operations_are_found_and_documented(command: list[str]) -> None:
+    found = run(command, "operations", "sessions", "of", "a", "path", "--output", "json")
+    documented = run(command, "operation", "list-path-sessions", "--output", "json")
+
+    assert found.returncode == 0, found.stderr
+    assert "list-path-sessions" in [one["name"] for one in json.loads(found.stdout)]
+    assert documented.returncode == 0, documented.stderr
+    assert json.loads(documented.stdout)["path"] == "/api/v2/paths/sessions"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.learning360_simulator(api_version="v2", today=None)
+def test_call_reads_and_writes(command: list[str], learning360_simulator: Any) -> None:
+    session_id = learning360_simulator.session_ids[0]
+    path_id = learning360_simulator.session(session_id)["programTemplate"]
+    names = ["-p", f"pathId={path_id}", "-p", f"sessionId={session_id}"]
+    write = ["call", "edit-path-session", *names, "--body", "{name: Moved}"]
+
+    assert run(command, *write, "--dry-run").returncode == 0
+    assert learning360_simulator.session(session_id)["name"] != "Moved"
+    written = run(command, *write, "--yes")
+    read = run(command, "call", "get-path-session", *names, "--field", "name")
+
+    assert written.returncode == 0, written.stderr
+    assert read.returncode == 0, read.stderr
+    assert "Moved" in read.stdout
