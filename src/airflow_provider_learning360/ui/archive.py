@@ -19,6 +19,10 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 # A further file in the comments of a source.
 _COMPANION = re.compile(r"\n*^# --- Also save(?: once)? as: (\S+) ---\n((?:#.*(?:\n|\Z))+)", re.MULTILINE)
 _COMMENT = re.compile(r"^# ?", re.MULTILINE)
+# How to get the schema, which the archive has.
+_SCHEMA_COMMENT = re.compile(r"^# Line 1 needs this file, once: .*\n", re.MULTILINE)
+# What the page calls the DAG folder. People unpack the archive in that folder, whatever its name is.
+_DAG_FOLDER = "dags/"
 
 
 def split_files(snippet: Snippet) -> dict[str, str]:
@@ -27,7 +31,8 @@ def split_files(snippet: Snippet) -> dict[str, str]:
 
     :param snippet: The workflow in one dialect.
     """
-    files = {snippet["file"]: _COMPANION.sub("", snippet["text"]).rstrip() + "\n"}
+    main = _SCHEMA_COMMENT.sub("", _COMPANION.sub("", snippet["text"]))
+    files = {snippet["file"]: main.rstrip() + "\n"}
     files |= {path: _COMMENT.sub("", text) for path, text in _COMPANION.findall(snippet["text"])}
     if snippet["dialect"] == "blueprint":
         files[f"{snippet['file'].rpartition('/')[0]}/{SCHEMA.name}"] = SCHEMA.read_text(encoding="utf-8")
@@ -36,12 +41,12 @@ def split_files(snippet: Snippet) -> dict[str, str]:
 
 def build_archive(files: dict[str, str]) -> bytes:
     """
-    Return a ZIP archive.
+    Return a ZIP archive, to be unpacked in the DAG folder.
 
     :param files: Text of each file, by path.
     """
     content = BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
         for path, text in files.items():
-            archive.writestr(ZipInfo(path, _TIME), text.encode(), ZIP_DEFLATED)
+            archive.writestr(ZipInfo(path.removeprefix(_DAG_FOLDER), _TIME), text.encode(), ZIP_DEFLATED)
     return content.getvalue()
