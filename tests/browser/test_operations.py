@@ -308,3 +308,26 @@ def test_people_are_masked_in_every_answer(browser_page: BrowserPage, simulator:
     page.locator("#reveal").click()
     expect(page.locator("#people")).to_contain_text("shown")
     assert mail in page.locator("#json").text_content()
+
+
+# Airflow's own document follows the links of the frame. Here it notes them instead.
+NOTE_LINKS = """
+() => document.addEventListener("click", (event) => {
+  window.followed = [event.target.href, event.target.target, event.target.rel];
+  event.preventDefault();
+}, true)
+"""
+
+
+def test_link_to_the_vendor_leaves_airflow_open(browser_page: BrowserPage) -> None:
+    page = browser_page.page
+    page.goto(f"{browser_page.base}/plugin/learning360")
+    frame = page.frame_locator("iframe")
+    frame.locator("#connection").select_option("learning360_v2")
+    frame.locator("#operation").fill("list-paths")
+    frame.locator("#option-list-paths").click()
+    page.evaluate(NOTE_LINKS)
+    frame.locator(".documentation-main a[target=_blank]").click()
+    address, target, rel = page.evaluate("window.followed")
+    assert address.startswith("https://360learning.readme.io/")
+    assert (target, rel) == ("_blank", "noopener")

@@ -34,7 +34,8 @@ function followOutside(event) {
   event.preventDefault();
   const outside = airflow.document.createElement("a");
   outside.href = link.href;
-  if (event.button === 1 || event.ctrlKey || event.metaKey || event.shiftKey) {
+  const isNewTab = link.target === "_blank" || event.button === 1;
+  if (isNewTab || event.ctrlKey || event.metaKey || event.shiftKey) {
     outside.target = "_blank";
     outside.rel = "noopener";
   }
