@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jsonschema
 
 from airflow_provider_learning360.api.catalogue.differences import resolve
+from airflow_provider_learning360.api.catalogue.masking import SECRET_FIELDS
 from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
 from airflow_provider_learning360.api.catalogue.shared_schemas import find_used
 from airflow_provider_learning360.api.input_errors import describe_choice, format_value, list_known
@@ -95,7 +96,8 @@ def _explain_variants(error: Any, root: JsonSchema, skip: Callable[[Any], bool])
     found = [[one for one in error.context or () if one.schema_path[0] == number] for number in variants]
     if all(one.validator == "type" and not one.path for errors in found for one in errors):
         types = [kind for one in error.context or () for kind in _as_list(one.validator_value)]
-        yield SchemaProblem(tuple(error.absolute_path), _describe_type(value, types))
+        path = tuple(error.absolute_path)
+        yield SchemaProblem(path, _describe_type(_show_value(path, value), types))
         return
     for one in min(found, key=_distance):
         yield from _explain(one, root, skip)
@@ -169,32 +171,41 @@ def _describe(error: Any, root: JsonSchema) -> Iterator[SchemaProblem]:
             # The library yields one error for each missing field; its text begins with the name.
             name = re.match(r"'([^']*)'", error.message)
             yield SchemaProblem((*path, name[1] if name else ""), "it is missing")
-        case _:
-            yield SchemaProblem(path, _describe_value(error.validator, value, rule))
-
-
-def _describe_value(kind: str, value: Any, rule: Any) -> str:
-    match kind:
         case "enum":
-            return describe_choice(value, [str(one) for one in rule])
+            yield SchemaProblem(path, describe_choice(value, [str(one) for one in rule]))
+        case _:
+            yield SchemaProblem(path, _describe_value(error.validator, _show_value(path, value), rule))
+
+
+def _show_value(path: tuple[str | int, ...], value: Any) -> str:
+    """Return a value as an error may show it: no password, and of a list or mapping not what is in it."""
+    if not SECRET_FIELDS.isdisjoint(path):
+        return "the value"
+    if isinstance(value, dict | list) and value:
+        return _TYPES["object" if isinstance(value, dict) else "array"]
+    return format_value(value)
+
+
+def _describe_value(kind: str, shown: str, rule: Any) -> str:
+    match kind:
         case "type":
-            return _describe_type(value, _as_list(rule))
+            return _describe_type(shown, _as_list(rule))
         case "pattern":
             wanted = "an ID: 24 characters of 0-9 and a-f" if rule == ID_PATTERN else f"of the form {rule}"
-            return f"{format_value(value)} is not {wanted}"
+            return f"{shown} is not {wanted}"
         case "format":
-            return f"{format_value(value)} is not {_FORMATS.get(rule, rule)}"
+            return f"{shown} is not {_FORMATS.get(rule, rule)}"
         case "minimum" | "maximum":
-            return f"{format_value(value)} is {'less' if kind == 'minimum' else 'more'} than {rule}"
+            return f"{shown} is {'less' if kind == 'minimum' else 'more'} than {rule}"
         case "minItems" | "maxItems" | "minLength" | "maxLength":
             unit = "item" if "Items" in kind else "character"
             return f"it has {'fewer' if 'min' in kind else 'more'} than {rule} {unit}{'' if rule == 1 else 's'}"
         case _:
-            return f"{format_value(value)} has none of the allowed shapes"
+            return f"{shown} has none of the allowed shapes"
 
 
-def _describe_type(value: Any, kinds: list[str]) -> str:
-    return f"{format_value(value)} is not {' or '.join(dict.fromkeys(_TYPES[one] for one in kinds))}"
+def _describe_type(shown: str, kinds: list[str]) -> str:
+    return f"{shown} is not {' or '.join(dict.fromkeys(_TYPES[one] for one in kinds))}"
 
 
 def _as_list(value: Any) -> list[Any]:
