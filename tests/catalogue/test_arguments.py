@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.rendering import is_template
 
 ID, OTHER = "60b8d2956e20ae1a0f8e44f1", "60b8d2956e20ae1a0f8e44f2"
+NOT_JSON = "{}: it holds a value that JSON cannot have, such as NaN or half of a character"
 SESSION = {"pathId": ID, "sessionId": OTHER}
 
 
@@ -92,7 +94,7 @@ def test_filter_needs_an_operator_and_many_names_are_cut_to_the_nearest() -> Non
         (None, ["body: it is missing"]),
         ("{{ body }}", []),
         (5, ["body: 5 is not a mapping"]),
-        ({"mode": float("nan")}, ["body: it holds a value that JSON cannot have"]),
+        ({"mode": float("nan")}, [NOT_JSON.format("body")]),
         (
             {"mode": "manual", "filters": [{"type": "users", "ids": ["x"]}]},
             ["body.filters.0.ids.0: 'x' is not an ID: 24 characters of 0-9 and a-f"],
@@ -184,7 +186,7 @@ def test_only_what_may_be_sent_twice_is_repeatable() -> None:
 def test_document_stands_for_its_id_in_parameters_only() -> None:
     assert problems(find_operation("get-path-session"), {"pathId": {"_id": ID}, "sessionId": {"_id": OTHER}}) == []
     assert problems(find_operation("get-path-session"), {"pathId": {"id": ID}, "sessionId": {"_id": "x"}}) == [
-        f"parameters.pathId: {{'id': '{ID}'}} is not a text",
+        "parameters.pathId: a mapping is not a text",
         "parameters.sessionId: 'x' is not an ID: 24 characters of 0-9 and a-f",
     ]
 
@@ -200,3 +202,41 @@ def test_document_stands_for_its_id_in_parameters_only() -> None:
 )
 def test_values_as_plain_json(value: Any, plain: Any) -> None:
     assert to_json(value) == plain
+
+
+@pytest.mark.parametrize("text", ["..", ".", " ", " .. ", {"_id": ".."}])
+def test_path_parameter_leads_to_no_other_path(text: Any) -> None:
+    remove = find_operation("unenrol-user-from-program-session-v1")
+    (found,) = problems(remove, {"session_id": ID, "user_email_or_id": text})
+    assert found.endswith("would lead to another path; write the ID or name that is meant")
+    with pytest.raises(FixArgumentError):
+        build_request(remove, {"session_id": ID, "user_email_or_id": text}, None)
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**5000, math.inf, {"\ud800": 1}, b"x"], ids=type)
+def test_value_that_cannot_be_sent_is_refused(value: Any) -> None:
+    assert problems(find_operation("get-user-v1"), {"user_email_or_id": value}) == [
+        NOT_JSON.format("parameters.user_email_or_id")
+    ]
+    assert problems(find_operation("create-group"), None, {"name": value}) == [NOT_JSON.format("body")]
+
+
+@pytest.mark.parametrize("levels", [400, 100_000])
+def test_deep_value_is_refused(levels: int) -> None:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    assert problems(find_operation("create-group"), None, {"name": value}) == ["body: it is nested too deeply"]
+    found = problems(find_operation("list-path-sessions"), {"pathId[in]": value})
+    assert found == ["parameters: it is nested too deeply"]
+
+
+def test_problem_shows_no_password_and_nothing_of_a_list() -> None:
+    replace = find_operation("replace-user-password")
+    found = problems(replace, {"userId": ID}, {"password": 12345678, "passwordMustBeChanged": True})
+    assert found == ["body.password: the value is not a text"]
+    body = {"name": ["Marie"], "parentId": {"lastName": "Curie"}, "public": True}
+    assert problems(find_operation("create-group"), None, body) == [
+        "body.name: a list is not a text",
+        "body.parentId: a mapping is not a text",
+    ]

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation, Parameter
 
 MAX_PROBLEMS = 20  # of one call that are described
+_LARGEST = 10**300  # of a whole number; Python writes no more than 4,300 digits, and the API takes far fewer
+_NOT_JSON = "it holds a value that JSON cannot have, such as NaN or half of a character"
 
 
 class ArgumentProblem(NamedTuple):
@@ -78,8 +81,18 @@ def find_problems(
     :param body: Its body; None for none.
     :param skip: Whether a value is not known yet, such as a template; default all are known.
     """
-    problems = [*_check_parameters(operation, parameters, skip), *_check_body(operation, body, skip)]
-    return problems[:MAX_PROBLEMS]
+    found = [
+        *_list_problems("parameters", _check_parameters(operation, parameters, skip)),
+        *_list_problems("body", _check_body(operation, body, skip)),
+    ]
+    return found[:MAX_PROBLEMS]
+
+
+def _list_problems(place: str, problems: Iterator[ArgumentProblem]) -> list[ArgumentProblem]:
+    try:
+        return list(islice(problems, MAX_PROBLEMS))
+    except RecursionError:
+        return [ArgumentProblem(place, "it is nested too deeply")]
 
 
 def build_request(operation: Operation, parameters: Mapping[str, Any] | None, body: Any) -> Request:
@@ -197,10 +210,18 @@ def _check_value(
 
     schema = parameter.schema_of(key)
     value = _simplify(schema, value)
+    place = f"parameters.{key}"
+    if not _is_plain(value, skip):
+        yield ArgumentProblem(place, _NOT_JSON)
+        return
+    if parameter.place == "path" and isinstance(value, str) and value.strip() in ("", ".", ".."):
+        # HTTP libraries and servers take such a path for the one above: another operation.
+        yield ArgumentProblem(place, f"{value!r} would lead to another path; write the ID or name that is meant")
+        return
     if schema.get("type") in ("boolean", "integer", "number") and isinstance(value, str):
         value = _parse_text(value)  # a template gives texts, and so does the command line
     for problem in find_schema_problems(schema, operation.schemas, value, skip):
-        yield ArgumentProblem(".".join(map(str, ("parameters", key, *problem.path))), problem.text)
+        yield ArgumentProblem(".".join(map(str, (place, *problem.path))), problem.text)
 
 
 def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) -> Iterator[ArgumentProblem]:
@@ -220,7 +241,7 @@ def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) ->
         # The name of a file need not have the form that the schema has for an ID in its place.
         plain |= {name: "0" * 24 for name in find_file_fields(operation) if isinstance(plain.get(name), str)}
     if not _is_plain(plain, skip):
-        yield ArgumentProblem("body", "it holds a value that JSON cannot have")
+        yield ArgumentProblem("body", _NOT_JSON)
         return
     for problem in find_schema_problems(operation.body["schema"], operation.schemas, plain, skip):
         yield ArgumentProblem(".".join(map(str, ("body", *problem.path))), problem.text)
@@ -228,12 +249,25 @@ def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) ->
 
 def _is_plain(value: Any, skip: Callable[[Any], bool]) -> bool:
     if isinstance(value, dict):
-        return all(_is_plain(one, skip) for one in value.values())
+        return all(_is_text(name) and _is_plain(one, skip) for name, one in value.items())
     if isinstance(value, list):
         return all(_is_plain(one, skip) for one in value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, str | int) or skip(value)
+    if isinstance(value, str):
+        return _is_text(value)
+    if isinstance(value, int):
+        return -_LARGEST < value < _LARGEST
+    return value is None or skip(value)
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text has whole characters only; half of a pair of UTF-16 cannot be sent."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def build_query(key: str, value: Any) -> Iterator[tuple[str, str]]:
