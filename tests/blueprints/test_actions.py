@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -188,6 +189,8 @@ class _Hooks(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.seen.append((self.command, self.path, json.loads(body)))
         self.send_response(self.status)
+        if self.status == 307:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     do_PUT = do_POST
@@ -216,21 +219,39 @@ def test_webhook_gets_the_rendered_body(hooks: type[_Hooks]) -> None:
     assert hooks.seen == [("PUT", "/x", {"name": "Safety <b>", "tutors": ITEM["tutors"], "n": 3})]
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, TryAgainError), (404, ContractError)])
+@pytest.mark.parametrize(("status", "error"), [(500, TryAgainError), (404, ContractError), (307, ContractError)])
 def test_webhook_that_refuses_says_whether_a_retry_helps(
     hooks: type[_Hooks], monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]
 ) -> None:
     monkeypatch.setattr(hooks, "status", status)
     with pytest.raises(error, match=f"connection 'rooms' returned {status}"):
         run(WebhookOperator(task_id="it", http_conn_id="rooms"))
+    assert len(hooks.seen) == 1
 
 
-def test_webhook_that_does_not_respond_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhook_that_does_not_respond_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ROOMS", "http://user:canary@127.0.0.1:9")
     with pytest.raises(TryAgainError, match="did not respond") as caught:
-        run(WebhookOperator(task_id="it", http_conn_id="rooms"))
-    assert "canary" not in str(caught.value)
+        run(WebhookOperator(task_id="it", http_conn_id="rooms", endpoint="/services/canary"))
+    assert "canary" not in str(caught.value) + caplog.text + "".join(capsys.readouterr())
     assert caught.value.__cause__ is None
+
+
+def test_webhook_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_learning360.dag_yaml.webhook.MAX_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AIRFLOW_CONN_ROOMS", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TryAgainError, match="did not respond"):
+            run(WebhookOperator(task_id="it", http_conn_id="rooms"))
+
+
+@pytest.mark.parametrize("value", [5, "a\nb", "\u0100"])
+def test_header_that_cannot_be_sent_is_no_failure_of_the_network(hooks: type[_Hooks], value: Any) -> None:
+    with pytest.raises(FixArgumentError, match="headers are texts on one line"):
+        run(WebhookOperator(task_id="it", http_conn_id="rooms", headers={"X-Room": value}))
+    assert hooks.seen == []
 
 
 def test_people_are_read_from_a_column(tmp_path: Any) -> None:
