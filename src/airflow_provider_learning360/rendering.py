@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.step_outputs import StepOutputs, refers_to_steps, resolve_reference
+from airflow_provider_learning360.step_outputs import StepOutputs, resolve_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,8 @@ else:
 
 _MARKS = ("{{", "{%", "{#")
 STEPS = "steps"
-YAML_FIELD = "blueprint_step_config"
+# What blueprint adds to the template fields, to show it: the YAML of a step, its source, and arguments of the DAG.
+YAML_FIELDS = ("blueprint_step_config", "blueprint_step_code", "blueprint_dag_args")
 
 
 def is_template(value: Any) -> bool:
@@ -91,8 +92,8 @@ class SafeRendering(_Base):
             name
             for name in template_fields
             if not (name in rendered and getattr(self, name) is rendered[name])
-            # The YAML of a step, which blueprint adds and Airflow shows: people's data would be in it.
-            and not (name == YAML_FIELD and refers_to_steps(getattr(self, name)))
+            # Shown as it was written: rendered, it could hold people's data and passwords.
+            and name not in YAML_FIELDS
             and not (mapped is not None and _comes_from_run(name, getattr(self, name), mapped, context))
         ]
         jinja_env.globals[STEPS] = StepOutputs(self, context)

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 # A text that is one reference: it gives the value itself, such as a list, and not its text.
 _REFERENCE = re.compile(r"\s*\{\{-?\s*(steps|item)((?:\.\w+|\[\d+\])*)\s*-?\}\}\s*")
-_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_NAME = re.compile(r"\b(?:steps|item)\.\w")
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _PART = re.compile(r"\w+")
-_STEP = re.compile(r"\bsteps\.(\w+)")
+_STEP = re.compile(r"""(?<![\w.])steps(?:\.|\[\s*['"])(\w+)""")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 COUNT = "count"
 
@@ -112,15 +111,6 @@ def find_step_names(value: Any) -> list[str]:
         return [name for text in _EXPRESSION.findall(value) for name in _STEP.findall(text)]
     values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return list(dict.fromkeys(name for one in values for name in find_step_names(one)))
-
-
-def refers_to_steps(text: object) -> bool:
-    """
-    Whether a text refers to what earlier steps returned, or to the item of a task.
-
-    :param text: The text.
-    """
-    return isinstance(text, str) and any(map(_NAME.search, _EXPRESSION.findall(text)))
 
 
 def resolve_reference(text: str, names: Mapping[str, Any]) -> Any:

@@ -15,7 +15,6 @@ from airflow_provider_learning360.step_outputs import (
     find_step_names,
     flatten,
     format_value,
-    refers_to_steps,
     resolve_reference,
 )
 
@@ -94,9 +93,19 @@ def test_steps_of_a_value_are_found_in_all_its_texts() -> None:
         "steps.no": "steps.x",
     }
     assert find_step_names(value) == ["one", "two"]
-    assert refers_to_steps("to: {{ item.mail }}")
-    assert not refers_to_steps("item.mail {{ items.x }}")
-    assert not refers_to_steps(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{% for one in steps.late %}{{ one.name }}{% endfor %}", ["late"]),
+        ("{%- if steps.late.count -%}x{%- endif -%}", ["late"]),
+        ("{{ steps['late'].name }} {{ steps[ \"soon\" ] }}", ["late", "soon"]),
+        ("{{ params.steps.late }} {{ my_steps.late }} steps.late", []),
+    ],
+)
+def test_steps_are_found_however_a_template_names_them(text: str, expected: list[str]) -> None:
+    assert find_step_names(text) == expected
 
 
 def test_flatten_takes_a_value_and_lists_in_lists() -> None:

@@ -18,7 +18,7 @@ from airflow_provider_learning360.operators.program_session import (
     GetProgramSessionOperator,
     ListProgramSessionsOperator,
 )
-from airflow_provider_learning360.rendering import is_template
+from airflow_provider_learning360.rendering import YAML_FIELDS, is_template
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 from every_operator import KINDS
 from test_examples import results
@@ -220,6 +220,17 @@ def test_default_args_are_templates() -> None:
     assert {found["learning_conn_id"] for found in shown(run, "dag")} == {"alpha"}
     assert {found["learning_conn_id"] for found in shown(run, "group.inner")} == {"gamma"}
     assert [found["session_id"] for found in shown(run, "dag")] == NAMES
+
+
+@pytest.mark.parametrize("field", YAML_FIELDS)
+def test_yaml_that_airflow_shows_is_not_rendered(field: str) -> None:
+    written = "to: '{% for one in steps.late %}{{ one.mail }}{% endfor %}{{ conn.rooms.password }}{{ 7 * 7 }}'"
+    with DAG("it"):
+        operator = GetProgramSessionOperator(task_id="one", session_id="{{ id }}")
+    setattr(operator, field, written)
+    operator.template_fields = (*operator.template_fields, field)
+    operator.render_template_fields({"id": ID})
+    assert (operator.session_id, getattr(operator, field)) == (ID, written)
 
 
 def test_second_rendering_changes_nothing() -> None:
