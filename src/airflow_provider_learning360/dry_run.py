@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_learning360.api.errors import FixArgumentError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, Context
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_learning360.rendering import SafeRendering
 
 _WORDS = {"true": True, "false": False}
 
@@ -24,7 +26,7 @@ def check_dry_run(value: Any) -> None:
     raise FixArgumentError("dry_run: it is neither true nor false, nor a template in a text.")
 
 
-def render_dry_run(task: BaseOperator, value: Any, context: Context) -> bool:
+def render_dry_run(task: SafeRendering, value: Any, context: Context) -> bool:
     """
     Return whether nothing may be sent.
 
@@ -39,7 +41,8 @@ def render_dry_run(task: BaseOperator, value: Any, context: Context) -> bool:
     check_dry_run(value)
     if isinstance(value, bool):
         return value
-    rendered = str(task.render_template(value, context)).strip().lower()
+    given = value if task.comes_from_run("dry_run", value, context) else task.render_template(value, context)
+    rendered = str(given).strip().lower()
     if rendered not in _WORDS:
         # Without the rendered text: it may come from anywhere.
         raise FixArgumentError("dry_run: the template gave neither true nor false.")

@@ -102,6 +102,17 @@ class SafeRendering(_Base):
         super()._do_render_template_fields(self, fields, context, jinja_env, set(), **more)
         self._rendered = {**rendered, **{name: getattr(self, name) for name in fields}}
 
+    def comes_from_run(self, field: str, value: Any, context: Context) -> bool:
+        """
+        Whether another task gave the value of an argument: it is data then, and no template.
+
+        :param field: Name of the argument.
+        :param value: Its value.
+        :param context: Airflow's task context.
+        """
+        mapped = _mapped_task(self)
+        return mapped is not None and _comes_from_run(field, value, mapped, context)
+
     def replace_rendered(self, field: str, value: Any) -> None:
         """
         Put another value in place of a rendered one. It is not rendered again.

@@ -8,11 +8,12 @@ import logging
 from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
@@ -38,6 +39,7 @@ from versions import VERSIONS, connect, simulated
 ID, OTHER = "60b8d2956e20ae1a0f8e44f1", "60b8d2956e20ae1a0f8e44f2"
 BODY = {"name": "Lyon", "parentId": ID, "public": False}
 GROUP = Reply({"_id": OTHER, "name": "Lyon", "public": False}, 201)
+GROUP_ID = {"groupId": ID}
 ROUTE = "POST /api/v2/groups"
 REPEATABLE = f"PATCH /api/v2/groups/{ID}"
 UNKNOWN = {
@@ -348,6 +350,18 @@ def test_template_of_a_dry_run_that_gives_no_answer_sends_nothing(monkeypatch: p
                 create({"secret": "canary"}, dry_run=text)
             assert "canary" not in str(caught.value)
     assert server.calls == []
+
+
+def test_dry_run_that_another_task_gave_is_data() -> None:
+    template = "{{ ti.canary() or 'false' }}"
+    with DAG("it"):
+        earlier = LearningOperationOperator(task_id="earlier", operation="list-groups")
+        for task_id, given in (("text", {"dry_run": earlier.output}), ("kwargs", None)):
+            partial = LearningOperationOperator.partial(task_id=task_id, operation="delete-group", parameters=GROUP_ID)
+            mapped = partial.expand_kwargs(earlier.output) if given is None else partial.expand(**given)
+            task = mapped.unmap({"dry_run": template})
+            with pytest.raises(FixArgumentError, match="dry_run: the template gave neither true nor false"):
+                task.execute({"ti": SimpleNamespace(map_index=0)})
 
 
 def test_airflows_own_dry_run_still_works() -> None:
