@@ -236,6 +236,21 @@ def test_dead_worker_leaves_a_mark_that_stops_the_retry(monkeypatch: pytest.Monk
         assert store.rows == {}
 
 
+def test_retry_after_a_result_that_airflow_could_not_store_does_not_send_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    first_try: Any = {"task_state_store": store, "ti": SimpleNamespace(max_tries=2)}
+    cleared: Any = {"task_state_store": store, "ti": SimpleNamespace(max_tries=4)}
+    with serve(monkeypatch, {ROUTE: [GROUP]}) as server:
+        create(first_try)
+        for _ in range(2):  # the retries that Airflow makes, since the result could not be stored
+            with pytest.raises(UnknownOutcomeError, match="carried out create-group .* before Airflow had stored"):
+                create(first_try)
+        assert server.calls == [ROUTE]
+        assert "Lyon" not in str(store.rows)
+        assert create(cleared)["_id"] == OTHER
+        assert server.calls == [ROUTE, ROUTE]
+
+
 def _token() -> Any:
     from airflow_provider_learning360.api.credentials import Token
 

@@ -202,6 +202,11 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         from airflow_provider_learning360.api.catalogue.unknown_outcome import say_how_to_find_out
 
         operation = call.operation
+        if sent.is_carried_out:
+            raise UnknownOutcomeError(
+                f"An earlier try of this task carried out {operation}, and ended before Airflow had stored its result. "
+                "It is not sent again. Find the result in 360Learning. Clearing the task sends it again."
+            )
         if sent.is_open:
             sent.forget()
             raise UnknownOutcomeError(
@@ -228,7 +233,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             self.log.info("360Learning does the work as bulk operation %s.", bulk_operation_id)
             return self._wait(bulk_operation_id, context)
         if operation.repeat == "once":
-            sent.forget()
+            sent.note_carried_out()
         value = answer.value if bulk_operation_id is None else {"bulkOperationId": bulk_operation_id}
         with _saying_that_it_was_done(operation):
             self._log_answer(operation, answer)
@@ -294,6 +299,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             read_results,
             require_completed,
         )
+        from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 
         try:
             status = self._read_status(bulk_operation_id)
@@ -301,12 +307,16 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             results = self.hook.run_plan(self.hook.platform.call_operation(read_results(bulk_operation_id))).value
         except LearningError as error:
             raise self._end_wait(bulk_operation_id, error, context) from None
-        result = build_result(status, results)
-        SentRequest(context).forget()
+        result, operation = build_result(status, results), find_operation(self.operation)
+        sent = SentRequest(context)
+        if operation.repeat == "once":
+            sent.note_carried_out()
+        else:
+            sent.forget()
         self.log.info("Bulk operation %s has ended: %d items succeeded.", bulk_operation_id, result["succeeded"])
         if result["failed"]:
             self.log.warning("%d of %d items failed; `results` begins with them.", result["failed"], len(results))
-        with _saying_that_it_was_done(self._find_operation()):
+        with _saying_that_it_was_done(operation):
             self._check_size(result)
         return result
 

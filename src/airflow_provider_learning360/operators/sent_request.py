@@ -24,6 +24,8 @@ class SentRequest:
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         self._store = context.get("task_state_store")
+        # Grows if the task is cleared, and not with a retry.
+        self._max_tries = getattr(context.get("ti"), "max_tries", None)
 
     @property
     def can_remember(self) -> bool:
@@ -34,6 +36,11 @@ class SentRequest:
     def is_open(self) -> bool:
         """Whether an earlier try began to send, and ended before it knew the outcome."""
         return self._stored() == {"state": "sending"}
+
+    @property
+    def is_carried_out(self) -> bool:
+        """Whether an earlier try carried it out, and Airflow has no result; not after the task was cleared."""
+        return self._max_tries is not None and self._stored() == self._carried_out()
 
     @property
     def bulk_operation_id(self) -> str | None:
@@ -53,10 +60,20 @@ class SentRequest:
         """
         self._set({"bulk_operation_id": bulk_operation_id})
 
+    def note_carried_out(self) -> None:
+        """Remember that it was carried out, until the task is cleared: Airflow has to store its result yet."""
+        if self._max_tries is None:
+            self.forget()
+        else:
+            self._set(self._carried_out())
+
     def forget(self) -> None:
         """Forget the request: its outcome is known, or somebody was told that it is not."""
         if self._store is not None:
             self._store.delete(KEY)
+
+    def _carried_out(self) -> dict[str, Any]:
+        return {"state": "carried out", "max_tries": self._max_tries}
 
     def _stored(self) -> dict[str, Any]:
         found = None if self._store is None else self._store.get(KEY)
