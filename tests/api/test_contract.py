@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.contract import POLICIES, Drift, find_drift, report_drift
+from airflow_provider_learning360.api.contract import MAX_NAMES, POLICIES, Drift, find_drift, report_drift
 from airflow_provider_learning360.api.errors import ContractError
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.v2.documents import ALL_KEYS, build_coverage
@@ -104,6 +104,15 @@ def test_drift_of_many_sessions_is_reported_once() -> None:
     assert one | other == Drift(("a", "b", "c"), ("m",), ("type x",))
     assert str(one | other) == "unknown: a, b, c; missing: m; new values: type x"
     assert (Drift() | other) == other
+
+
+def test_drift_of_many_documents_is_bounded() -> None:
+    drift = Drift()
+    for number in range(20_000):
+        drift |= Drift(unknown=tuple(f"key{number}-{other}" for other in range(50)))
+    assert len(drift.unknown) == MAX_NAMES + 1
+    assert str(drift).endswith(" and more")
+    assert len(str(Drift(tuple(map(str, range(100_000)))))) < 1000
 
 
 def test_policy_decides_what_drift_does() -> None:

@@ -25,6 +25,7 @@ POLICIES: tuple[str, ...] = get_args(ContractPolicy)
 
 # Sent only where they apply, or not documented at all: they may be missing.
 _CONDITIONAL = frozenset({"userLimit", "programDurationType", "skills", "validateRegistrations"})
+MAX_NAMES = 50  # of each kind of difference that are shown; of many documents, one more is kept
 _PARTS = {"modules": Module, "users": Learner, "customFields": CustomField}
 
 
@@ -58,7 +59,7 @@ class Drift:
             ("replaced, since Airflow cannot store it", self.replaced),
         )
         # Redacted: the names come from the API.
-        return "; ".join(f"{label}: {', '.join(map(redact, names))}" for label, names in groups if names)
+        return "; ".join(f"{label}: {_list_names(names)}" for label, names in groups if names)
 
     def __or__(self, other: Drift) -> Drift:
         return Drift(
@@ -143,5 +144,12 @@ def _keys(items: Iterable[Mapping[str, Any]]) -> set[str]:
     return {name for shape in shapes for name in shape}
 
 
+def _list_names(names: tuple[str, ...]) -> str:
+    return ", ".join(map(redact, names[:MAX_NAMES])) + (" and more" if len(names) > MAX_NAMES else "")
+
+
 def _merged(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({*one, *other}))
+    # The names may be keys of maps, and each document of a long list may have others.
+    if not other or len(one) > MAX_NAMES:
+        return one
+    return tuple(sorted({*one, *other}))[: MAX_NAMES + 1]
