@@ -40,6 +40,8 @@ def read_files(operation: Operation, body: Any, limit: int = MAX_FILE_BYTES) -> 
 def _read_file(place: str, path: Path, limit: int) -> Any:
     from airflow_provider_learning360.api.catalogue.multipart import UploadedFile
 
+    if "\0" in str(path):
+        raise FixArgumentError(f"{place}: {str(path)!r} is not the path of a file.")
     try:
         size = path.stat().st_size
         if not path.is_file():

@@ -267,3 +267,24 @@ def test_people_are_read_from_a_column(tmp_path: Any) -> None:
     with pytest.raises(FixArgumentError) as caught:
         read_people(str(path), "mail")
     assert "ann@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("Marie;Curie;marie@example.com\n", "its first line is about a person. Add a line above"),
+        (f"Marie;Curie;{'a1' * 12}\n", "its first line is about a person. Add a line above"),
+        ('mail\n"' + "Curie " * 30_000, "is not CSV at line 2"),
+    ],
+)
+def test_file_without_columns_shows_nobody(tmp_path: Any, content: str, problem: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(content)
+    with pytest.raises(FixArgumentError, match=problem) as caught:
+        read_people(str(path), "mail")
+    assert "Curie" not in str(caught.value)
+
+
+def test_path_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(FixArgumentError, match="is not the path of a file"):
+        read_people("list\0", "mail")

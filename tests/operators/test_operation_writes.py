@@ -413,6 +413,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path, message in (
         (tmp_path / "no.png", "cannot be read on this worker: No such file"),
         (tmp_path, "is not a file"),
+        ("list\0", "is not the path of a file"),
         (large, "has 5 bytes, more than 4"),
     ):
         with pytest.raises(FixArgumentError, match=rf"^body\.logo: .*{message}"):

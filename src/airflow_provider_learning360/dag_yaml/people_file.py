@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import did_you_mean
+from airflow_provider_learning360.api.session_ids import is_session_id
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_PEOPLE = 20_000
@@ -26,21 +27,33 @@ def read_people(path: str, column: str) -> list[str]:
     first = text.partition("\n")[0]
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.DictReader(StringIO(text), delimiter=separator)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    if column not in names:
+    try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        _require_column(column, names, path)
+        reader.fieldnames = names
+        found = dict.fromkeys(value.strip() for row in reader if (value := row[column]) and value.strip())
+    except csv.Error as error:  # such as a text that is too long: a quotation mark is missing
         raise FixArgumentError(
-            f"people_file: {Path(path).name} has no column {column!r}; it has {redact(', '.join(names))}"
-            f"{did_you_mean(column, names)}"
-        )
-    reader.fieldnames = names
-    found = dict.fromkeys(value.strip() for row in reader if (value := row[column]) and value.strip())
+            f"people_file: {Path(path).name} is not CSV at line {reader.line_num + 1}: {error}."
+        ) from None
     if len(found) > MAX_PEOPLE:
         raise FixArgumentError(f"people_file: {Path(path).name} has more than {MAX_PEOPLE:,} people. Split it.")
     return list(found)
 
 
+def _require_column(column: str, names: list[str], path: str) -> None:
+    if column in names:
+        return
+    problem = f"people_file: {Path(path).name} has no column {column!r}"
+    if any(is_session_id(name) or "@" in name for name in names):
+        raise FixArgumentError(f"{problem}: its first line is about a person. Add a line above that names the columns.")
+    raise FixArgumentError(f"{problem}; it has {redact(', '.join(names))}{did_you_mean(column, names)}")
+
+
 def _read_text(path: str) -> str:
     file = Path(path)
+    if "\0" in path:
+        raise FixArgumentError(f"people_file: {path!r} is not the path of a file.")
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise FixArgumentError(f"people_file: {file.name} is larger than {MAX_FILE_BYTES:,} bytes. Split it.")
