@@ -42,6 +42,18 @@ with DAG("write_create", schedule=None):
         **retries,
     )
 
+def lose(context, result=None):
+    raise OSError("the result cannot be stored")
+
+with DAG("write_lost", schedule=None):
+    LearningOperationOperator(
+        task_id="write",
+        operation="create-group",
+        body={{"name": "Lyon", "parentId": "{id}", "public": False}},
+        post_execute=lose,
+        **retries,
+    )
+
 with DAG("write_bulk", schedule=None):
     LearningOperationOperator(
         task_id="write",
@@ -114,5 +126,11 @@ def test_retry_waits_for_the_bulk_operation(airflow: Airflow, server: OperationS
     assert until_ended(airflow, run_id) == ("success", 2)
     assert server.calls.count(SEND) == 1
     assert airflow.xcom(run_id, "return_value")["status"] == "completed"
-    # A retry, if Airflow could not store the result, must not send again.
-    assert len(airflow.query(MARKS)) == 1
+    assert airflow.query(MARKS) == []
+
+
+def test_retry_after_a_result_that_was_lost_does_not_send_again(airflow: Airflow, server: OperationServer) -> None:
+    server.replies[CREATE] = [Reply({"_id": ID}, 201)]
+    run_id = airflow.trigger("write_lost")
+    assert until_ended(airflow, run_id) == ("failed", 2)
+    assert server.calls == [CREATE]
