@@ -286,14 +286,16 @@ def test_write_is_repeated_only_if_twice_is_the_same_as_once(
 
 
 @pytest.mark.breaks_contract("the contract of the tests has no bulk operations")
-def test_work_that_is_done_later_is_named(call_command: Command, learning360_simulator: Simulator) -> None:
-    where = f"/api/v2/bulk/operations/{ID}"
+@pytest.mark.parametrize("last", [ID, "$(id)", ""])
+def test_work_that_is_done_later_is_named(call_command: Command, learning360_simulator: Simulator, last: str) -> None:
+    where = f"/api/v2/bulk/operations/{last}"
     answer = {"status": 202, "headers": {"Location": where}, "body": None}
     learning360_simulator.play({"when": {"path": "/bulk/"}, "do": answer})
     body = json.dumps({"input": [{"userId": ID, "groupId": ID, "role": "learner"}]})
     status, _, err = call_command("call", "bulk-add-users-to-groups", "--body", body, "--yes")
     assert status == 0
-    assert f"airflow learning360 call get-bulk-operation -p bulkOperationId={ID}" in err
+    assert (f"airflow learning360 call get-bulk-operation -p bulkOperationId={ID}" in err) is (last == ID)
+    assert "$(id)" not in err
 
 
 @pytest.mark.parametrize(

@@ -141,10 +141,11 @@ def test_without_a_store_a_retry_would_send_again_so_there_is_none(monkeypatch: 
             build(once).execute({})
 
 
+@pytest.mark.parametrize("headers", [{}, {"Location": "http://[/x"}, {"Location": "/bulk/operations/$(id)"}])
 def test_answer_without_an_operation_is_pushed_with_a_warning(
-    monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture, headers: dict[str, str]
 ) -> None:
-    with serve(monkeypatch, {SEND: [Reply(b"", 202)]}):
+    with serve(monkeypatch, {SEND: [Reply(b"", 202, headers)]}):
         assert build().execute({}) is None
     assert "360Learning named no bulk operation to wait for" in log.text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.answers import AnswerChoice, check_fields
 from airflow_provider_learning360.api.catalogue.arguments import check_arguments
+from airflow_provider_learning360.api.catalogue.bulk_operation import find_bulk_operation_id
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.catalogue.masking import MASK, mask_answer
@@ -149,8 +150,7 @@ def _notes(operation: Operation, answer: Answer, *, show_people: bool) -> list[s
     notes = [f"Warning: {one}" for one in (drift, answer.unreadable.report("warn")) if one]
     if answer.has_more:
         notes.append("There are more pages. --pages all reads them, --pages 5 at most five.")
-    if answer.location:
-        operation_id = answer.location.rstrip("/").rpartition("/")[2]
+    if operation_id := find_bulk_operation_id(answer):  # an ID, and nothing that a shell or terminal would obey
         notes.append(
             "360Learning does the work later. This shows its progress: "
             f"airflow learning360 call get-bulk-operation -p bulkOperationId={operation_id}"

@@ -28,7 +28,11 @@ def find_bulk_operation_id(answer: Answer) -> str | None:
     :param answer: The answer to an asynchronous operation.
     :returns: The ID; None if the answer names none.
     """
-    last = urlsplit(answer.location or "").path.rstrip("/").rpartition("/")[2]
+    try:
+        path = urlsplit(answer.location or "").path
+    except ValueError:  # not a URL
+        return None
+    last = path.rstrip("/").rpartition("/")[2]
     return last if re.fullmatch(ID_PATTERN, last) else None
 
 
