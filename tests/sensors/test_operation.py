@@ -269,6 +269,17 @@ def test_outage_in_between_is_survived(simulator: Simulator, call: dict[str, Any
     assert [one for one in lines if one.startswith(f"The answer of {call['operation']} was read again after")]
 
 
+@pytest.mark.breaks_contract("the API documents an object")
+@pytest.mark.parametrize("body", [None, [], 5, {"status": 204}], ids=["null", "list", "number", "nothing"])
+def test_answer_of_another_type_ends_no_wait(simulator: Simulator, call: dict[str, Any], body: Any) -> None:
+    answer = body if isinstance(body, dict) else {"status": 200, "body": body}
+    simulator.play({"when": {"path": SESSION, "after_requests": 2}, "do": answer})
+    for until in ({"path": "startDate", "changed": True}, {"path": "startDate", "exists": False}):
+        found = ended("poke", **call, until=until)
+        assert str(found).startswith("ContractError: GET ")
+        assert "not what 360Learning documents" in found
+
+
 @every_mode
 def test_retry_after_is_waited_for(simulator: Simulator, call: dict[str, Any], mode: str) -> None:
     """The time that is left is shorter: no request follows, except the last one that Airflow makes."""

@@ -90,6 +90,20 @@ def resolve_for(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: An
     return {**own, **resolve_for(nearest, schemas, value)}
 
 
+def has_documented_type(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: Any) -> bool:
+    """
+    Return whether a value has a type that its schema allows; what is in it does not count.
+
+    :param schema: The schema.
+    :param schemas: The schemas to which it refers, by name.
+    :param value: The value.
+    """
+    resolved = resolve(schema, schemas)
+    if "anyOf" in resolved:
+        return any(has_documented_type(one, schemas, value) for one in resolved["anyOf"])
+    return _has_type(resolved, value)
+
+
 def describe_child(schema: JsonSchema | None, name: str) -> Child:
     """
     Return what is documented of a field of an object.

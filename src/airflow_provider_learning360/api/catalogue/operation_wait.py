@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
 from airflow_provider_learning360.api.catalogue.answers import Answer, AnswerChoice
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+from airflow_provider_learning360.api.catalogue.differences import has_documented_type
+from airflow_provider_learning360.api.catalogue.operation import JSON_TYPE
 from airflow_provider_learning360.api.catalogue.options import ALL_PAGES, parse_pages
 from airflow_provider_learning360.api.catalogue.path_fields import check_names
 from airflow_provider_learning360.api.catalogue.until import Conditions
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
 from airflow_provider_learning360.api.platform import Work
 from airflow_provider_learning360.api.waiting import Wait
 
@@ -114,8 +116,10 @@ class OperationWait(Wait[PolledAnswer, Answer]):
         :param platform: The version of the API that the connection speaks.
         :returns: The plan of what `find` evaluates.
         :raises FixArgumentError: The list has more pages than a poll may read.
+        :raises ContractError: The answer is of another type than documented.
         """
         answer = yield from platform.call_operation(self.call)
+        self._require_documented_type(answer)
         if answer.has_more and self.reads_all:
             raise FixArgumentError(
                 f"The list of {self.call.operation.name} has more than {MAX_PAGES} pages, which would be read at each "
@@ -140,6 +144,19 @@ class OperationWait(Wait[PolledAnswer, Answer]):
             if "fingerprint" in one:
                 one["is_met"] = one["fingerprint"] != next(first)
         return polled.answer if all(one["is_met"] for one in polled.states) else None
+
+    def _require_documented_type(self, answer: Answer) -> None:
+        """Refuse an empty or foreign answer: what it lacks would count as a change, or as not there any more."""
+        operation = self.call.operation
+        documented = operation.data["answer"]
+        if documented.get("type", JSON_TYPE) != JSON_TYPE:
+            return
+        if not has_documented_type(documented.get("schema", {}), operation.schemas, answer.value):
+            raise ContractError(
+                f"{self.call.request} returned {answer.status}, but not what 360Learning documents: its body is empty, "
+                "or a list in place of an object. Check the host of the connection. If it is right, the API may have "
+                "changed: please report it."
+            )
 
     def _identity(self) -> str:
         """Return what stands for the call and its conditions: another call must not use the fingerprints of this."""
