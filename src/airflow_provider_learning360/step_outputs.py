@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(r"\s*\{\{-?\s*(steps|item)((?:\.\w+|\[\d+\])*)\s*-?\}\}\s*")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _PART = re.compile(r"\w+")
-_STEP = re.compile(r"""(?<![\w.])steps(?:\.|\[\s*['"])(\w+)""")
+_STEP = re.compile(r"""(?<![\w.])steps(?:\.(\w+)|\[\s*['"]([^'"]+)['"])""")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 COUNT = "count"
 
@@ -108,7 +108,7 @@ def find_step_names(value: Any) -> list[str]:
     :param value: A text, or a list or mapping with texts.
     """
     if isinstance(value, str):
-        return [name for text in _EXPRESSION.findall(value) for name in _STEP.findall(text)]
+        return [one[1] or one[2] for text in _EXPRESSION.findall(value) for one in _STEP.finditer(text)]
     values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return list(dict.fromkeys(name for one in values for name in find_step_names(one)))
 

@@ -100,7 +100,7 @@ def test_steps_of_a_value_are_found_in_all_its_texts() -> None:
     [
         ("{% for one in steps.late %}{{ one.name }}{% endfor %}", ["late"]),
         ("{%- if steps.late.count -%}x{%- endif -%}", ["late"]),
-        ("{{ steps['late'].name }} {{ steps[ \"soon\" ] }}", ["late", "soon"]),
+        ("{{ steps['late'].name }} {{ steps[ \"so-on\" ] }}", ["late", "so-on"]),
         ("{{ params.steps.late }} {{ my_steps.late }} steps.late", []),
     ],
 )
