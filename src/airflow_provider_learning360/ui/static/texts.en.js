@@ -336,12 +336,12 @@ export default {
   "plan.without_address.other": "{count} without an address",
 
   "files.title": "Files to paste",
-  "files.how": "Save each file under the path shown above it, and switch both DAGs on.",
+  "files.how": "Download the ZIP file, and unpack it in Airflow’s DAG folder. Or save each file under the path shown above it; dags is the DAG folder. Then switch both DAGs on. They need Airflow 3.3, and an SMTP connection smtp_default with from_email in its extra.",
 
   "need.airflow_3_0": "Airflow 3.0 (3.3 to lose no change while Airflow is down)",
   "need.airflow_3_3": "Airflow 3.3",
   "need.blueprint_extra": "the extra [blueprint] of this provider",
-  "need.blueprint_files": "the files in the comments at the end",
+  "need.blueprint_files": "the files in the comments at the end; the ZIP file has them, to be unpacked in the DAG folder",
   "need.both_dags": "both DAGs switched on",
   "need.dag_factory": "the package dag-factory",
   "need.dag_factory_loader": "the loader in the comment at the end",

@@ -336,12 +336,12 @@ export default {
   "plan.without_address.other": "{count} sans adresse",
 
   "files.title": "Fichiers à copier",
-  "files.how": "Enregistrez chaque fichier sous le chemin indiqué au-dessus, et activez les deux DAG.",
+  "files.how": "Téléchargez le fichier ZIP, et décompressez-le dans le dossier des DAG d’Airflow. Ou enregistrez chaque fichier sous le chemin indiqué au-dessus ; dags est le dossier des DAG. Puis activez les deux DAG. Il faut Airflow 3.3, et une connexion SMTP smtp_default avec from_email dans son champ extra.",
 
   "need.airflow_3_0": "Airflow 3.0 (3.3 pour ne perdre aucune modification pendant un arrêt d’Airflow)",
   "need.airflow_3_3": "Airflow 3.3",
   "need.blueprint_extra": "l’extra [blueprint] de ce provider",
-  "need.blueprint_files": "les fichiers donnés en commentaire à la fin",
+  "need.blueprint_files": "les fichiers donnés en commentaire à la fin ; le fichier ZIP les contient, à décompresser dans le dossier des DAG",
   "need.both_dags": "les deux DAG activés",
   "need.dag_factory": "le paquet dag-factory",
   "need.dag_factory_loader": "le chargeur donné en commentaire à la fin",
