@@ -160,6 +160,8 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "at least, not finite": ({"path": "a", "at_least": float("inf")}, "neither a number nor a date"),
     "at least, a boolean": ({"path": "a", "at_least": True}, "neither a number nor a date"),
     "equals": ({"path": "a", "equals": float("nan")}, r"^until\.equals: nan is not a value"),
+    "equals, half of a character": ({"path": "a", "equals": "\ud800"}, r"^until\.equals: .* is not a value"),
+    "a number without an end": ({"path": "$[?@.a > 1e999]", "exists": True}, "is not a JSONPath"),
     "equals, an object": ({"path": "a", "equals": {1: {2}, 3: object()}}, r"^until\.equals: "),
 }
 
@@ -235,3 +237,17 @@ def test_conditions_survive_being_stored() -> None:
     stored = json.loads(json.dumps(Conditions.read(until).to_list()))
     assert Conditions.read(stored).to_list() == stored
     assert stored[0] == {"path": "a", "equals": "2026-03-01T00:00:00.000Z"}
+
+
+@pytest.mark.parametrize("limit", [10**400, str(10**400)])
+def test_number_of_any_size_is_compared(limit: Any) -> None:
+    conditions = Conditions.read({"path": "a", "at_least": limit})
+    assert [conditions.check({"a": value})[0]["is_met"] for value in (10**401, 10**399, 1.5)] == [True, False, False]
+
+
+def test_value_that_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(FixArgumentError, match=r"^until\.equals: .* is not a value"):
+        Conditions.read({"path": "a", "equals": deep})

@@ -76,7 +76,7 @@ class AnswerPath:
         prefix = "" if path.startswith("$") else "$" if path.startswith("[") else "$."
         try:
             query = cast("JSONPath", _ENVIRONMENT.compile(prefix + path))  # strict syntax has no unions
-        except (JSONPathError, RecursionError) as error:
+        except (JSONPathError, RecursionError, ArithmeticError, ValueError) as error:  # also of a number such as 1e999
             place = self._find_place(error, path, len(prefix))
             raise FixArgumentError(f"{self.argument}: {self} is not a JSONPath: {_describe(error)}{place}.") from None
         for one in _filter_queries(query):

@@ -285,10 +285,10 @@ def _read_change(value: Any, place: str) -> bool:
 
 
 def _read_value(value: Any, place: str) -> Any:
-    plain = to_json(value)
     try:
-        json.dumps(plain, allow_nan=False)
-    except (TypeError, ValueError):
+        plain = to_json(value)
+        json.dumps(plain, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
         raise FixArgumentError(f"{place}: {format_value(value)} is not a value that JSON can have.") from None
     return plain
 
@@ -338,7 +338,8 @@ def _parse_text(text: str) -> Any:
 def _parse_number(value: Any) -> float | None:
     """Return a finite number, also one written as text; None for anything else."""
     number = _parse_text(value) if isinstance(value, str) else value
-    return number if _is_number(number) and math.isfinite(number) else None
+    # Comparing is exact, also of whole numbers that are too large for a float.
+    return number if _is_number(number) and (isinstance(number, int) or math.isfinite(number)) else None
 
 
 def _parse_moment(value: Any) -> datetime | None:
