@@ -353,22 +353,36 @@ def test_file_is_sent_and_shown_by_its_name(
 # --- the audit log ---
 
 
-def test_audit_log_has_no_body(
-    call_command: Command, airflow_db: None, monkeypatch: pytest.MonkeyPatch, learning360_simulator: Simulator
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (
+            [
+                *("replace-user-password", "-p", f"userId={ID}", "--dry-run"),
+                *("--body", "{password: correct horse, passwordMustBeChanged: true}"),
+            ],
+            f"userId={ID}",
+        ),
+        (["list-users", "-p", "mail[in]=horse@example.com"], "mail[in]="),
+        (["list-users", "--param=mail[in]=horse@example.com", "-p", "status[eq]=active"], "mail[in]="),
+    ],
+)
+def test_audit_log_has_no_body_and_nobody(
+    call_command: Command, airflow_db: None, monkeypatch: pytest.MonkeyPatch, options: list[str], shown: str
 ) -> None:
     from sqlalchemy import select
 
     from airflow.models.log import Log
     from airflow.utils.session import create_session
 
-    body = "{password: correct horse, passwordMustBeChanged: true}"
-    options = ["call", "replace-user-password", "-p", f"userId={ID}", "--show-people", "--dry-run", "--body", body]
+    options = ["call", *options, "--show-people"]
     monkeypatch.setattr("sys.argv", ["airflow", "learning360", *options])
     call_command(*options)
     with create_session() as database:
         query = select(Log.extra).where(Log.event == "cli_learning360_show_people").order_by(Log.id.desc())
         entry = str(database.scalars(query).first())
-    assert "replace-user-password" in entry
+    assert options[1] in entry
+    assert shown in entry
     assert "horse" not in entry
 
 

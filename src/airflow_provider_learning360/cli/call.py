@@ -11,7 +11,7 @@ from airflow_provider_learning360.api.catalogue.arguments import check_arguments
 from airflow_provider_learning360.api.catalogue.bulk_operation import find_bulk_operation_id
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
-from airflow_provider_learning360.api.catalogue.masking import MASK, mask_answer
+from airflow_provider_learning360.api.catalogue.masking import MASK, is_id_or_date, mask_answer
 from airflow_provider_learning360.api.catalogue.options import parse_pages
 from airflow_provider_learning360.api.contract import report_drift
 from airflow_provider_learning360.api.errors import redact
@@ -50,7 +50,7 @@ def call(args: Namespace) -> None:
     with report_errors():
         with logs_on_stderr():
             if args.show_people:
-                record_request_for_people(args, _typed_body(args))
+                record_request_for_people(args, _find_private(args))
             hook = LearningHook(args.learning_conn_id)
             hook.platform.require_operation(operation)
             sent = describe_request(built, body, hook.settings.host, show_people=args.show_people)
@@ -94,10 +94,13 @@ def _require_consistent(operation: Operation, args: Namespace) -> None:
         )
 
 
-def _typed_body(args: Namespace) -> str | None:
-    """Return a body that stands in the command line: it may hold people or a password."""
+def _find_private(args: Namespace) -> list[str]:
+    """Return what of the command line may be about people, or a password: a body, and texts of parameters."""
     is_elsewhere = args.body is None or args.body == STDIN or args.body.startswith("@")
-    return None if is_elsewhere else args.body
+    values = [text.partition("=")[2] for text in args.parameters or ()]
+    # With the `=`, so that another argument with the same end stays as it is.
+    private = [f"={value}" for value in values if not is_id_or_date(value)]
+    return private if is_elsewhere else [*private, args.body]
 
 
 def _confirm(operation: Operation, sent: SentRequest) -> None:

@@ -10,7 +10,7 @@ from airflow_provider_learning360.api.documentation import PARENTS, is_about_peo
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MASK = "•••"
 MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
@@ -34,12 +34,12 @@ def mask_people(fields: dict[str, Any], parent: str = "") -> dict[str, Any]:
     return masked
 
 
-def record_request_for_people(args: Namespace, hidden: str | None = None) -> None:
+def record_request_for_people(args: Namespace, hidden: Sequence[str] = ()) -> None:
     """
     Write to Airflow's audit log who ran this command, as Airflow does for its own commands.
 
     :param args: The arguments of the command.
-    :param hidden: A part of the command line that the log must not have, such as a body; default none.
+    :param hidden: Parts of the command line that the log must not have, such as a body; default none.
     """
     from airflow.utils.cli import action_cli
 
@@ -51,14 +51,19 @@ def record_request_for_people(args: Namespace, hidden: str | None = None) -> Non
 
 
 @contextmanager
-def _command_line_without(hidden: str | None) -> Iterator[None]:
-    """Let Airflow, which logs `sys.argv`, see it with a mask in place of a part."""
+def _command_line_without(hidden: Sequence[str]) -> Iterator[None]:
+    """Let Airflow, which logs `sys.argv`, see it with a mask in place of some parts at the end of arguments."""
     given = sys.argv
-    sys.argv = [one.replace(hidden, MASK) for one in given] if hidden else given
+    sys.argv = [_hide_end(one, hidden) for one in given]
     try:
         yield
     finally:
         sys.argv = given
+
+
+def _hide_end(argument: str, hidden: Sequence[str]) -> str:
+    found = max((one for one in hidden if argument.endswith(one)), key=len, default="")
+    return f"{argument.removesuffix(found)}{found[0] if found[0] == '=' else ''}{MASK}" if found else argument
 
 
 def _mask_inside(value: Any, path: str) -> Any:
