@@ -10,8 +10,10 @@ from ssl import SSLCertVerificationError
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from airflow_provider_learning360.api.error_mapping import error_code, error_from_response, error_from_transport
 from airflow_provider_learning360.api.errors import (
@@ -282,3 +284,20 @@ def test_untrusted_certificate_is_a_connection_error() -> None:
     assert type(error) is FixConnectionError
     assert not error.retryable
     assert [word for word in ("certificate", "self-signed", "verify") if word not in str(error)] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unsent"),
+    [
+        (ProtocolError("Connection aborted.", OSError(errno.EHOSTUNREACH, "No route to host")), False),
+        (ProtocolError("Connection aborted.", OSError(errno.ENETUNREACH, "Network is unreachable")), False),
+        (ProtocolError("Connection aborted.", ConnectionResetError(errno.ECONNRESET, "reset")), False),
+        (NewConnectionError(None, "No route to host"), True),  # type: ignore[arg-type]
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), True),
+    ],
+    ids=["host lost", "network lost", "reset", "never connected", "refused"],
+)
+def test_write_counts_as_unsent_only_if_no_connection_was_made(error: Exception, is_unsent: bool) -> None:
+    wrapped = requests.ConnectionError(error)
+    found = error_from_transport(Request("POST", "/x"), wrapped, timed_out=False, connection="it")
+    assert found.is_unsent is is_unsent

@@ -54,7 +54,8 @@ _UNSENT = {
     *("ProxyError", "ClientHttpProxyError", "ClientProxyConnectionError", "gaierror", "SSLCertVerificationError"),
     *("InvalidURL", "InvalidUrlClientError", "LocationParseError", "UnicodeError"),
 }
-_UNSENT_ERRNOS = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH})
+# Not those of a host or network that cannot be reached: a connection that was made may end with them later.
+_UNSENT_ERRNOS = frozenset({errno.ECONNREFUSED})
 INVALID_SCOPE = "invalid_scope"
 TRANSIENT = frozenset({500, 502, 503, 504})
 MAX_CHAIN = 50  # exceptions that wrap one another
