@@ -9,12 +9,13 @@ from functools import cache
 from typing import Any, get_args
 
 from airflow_provider_learning360.api.errors import FixArgumentError, InvalidIdError, redact
-from airflow_provider_learning360.api.input_errors import describe_choice, find_closest
+from airflow_provider_learning360.api.input_errors import describe_choice, find_closest, format_value
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.rendering import is_reference, is_template
 
 Check = Callable[[Any, str], object]
 
+MAX_SECONDS = 36500 * 86400.0  # 100 years: a later moment may be none that Python can write
 DURATION_PARTS = ("days", "hours", "minutes", "seconds")
 
 
@@ -100,6 +101,33 @@ def require_literal(name: str, value: Any) -> None:
         )
 
 
+def require_flag(name: str, value: Any) -> None:
+    """
+    Refuse a value that is neither true nor false: Python takes the text `false` for true.
+
+    :param name: Name of the argument, which takes no template.
+    :param value: Its value, or the result of another task.
+    :raises FixArgumentError: It is neither.
+    """
+    if not (isinstance(value, bool) or is_reference(value)):
+        raise FixArgumentError(f"{name}: {format_value(value)} is neither true nor false. It takes no text.")
+
+
+def require_wait(name: str, value: Any) -> None:
+    """
+    Refuse a duration that nobody can wait for.
+
+    :param name: Name of the argument.
+    :param value: Its value, or the result of another task.
+    :raises FixArgumentError: It is not a duration, negative, or too long.
+    """
+    if is_reference(value):
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not 0 <= (value if is_number else seconds_of(value, name)) <= MAX_SECONDS:  # NaN neither
+        raise FixArgumentError(f"{name}: {format_value(value)} is not a time from 0 seconds to 100 years.")
+
+
 def seconds_of(value: Any, argument: str) -> float:
     """
     Return a duration in seconds.
@@ -151,7 +179,7 @@ def _timedelta(value: Any, argument: str) -> timedelta:
 
 def _not_a_duration(value: Any, argument: str) -> FixArgumentError:
     return FixArgumentError(
-        f"{argument}: {redact(repr(value))} is not a duration; write {{days: 1}}, with any of "
+        f"{argument}: {format_value(value)} is not a duration; write {{days: 1}}, with any of "
         f"{', '.join(DURATION_PARTS)}; or a timedelta, or a number of seconds."
     )
 

@@ -13,7 +13,12 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, TimedOutError, UnknownOutcomeError
-from airflow_provider_learning360.argument_checks import require_no_operator, seconds_of
+from airflow_provider_learning360.argument_checks import (
+    require_flag,
+    require_no_operator,
+    require_wait,
+    seconds_of,
+)
 from airflow_provider_learning360.document_options import check_xcom_size
 from airflow_provider_learning360.dry_run import check_dry_run, render_dry_run
 from airflow_provider_learning360.learning_operator import LearningOperator
@@ -127,7 +132,10 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         require_no_operator("fields", given.get("fields"))
         for name in ("poke_interval", "timeout"):
             if name in given:
-                seconds_of(given[name], name)
+                require_wait(name, given[name])
+        for name in ("replace", "wait_for"):
+            if name in given:
+                require_flag(name, given[name])
         if "dry_run" in given:
             check_dry_run(given["dry_run"])
         if "operation" in given:
