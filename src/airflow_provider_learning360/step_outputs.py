@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, tzinfo
+from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\
 COUNT = "count"
 
 
+@total_ordering
 class StepValue:
     """
     A value of an earlier step, as a template sees it: texts, fields and items, and no methods.
@@ -51,10 +53,28 @@ class StepValue:
         return (StepValue(one, self._zone) for one in values)
 
     def __len__(self) -> int:
-        return _count(self._value)
+        return len(self._value) if isinstance(self._value, str) else _count(self._value)
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+    # A condition such as `item.status == 'late'` would be false without these, and nobody would know why.
+    def __eq__(self, other: object) -> bool:
+        return bool(self._value == _unwrap(other))
+
+    def __lt__(self, other: object) -> bool:
+        return bool(self._value < _unwrap(other))
+
+    def __contains__(self, other: object) -> bool:
+        return isinstance(self._value, str | list | dict) and _unwrap(other) in self._value
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    __hash__ = None  # type: ignore[assignment] # the value may be a list
 
     def __str__(self) -> str:
         return format_value(self._value, self._zone)
@@ -174,6 +194,10 @@ def format_value(value: Any, zone: tzinfo) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {format_value(one, zone)}" for name, one in value.items())
     return str(value)
+
+
+def _unwrap(value: object) -> Any:
+    return value.value if isinstance(value, StepValue) else value
 
 
 def _count(value: Any) -> int:

@@ -43,6 +43,12 @@ def render(text: str, value: Any, zone: Any = UTC) -> str:
         ("{% for one in item %}{{ one.mail }};{% endfor %}", PEOPLE, "ann@example.com;ben@example.com;"),
         ("{% if item.users %}some{% else %}none{% endif %}", {"users": []}, "none"),
         ("{{ item.text }}", {"text": "two\n lines"}, "two lines"),
+        ("{{ item.count > 1 }} {{ item.count <= 1 }} {{ item.count == 2 }}", PEOPLE, "True False True"),
+        ("{{ item.state == 'late' }} {{ item.state != 'late' }}", {"state": "late"}, "True False"),
+        ("{{ item.state in ['late', 'lost'] }}", {"state": "late"}, "True"),
+        ("{{ 'afe' in item.name }} {{ 'b' in item.names }}", {"name": "Safety", "names": ["a", "b"]}, "True True"),
+        ("{{ item.days | int + 1 }} {{ item.name | length }}", {"days": "5", "name": "Safety"}, "6 6"),
+        ("{{ item.end < '2026-06' }} {{ item.end == item.end }}", {"end": "2026-03-01"}, "True True"),
     ],
 )
 def test_reference_shows_fields_items_and_counts(text: str, value: Any, expected: str) -> None:
