@@ -214,14 +214,19 @@ def _check_value(
     if not _is_plain(value, skip):
         yield ArgumentProblem(place, _NOT_JSON)
         return
-    if parameter.place == "path" and isinstance(value, str) and value.strip() in ("", ".", ".."):
-        # HTTP libraries and servers take such a path for the one above: another operation.
-        yield ArgumentProblem(place, f"{value!r} would lead to another path; write the ID or name that is meant")
+    if parameter.place == "path" and isinstance(value, str) and _leads_elsewhere(value):
+        text = f"{format_value(value)} would lead to another path; write the ID or name that is meant"
+        yield ArgumentProblem(place, text)
         return
     if schema.get("type") in ("boolean", "integer", "number") and isinstance(value, str):
         value = _parse_text(value)  # a template gives texts, and so does the command line
     for problem in find_schema_problems(schema, operation.schemas, value, skip):
         yield ArgumentProblem(".".join(map(str, (place, *problem.path))), problem.text)
+
+
+def _leads_elsewhere(text: str) -> bool:
+    """Whether HTTP libraries, proxies or servers would take a path with this text for another one."""
+    return not text.strip() or any(part.strip() in (".", "..") for part in re.split(r"[/\\]", text))
 
 
 def _check_body(operation: Operation, body: Any, skip: Callable[[Any], bool]) -> Iterator[ArgumentProblem]:
