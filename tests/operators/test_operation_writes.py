@@ -47,6 +47,7 @@ UNKNOWN = {
     "closed": Reply(end="close"),
     "body cut": Reply(GROUP.body, 201, end="cut"),
     **{str(status): Reply({"error": "oops"}, status) for status in (500, 501, 502, 503, 504)},
+    **{str(status): Reply(b"", status, {"Location": "/done"}) for status in (302, 303)},
 }
 each_unknown = pytest.mark.parametrize("reply", UNKNOWN.values(), ids=UNKNOWN)
 

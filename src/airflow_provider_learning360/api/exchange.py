@@ -177,7 +177,8 @@ def _say_what_was_done(error: LearningError) -> LearningError:
     """Return the error of a request that must not be sent twice, with what is known of the request."""
     if isinstance(error, RateLimitedError | UnknownOutcomeError) or error.is_unsent:
         return error
-    if error.status is None or error.status >= 500:
+    # After 302 and 303, servers often show elsewhere what they have done.
+    if error.status is None or error.status >= 500 or error.status in (302, 303):
         return error.as_unknown_outcome()
     if error.status < 300:
         return error.with_note("The request was carried out; only its answer could not be read.")
@@ -220,7 +221,10 @@ def _follow(call: Call[Any], context: CallContext, until: float) -> Steps[Respon
         outcome: Response | LearningError = yield Send(signed, _limits(call, context, until), call.streamed)
         if isinstance(outcome, LearningError) or outcome.location is None:
             return outcome
-        request = build_redirect(request, outcome, context.host, context.credentials.secrets)
+        try:
+            request = build_redirect(request, outcome, context.host, context.credentials.secrets)
+        except RedirectError as error:
+            return error
     return RedirectError(
         f"{call.request} was redirected more than {MAX_REDIRECTS} times. Check the host of {context.connection}.",
         method=request.method,
