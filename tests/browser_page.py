@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # For developers who want to see what a test saw; not committed.
 SCREENSHOTS = Path(__file__).resolve().parent.parent / ".screenshots"
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+MAX_BYTES = 120_000
 
 
 class BrowserPage:
@@ -44,3 +46,8 @@ class BrowserPage:
         """Save a picture of the whole page, or of the visible part."""
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+
+
+def require_in_documentation(name: str) -> None:
+    """The documentation has this picture, and it is small: a palette of 256 colours is enough."""
+    assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES

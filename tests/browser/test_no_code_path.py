@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
-from browser_page import BrowserPage
+from browser_page import BrowserPage, require_in_documentation
 from local_airflow_process import REPOSITORY, LocalAirflow
 
 SECTION = "## From an empty page to a workflow that mails"
@@ -33,10 +33,9 @@ def steps() -> list[str]:
 @pytest.fixture
 def dags(tmp_path: Path) -> Path:
     """The DAG folder: nothing in it has to do with reminders."""
-    folder = tmp_path / "dags"
-    folder.mkdir()
-    shutil.copy(REPOSITORY / "dags_examples" / "any_route.py", folder)
-    return folder
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "dags_examples" / "workflows", tmp_path / "dags" / "workflows", ignore=ignored)
+    return tmp_path / "dags"
 
 
 @pytest.fixture
@@ -95,6 +94,11 @@ def test_empty_page_leads_to_a_workflow_that_mails(
     airflow.wait_until(lambda: airflow.runs(delivery), "the delivery is in the list of runs")
     run_id = airflow.runs(delivery)[0]["dag_run_id"]
     airflow.wait_until(lambda: airflow.get(f"dags/{delivery}/dagRuns/{run_id}")["state"] == "success", "it ends")
+    page.reload()
+    for dag_id in (planner, delivery):
+        expect(row(page, dag_id).get_by_test_id("toggle-pause")).to_have_attribute("data-state", "checked")
+    window.shoot("dags", whole=False)
+    require_in_documentation("dags")
     mails = MAIL.findall(airflow.output)
     assert len(mails) == len({*mails})  # nobody gets a mail twice
     assert codes(steps[6])[-1] == "mail to"
@@ -124,6 +128,10 @@ def write_policy(frame: FrameLocator, steps: list[str]) -> None:
 def switch_on(page: Page, menu: str, dag_id: str) -> None:
     """Switch a DAG on in the list of DAGs."""
     page.get_by_role("link", name=menu, exact=True).first.click()
-    row = page.locator("tr, [data-testid=dag-card]").filter(has=page.get_by_role("link", name=dag_id)).first
-    row.get_by_test_id("toggle-pause").click()
-    expect(row.get_by_test_id("toggle-pause")).to_have_attribute("data-state", "checked")
+    row(page, dag_id).get_by_test_id("toggle-pause").click()
+    expect(row(page, dag_id).get_by_test_id("toggle-pause")).to_have_attribute("data-state", "checked")
+
+
+def row(page: Page, dag_id: str) -> Locator:
+    """The DAG in the list of DAGs."""
+    return page.locator("tr, [data-testid=dag-card]").filter(has=page.get_by_role("link", name=dag_id)).first

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from browser_page import SCREENSHOTS, BrowserPage
+from browser_page import SCREENSHOTS, BrowserPage, require_in_documentation
 from simulator_process import SimulatorProcess
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-MAX_BYTES = 120_000
 STEPS = {
     "step-1-connection": "#connection-title",
     "step-2-session": "#task-title",
@@ -54,11 +51,6 @@ def fill_in_operation(page: Page | FrameLocator) -> None:
 def part(page: Page, title: str) -> Locator:
     """The part of the page that has a title."""
     return page.locator("section.step").filter(has=page.locator(title))
-
-
-def require_in_documentation(name: str) -> None:
-    """The documentation has this picture, and it is small: a palette of 256 colours is enough."""
-    assert (IMAGES / f"{name}.png").stat().st_size < MAX_BYTES
 
 
 @pytest.mark.parametrize("browser_page", [README], indirect=True)
@@ -120,5 +112,22 @@ def test_pictures_of_the_form_and_of_reminders(browser_page: BrowserPage, simula
     page.locator("#plan-reminders").click()
     expect(page.locator("#plan circle").first).to_be_visible()
     page.locator("#plan").screenshot(path=SCREENSHOTS / "step-6-reminders.png")
-    for name in ("step-3-documentation", "step-6-reminders"):
+    page.locator("#reminder-form").screenshot(path=SCREENSHOTS / "step-6-form.png")
+    page.locator("#reminder-files").screenshot(path=SCREENSHOTS / "step-6-files.png")
+    for name in ("step-3-documentation", "step-6-reminders", "step-6-form", "step-6-files"):
+        require_in_documentation(name)
+
+
+@pytest.mark.parametrize("browser_page", [STEP], indirect=True)
+def test_pictures_of_an_operation(browser_page: BrowserPage) -> None:
+    page = browser_page.open("#connection=learning360_v2")
+    page.locator("#operation").fill("path sesions")
+    expect(page.locator("#operations [role=option]").first).to_be_visible()
+    page.mouse.move(0, 0)
+    part(page, "#task-title").screenshot(path=SCREENSHOTS / "step-2-search.png")
+    fill_in_operation(page)
+    page.mouse.move(0, 0)
+    part(page, "#request-title").screenshot(path=SCREENSHOTS / "step-4-operation.png")
+    part(page, "#workflows-title").screenshot(path=SCREENSHOTS / "step-5-operation.png")
+    for name in ("step-2-search", "step-4-operation", "step-5-operation"):
         require_in_documentation(name)
