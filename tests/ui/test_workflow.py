@@ -152,6 +152,17 @@ def test_events_start_the_dag_when_the_session_changes(dialect: str, home: Path)
     assert dag.max_active_runs == 1
 
 
+def test_mail_step_in_the_comments_works(home: Path) -> None:
+    one = snippet("events", "blueprint")
+    explanation, step = re.findall(r"(?m)^  # (To mail .*)$((?:\n  # .*)+)", one["text"])[0]
+    assert 'delete "# " in the next lines' in explanation
+    text = one["text"].replace(step, step.replace("  # ", "  ", step.count("\n")))
+    (dag,) = build({**one, "text": text}, home).values()
+    mail = dag.get_task("mail")
+    assert mail.upstream_task_ids == {"session.get_session"}
+    assert [*mail.columns] == ["name", "startDate", "endDate"]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_reminders_use_one_policy_for_both_dags(dialect: str, home: Path) -> None:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
