@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+import yaml
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
+from airflow_provider_learning360.dag_yaml.mail import build_text
 from browser_page import SCREENSHOTS, BrowserPage, require_in_documentation
 from simulator_process import SimulatorProcess
 
@@ -17,6 +22,12 @@ STEPS = {
     "step-5-workflow": "#workflows-title",
     "step-7-watched": "#watched-title",
 }
+WORKFLOWS = Path(__file__).resolve().parents[2] / "dags_examples" / "workflows"
+LATE = [
+    ("Fire drill, Lyon", "Dubois", "Rosa"),
+    ("Fire drill, Lyon", "Garcia", "Ugo"),
+    ("Workplace safety", "Ito", "William"),
+]
 README = {"viewport": {"width": 1180, "height": 1000}}
 STEP = {"viewport": {"width": 900, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 2}
@@ -131,3 +142,18 @@ def test_pictures_of_an_operation(browser_page: BrowserPage) -> None:
     part(page, "#workflows-title").screenshot(path=SCREENSHOTS / "step-5-operation.png")
     for name in ("step-2-search", "step-4-operation", "step-5-operation"):
         require_in_documentation(name)
+
+
+def test_picture_of_a_digest(browser: Browser) -> None:
+    step = yaml.safe_load((WORKFLOWS / "late_digest.dag.yaml").read_text("utf-8"))["steps"]["digest"]
+    subject = step["subject"].replace("{{ context.steps.late.count }}", str(len(LATE)))
+    due = {"dueDate": "2026-03-01T08:00:00.000Z"}
+    rows = [dict(zip(("sessionName", "lastName", "firstName"), one, strict=True)) | due for one in LATE]
+    mail = build_text(subject, step["text"], rows, step["columns"], ZoneInfo(step["time_zone"]))
+    page = browser.new_page(viewport={"width": 640, "height": 300})
+    page.set_content(f"<body style='font-family: sans-serif'><b>{escape(mail.subject)}</b>{mail.html}</body>")
+    expect(page.locator("tr")).to_have_count(len(LATE) + 1)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.locator("body").screenshot(path=SCREENSHOTS / "mail.png")
+    page.close()
+    require_in_documentation("mail")
