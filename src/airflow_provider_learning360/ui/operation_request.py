@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.catalogue.answers import Answer
-from airflow_provider_learning360.api.catalogue.arguments import build_request, find_problems
+from airflow_provider_learning360.api.catalogue.arguments import build_request, find_problems, simplify_body
 from airflow_provider_learning360.api.catalogue.calls import OperationCall
 from airflow_provider_learning360.api.catalogue.masking import MASK, is_id
 from airflow_provider_learning360.api.catalogue.multipart import UploadedFile, find_file_fields
@@ -69,7 +69,10 @@ def describe_write(
     return {
         "ok": True,
         "sent": None,
-        "would_send": {**_describe_request(request, body), "headers": _describe_headers(operation, request)},
+        "would_send": {
+            **_describe_request(request, simplify_body(operation, body)),
+            "headers": _describe_headers(operation, request),
+        },
         "reason": "write",
         "repeat": operation.repeat,
         "replaces": operation.data.get("replaces"),

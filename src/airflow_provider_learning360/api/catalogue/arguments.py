@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from airflow_provider_learning360.api.catalogue.multipart import (
     takes_files,
 )
 from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN, JSON_TYPE
+from airflow_provider_learning360.api.catalogue.text_values import format_moment, write_times
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.input_errors import end_sentence, format_value, list_known
 from airflow_provider_learning360.api.messages import Request
@@ -65,8 +66,7 @@ def check_arguments(operation: Operation, parameters: Any, body: Any, skip: Call
     if problems:
         more = f" Also wrong: {len(problems) - 1} more." if len(problems) > 1 else ""
         raise FixArgumentError(
-            f"{operation.name}: {end_sentence(str(problems[0]))}{more} "
-            f"`airflow learning360 operation {operation.name}` shows what it takes."
+            f"{operation.name}: {named}{more} `airflow learning360 operation {operation.name}` shows what it takes."
         )
 
 
@@ -128,7 +128,26 @@ def simplify_parameters(operation: Operation, parameters: Mapping[str, Any] | No
     :param parameters: The parameters, as the author of a DAG wrote them; None for none.
     """
     known = dict(operation.keys)
-    return {key: _simplify(known[key].schema_of(key), value) for key, value in (parameters or {}).items()}
+    return {key: _simplify_parameter(operation, known[key], key, value) for key, value in (parameters or {}).items()}
+
+
+def simplify_body(operation: Operation, body: Any) -> Any:
+    """
+    Return a body as it is sent: plain JSON and files, with times as the API writes them.
+
+    :param operation: The operation.
+    :param body: The body, as the author of a DAG wrote it; None for none.
+    """
+    plain = to_json(body)
+    if isinstance(body, Mapping) and takes_files(operation):
+        plain |= {name: one for name, one in body.items() if isinstance(one, UploadedFile)}
+    return plain if operation.body is None else write_times(operation.body["schema"], operation.schemas, plain)
+
+
+def _simplify_parameter(operation: Operation, parameter: Parameter, key: str, value: Any) -> Any:
+    schema = parameter.schema_of(key)
+    # In filters, the API takes milliseconds only as 0.
+    return write_times(schema, operation.schemas, _simplify(schema, value), whole_seconds=True)
 
 
 def _simplify(schema: JsonSchema, value: Any) -> Any:
@@ -147,9 +166,9 @@ def _encode_body(operation: Operation, body: Any) -> tuple[str, bytes | None]:
     """Return the content type and the bytes of a body."""
     if operation.body is None:
         return "", None
+    kept = simplify_body(operation, body)
     if not takes_files(operation):
-        return JSON_TYPE, json.dumps(to_json(body), ensure_ascii=False).encode()
-    kept = {name: one if isinstance(one, UploadedFile) else to_json(one) for name, one in body.items()}
+        return JSON_TYPE, json.dumps(kept, ensure_ascii=False).encode()
     # A file field may also take the ID of a picture that is there already.
     unread = [name for name in find_file_fields(operation) if name in kept and not _is_file_or_id(kept[name])]
     if unread:
@@ -164,8 +183,7 @@ def to_json(value: Any) -> Any:
     :param value: What the author of a DAG wrote.
     """
     if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return format_moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UploadedFile):
@@ -209,7 +227,7 @@ def _check_value(
     from airflow_provider_learning360.api.catalogue.schemas import find_schema_problems
 
     schema = parameter.schema_of(key)
-    value = _simplify(schema, value)
+    value = _simplify_parameter(operation, parameter, key, value)
     place = f"parameters.{key}"
     if not _is_plain(value, skip):
         yield ArgumentProblem(place, _NOT_JSON)

@@ -7,7 +7,12 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.catalogue.arguments import build_query, simplify_parameters, to_json
+from airflow_provider_learning360.api.catalogue.arguments import (
+    build_query,
+    simplify_body,
+    simplify_parameters,
+    to_json,
+)
 from airflow_provider_learning360.api.catalogue.differences import resolve
 from airflow_provider_learning360.api.catalogue.multipart import UploadedFile
 from airflow_provider_learning360.api.errors import contains_mail_address, redact
@@ -41,8 +46,8 @@ def describe_request(operation: Operation, parameters: Mapping[str, Any] | None,
     target = f"{operation.method} {path}{'?' if query else ''}{'&'.join(query)}"
     if operation.body is None or body is None:
         return target
-    allowed = set(_enums(operation.body["schema"], operation.schemas))
-    return f"{target} with the body {json.dumps(_mask(body, allowed), ensure_ascii=False)}"
+    allowed, sent = set(_enums(operation.body["schema"], operation.schemas)), simplify_body(operation, body)
+    return f"{target} with the body {json.dumps(_mask(sent, allowed), ensure_ascii=False)}"
 
 
 def _mask(value: Any, allowed: Collection[str]) -> Any:

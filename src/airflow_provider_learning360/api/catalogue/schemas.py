@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ from airflow_provider_learning360.api.catalogue.differences import resolve
 from airflow_provider_learning360.api.catalogue.masking import SECRET_FIELDS
 from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN
 from airflow_provider_learning360.api.catalogue.shared_schemas import find_used
+from airflow_provider_learning360.api.catalogue.text_values import rewrite_moment
 from airflow_provider_learning360.api.input_errors import describe_choice, format_value, list_known
 
 if TYPE_CHECKING:
@@ -244,11 +245,7 @@ def _fits(schema: JsonSchema, root: JsonSchema, value: Any) -> bool:
 def _format_checker() -> jsonschema.FormatChecker:
     """Return checks of the formats that the catalogue uses; the library's own need further packages."""
     checker = jsonschema.FormatChecker(formats=())
-    checker.checks("date-time", raises=ValueError)(lambda one: not isinstance(one, str) or _parse_moment(one))
+    checker.checks("date-time", raises=ValueError)(lambda one: not isinstance(one, str) or bool(rewrite_moment(one)))
     checker.checks("date", raises=ValueError)(lambda one: not isinstance(one, str) or bool(date.fromisoformat(one)))
     checker.checks("email")(lambda one: not isinstance(one, str) or "@" in one.strip("@"))
     return checker
-
-
-def _parse_moment(text: str) -> bool:
-    return bool(datetime.fromisoformat(text))
