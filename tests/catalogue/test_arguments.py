@@ -138,13 +138,24 @@ def test_body_where_there_is_none() -> None:
     assert problems(find_operation("list-groups"), None, {"a": 1}) == ["body: the operation takes no body"]
 
 
-def test_error_names_the_first_problem_and_the_command_that_helps() -> None:
+def test_error_names_three_problems_and_the_command_that_helps() -> None:
     with pytest.raises(FixArgumentError) as caught:
         check_arguments(find_operation("get-path-session"), {"pathIdd": ID}, None)
     assert str(caught.value) == (
         "get-path-session: parameters.pathIdd: there is no such parameter; known are pathId, sessionId; did you mean "
-        "pathId? Also wrong: 2 more. `airflow learning360 operation get-path-session` shows what it takes."
+        "pathId? parameters.pathId: it is missing. parameters.sessionId: it is missing. "
+        "`airflow learning360 operation get-path-session` shows what it takes."
     )
+    with pytest.raises(
+        FixArgumentError, match=r"is missing\. parameters\.sessionId: it is missing\. body: .* `air"
+    ) as two:
+        check_arguments(find_operation("get-path-session"), None, {"a": 1})
+    assert "Also wrong" not in str(two.value)
+    with pytest.raises(
+        FixArgumentError,
+        match=r"pathIdd: .* parameters\.pathIddd: .* parameters\.pathId: it is missing\. Also wrong: 2 more\. `",
+    ):
+        check_arguments(find_operation("get-path-session"), {"pathIdd": ID, "pathIddd": ID}, {"a": 1})
 
 
 def test_no_mail_address_and_few_problems_in_an_error() -> None:

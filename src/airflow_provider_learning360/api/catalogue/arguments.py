@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation, Parameter
 
 MAX_PROBLEMS = 20  # of one call that are described
+MAX_NAMED = 3  # of them that one error names
 _LARGEST = 10**300  # of a whole number; Python writes no more than 4,300 digits, and the API takes far fewer
 _NOT_JSON = "it holds a value that JSON cannot have, such as NaN or half of a character"
 
@@ -60,11 +61,13 @@ def check_arguments(operation: Operation, parameters: Any, body: Any, skip: Call
     :param parameters: Its parameters, by key; None for none.
     :param body: Its body; None for none.
     :param skip: Whether a value is not known yet, such as a template; default all are known.
-    :raises FixArgumentError: An argument is not valid. The error names the first problem, and how many there are.
+    :raises FixArgumentError: An argument is not valid. The error names three problems at most.
     """
     problems = find_problems(operation, parameters, body, skip)
     if problems:
-        more = f" Also wrong: {len(problems) - 1} more." if len(problems) > 1 else ""
+        named = " ".join(end_sentence(str(one)) for one in problems[:MAX_NAMED])
+        left = len(problems) - MAX_NAMED
+        more = f" Also wrong: {left} more." if left > 0 else ""
         raise FixArgumentError(
             f"{operation.name}: {named}{more} `airflow learning360 operation {operation.name}` shows what it takes."
         )
