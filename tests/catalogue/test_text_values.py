@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ from airflow_provider_learning360.api.catalogue.arguments import build_request, 
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
 from airflow_provider_learning360.api.catalogue.operation import Parameter
 from airflow_provider_learning360.api.catalogue.preview import describe_request
-from airflow_provider_learning360.api.catalogue.text_values import write_times
+from airflow_provider_learning360.api.catalogue.text_values import parse_texts, write_times
 
 ID, OTHER = "60b8d2956e20ae1a0f8e44f1", "60b8d2956e20ae1a0f8e44f2"
 SESSION = {"pathId": ID, "sessionId": OTHER}
@@ -76,3 +77,41 @@ def test_text_that_may_be_more_than_a_time_stays() -> None:
     assert write_times(nested, schemas, [{"at": "2026-03-01", "on": "2026-03-01"}]) == [
         {"at": "2026-03-01T00:00:00.000Z", "on": "2026-03-01"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "boolean"}, "True", True),
+        ({"type": "boolean"}, " false ", False),
+        ({"type": "boolean"}, "yes", "yes"),
+        ({"type": "boolean"}, "1", "1"),
+        ({"type": "integer"}, "12", 12),
+        ({"type": "integer"}, "True", "True"),
+        ({"type": "integer"}, "", ""),
+        ({"type": "number"}, "1.5", 1.5),
+        ({"type": "number"}, "NaN", "NaN"),
+        ({"type": "number"}, "9" * 5000, "9" * 5000),
+        ({"type": ["integer", "null"]}, "3", 3),
+        ({"anyOf": [{"type": "boolean"}, {"type": "null"}]}, "True", True),
+        ({"anyOf": [{"type": "boolean"}, {"type": "string"}]}, "True", "True"),
+        ({"type": "string"}, "12", "12"),
+        ({}, "12", "12"),
+        ({"type": "array", "items": {"type": "integer"}}, ["1", "x"], [1, "x"]),
+        ({"type": "object", "additionalProperties": {"type": "boolean"}}, {"a": "True"}, {"a": True}),
+        ({"type": "object", "properties": {"a": {"type": "integer"}}}, {"a": "1", "b": "2"}, {"a": 1, "b": "2"}),
+    ],
+)
+def test_text_becomes_what_its_schema_asks_for(schema: Any, text: Any, value: Any) -> None:
+    found = parse_texts(schema, {}, text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_boolean_of_python_is_sent_as_json() -> None:
+    operation = find_operation("list-groups")
+    made_up = replace(
+        operation,
+        data={**operation.data, "parameters": [{"name": "deep", "place": "query", "schema": {"type": "boolean"}}]},
+    )
+    assert build_request(made_up, {"deep": "True"}, None).query == (("deep", "true"),)

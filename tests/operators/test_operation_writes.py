@@ -368,6 +368,33 @@ def test_template_of_a_dry_run_that_gives_no_answer_sends_nothing(monkeypatch: p
     assert server.calls == []
 
 
+@pytest.mark.parametrize(("public", "sent"), [(True, "true"), (False, "false")])
+def test_template_of_a_boolean_is_sent_as_a_boolean(public: bool, sent: str, log: pytest.LogCaptureFixture) -> None:
+    with DAG("it", schedule=None):
+        task = LearningOperationOperator(
+            task_id="one",
+            operation="create-group",
+            body={**BODY, "name": "{{ params.public }}", "public": "{{ params.public }}"},
+            dry_run=True,
+        )
+    task.render_template_fields({"params": {"public": public}})
+    task.execute({"params": {"public": public}})
+    assert f'"public": {sent}}}' in log.text
+    assert task.body["name"] == str(public)  # a text stays one
+
+
+def test_template_that_gives_no_boolean_is_refused() -> None:
+    with DAG("it", schedule=None):
+        task = LearningOperationOperator(
+            task_id="one", operation="create-group", body={**BODY, "public": "{{ params.public }}"}
+        )
+    task.render_template_fields({"params": {"public": "perhaps"}})
+    with pytest.raises(FixArgumentError, match=r"body\.public: 'perhaps' is not true or false"):
+        task.execute({})
+    with DAG("it", schedule=None), pytest.raises(FixArgumentError, match=r"body\.public: 'False' is not true or false"):
+        LearningOperationOperator(task_id="one", operation="create-group", body={**BODY, "public": "False"})
+
+
 def test_dry_run_that_another_task_gave_is_data() -> None:
     template = "{{ ti.canary() or 'false' }}"
     with DAG("it"):

@@ -183,9 +183,14 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
     def _find_operation(self) -> Operation:
         """Return the operation; the rendered arguments are checked as when the DAG is parsed."""
         from airflow_provider_learning360.api.catalogue.catalogue import find_operation
+        from airflow_provider_learning360.api.catalogue.text_values import parse_texts
 
+        operation = find_operation(self.operation)
+        if operation.body is not None:
+            # A template gives texts. Those that the author wrote were checked when the DAG was parsed.
+            self.body = parse_texts(operation.body["schema"], operation.schemas, self.body)
         self.check_arguments({name: value for name, value in vars(self).items() if not name.startswith("_")})
-        return find_operation(self.operation)
+        return operation
 
     def _build_call(self, operation: Operation) -> OperationCall:
         from airflow_provider_learning360.api.catalogue.answers import AnswerChoice

@@ -18,7 +18,7 @@ from airflow_provider_learning360.api.catalogue.multipart import (
     takes_files,
 )
 from airflow_provider_learning360.api.catalogue.operation import ID_PATTERN, JSON_TYPE
-from airflow_provider_learning360.api.catalogue.text_values import format_moment, write_times
+from airflow_provider_learning360.api.catalogue.text_values import format_moment, parse_texts, write_times
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.input_errors import end_sentence, format_value, list_known
 from airflow_provider_learning360.api.messages import Request
@@ -148,9 +148,11 @@ def simplify_body(operation: Operation, body: Any) -> Any:
 
 
 def _simplify_parameter(operation: Operation, parameter: Parameter, key: str, value: Any) -> Any:
-    schema = parameter.schema_of(key)
+    schema, schemas = parameter.schema_of(key), operation.schemas
+    # A template gives texts, and so does the command line.
+    plain = parse_texts(schema, schemas, _simplify(schema, value))
     # In filters, the API takes milliseconds only as 0.
-    return write_times(schema, operation.schemas, _simplify(schema, value), whole_seconds=True)
+    return write_times(schema, schemas, plain, whole_seconds=True)
 
 
 def _simplify(schema: JsonSchema, value: Any) -> Any:
@@ -239,8 +241,6 @@ def _check_value(
         text = f"{format_value(value)} would lead to another path; write the ID or name that is meant"
         yield ArgumentProblem(place, text)
         return
-    if schema.get("type") in ("boolean", "integer", "number") and isinstance(value, str):
-        value = _parse_text(value)  # a template gives texts, and so does the command line
     for problem in find_schema_problems(schema, operation.schemas, value, skip):
         yield ArgumentProblem(".".join(map(str, (place, *problem.path))), problem.text)
 
@@ -311,10 +311,3 @@ def build_query(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _parse_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
