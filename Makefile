@@ -72,7 +72,7 @@ lint: .venv/ready ## Check style and types
 airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (make airflow PORT=8081 for another; API_VERSION=v2 for API v2)
 	@$(BIN)/python demo/local_airflow.py --port $(or $(PORT),8080)
 
-compat: .venv/ready ## Test the built wheel with the oldest and the newest Airflow
+compat: .venv/ready ## Test the built wheel with old and new versions of Airflow, and with the lowest versions of packages
 	@$(BIN)/python tests/compat/run.py
 
 docs: .venv/ready ## Build the documentation; a warning is an error

@@ -12,10 +12,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 from run import REPOSITORY, UV, Failed, environment, step
 
 DIST = REPOSITORY / "dist"
+SOURCE = REPOSITORY / "src"
 CONSTRAINTS = REPOSITORY / "constraints" / "airflow-3.3.2.txt"
 FIRST_DAG = Path(__file__).resolve().parent / "first_dag.py"
 KINDS = {"wheel": "*.whl", "sdist": "*.tar.gz"}
@@ -30,6 +32,18 @@ def build() -> dict[str, Path]:
     for kind, pattern in KINDS.items():
         (found[kind],) = DIST.glob(pattern)
     return found
+
+
+def check_contents(wheel: Path) -> None:
+    """Check that the wheel has each file of the package, such as data, scripts and schemas, and all licences."""
+    names = set(ZipFile(wheel).namelist())
+    expected = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*") if path.suffix != ".pyc" and path.is_file()}
+    licences = [REPOSITORY / "LICENSE", *SOURCE.rglob("*.LICENSE")]
+    kept = {Path(name).name for name in names if ".dist-info/licenses/" in name}
+    missing = sorted(expected - names) + [one.name for one in licences if one.name not in kept]
+    print(f"{'wheel: contents':<44} {'FAILED' if missing else 'ok':<7}{len(expected)} files, {len(licences)} licences")
+    if missing:
+        raise Failed(f"the wheel lacks {', '.join(missing)}")
 
 
 def readme_dag() -> str:
@@ -60,6 +74,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         files = build()
+        check_contents(files["wheel"])
         twine = [sys.executable, "-m", "twine", "check", "--strict", *files.values()]
         step("wheel and sdist: twine check --strict", twine)
         for kind, file in files.items():

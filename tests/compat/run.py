@@ -1,6 +1,8 @@
 """
 Test the built wheel with the oldest and the newest Airflow, and one in between, each in its own environment.
 
+`lowest` is an environment with the lowest version of each package that `pyproject.toml` allows, Airflow included.
+
 `python tests/compat/run.py [VERSION ...]`; an environment in `.compat/` is used again while the wheel stays the same.
 """
 
@@ -24,15 +26,17 @@ EXAMPLES = REPOSITORY / "dags_examples"
 UV = Path(sys.executable).parent / "uv"
 
 RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": date(2026, 9, 17)}
+LOWEST = "lowest"
 # Servers and connections that other tests use, too.
 SHARED = ("operation_server.py", "ports.py", "smtp_server.py", "versions.py")
 # Examples that need other tools, or the same tool again.
 NOT_TRIED = ("blueprint*", "dag_factory", "native_yaml")
 PROVIDERS = ("apache-airflow-providers-http", "apache-airflow-providers-common-compat")
+EXTRAS = "blueprint,reminders"
 TEST_TOOLS = ("aiosmtpd", "pytest")
 # Long enough for packages released with that Airflow, short enough to exclude later ones that break it.
 GRACE = timedelta(days=10)
-PATIENCE = 120  # seconds for one step, far longer than needed
+PATIENCE = 1800  # seconds for one step, far longer than needed: Airflow 3.1 waits seconds for each request of a task
 
 # The tests must pass without the settings of this repository.
 PYTEST_INI = """
@@ -87,7 +91,7 @@ def install(version: str, wheel: Path) -> Path:
     home = HOME / version
     python = home / "bin" / "python"
     airflow = f"apache-airflow=={version}"
-    packages = [airflow, *PROVIDERS, f"{wheel}[blueprint,reminders]", *TEST_TOOLS]
+    packages = [f"{wheel}[{EXTRAS}]", *TEST_TOOLS, *([] if version == LOWEST else [airflow, *PROVIDERS])]
     # A change of any of these needs a new environment.
     recipe = f"{sys.version} {packages} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
     made = home / "recipe"
@@ -96,12 +100,22 @@ def install(version: str, wheel: Path) -> Path:
         return python
     pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
     step(f"Airflow {version}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, home])
-    # First with the packages of its release date: it does not run with all later versions.
-    until = (RELEASED[version] + GRACE).isoformat()
-    step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
+    if version == LOWEST:
+        install_lowest(pip)
+    else:
+        # First with the packages of its release date: it does not run with all later versions.
+        until = (RELEASED[version] + GRACE).isoformat()
+        step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
     step(f"Airflow {version}: wheel and what it needs", [*pip, *packages])
     made.write_text(recipe)
     return python
+
+
+def install_lowest(pip: Sequence[object]) -> None:
+    """Install the lowest version that `pyproject.toml` allows of each package that it names."""
+    extras = [option for one in EXTRAS.split(",") for option in ("--extra", one)]
+    lowest = ["--resolution", "lowest-direct", "--requirements", "pyproject.toml", *extras]
+    step(f"Airflow {LOWEST}: as pyproject.toml allows", [*pip, *lowest], cwd=REPOSITORY)
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -145,9 +159,10 @@ def run_promises(version: str, python: Path) -> None:
 def main(versions: Sequence[str]) -> int:
     """Test the wheel with each version; return 1 if a test failed."""
     started = time.monotonic()
-    unknown = [version for version in versions if version not in RELEASED]
+    known = [LOWEST, *RELEASED]
+    unknown = [version for version in versions if version not in known]
     if unknown:
-        print(f"No release date known for {', '.join(unknown)}; known: {', '.join(RELEASED)}.", file=sys.stderr)
+        print(f"No release date known for {', '.join(unknown)}; known: {', '.join(known)}.", file=sys.stderr)
         return 1
     failed = []
     try:
@@ -155,7 +170,7 @@ def main(versions: Sequence[str]) -> int:
     except Failed as error:
         print(f"FAILED: {error}")
         return 1
-    for version in versions or RELEASED:
+    for version in versions or known:
         try:
             run_promises(version, install(version, wheel))
         except Failed as error:

@@ -6,23 +6,27 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.sensors.operation import LearningOperationSensor
 from operation_server import OperationServer, Reply
 from versions import VERSIONS, connect
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 CREATE, FILL = "POST /api/v2/groups", "POST /api/v2/bulk/groups/memberships"
 STATUS = f"GET /api/v2/bulk/operations/{ID}"
-MODES = ("poke", "reschedule", "deferred")
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+MODES = ("poke", "reschedule", "deferred", "changed")
 # Sessions around the day of the run: ended ones cannot be edited.
 SIMULATED = {"today": None, "page_size": 5, "extra": {"requests_per_second": 1000}}
 
 both_versions = pytest.mark.parametrize(
-    "version",
+    "api_version",
     [pytest.param(one, marks=pytest.mark.learning360_simulator(api_version=one, **SIMULATED)) for one in VERSIONS],
 )
 
@@ -40,12 +44,12 @@ def writes(simulator: Any) -> list[Any]:
 
 
 @both_versions
-def test_list_is_read_and_object_is_written(version: str, learning360_simulator: Any) -> None:
+def test_list_is_read_and_object_is_written(api_version: str, learning360_simulator: Any) -> None:
     import call_operations
 
     given = names_of(learning360_simulator)
 
-    run = getattr(call_operations, f"read_and_write_{version}").test(run_conf=given)
+    run = getattr(call_operations, f"read_and_write_{api_version}").test(run_conf=given)
 
     assert run.state == "success"
     assert {one["_id"] for one in pulled(run, "list")} == set(learning360_simulator.session_ids)
@@ -53,14 +57,14 @@ def test_list_is_read_and_object_is_written(version: str, learning360_simulator:
     (written,) = writes(learning360_simulator)
     assert written["name"].startswith("Moved to 2")
     assert pulled(run, "read") == {"_id": given["session_id"], **written}
-    if version == "v2":
+    if api_version == "v2":
         pages = [one for one in learning360_simulator.requests if one.path == "/api/v2/paths/sessions"]
         assert len(pages) == 3
 
 
 @both_versions
 @pytest.mark.parametrize("mode", MODES)
-def test_sensor_waits_for_an_answer(version: str, mode: str, learning360_simulator: Any) -> None:
+def test_sensor_waits_for_an_answer(api_version: str, mode: str, learning360_simulator: Any) -> None:
     import call_operations
 
     given = names_of(learning360_simulator)
@@ -68,10 +72,22 @@ def test_sensor_waits_for_an_answer(version: str, mode: str, learning360_simulat
     when = {"path": f"/{session_id}", "after_requests": 2}
     learning360_simulator.play({"when": when, "do": {"edit": {"session": session_id, "fields": {"name": "Moved"}}}})
 
-    run = getattr(call_operations, f"wait_{mode}_{version}").test(run_conf=given)
+    run = getattr(call_operations, f"wait_{mode}_{api_version}").test(run_conf=given)
 
     assert run.state == "success"
     assert pulled(run, "wait") == {"_id": session_id, "name": "Moved"}
+
+
+def test_reschedule_with_changed_needs_a_state_store() -> None:
+    def build() -> LearningOperationSensor:
+        until = {"path": "count($[*])", "changed": True}
+        return LearningOperationSensor(task_id="wait", operation="list-groups", until=until, mode="reschedule")
+
+    if AIRFLOW >= (3, 3):
+        assert build().mode == "reschedule"
+    else:
+        with pytest.raises(FixArgumentError, match="deferrable=True"):
+            build()
 
 
 @pytest.fixture
@@ -106,6 +122,7 @@ def test_task_waits_for_the_bulk_operation(server: OperationServer) -> None:
     assert server.calls.count(FILL) == 1
 
 
+@pytest.mark.skipif(AIRFLOW >= (3, 0), reason="Airflow 3 has no such option")
 def test_dry_run_of_airflow_sends_nothing(server: OperationServer) -> None:
     airflow = Path(sys.executable).parent / "airflow"
 

@@ -22,6 +22,7 @@ MODES: dict[str, dict[str, Any]] = {
     "poke": {"deferrable": False},
     "reschedule": {"deferrable": False, "mode": "reschedule"},
     "deferred": {"deferrable": True},
+    "changed": {"deferrable": True, "until": {"path": "name", "changed": True}},
 }
 
 
@@ -53,11 +54,10 @@ def wait(version: str, mode: str) -> DAG:
             task_id="wait",
             operation=READ[version][1],
             parameters=IDS[version],
-            until={"path": "name", "equals": "Moved"},
             fields=["_id", "name"],
             poke_interval=0.1,
             timeout=60,
-            **MODES[mode],
+            **{"until": {"path": "name", "equals": "Moved"}, **MODES[mode]},
         )
     return dag
 
