@@ -1,4 +1,4 @@
-"""The cost of importing all operators, sensors and triggers in a DAG file."""
+"""The cost of a DAG file: importing operators, sensors and triggers, and checking a call of an operation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from typing import Any
 import airflow_provider_learning360
 
 OURS = "airflow_provider_learning360"
-MODULES = [f"{OURS}.operators.program_session", f"{OURS}.sensors.program_session", f"{OURS}.triggers.program_session"]
+WRITES = [f"{OURS}.operators.{one}" for one in ("enrolment", "session_update")]
+MODULES = [
+    f"{OURS}.{kind}.{one}" for kind in ("operators", "sensors", "triggers") for one in ("program_session", "operation")
+] + WRITES
 PEERS = [f"airflow.providers.http.{one}.http" for one in ("hooks", "operators", "sensors", "triggers")]
-HEAVY = {"requests", "aiohttp", "httpx", f"{OURS}.api.models", f"{OURS}.hooks.learning", f"{OURS}.hooks.learning_async"}
+HEAVY = {
+    *("requests", "aiohttp", "httpx", "jsonschema", "jsonpath"),
+    *(f"{OURS}.{one}" for one in ("api.models", "api.catalogue", "hooks.learning", "hooks.learning_async")),
+}
 
 # Modules that every DAG file loads do not count.
 SCRIPT = """
@@ -38,14 +44,37 @@ cpu, memory = time.process_time() - started, resident() - memory
 print(json.dumps({"cpu_ms": cpu * 1000, "mb": memory / 1e6, "new": sorted(set(sys.modules) - before)}))
 """
 
+CALLS = f"""
+import json, time
+from airflow.sdk import DAG
+from {OURS}.operators.operation import LearningOperationOperator
+
+def build(number):
+    started = time.process_time()
+    LearningOperationOperator(
+        task_id=f"call_{{number}}",
+        operation="list-path-sessions",
+        parameters={{"modifiedAt[gte]": "2026-03-01T00:00:00Z"}},
+    )
+    return (time.process_time() - started) * 1000
+
+with DAG("calls", schedule=None):
+    print(json.dumps([build(number) for number in range(5)]))
+"""
+
 
 def cost_of(modules: list[str]) -> dict[str, Any]:
+    cost: dict[str, Any] = run(SCRIPT, *modules)
+    return cost
+
+
+def run(script: str, *arguments: str) -> Any:
+    """Run a script in a process of its own, and return what it printed last."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("COV", "PYTHONDONT"))}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *modules], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, env=environment
     )
-    cost: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return cost
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_import(benchmark: Any, measuring: bool, figure: Callable[..., None]) -> None:
@@ -65,3 +94,10 @@ def test_import(benchmark: Any, measuring: bool, figure: Callable[..., None]) ->
     for key, what, bar in (("cpu_ms", "import, CPU", "< 25 ms"), ("mb", "import, memory", "< 1 MB")):
         values = [f"{median(one[key] for one in costs):.1f} {bar[-2:]}" for costs in (ours, peers) if costs]
         figure(what, values[0], bar, f"HTTP provider {values[1]}" if peers else "")
+
+
+def test_operation_in_a_dag_file(benchmark: Any, measuring: bool, figure: Callable[..., None]) -> None:
+    costs: list[list[float]] = []
+    benchmark.pedantic(lambda: costs.append(run(CALLS)), rounds=9 if measuring else 1)
+    figure("check of a file's first operation, CPU", f"{median(one[0] for one in costs):.1f} ms", "< 50 ms")
+    figure("check of each further one, CPU", f"{median(median(one[1:]) for one in costs):.1f} ms", "< 1 ms")
