@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,6 +28,8 @@ UV = Path(sys.executable).parent / "uv"
 
 RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": date(2026, 9, 17)}
 LOWEST = "lowest"
+SLOWEST = "3.1.8"
+SIDE_BY_SIDE = 2  # environments
 # Servers and connections that other tests use, too.
 SHARED = ("operation_server.py", "ports.py", "smtp_server.py", "versions.py")
 # Examples that need other tools, or the same tool again.
@@ -54,7 +57,6 @@ class Failed(Exception):
 def step(label: str, command: Sequence[object], **options: object) -> None:
     """Run a command and print its result in one line; print its output only if it failed."""
     started = time.monotonic()
-    print(f"{label:<44} ", end="", flush=True)
     try:
         done = subprocess.run(
             [str(part) for part in command],
@@ -66,14 +68,15 @@ def step(label: str, command: Sequence[object], **options: object) -> None:
             **options,  # type: ignore[call-overload]
         )
     except subprocess.TimeoutExpired as error:
-        print(f"FAILED: not done after {PATIENCE} s\n{(error.output or b'').decode(errors='replace')}", flush=True)
+        output = (error.output or b"").decode(errors="replace")
+        print(f"{label:<44} FAILED: not done after {PATIENCE} s\n{output}", flush=True)
         raise Failed(label) from None
     summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
-    print(
-        f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s  {''.join(summary).strip('= ')}"
-    )
+    result = f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s"
+    # In one piece: other environments print at the same time.
+    output = f"\n{done.stdout}" if done.returncode else ""
+    print(f"{label:<44} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
     if done.returncode:
-        print(done.stdout, flush=True)
         raise Failed(label)
 
 
@@ -164,17 +167,23 @@ def main(versions: Sequence[str]) -> int:
     if unknown:
         print(f"No release date known for {', '.join(unknown)}; known: {', '.join(known)}.", file=sys.stderr)
         return 1
-    failed = []
     try:
         wheel = build()
     except Failed as error:
         print(f"FAILED: {error}")
         return 1
-    for version in versions or known:
+
+    def try_version(version: str) -> str | None:
         try:
             run_promises(version, install(version, wheel))
         except Failed as error:
-            failed.append(str(error))
+            return str(error)
+        return None
+
+    # Side by side, and first the one that waits most.
+    order = sorted(versions or known, key=lambda version: version != SLOWEST)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        failed = [one for one in pool.map(try_version, order) if one]
     print(f"{'FAILED: ' + '; '.join(failed) if failed else 'Done'} in {time.monotonic() - started:.0f} s")
     return 1 if failed else 0
 
