@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any, get_args
@@ -53,6 +53,24 @@ def require_known_names(kind: type, names: Mapping[str, Any]) -> None:
         # Closer than elsewhere: it may be an argument of Airflow's that is not known here.
         if meant := find_closest(name, known, cutoff=0.8):
             raise TypeError(f"{kind.__name__} has no argument {name!r}; use {meant!r}.")
+
+
+def require_no_params(given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """
+    Refuse `params`, which are Airflow's own, where the parameters of an operation are meant.
+
+    :param given: The arguments that are known.
+    :param known: How the parameters of the operation are written.
+    :raises FixArgumentError: A parameter of the operation is in `params`, and there are no `parameters`.
+    """
+    params = given.get("params")
+    if given.get("parameters") or not isinstance(params, Mapping):
+        return
+    if name := next((one for one in known if one in params), None):
+        raise FixArgumentError(
+            f"params: {name} is a parameter of the operation, and `params` are those of Airflow: it is not sent. Write "
+            "`parameters` in place of `params`."
+        )
 
 
 def require_no_operator(name: str, value: Any) -> None:

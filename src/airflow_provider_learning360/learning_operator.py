@@ -67,7 +67,12 @@ class CheckedOperator(SafeRendering):
         # Airflow makes a mapped task in its run. An error there would be retried; the execution raises it without.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             own = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-            self.check_arguments({**own, **more})
+            self.check_arguments({**own, "params": self._own_params(), **more})
+
+    def _own_params(self) -> dict[str, Any]:
+        """Return the `params` of the task; Airflow adds those of the DAG."""
+        of_dag = self.dag.params if self.has_dag() else {}
+        return {name: value for name, value in self.params.items() if name not in of_dag}
 
 
 class LearningOperator(CheckedOperator):

@@ -49,6 +49,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, version: str = "v2", **replies: list[
     return server
 
 
+PARAMS = r"^params: userId is a parameter of the operation, and `params` are those of Airflow: .* `parameters` in place"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"operation": "list-path-session"}, r"^operation: .*; did you mean list-path-sessions\? `"),
     ({"operation": "no such thing"}, r"^operation: 'no such thing' is not an operation of 360Learning\. `"),
@@ -63,6 +64,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"parameters": {"modifiedAt[gte]": "soon"}}, r"parameters\.modifiedAt\[gte\]: 'soon' is not a date and time"),
     ({"parameters": {"sessionId[in]": ["x"]}}, r"parameters\.sessionId\[in\]\.0: 'x' is not an ID: 24 characters"),
     ({"body": {"a": 1}}, r"body: the operation takes no body\."),
+    ({"operation": "get-user", "parameters": None, "params": {"userId": ID}}, PARAMS),
     ({"pages": 0}, r"^pages: 0 is neither a whole number"),
     ({"pages": "two"}, r"^pages: 'two' is neither"),
     ({"operation": "get-user", "parameters": {"userId": ID}, "pages": 2}, r"^pages: get-user has no pages"),
@@ -99,6 +101,19 @@ def test_mistake_is_found_when_the_dag_is_parsed(given: dict[str, Any], message:
         kwargs = {"parameters": None, "replace": False, **arguments}
         with pytest.raises(FixArgumentError, match=message):
             LearningOperationOperator.partial(task_id="kwargs").expand_kwargs([kwargs])
+
+
+def test_misspelt_parameters_are_not_the_params_of_airflow() -> None:
+    for name in ("param", "parameter", "paramters"):
+        with pytest.raises(TypeError, match=f"has no argument '{name}'; use 'parameters'"):
+            LearningOperationOperator(task_id="one", operation="list-users", **{name: {}})
+    with DAG("with_params", schedule=None, params={"userId": ID}):
+        with pytest.raises(FixArgumentError, match=r"^get-user: parameters\.userId: it is missing\."):
+            LearningOperationOperator(task_id="one", operation="get-user")
+        task = LearningOperationOperator(
+            task_id="two", operation="get-user", parameters={"userId": "{{ params.id }}"}, params={"id": ID}
+        )
+        assert task.params["id"] == ID
 
 
 def test_mapped_argument_is_checked_with_those_of_partial() -> None:

@@ -17,6 +17,8 @@ _SYNONYMS = {
     "connection": "learning_conn_id",
     "connection_id": "learning_conn_id",
     "http_conn_id": "learning_conn_id",
+    "param": "parameters",
+    "params": "parameters",
     "interval": "poke_interval",
     "poll_interval": "poke_interval",
     "poke_interval": "poll_interval",

@@ -16,6 +16,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, LearningEr
 from airflow_provider_learning360.argument_checks import (
     require_flag,
     require_no_operator,
+    require_no_params,
     require_wait,
     seconds_of,
 )
@@ -189,7 +190,9 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         if operation.body is not None:
             # A template gives texts. Those that the author wrote were checked when the DAG was parsed.
             self.body = parse_texts(operation.body["schema"], operation.schemas, self.body)
-        self.check_arguments({name: value for name, value in vars(self).items() if not name.startswith("_")})
+        # In a run, `params` has those of the run too.
+        known = {name: value for name, value in vars(self).items() if not name.startswith("_") and name != "params"}
+        self.check_arguments(known)
         return operation
 
     def _build_call(self, operation: Operation) -> OperationCall:
@@ -375,6 +378,7 @@ def _check_call(given: Mapping[str, Any]) -> None:
 
     operation = find_operation(given["operation"])
     body = given.get("body", None if operation.body is None else MAPPED)
+    require_no_params(given, dict(operation.keys))
     check_arguments(operation, given.get("parameters", MAPPED), body, is_template)
     if not is_template(fields := given.get("fields")):
         check_fields(operation, split_names(fields))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
-from airflow_provider_learning360.argument_checks import require_no_operator
+from airflow_provider_learning360.argument_checks import require_no_operator, require_no_params
 from airflow_provider_learning360.document_options import check_xcom_size
 from airflow_provider_learning360.rendering import is_template
 from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
@@ -263,6 +263,7 @@ def _check_call(given: Mapping[str, Any]) -> Operation:
     from airflow_provider_learning360.api.catalogue.options import ALL_PAGES, parse_pages, split_names
 
     operation = require_read(find_operation(given["operation"]))
+    require_no_params(given, dict(operation.keys))
     if "parameters" in given:
         check_arguments(operation, given["parameters"], None, is_template)
     if not is_template(fields := given.get("fields")):
