@@ -144,10 +144,21 @@ def test_unknown_topic_is_refused_with_the_nearest_one() -> None:
 
 @pytest.mark.parametrize(
     ("words", "suggestion"),
-    [("lst usrs", "; did you mean list-users?"), ("classrms", "; did you mean classrooms?"), ("zzz", "")],
+    [
+        ("lst usrs", "; did you mean list-users?"),
+        ("classrms", "; did you mean classrooms?"),
+        ("zzz", ""),
+        ("add people to session", ""),
+    ],
 )
 def test_suggestion_is_a_name_or_a_topic(words: str, suggestion: str) -> None:
     assert suggest_words(words) == suggestion
+
+
+@pytest.mark.parametrize("name", [one.name for one in OPERATIONS.values() if not one.is_read])
+def test_no_write_is_suggested_for_words_that_fit_nothing(name: str) -> None:
+    closest = suggest_words(name[:-2]).removeprefix("; did you mean ").removesuffix("?")
+    assert closest not in OPERATIONS or OPERATIONS[closest].is_read
 
 
 def test_words_are_split_folded_and_singular() -> None:

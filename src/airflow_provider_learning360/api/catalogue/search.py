@@ -109,10 +109,13 @@ def suggest_words(words: str) -> str:
     """
     Return a question with the name or topic that was probably meant by a query that finds nothing.
 
+    Operations that change something are not suggested: the words do not say which change is meant.
+
     :param words: The query.
-    :returns: The question, such as `; did you mean create-group?`; empty if nothing is close.
+    :returns: The question, such as `; did you mean list-users?`; empty if nothing is close.
     """
-    return did_you_mean("-".join(words.lower().split()), [*load_operations(), *(one.lower() for one in list_topics())])
+    reads = [name for name, one in load_operations().items() if one.is_read]
+    return did_you_mean("-".join(words.lower().split()), [*reads, *(one.lower() for one in list_topics())])
 
 
 def split_words(text: str) -> tuple[str, ...]:
