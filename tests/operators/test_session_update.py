@@ -233,6 +233,18 @@ def test_v2_refusal_says_what_to_do(
     assert advice in str(failed.value)
 
 
+@pytest.mark.parametrize("is_dry", [False, True])
+@pytest.mark.parametrize("wanted", [{"startDate": END}, {"endDate": START}, {"endDate": "2000-01-01"}])
+def test_start_after_the_end_is_refused_before_anything_is_written(
+    version: str, learning360_simulator: Simulator, session_id: str, wanted: Any, is_dry: bool
+) -> None:
+    with pytest.raises(
+        FixArgumentError, match=r"set: startDate .* would not be before endDate .*Nothing was written\."
+    ):
+        change(session_id, wanted, dry_run=is_dry)
+    assert writes(learning360_simulator) == []
+
+
 def test_write_without_effect_is_an_error(version: str, learning360_simulator: Simulator, session_id: str) -> None:
     body = {} if version == "v1" else json.loads(_path_session(learning360_simulator, session_id))
     learning360_simulator.play({"when": {"method": "PATCH"}, "do": {"status": 200, "body": body}})
@@ -357,6 +369,10 @@ def test_v2_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, missing: str
         ({"additionalInformation": "x"}, "set: 'additionalInformation' cannot be changed; use sessionCustom. Fields"),
         ({"startDate": None}, "set.startDate: None is not a time"),
         ({"startDate": "tomorrow", "name": "{{ x }}"}, "set.startDate: 'tomorrow' is not a time"),
+        (
+            {"startDate": MOVED, "endDate": "2020-01-01"},
+            "startDate .* would not be before endDate 2020-01-01T00:00:00.000Z",
+        ),
         ({"name": " "}, "set.name: ' ' is not a text with a character in it"),
         ({"tutors": []}, "set.tutors: a session has 1 to 101 tutors; 0 were given"),
         ({"tutors": ["ann"]}, "set.tutors: item 1 names nobody"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import TryAgainError
-from airflow_provider_learning360.api.session_update import build_result, find_changes
+from airflow_provider_learning360.api.session_update import build_result, find_changes, require_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +32,12 @@ def carry_out(
     :param write: Plans to write the fields with these names.
     :param read_again: Plans to read the values of the session.
     :returns: The plan of what was changed.
+    :raises FixArgumentError: The session would not start before it ends; nothing was written.
     :raises TryAgainError: The session does not have the new values after they were written.
     """
     changed = find_changes(current, wanted)
+    if {"startDate", "endDate"} & set(changed):
+        require_order({**current, **wanted})
     if changed and not update.dry_run:
         yield from write(changed)
         left = find_changes((yield from read_again()), {name: wanted[name] for name in changed})

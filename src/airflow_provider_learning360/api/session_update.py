@@ -85,7 +85,24 @@ def read_update(value: Any, skip: Callable[[Any], bool] = lambda _: False) -> di
             )
     if not value:
         raise FixArgumentError(f"set: it names no field. Fields that can be changed are {', '.join(_READERS)}.")
-    return {name: _READERS[name](one, f"set.{name}") for name, one in value.items() if not skip(one)}
+    wanted = {name: _READERS[name](one, f"set.{name}") for name, one in value.items() if not skip(one)}
+    require_order(wanted)
+    return wanted
+
+
+def require_order(values: Values) -> None:
+    """
+    Refuse a session that would not start before it ends.
+
+    :param values: Its values by name of the field; without both dates, all is well.
+    :raises FixArgumentError: It would not.
+    """
+    start, end = values.get("startDate"), values.get("endDate")
+    if start is not None and end is not None and start >= end:
+        raise FixArgumentError(
+            f"set: startDate {format_time(start)} would not be before endDate {format_time(end)}. Nothing was written. "
+            "Correct one of them; to move a session, give both."
+        )
 
 
 def read_session(session: ProgramSession) -> dict[str, Any]:
