@@ -134,7 +134,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         for name in ("poke_interval", "timeout"):
             if name in given:
                 require_wait(name, given[name])
-        for name in ("replace", "wait_for"):
+        for name in ("replace", "wait_for", "deferrable"):
             if name in given:
                 require_flag(name, given[name])
         if "dry_run" in given:

@@ -121,8 +121,10 @@ def check_fields(operation: Operation, fields: Collection[str] | None, argument:
     :param operation: The operation.
     :param fields: The names; None for all fields.
     :param argument: Name of the argument, for the error; default `fields`.
-    :raises FixArgumentError: The answer has no such field.
+    :raises FixArgumentError: The answer has no such field, or there is no name.
     """
+    if fields is not None and not fields:
+        raise FixArgumentError(f"{argument}: it names no field, so nothing would be left. Leave it out for all fields.")
     known = answer_fields(operation)
     for name in fields or ():
         if known and name not in known:
