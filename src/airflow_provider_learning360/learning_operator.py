@@ -71,7 +71,8 @@ class CheckedOperator(SafeRendering):
 
     def _own_params(self) -> dict[str, Any]:
         """Return the `params` of the task; Airflow adds those of the DAG."""
-        of_dag = self.dag.params if self.has_dag() else {}
+        dag = self.get_dag()
+        of_dag = {} if dag is None else dag.params
         return {name: value for name, value in self.params.items() if name not in of_dag}
 
 
