@@ -295,7 +295,7 @@ def test_log_and_result_hold_no_mail_address(
         monkeypatch.setattr(kind, "log", logging.getLogger("task"))
     people = [one["mail"] for one in outsiders[:3]]
     results = [enrol(session_id, people=people), unenrol(session_id, people=people)]
-    assert "enrolled 3 people and 0 groups; 0 are as wanted already" in caplog.text
+    assert "enrolled 3 people and 0 groups; 0 as wanted already" in caplog.text
     assert "unenrolled 3 people" in caplog.text
     assert "/users" in caplog.text  # the HTTP library logs URLs
     shown = caplog.text + json.dumps(results)

@@ -308,7 +308,7 @@ def test_log_and_result_hold_no_people_and_no_texts(
     assert "changed endDate, userLimit, tutors, sessionCustom." in caplog.text
     assert f"endDate: {END} -> {MOVED}" in caplog.text
     assert "userLimit: 20 -> none" in caplog.text
-    assert " -> 1 people" in caplog.text
+    assert " -> 1 person" in caplog.text
     assert "sessionCustom: the text differs" in caplog.text
     assert not [one for one in ("@", "555-0100") if one in caplog.text + json.dumps(diff)]
 

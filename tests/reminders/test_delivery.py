@@ -196,7 +196,7 @@ def test_connection_dropped_at_the_data_repeats_or_loses_one_mail_at_most(
     store = Store()
     server.behaviour.drop, server.behaviour.drop_at = drop, 3
 
-    with pytest.raises(UnreachableError, match=f"{REMINDER}: 2 mails were sent before") as caught:
+    with pytest.raises(UnreachableError, match=f"{REMINDER}: 2 mails sent before") as caught:
         run(store, delivery)
     again = run(store, delivery)
 

@@ -180,7 +180,8 @@ class LearningError(Exception):
     def as_unknown_outcome(self) -> UnknownOutcomeError:
         """Return the same error as one that leaves open whether the request was carried out."""
         return UnknownOutcomeError(
-            f"{self.message} It may or may not have been carried out, so it is not sent again.", **self._details()
+            f"{self.message} The request may or may not have been carried out, so it is not sent again.",
+            **self._details(),
         )
 
     def _details(self) -> ErrorDetails:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from airflow_provider_learning360.api.arrays import MAX_ITEM_LENGTH, ArrayReader, Unreadable
 from airflow_provider_learning360.api.bodies import error_from_size
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.decoder import MAX_ESCAPE_LENGTH, SafeDecoder, has_risky_escape
 from airflow_provider_learning360.api.errors import ContractError, redact
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS
@@ -110,7 +111,7 @@ class UnreadableItems:
         self.count += later.count
 
     def __str__(self) -> str:
-        entries = "1 entry" if self.count == 1 else f"{self.count} entries"
+        entries = count_of(self.count, "entry", "entries")
         return f"{self.what} has {entries} that cannot be read. The first is {self.first}: {self.problem}."
 
     def report(self, policy: ContractPolicy) -> str | None:

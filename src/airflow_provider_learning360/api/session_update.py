@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import did_you_mean, format_value
 from airflow_provider_learning360.api.people import read_people
@@ -184,10 +185,11 @@ def _describe(name: str, before: Any, after: Any) -> str:
     if name in _SHOWN:
         return f"{_name(before)} -> {_name(after)}"
     if name == "tutors":
-        return f"{len(before or ())} -> {len(after)} people, not the same ones or not in the same roles"
+        people = count_of(len(after), "person", "people")
+        return f"{len(before or ())} -> {people}, not the same ones or not in the same roles"
     if name == "customFields":
         count = sum(before.get(key) != value for key, value in after.items())
-        return f"{count} {'value differs' if count == 1 else 'values differ'}"
+        return count_of(count, "value differs", "values differ")
     return "the text differs"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.session_ids import find_session_id
@@ -108,9 +109,9 @@ class _EnrolmentOperator(LearningOperator, BaseOperator):
         changed, groups = diff["added"] + diff["removed"], diff["groupsAdded"] + diff["groupsRemoved"]
         verb = "enrol" if self._enrols else "unenrol"
         self.log.info(
-            "%s: %s %d people and %d groups; %d are as wanted already.",
-            *(session.title, f"would {verb}" if diff["dryRun"] else f"{verb}led", len(changed), len(groups)),
-            diff["unchanged"],
+            "%s: %s %s and %s; %d as wanted already.",
+            *(session.title, f"would {verb}" if diff["dryRun"] else f"{verb}led"),
+            *(count_of(len(changed), "person", "people"), count_of(len(groups), "group"), diff["unchanged"]),
         )
         if diff["dryRun"]:
             self.log.info("Nothing was written, because of dry_run.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_learning360.api.counts import count_of
+
 
 class HiddenValue:
     """
@@ -32,7 +34,7 @@ def hide_people(value: Any) -> HiddenValue:
     if isinstance(value, HiddenValue):
         return value
     count = len(value) if isinstance(value, list | tuple | set | frozenset) else None
-    shown = "people" if count is None else f"{count} {'person' if count == 1 else 'people'}"
+    shown = "people" if count is None else count_of(count, "person", "people")
     return HiddenValue(value, f"{shown} (not shown)")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, TimedOutError, UnknownOutcomeError
 from airflow_provider_learning360.argument_checks import (
     require_flag,
@@ -67,7 +68,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
     :param replace: Must be true for operations that replace a whole collection, such as an audience; default false.
     :param dry_run: Log what would be sent, with people masked, and send nothing; default false. Takes a template.
     :param wait_for: Wait until the bulk operation that the request starts has ended; default false.
-    :param poke_interval: Time between two looks at the bulk operation, in seconds, or a mapping such as
+    :param poke_interval: Time between two polls of the bulk operation, in seconds, or a mapping such as
         `{"minutes": 1}`; default 30 seconds.
     :param timeout: How long to wait for the bulk operation; default 1 hour.
     :param deferrable: Wait in the triggerer; default Airflow's `[operators] default_deferrable`.
@@ -226,8 +227,9 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         if sent.is_open:
             sent.forget()
             raise UnknownOutcomeError(
-                f"An earlier try of this task began to send {operation}, and ended before it had the response. It may "
-                f"or may not have been carried out, so it is not sent again. {say_how_to_find_out(operation)}"
+                f"An earlier try of this task began to send {operation}, and ended before it had the response. The "
+                "request may or may not have been carried out, so it is not sent again. "
+                f"{say_how_to_find_out(operation)}"
             )
         self.log.info("Calling %s.", operation)
         if call.request.is_once:
@@ -263,7 +265,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         items = ""
         if operation.is_list:
             more = " There are more pages." if answer.has_more else ""
-            items = f": {len(answer.value):,} items, {answer.pages:,} {'page' if answer.pages == 1 else 'pages'}.{more}"
+            items = f": {count_of(len(answer.value), 'item')}, {count_of(answer.pages, 'page')}.{more}"
         self.log.info("%s returned %d%s", operation.name, answer.status, items or ".")
         if self.wait_for and operation.is_asynchronous:
             self.log.warning("360Learning named no bulk operation to wait for; list-bulk-operations shows all.")
@@ -278,7 +280,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
     def _wait(self, bulk_operation_id: str, context: Context) -> Any:
         seconds, interval = seconds_of(self.timeout, "timeout"), seconds_of(self.poke_interval, "poke_interval")
         deadline = datetime.now(tz=UTC) + timedelta(seconds=seconds)
-        self.log.info("Waiting until %s; looking every %g s.", deadline.isoformat(timespec="seconds"), interval)
+        self.log.info("Waiting until %s; polling every %g s.", deadline.isoformat(timespec="seconds"), interval)
         if self.deferrable:
             self._defer(bulk_operation_id, deadline, interval)
         end = time.monotonic() + seconds
@@ -329,9 +331,11 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             sent.note_carried_out()
         else:
             sent.forget()
-        self.log.info("Bulk operation %s has ended: %d items succeeded.", bulk_operation_id, result["succeeded"])
+        done = count_of(result["succeeded"], "item")
+        self.log.info("Bulk operation %s has ended: %s succeeded.", bulk_operation_id, done)
         if result["failed"]:
-            self.log.warning("%d of %d items failed; `results` begins with them.", result["failed"], len(results))
+            every = count_of(len(results), "item")
+            self.log.warning("%d of %s failed; `results` begins with them.", result["failed"], every)
         with _saying_that_it_was_done(operation):
             self._check_size(result)
         return result

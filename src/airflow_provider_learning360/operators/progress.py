@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.argument_checks import check_argument
@@ -93,10 +94,9 @@ class GetSessionProgressOperator(LearningOperator, BaseOperator):
     def _log_counts(self, session: ProgramSession, items: list[LearnerProgress], chosen: int) -> None:
         completed = sum(one["isCompleted"] for one in items)
         self.log.info(
-            "%s: %d learners, %d completed, %d not completed (%d of them late), %d without a mail address. "
-            "Returned: %d (%s).",
-            *(session.title, len(items), completed, len(items) - completed, sum(one["isLate"] for one in items)),
-            *(sum(one["mail"] is None for one in items), chosen, self.who),
+            "%s: %s, %d completed, %d not completed (%d of them late), %d without a mail address. Returned: %d (%s).",
+            *(session.title, count_of(len(items), "learner"), completed, len(items) - completed),
+            *(sum(one["isLate"] for one in items), sum(one["mail"] is None for one in items), chosen, self.who),
         )
 
     def _check_size(self, session: ProgramSession, chosen: list[SessionProgress]) -> None:

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_learning360 import DEFAULT_CONN_ID
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import (
     ContractError,
     FixArgumentError,
@@ -480,8 +481,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         unmailable = [build_recipient_key(one, self._secret) for one in known if one]
         count = len(recipients.unmailable) + result.unmailable
         self.log.info(
-            "%s: %d mails sent now, %d before; %d refused, %d without a mail address, %d of unknown outcome.",
-            *(reminder.key, result.sent, result.already, len(result.refused)),
+            "%s: %s sent now, %d before; %d refused, %d without a mail address, %d of unknown outcome.",
+            *(reminder.key, count_of(result.sent, "mail"), result.already, len(result.refused)),
             *(count, len(result.unknown)),
         )
         self._raise_if_refused(reminder, result)
@@ -498,12 +499,13 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
     def _raise_if_refused(self, reminder: DueReminder, result: DeliveryResult) -> None:
         if result.refused and not (result.sent or result.already):
             raise FixConnectionError(
-                f"{reminder.key}: the mail server refused all {len(result.refused)} mails. Check which senders, "
+                f"{reminder.key}: the mail server refused all mails ({len(result.refused)}). Check which senders, "
                 f"recipients and volumes it allows the login of connection {self.smtp_conn_id!r}; then clear the task."
             )
         if result.failed:
             raise TryAgainError(
-                f"{reminder.key}: the mail server refused {len(result.failed)} mails for now; a retry sends them."
+                f"{reminder.key}: the mail server refused {count_of(len(result.failed), 'mail')} for now. "
+                "A retry sends what is left."
             )
 
 

@@ -9,6 +9,7 @@ from email.errors import MessageError
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
 from airflow_provider_learning360.reminders.addresses import UnmailableError
 
@@ -132,14 +133,14 @@ def deliver(
                 for key, mail in chain([first], islice(pending, batch_size - 1)):
                     limiter.acquire()
                     _send(key, mail, connection, ledger, delivery, result)
-            log.info("%s: %d mails sent so far.", reminder_key, result.sent)
+            log.info("%s: %s sent so far.", reminder_key, count_of(result.sent, "mail"))
     except TryAgainError as error:
         failure = error
     else:
         return result
     # Raised outside the handler: a chained exception may contain addresses.
     raise failure.with_note(
-        f"{reminder_key}: {result.sent} mails were sent before the failure. A retry sends the others."
+        f"{reminder_key}: {count_of(result.sent, 'mail')} sent before the failure. A retry sends the others."
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.decoder import decode_json
 from airflow_provider_learning360.api.messages import Call, Request, Response
 
@@ -129,8 +130,7 @@ def build_parser(what: str, pages: PagedList, pick: Pick[T]) -> Callable[[Respon
 
 
 def _warn(response: Response, count: int) -> None:
-    items = "1 item" if count == 1 else f"{count} items"
-    log.warning("%s returned %s that cannot be read. Continuing without.", response.request, items)
+    log.warning("%s returned %s that cannot be read. Continuing without.", response.request, count_of(count, "item"))
 
 
 def _parse_object(what: str, object_id: str | None, response: Response) -> dict[str, Any]:
