@@ -71,7 +71,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fields": ["nme"]}, r"^fields: 'nme' is not a field of the answer of list-path-sessions; .*did you mean name\?$"),
     ({"fields": []}, r"^fields: it names no field, so nothing would be left\. Leave it out for all fields\.$"),
     ({"fields": " , "}, r"^fields: it names no field"),
-    ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false\.$"),
+    ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false\. It takes no text\.$"),
     ({"wait_for": "{{ x }}"}, r"^wait_for: '\{\{ x \}\}' is neither true nor false"),
     ({"replace": "no"}, r"^replace: 'no' is neither true nor false"),
     ({"deferrable": "no"}, r"^deferrable: 'no' is neither true nor false"),
