@@ -173,7 +173,12 @@ def test_message_goes_through_the_notifier_and_data_is_not_rendered() -> None:
         ("airflow.providers.nothing.Notifier", {}, "there is no 'airflow.providers.nothing.Notifier'"),
         ("NoModule", {}, "there is no 'NoModule'"),
         ("collections.OrderedDict", {}, "is not a notifier"),
-        (PATH, {"tekst": "x"}, "Recorder does not take them"),
+        (
+            PATH,
+            {"txt": "x"},
+            "txt: Recorder has no such argument; known are text, channel; did you mean text",
+        ),
+        (PATH, {"channel": "x"}, "Recorder does not take them: .*'text'"),
     ],
 )
 def test_wrong_notifier_is_refused(path: str, arguments: dict[str, Any], problem: str) -> None:

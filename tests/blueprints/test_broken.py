@@ -33,6 +33,9 @@ NOT_SEEN_BY_LINT = {
         "changes_of_completions",
     ),
     *("blank_in_dag_id", "blank_in_step", "step_twice"),
+    *("unknown_step_in_a_text", "unknown_field_of_a_step", "unknown_field_of_an_item", "item_without_for_each"),
+    *("unknown_column", "filter_after_context", "unknown_name_in_a_text", "negative_number"),
+    *("unknown_field_of_an_answer", "unknown_path_of_a_condition", "bad_person", "no_replace"),
 }
 # Files without a DAG: `lint` reports them in its own words, or with a traceback.
 IN_WORDS_OF_LINT = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from blueprint import Blueprint
 from pydantic import Field
 
+from airflow_provider_learning360.dag_yaml.checked_step import check_output_field, checked_step
 from airflow_provider_learning360.dag_yaml.forms import Form
 from airflow_provider_learning360.dag_yaml.mail import MailOperator
 from airflow_provider_learning360.dag_yaml.message import MessageOperator, build_notifier, find_notifier
@@ -19,6 +20,7 @@ from airflow_provider_learning360.dag_yaml.step_references import (
     Values,
     build_task,
     check_time_zone,
+    require_step,
 )
 from airflow_provider_learning360.dag_yaml.webhook import WebhookOperator
 from airflow_provider_learning360.rendering import is_template
@@ -83,9 +85,15 @@ class Mail(Blueprint[MailForm]):
     name = "learning360_mail"
     version = 1
 
+    @checked_step
     def render(self, config: MailForm) -> BaseOperator:
         """Return the task, or one for each item."""
-        return build_task(self.step_id, MailOperator, config, lists=("table",))
+        task = build_task(self.step_id, MailOperator, config, lists=("table",))
+        if config.table is not None:
+            rows = require_step(self.step_id, "table", config.table)
+            for name in config.columns or ():
+                check_output_field(self.step_id, f"columns.{name}", name, rows)
+        return task
 
 
 class MessageForm(ActionForm, title="learning360_message"):
@@ -116,6 +124,7 @@ class Message(Blueprint[MessageForm]):
     name = "learning360_message"
     version = 1
 
+    @checked_step
     def render(self, config: MessageForm) -> BaseOperator:
         """Return the task, or one for each item."""
         return build_task(self.step_id, MessageOperator, config)
@@ -143,6 +152,7 @@ class Webhook(Blueprint[WebhookForm]):
     name = "learning360_webhook"
     version = 1
 
+    @checked_step
     def render(self, config: WebhookForm) -> BaseOperator:
         """Return the task, or one for each item."""
         return build_task(self.step_id, WebhookOperator, config)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 from blueprint import Blueprint
 from pydantic import Field
 
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.expressions import APPROVAL_BODY, APPROVAL_SUBJECT
 from airflow_provider_learning360.dag_yaml.forms import Form, Length, Period, to_arguments
+from airflow_provider_learning360.rendering import SafeRendering
 
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -46,6 +48,7 @@ class AskBeforeSending(Blueprint[AskBeforeSendingForm]):
     name = "learning360_ask_before_sending"
     version = 1
 
+    @checked_step
     def render(self, config: AskBeforeSendingForm) -> ApprovalOperator:
         """Return the task."""
         arguments = to_arguments(config) | {"response_timeout": config.response_timeout.length}
@@ -61,9 +64,13 @@ def import_approval_operator() -> type[ApprovalOperator]:
     from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
     try:
-        from airflow.providers.standard.operators.hitl import ApprovalOperator
+        from airflow.providers.standard.operators import hitl
     except (ImportError, AirflowOptionalProviderFeatureException):
         raise ImportError(
             "learning360_ask_before_sending needs Airflow 3.1 or later, and apache-airflow-providers-standard"
         ) from None
+
+    class ApprovalOperator(SafeRendering, hitl.ApprovalOperator):
+        """Airflow's operator, whose texts may use what earlier steps returned."""
+
     return ApprovalOperator

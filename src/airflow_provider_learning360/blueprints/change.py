@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import TaskGroup
 from airflow_provider_learning360.api.changes import watermark_since
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
 from airflow_provider_learning360.dag_yaml.expressions import is_expression, set_at_run_time
 from airflow_provider_learning360.dag_yaml.forms import (
@@ -85,6 +86,7 @@ class WaitForChange(Blueprint[WaitForChangeForm]):
     name = "learning360_wait_for_change"
     version = 1
 
+    @checked_step
     def render(self, config: WaitForChangeForm) -> ProgramSessionModifiedSensor:
         """Return the task."""
         arguments = to_arguments(config, without="since_step")
@@ -115,6 +117,7 @@ class ChangedSessions(Blueprint[ChangedSessionsForm]):
     name = "learning360_changed_sessions"
     version = 1
 
+    @checked_step
     def render(self, config: ChangedSessionsForm) -> TaskGroup:
         """Return a group: changed, and get_session for each changed session."""
         with TaskGroup(self.step_id) as group:

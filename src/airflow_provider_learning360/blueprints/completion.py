@@ -8,6 +8,7 @@ from pydantic import Field
 from airflow_provider_learning360.api.completion_target import CompletionTarget
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
     CONTRACT,
@@ -63,6 +64,7 @@ class WaitForCompletion(Blueprint[WaitForCompletionForm]):
     name = "learning360_wait_for_completion"
     version = 1
 
+    @checked_step
     def render(self, config: WaitForCompletionForm) -> SessionCompletedSensor:
         """Return the task."""
         arguments = to_arguments(config)

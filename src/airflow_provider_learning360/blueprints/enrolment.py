@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 from blueprint import Blueprint
 from pydantic import AfterValidator, Field
 
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.enrolment import EnrolFromFileOperator, UnenrolFromFileOperator
 from airflow_provider_learning360.dag_yaml.files import find_beside_dags
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, SessionId, to_validator
 from airflow_provider_learning360.dag_yaml.people_file import read_people
-from airflow_provider_learning360.dag_yaml.step_references import TextsOrNone, given_arguments, run_after_references
+from airflow_provider_learning360.dag_yaml.step_references import TextsOrNone, given_arguments
 from airflow_provider_learning360.operators.enrolment import EnrolLearnersOperator, UnenrolLearnersOperator
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Enrol(Blueprint[EnrolForm]):
     name = "learning360_enrol"
     version = 1
 
+    @checked_step
     def render(self, config: EnrolForm) -> BaseOperator:
         """Return the task."""
         return _build_task(self.step_id, EnrolLearnersOperator, EnrolFromFileOperator, config)
@@ -85,6 +87,7 @@ class Unenrol(Blueprint[UnenrolForm]):
     name = "learning360_unenrol"
     version = 1
 
+    @checked_step
     def render(self, config: UnenrolForm) -> BaseOperator:
         """Return the task."""
         return _build_task(self.step_id, UnenrolLearnersOperator, UnenrolFromFileOperator, config)
@@ -105,5 +108,4 @@ def _build_task(
     else:
         file = {"people_file": config.people_file, "people_column": config.people_column}
         task = from_file(task_id=step, **file, **arguments)
-    run_after_references(task, step, arguments)
     return task

@@ -13,6 +13,7 @@ from airflow_provider_learning360.api.catalogue.options import ALL_PAGES
 from airflow_provider_learning360.api.catalogue.until import check_until
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.api.waiting import OnMissing  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, CONTRACT, Form, Length, Period
 from airflow_provider_learning360.dag_yaml.step_references import (
     AnyValues,
@@ -20,7 +21,6 @@ from airflow_provider_learning360.dag_yaml.step_references import (
     Conditions,
     Values,
     given_arguments,
-    run_after_references,
 )
 from airflow_provider_learning360.operators.operation import LearningOperationOperator
 from airflow_provider_learning360.rendering import is_template
@@ -93,12 +93,11 @@ class CallOperation(Blueprint[CallOperationForm]):
     name = "learning360_operation"
     version = 1
 
+    @checked_step
     def render(self, config: CallOperationForm) -> BaseOperator:
         """Return the task."""
         arguments = given_arguments(config)
-        task = LearningOperationOperator(task_id=self.step_id, **arguments)
-        run_after_references(task, self.step_id, arguments)
-        return task
+        return LearningOperationOperator(task_id=self.step_id, **arguments)
 
 
 class WaitUntilForm(Form, title="learning360_wait_until"):
@@ -135,12 +134,11 @@ class WaitUntil(Blueprint[WaitUntilForm]):
     name = "learning360_wait_until"
     version = 1
 
+    @checked_step
     def render(self, config: WaitUntilForm) -> BaseOperator:
         """Return the task."""
         arguments = given_arguments(config)
-        task = LearningOperationSensor(task_id=self.step_id, **arguments)
-        run_after_references(task, self.step_id, arguments)
-        return task
+        return LearningOperationSensor(task_id=self.step_id, **arguments)
 
 
 def _check_call(operation: str, parameters: Values, body: Values | None) -> None:

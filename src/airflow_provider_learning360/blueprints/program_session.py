@@ -8,6 +8,7 @@ from pydantic import Field
 from airflow.providers.common.compat.sdk import Param
 
 from airflow_provider_learning360.api.contract import ContractPolicy  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.expressions import build_param_expression, is_expression, set_at_run_time
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
@@ -43,6 +44,7 @@ class GetSession(Blueprint[GetSessionForm]):
     name = "learning360_get_session"
     version = 1
 
+    @checked_step
     def render(self, config: GetSessionForm) -> GetProgramSessionOperator:
         """Return the task. The trigger form of the DAG can name another session, and nothing else."""
         task = GetProgramSessionOperator(task_id=self.step_id, **to_arguments(config))
@@ -88,6 +90,7 @@ class ListSessions(Blueprint[ListSessionsForm]):
     name = "learning360_list_sessions"
     version = 1
 
+    @checked_step
     def render(self, config: ListSessionsForm) -> ListProgramSessionsOperator:
         """Return the task."""
         return ListProgramSessionsOperator(task_id=self.step_id, **to_arguments(config))

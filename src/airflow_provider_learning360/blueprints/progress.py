@@ -8,6 +8,7 @@ from blueprint import Blueprint
 from pydantic import Field
 
 from airflow_provider_learning360.api.progress import Who  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, SessionIdOrNone, to_arguments
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
@@ -46,6 +47,7 @@ class GetProgress(Blueprint[GetProgressForm]):
     name = "learning360_get_progress"
     version = 1
 
+    @checked_step
     def render(self, config: GetProgressForm) -> GetSessionProgressOperator:
         """Return the task, or one for each listed session."""
         arguments = to_arguments(config, without="sessions_step")

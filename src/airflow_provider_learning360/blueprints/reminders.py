@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from airflow.providers.common.compat.sdk import TaskGroup
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.earlier_step import EarlierStep
 from airflow_provider_learning360.dag_yaml.expressions import is_expression, set_at_run_time
 from airflow_provider_learning360.dag_yaml.files import find_beside_dags
@@ -99,6 +100,7 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
     name = "learning360_plan_reminders"
     version = 1
 
+    @checked_step
     def render(self, config: PlanRemindersForm) -> TaskGroup:
         """Return the group: plan, and start_delivery for each reminder that is due."""
         from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -179,6 +181,7 @@ class DeliverReminders(Blueprint[DeliverRemindersForm]):
     name = "learning360_deliver_reminders"
     version = 1
 
+    @checked_step
     def render(self, config: DeliverRemindersForm) -> SendSessionReminderOperator:
         """Return the task."""
         arguments = to_arguments(config) | {"retry_delay": config.retry_delay.length}

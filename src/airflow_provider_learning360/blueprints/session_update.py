@@ -8,8 +8,9 @@ from blueprint import Blueprint
 from pydantic import Field
 
 from airflow_provider_learning360.api.session_update import read_update
+from airflow_provider_learning360.dag_yaml.checked_step import checked_step
 from airflow_provider_learning360.dag_yaml.forms import CONN_ID, Form, SessionId
-from airflow_provider_learning360.dag_yaml.step_references import AnyValues, given_arguments, run_after_references
+from airflow_provider_learning360.dag_yaml.step_references import AnyValues, given_arguments
 from airflow_provider_learning360.operators.session_update import UpdateProgramSessionOperator
 from airflow_provider_learning360.rendering import is_template
 
@@ -39,9 +40,8 @@ class UpdateSession(Blueprint[UpdateSessionForm]):
     name = "learning360_update_session"
     version = 1
 
+    @checked_step
     def render(self, config: UpdateSessionForm) -> BaseOperator:
         """Return the task."""
         arguments = given_arguments(config)
-        task = UpdateProgramSessionOperator(task_id=self.step_id, **arguments)
-        run_after_references(task, self.step_id, arguments)
-        return task
+        return UpdateProgramSessionOperator(task_id=self.step_id, **arguments)

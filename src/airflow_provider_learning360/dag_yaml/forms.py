@@ -47,6 +47,7 @@ ID_IN_TRIGGER_FORM: Any = {
 _ID_PATTERN = ID_IN_TRIGGER_FORM["pattern"] + r"|\{\{|\$\{"
 _MOMENT = "2026-03-01T08:00:00Z"
 _BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_PYTHON_VALUE = re.compile(r"\b(\w+)=(True|False)\b")
 _PROBLEM = "problem"  # the type of an error whose text is final
 _NUMBER_AND_UNIT = re.compile(r"\s*(\d{1,7})\s*(day|hour|minute|second)s?\s*", re.IGNORECASE)
 # ISO 8601, 4.4.2.3, without years and months, whose lengths differ.
@@ -135,12 +136,31 @@ def _refuse_quotes(form: Form) -> None:
                 )
 
 
+def place_problem(text: str, form: type[Form]) -> tuple[tuple[str, ...], str]:
+    """
+    Return where a mistake is, and what is wrong there.
+
+    :param text: The text of one of our errors, as it is for Python.
+    :param form: The form of the step.
+    :returns: The field and the keys in it, none if the error names no field; and the text in words of YAML.
+    """
+    text = _PYTHON_VALUE.sub(lambda one: f"{one[1]}: {one[2].lower()}", text)
+    field, _, rest = text.partition(": ")
+    if field in form.model_fields:  # our own errors begin with the name of the argument
+        return (field,), rest
+    # Those about an operation begin with its name, or with the place inside of the argument.
+    names = "|".join(map(re.escape, form.model_fields))
+    if found := re.match(rf"([a-z0-9-]+: )?((?:{names})(?:\.[^\s:]+)*): ", text):
+        return tuple(found[2].split(".")), (found[1] or "") + text[found.end() :]
+    found = re.search(rf"\b({names}): (?:true|false)\b", text)
+    return ((found[1],), text) if found else ((), text)
+
+
 def _to_line_error(detail: Any, form: type[Form]) -> InitErrorDetails:
     place, text = detail["loc"], _describe(detail, form)
-    # Our own errors begin with the name of the argument; pydantic has a place for it.
-    field, _, rest = text.partition(": ")
-    if detail["type"] == "value_error" and field in form.model_fields:
-        place, text = place or (field,), rest
+    if detail["type"] == "value_error":
+        found, text = place_problem(text, form)
+        place = place or found
     return InitErrorDetails(type=PydanticCustomError(_PROBLEM, "{text}", {"text": text}), loc=place, input=None)
 
 
@@ -153,6 +173,8 @@ def _describe(detail: Any, form: type[Form]) -> str:
             return str(detail["ctx"]["error"])
         case "missing":
             return f"it is missing: {form.model_fields[detail['loc'][-1]].description}"
+        case "model_type" if detail["ctx"]["class_name"] != form.__name__:
+            return f"{format_value(given)} is not a mapping; write {{name: value}}"
         case "model_type":
             return f"{format_value(given)} is not {form.expected(given)}"
         case "string_pattern_mismatch":  # all patterns are those of names

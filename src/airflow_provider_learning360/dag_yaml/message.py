@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
+from airflow_provider_learning360.api.input_errors import list_known
 from airflow_provider_learning360.dag_yaml.action import ActionOperator
 
 if TYPE_CHECKING:
@@ -55,6 +57,13 @@ def build_notifier(path: str, arguments: dict[str, Any]) -> BaseNotifier:
         return notifier
     except TypeError as error:
         problem = redact(str(error))
+    # Python names what is missing first, also if it is missing because its name is wrong.
+    known = [name for name in signature(kind).parameters if name != "kwargs"]
+    for name in arguments:
+        if name not in known:
+            raise FixArgumentError(
+                f"arguments.{redact(name)}: {kind.__name__} has no such argument; known are {list_known(name, known)}"
+            )
     raise FixArgumentError(f"arguments: {kind.__name__} does not take them: {problem}")
 
 

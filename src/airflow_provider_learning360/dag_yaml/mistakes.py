@@ -22,7 +22,7 @@ _WORD_WITH_AT = re.compile(r"\S*(?:@|%40)\S*")
 _PRESET = re.compile(r"['\"]?@[a-z]+\W*")
 # How blueprint's messages, and ours, name a step and a field.
 _STEP = re.compile(r"\b[Ss]tep '([^']+)'")
-_FIELD = re.compile(r"(?:- |, )'([\w.]+(?: -> [\w.]+)*)':")
+_FIELD = re.compile(r"(?:- |, )'([\w.$-][\w.$\[\]-]*(?: -> [\w.$-][\w.$\[\]-]*)*)':")
 _FIELD_OF_SHAPE = re.compile(r"\bstep '[^']+': (\w+): ")
 _JINJA_HINT = (
     "For Airflow's values write dots after context, such as {{ context.dag_run.conf.session_id }}. "

@@ -11,7 +11,7 @@ from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.api.input_errors import did_you_mean
 from airflow_provider_learning360.dag_yaml.earlier_step import current_dag
 from airflow_provider_learning360.dag_yaml.forms import Form, Period, to_arguments
-from airflow_provider_learning360.step_outputs import find_step_names, find_step_task
+from airflow_provider_learning360.step_outputs import find_step_task
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -85,7 +85,7 @@ def build_task(
     step: str, operator: type[BaseOperator], config: Form, *, lists: tuple[str, ...] = (), **more: Any
 ) -> BaseOperator:
     """
-    Build the task of a step, or one for each item of a list, and let it run after the steps to which it refers.
+    Build the task of a step, or one for each item of a list.
 
     :param step: Name of the step.
     :param operator: Class of the task.
@@ -102,7 +102,9 @@ def build_task(
     else:
         earlier = require_step(step, "for_each", for_each)
         task = operator.partial(task_id=step, **arguments, **more).expand(item=earlier.output)
-    run_after_references(task, step, arguments)
+    for name in lists:
+        if (listing := getattr(config, name)) is not None:
+            task.set_upstream(require_step(step, name, listing))
     built: BaseOperator = task
     return built
 
@@ -124,20 +126,6 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, Period):
         return value.length.total_seconds()
     return [_to_plain(one) for one in value] if isinstance(value, list) else value
-
-
-def run_after_references(task: Any, step: str, arguments: dict[str, Any]) -> None:
-    """
-    Let a task run after the steps to which its arguments refer.
-
-    :param task: The task.
-    :param step: Name of the step.
-    :param arguments: Its arguments, by name.
-    :raises ConfigurationError: An argument refers to a step that is not an earlier one.
-    """
-    for field, value in arguments.items():
-        for name in find_step_names(value):
-            task.set_upstream(require_step(step, field, name))
 
 
 def require_step(step: str, field: str, name: str) -> Any:
