@@ -279,6 +279,13 @@ def test_people_are_read_from_a_column(tmp_path: Any) -> None:
     [
         ("Marie;Curie;marie@example.com\n", "its first line is about a person. Add a line above"),
         (f"Marie;Curie;{'a1' * 12}\n", "its first line is about a person. Add a line above"),
+        ("", "list.csv is empty. Its first line names the columns"),
+        ("\ufeff \n\n", "list.csv is empty"),
+        ("name;mail\n", "list.csv has no people"),
+        ("name;mail\n;\n\n", "list.csv has no people"),
+        ("name;mail\nAnn;ann@example.com\nCurie; \n", "nothing in column 'mail' at line 3"),
+        ("name;mail\nCurie\n", "nothing in column 'mail' at line 2"),
+        ("mail;name\n;Curie;x\n", "nothing in column 'mail' at line 2"),
         ('mail\n"' + "Curie " * 30_000, "is not CSV at line 2"),
     ],
 )

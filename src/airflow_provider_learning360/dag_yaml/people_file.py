@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import did_you_mean
@@ -24,6 +25,10 @@ def read_people(path: str, column: str) -> list[str]:
     :raises FixArgumentError: The file cannot be read, or has no such column. No value of the file is shown.
     """
     text = _read_text(path)
+    if not text.strip():
+        raise FixArgumentError(
+            f"people_file: {Path(path).name} is empty. Its first line names the columns; each other line is a person."
+        )
     first = text.partition("\n")[0]
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.DictReader(StringIO(text), delimiter=separator)
@@ -31,14 +36,30 @@ def read_people(path: str, column: str) -> list[str]:
         names = [name.strip() for name in reader.fieldnames or ()]
         _require_column(column, names, path)
         reader.fieldnames = names
-        found = dict.fromkeys(value.strip() for row in reader if (value := row[column]) and value.strip())
+        found = dict.fromkeys(value for row in reader if (value := _read_row(row, column, path, reader.line_num)))
     except csv.Error as error:  # such as a text that is too long: a quotation mark is missing
         raise FixArgumentError(
             f"people_file: {Path(path).name} is not CSV at line {reader.line_num + 1}: {error}."
         ) from None
+    if not found:
+        raise FixArgumentError(
+            f"people_file: {Path(path).name} has no people: below the names of the columns, there is no value."
+        )
     if len(found) > MAX_PEOPLE:
         raise FixArgumentError(f"people_file: {Path(path).name} has more than {MAX_PEOPLE:,} people. Split it.")
     return list(found)
+
+
+def _read_row(row: dict[Any, Any], column: str, path: str, line: int) -> str:
+    """Return the value of a row; nothing if the whole row is empty."""
+    value = (row[column] or "").strip()
+    others = [one for values in row.values() for one in (values if isinstance(values, list) else [values])]
+    if not value and any((one or "").strip() for one in others):
+        raise FixArgumentError(
+            f"people_file: {Path(path).name} has nothing in column {column!r} at line {line}. "
+            "Write the mail address or ID there, or remove the line."
+        )
+    return value
 
 
 def _require_column(column: str, names: list[str], path: str) -> None:
