@@ -16,7 +16,7 @@ import pytest
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseNotifier
 
-from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, TryAgainError
+from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, SettingsError, TryAgainError
 from airflow_provider_learning360.dag_yaml.mail import MailOperator, build_text, find_addresses
 from airflow_provider_learning360.dag_yaml.message import MessageOperator, build_notifier
 from airflow_provider_learning360.dag_yaml.people_file import read_people
@@ -242,6 +242,19 @@ def test_webhook_that_does_not_respond_is_tried_again(
         run(WebhookOperator(task_id="it", http_conn_id="rooms", endpoint="/services/canary"))
     assert "canary" not in str(caught.value) + caplog.text + "".join(capsys.readouterr())
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize(
+    ("operator", "conn_type"),
+    [(WebhookOperator(task_id="it", http_conn_id="no_such"), "http"), (mail(smtp_conn_id="no_such"), "smtp")],
+)
+def test_missing_connection_is_named_and_not_tried_again(operator: Any, conn_type: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"connection 'no_such' is not defined. Add one of type {conn_type}"
+    ) as caught:
+        run(operator)
+    assert not caught.value.retryable
 
 
 def test_webhook_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

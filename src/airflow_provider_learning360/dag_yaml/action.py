@@ -6,14 +6,16 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
+from airflow_provider_learning360.api.errors import SettingsError
+from airflow_provider_learning360.hooks.lookup import require_missing
 from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
 from airflow_provider_learning360.rendering import SafeRendering
 from airflow_provider_learning360.step_outputs import StepOutputs, StepValue, resolve_reference
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Connection, Context
 
 
 class ActionOperator(SafeRendering, BaseOperator):
@@ -60,6 +62,21 @@ class ActionOperator(SafeRendering, BaseOperator):
 
         with fail_fast():
             return self.act(context, {name: render(getattr(self, name)) for name in self.texts})
+
+    def find_connection(self, conn_id: str, conn_type: str) -> Connection:
+        """
+        Return an Airflow connection.
+
+        :param conn_id: Its ID.
+        :param conn_type: Its type, for the error.
+        :raises SettingsError: There is none with this ID.
+        :raises TryAgainError: Airflow did not respond.
+        """
+        try:
+            return BaseHook.get_connection(conn_id)
+        except Exception as error:  # noqa: BLE001 - Airflow raises many types if it does not respond
+            require_missing(conn_id, error)
+        raise SettingsError(f"Airflow connection {conn_id!r} is not defined. Add one of type {conn_type}.")
 
     @abstractmethod
     def act(self, context: Context, texts: dict[str, Any]) -> Any:

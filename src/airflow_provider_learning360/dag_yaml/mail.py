@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from zoneinfo import ZoneInfo
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook, conf
+from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
 from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, TryAgainError
 from airflow_provider_learning360.dag_yaml.action import ActionOperator
@@ -112,7 +112,7 @@ class MailOperator(ActionOperator):
         return deliver(self.task_id, mails, ledger=ledger, transport=transport, delivery="at_least_once")
 
     def _read_sender(self) -> str:
-        sender = BaseHook.get_connection(self.smtp_conn_id).extra_dejson.get("from_email")
+        sender = self.find_connection(self.smtp_conn_id, "smtp").extra_dejson.get("from_email")
         if not sender:
             raise FixArgumentError(
                 f"sender: it is not given, and connection {self.smtp_conn_id!r} has no from_email. Set one of them."

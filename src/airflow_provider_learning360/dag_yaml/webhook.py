@@ -64,6 +64,7 @@ class WebhookOperator(ActionOperator):
         :param context: Airflow's task context.
         :param texts: The rendered arguments.
         """
+        self.find_connection(self.http_conn_id, "http")
         hook = _build_hook(self.method, self.http_conn_id)
         # A redirect would send the body to another address. The response is not read: it may be endless.
         options = {"check_response": False, "allow_redirects": False, "stream": True}
