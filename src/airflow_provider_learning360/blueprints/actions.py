@@ -9,7 +9,7 @@ from pydantic import Field
 
 from airflow_provider_learning360.dag_yaml.checked_step import check_output_field, checked_step
 from airflow_provider_learning360.dag_yaml.forms import Form
-from airflow_provider_learning360.dag_yaml.mail import MailOperator
+from airflow_provider_learning360.dag_yaml.mail import MailOperator, find_addresses
 from airflow_provider_learning360.dag_yaml.message import MessageOperator, build_notifier, find_notifier
 from airflow_provider_learning360.dag_yaml.step_references import (
     FOR_EACH,
@@ -45,6 +45,7 @@ class MailForm(ActionForm, title="learning360_mail"):
     """Who gets the mail, and what it says."""
 
     to: Texts = Field(
+        min_length=1,
         description="Mail addresses: a list, or what an earlier step returned.",
         examples=[["hr@example.com"]],
     )
@@ -77,6 +78,13 @@ class MailForm(ActionForm, title="learning360_mail"):
         description="ID of the Airflow connection to the mail server.",
         examples=["smtp_default"],
     )
+
+    def check(self) -> None:
+        """Refuse texts that are no mail addresses."""
+        super().check()
+        wrong = [place for place, one in enumerate(self.to, 1) if not is_template(one) and find_addresses(one)[1]]
+        if wrong:
+            raise ValueError(f"to: not a mail address, at position {', '.join(map(str, wrong))}")
 
 
 class Mail(Blueprint[MailForm]):
