@@ -525,7 +525,7 @@ def test_group_is_enrolled_once_and_reported(learning360_simulator: Simulator, s
     (diff,) = results(run, "enrol")
     assert len(diff["added"]) + diff["unchanged"] == 3
     subject, text = mail_of(smtp, "hr@example.com")
-    assert subject == f"Enrolled: {len(diff['added'])} people"
+    assert subject == f"People enrolled: {len(diff['added'])}"
     assert "Last name | First name | Completed" in text
     enrolled = learning360_simulator.session(session_id)["users"]
     assert {"ann.lambert@example.com", "farid.rossi@example.com", "ugo.garcia@example.com"} <= {
@@ -552,7 +552,7 @@ def test_digest_lists_who_is_late(learning360_simulator: Simulator, smtp: SmtpSe
     rows = [line for line in text.splitlines() if line.startswith("Over |")]
     assert rows
     assert not [line for line in text.splitlines() if line.startswith("Later |")]
-    assert subject == f"{text.count(' | ') // 3 - 1} learners are late"
+    assert subject == f"Late learners: {text.count(' | ') // 3 - 1}"
 
 
 # --- all of them side by side ---
