@@ -6,6 +6,7 @@ What earlier steps returned, in the texts of a later step.
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime, tzinfo
 from functools import total_ordering
@@ -23,6 +24,7 @@ _PART = re.compile(r"\w+")
 _STEP = re.compile(r"""(?<![\w.])steps(?:\.(\w+)|\[\s*['"]([^'"]+)['"])""")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 COUNT = "count"
+log = logging.getLogger(__name__)
 
 
 @total_ordering
@@ -30,23 +32,30 @@ class StepValue:
     """
     A value of an earlier step, as a template sees it: texts, fields and items, and no methods.
 
-    A field that is missing is empty. A field of a list is the list of that field of each item.
+    A field that is missing is empty, and the log says so where it is written. A field of a list is the list of that
+    field of each item.
 
     :param value: The value, of plain JSON.
     :param zone: Time zone in which times are written.
+    :param path: What the template names, for the log; default nothing, and no line in the log.
     """
 
-    def __init__(self, value: Any, zone: tzinfo) -> None:
+    def __init__(self, value: Any, zone: tzinfo, path: str = "") -> None:
         self._value = value
         self._zone = zone
+        self._path = path
 
     def __getattr__(self, name: str) -> StepValue:
         if name.startswith("_"):  # Jinja and Python ask for these themselves
             raise AttributeError(name)
-        return StepValue(find_part(self._value, name), self._zone)
+        return self._find(name)
 
     def __getitem__(self, key: Any) -> StepValue:
-        return StepValue(find_part(self._value, str(key)), self._zone)
+        return self._find(str(key))
+
+    def _find(self, name: str) -> StepValue:
+        path = self._path and self._path + (f"[{name}]" if name.isdigit() else f".{name}")
+        return StepValue(find_part(self._value, name), self._zone, path)
 
     def __iter__(self) -> Iterator[StepValue]:
         values = self._value if isinstance(self._value, list | dict) else []
@@ -77,11 +86,13 @@ class StepValue:
     __hash__ = None  # type: ignore[assignment] # the value may be a list
 
     def __str__(self) -> str:
-        return format_value(self._value, self._zone)
+        return format_value(self.value, self._zone)
 
     @property
     def value(self) -> Any:
-        """The value itself."""
+        """The value itself, to be written."""
+        if self._path and is_missing(self._value):
+            log.warning("%s is empty: what the step returned has no such field, or no value in it.", self._path)
         return self._value
 
 
@@ -103,7 +114,8 @@ class StepOutputs:
             raise AttributeError(name)
         if name not in self._read:
             task = find_step_task(self._task.dag, name)
-            self._read[name] = StepValue(None if task is None else _read_output(task, self._context), self._zone)
+            value = None if task is None else _read_output(task, self._context)
+            self._read[name] = StepValue(value, self._zone, f"steps.{name}")
         return self._read[name]
 
 
@@ -163,6 +175,15 @@ def find_part(value: Any, name: str) -> Any:
             return value[int(name)] if int(name) < len(value) else None
         return _count(value) if name == COUNT else [find_part(one, name) for one in flatten(value)]
     return None
+
+
+def is_missing(value: Any) -> bool:
+    """
+    Whether a value is missing, or is missing in every item of a list.
+
+    :param value: The value, of plain JSON.
+    """
+    return value is None or (isinstance(value, list) and bool(value) and all(one is None for one in value))
 
 
 def flatten(values: Any) -> list[Any]:

@@ -88,7 +88,7 @@ def test_mail_of_a_run_goes_to_nobody_twice(smtp: SmtpServer) -> None:
     store = Store()
     smtp.behaviour.refuse = {"ben@example.com": 450}
     addresses = ["ann@example.com", "ben@example.com", "ANN@example.com"]
-    with pytest.raises(TryAgainError, match="refused 1 mails for now"):
+    with pytest.raises(TryAgainError, match="refused 1 mail for now"):
         run(mail(to=addresses), store)
     smtp.behaviour.refuse = {}
     assert run(mail(to=addresses), store) == {"sent": 1, "already": 1, "refused": 0, "unmailable": 0}
@@ -109,6 +109,15 @@ def test_mail_without_recipients_or_rows_skips_the_task() -> None:
         run(mail(to=["no address", ""]))
     with pytest.raises(AirflowSkipException, match="no rows"):
         run(mail(table="{{ item.late }}", item={"late": [[], []]}, empty="skip"))
+
+
+def test_hole_in_a_mail_is_named_in_the_log(smtp: SmtpServer, caplog: pytest.LogCaptureFixture) -> None:
+    item = {"name": "Safety", "end": None, "rows": [{"a": 1}, {}]}
+    text = "{{ item.nmae }} {{ item.name }} {% if item.end %}x{% endif %} {{ item.rows[1].b }}"
+    run(mail(item=item, text=text, table="{{ item.rows }}", columns={"a": "A", "b": "B"}))
+    named = [one.getMessage().partition(" is empty")[0] for one in caplog.records if "is empty" in one.getMessage()]
+    assert named == ["item.nmae", "item.rows[1].b", "Column b"]
+    assert len(smtp.mails) == 1
 
 
 def test_mail_without_sender_names_what_to_set(smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ class ActionOperator(SafeRendering, BaseOperator):
         :param context: Airflow's task context.
         """
         zone = ZoneInfo(self.time_zone)
-        names = {"steps": StepOutputs(self, context, zone), "item": StepValue(self.item, zone)}
+        names = {"steps": StepOutputs(self, context, zone), "item": StepValue(self.item, zone, "item")}
         environment = self.get_template_env()
         environment.globals.update(names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
@@ -18,12 +19,14 @@ from airflow_provider_learning360.reminders.mail import build_mail
 from airflow_provider_learning360.reminders.mail_templates import MailText
 from airflow_provider_learning360.reminders.recipients import build_recipient_key
 from airflow_provider_learning360.reminders.transport import SmtpTransport
-from airflow_provider_learning360.step_outputs import find_part, flatten, format_value
+from airflow_provider_learning360.step_outputs import find_part, flatten, format_value, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
 
 MAX_RECIPIENTS = 20_000
 MAX_ROWS = 5_000  # of the table in a mail
@@ -94,6 +97,9 @@ class MailOperator(ActionOperator):
         addresses, unmailable = find_addresses(texts["to"])
         if not addresses:
             raise AirflowSkipException("Nothing is sent: nobody with a mail address is left.")
+        for name in self.columns or ():
+            if rows and is_missing([find_part(one, name) for one in rows]):
+                log.warning("Column %s is empty: no row of the table has this field.", name)
         text = build_text(str(texts["subject"]), str(texts["text"]), rows, self.columns, ZoneInfo(self.time_zone))
         result = self._deliver(context, addresses, text)
         return self._summarize(result, unmailable + result.unmailable)
@@ -122,17 +128,23 @@ class MailOperator(ActionOperator):
     def _summarize(self, result: DeliveryResult, unmailable: int) -> MailCounts:
         refused = len(result.refused)
         self.log.info(
-            "%d mails sent now, %d before; %d refused, %d without a mail address.",
+            "Mails: %d sent now, %d sent before, %d refused, %d without a mail address.",
             *(result.sent, result.already, refused, unmailable),
         )
         if result.failed:
-            raise TryAgainError(f"The mail server refused {len(result.failed)} mails for now; a retry sends them.")
+            raise TryAgainError(
+                f"The mail server refused {_count_mails(len(result.failed))} for now; a retry sends what is left."
+            )
         if refused and not (result.sent or result.already):
             raise FixConnectionError(
-                f"The mail server refused all {refused} mails. Check which senders and recipients it allows the "
-                f"login of connection {self.smtp_conn_id!r}."
+                f"The mail server refused {_count_mails(refused)} and took none. Check which senders and "
+                f"recipients it allows the login of connection {self.smtp_conn_id!r}."
             )
         return {"sent": result.sent, "already": result.already, "refused": refused, "unmailable": unmailable}
+
+
+def _count_mails(number: int) -> str:
+    return f"{number:,} {'mail' if number == 1 else 'mails'}"
 
 
 class _MemoryLedger:
