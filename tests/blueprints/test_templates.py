@@ -374,8 +374,11 @@ def test_operation_reads_pages_and_waits_for_bulk_work(build: Callable[[str], An
             "{blueprint: learning360_mail, to: [a@example.com], subject: s, text: 'x {{ context.steps.lat.count }}'}",
             "'lat'",
         ),
-        ("{blueprint: learning360_mail, to: [], for_each: x, subject: s, text: t}", "'x' is not an earlier step"),
-        ("{blueprint: learning360_mail, to: [], time_zone: Pari, subject: s, text: t}", "not a time zone"),
+        (
+            "{blueprint: learning360_mail, to: [a@example.com], for_each: x, subject: s, text: t}",
+            "'x' is not an earlier step",
+        ),
+        ("{blueprint: learning360_mail, to: [a@example.com], time_zone: Pari, subject: s, text: t}", "not a time zone"),
         ("{blueprint: learning360_message, notifier: airflow.nothing.No}", "Install the provider"),
         ("{blueprint: learning360_enrol, session_id: 60b8d2956e20ae1a0f8e44f1}", "nobody is named"),
         (

@@ -177,6 +177,8 @@ def _describe(detail: Any, form: type[Form]) -> str:
             return f"{format_value(given)} is not a mapping; write {{name: value}}"
         case "model_type":
             return f"{format_value(given)} is not {form.expected(given)}"
+        case "too_short":
+            return "it is empty; write at least one value"
         case "string_pattern_mismatch":  # all patterns are those of names
             return f"{format_value(given)} is not a name: write letters, digits, dots, dashes and underscores only"
         case _:
