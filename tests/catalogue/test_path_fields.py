@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.catalogue.answers import answer_fields
-from airflow_provider_learning360.api.catalogue.catalogue import load_operations
+from airflow_provider_learning360.api.catalogue.answers import answer_fields, check_fields
+from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations
+from airflow_provider_learning360.api.catalogue.differences import find_differences
 from airflow_provider_learning360.api.catalogue.json_path import AnswerPath
 from airflow_provider_learning360.api.catalogue.operation import Operation
 from airflow_provider_learning360.api.catalogue.path_fields import check_names
@@ -20,6 +21,7 @@ PERSON = {
         "manager": {"anyOf": [{"$ref": "#/schemas/Manager"}, {"type": "null"}]},
         "either": {"anyOf": [{"type": "object", "properties": {"a": {"type": "string"}}}, {"type": "object"}]},
         "custom": {"type": "object", "additionalProperties": True, "properties": {"known": {"type": "string"}}},
+        "rooms": {"type": ["array", "null"], "items": {"type": ["object", "null"], "properties": {"name": {}}}},
         "tags": {"type": "array", "items": {"type": "string"}},
         "groups": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
     },
@@ -50,6 +52,7 @@ LIST = {"type": "array", "items": ONE}
         "either.anything",
         "custom.anything",
         "tags[0]",
+        "rooms[0].name",
         "tags[0].anything",
         "groups[*].name",
         "groups[?(@.name == 'x')].name",
@@ -74,6 +77,8 @@ def test_path_fits_an_object(path: str) -> None:
         ("groups[?(@.nmae == 'x')]", "did you mean name"),
         ("groups[?length(@.nmae) > 2]", "did you mean name"),
         ("count(groups[?@.nmae])", "did you mean name"),
+        ("rooms[0].nmae", "did you mean name"),
+        ("rooms.name", r"a list has no field name"),
         ("groups.name", r"a list has no field name; write \$\[\*\].name"),
         ("$[0]", "an object has no numbered items"),
         ("$[0:2]", "an object has no numbered items"),
@@ -106,3 +111,29 @@ def test_every_documented_field_of_every_operation_is_let_through() -> None:
             check_names(AnswerPath(f"$[*]['{name}']" if operation.is_list else f"$['{name}']"), operation)
             checked += 1
     assert checked > 400
+
+
+def check_both(name: str, field: str) -> None:
+    operation = find_operation(name)
+    check_fields(operation, [field])
+    check_names(AnswerPath(f"$[*].{field}" if operation.is_list else field), operation)
+
+
+@pytest.mark.parametrize("name", ["get-program-session-v1", "list-program-sessions-v1", "list-users-v1", "get-path-v1"])
+def test_misspelt_field_of_v1_is_refused(name: str) -> None:
+    check_both(name, "_id")
+    with pytest.raises(FixArgumentError, match="'_di'.*did you mean _id"):
+        check_fields(find_operation(name), ["_di"])
+    with pytest.raises(FixArgumentError, match="'_di'.*did you mean _id"):
+        check_both(name, "_di")
+
+
+@pytest.mark.parametrize(
+    "name", ["get-user-v1", "list-path-sessions-v1", "list-program-templates-v1", "list-user-program-sessions-v1"]
+)
+def test_answer_that_is_documented_in_part_may_have_other_fields(name: str) -> None:
+    check_both(name, "badge")
+    operation = find_operation(name)
+    schema = operation.data["answer"]["schema"]
+    value = {"_id": "65f0c1d2e3a4b5c6d7e8f901", "badge": 3}
+    assert not find_differences(schema, operation.schemas, [value] if operation.is_list else value)

@@ -71,7 +71,8 @@ def test_people_read_what_an_operation_takes_and_returns(call_command: Command) 
     [
         ("list-users", "  list of objects, each with"),
         ("get-user", "  object"),
-        ("get-user-v1", "  object; the fields are not documented"),
+        ("get-user-v1", "  object"),
+        ("edit-classroom-slot-v1", "  object; the fields are not documented"),
         ("get-user-certificate-pdf", "  file"),
         ("delete-user", "  without content"),
     ],
@@ -80,6 +81,13 @@ def test_answer_is_described(name: str, line: str) -> None:
     lines = list(text_lines(OPERATIONS[name]))
     (place,) = [number for number, one in enumerate(lines) if one.startswith("Answer (")]
     assert lines[place + 1] == line
+
+
+def test_fields_that_are_not_documented_are_mentioned() -> None:
+    line = "    and fields that are not documented"
+    assert line in list(text_lines(OPERATIONS["get-user-v1"]))
+    assert line in list(text_lines(OPERATIONS["list-path-sessions-v1"]))
+    assert line not in list(text_lines(OPERATIONS["list-program-sessions-v1"]))
 
 
 @every_operation

@@ -12,20 +12,28 @@ from hypothesis import strategies as st
 from airflow_provider_learning360.api.catalogue.answers import Answer
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.catalogue.differences import resolve
-from airflow_provider_learning360.api.catalogue.masking import MASK, PERSON_FIELDS, has_people, mask_answer
+from airflow_provider_learning360.api.catalogue.masking import (
+    MASK,
+    PERSON_FIELDS,
+    has_people,
+    is_about_people,
+    mask_answer,
+)
 from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation
+from airflow_provider_learning360.api.documentation import DOCUMENTATION
 from airflow_provider_learning360.ui.answer import describe_answer
 
 OPERATIONS = load_operations()
 READS = [one.name for one in OPERATIONS.values() if one.is_read]
 NAME = "Zoe Canary"
 MAIL = "zoe.canary@example.com"
+TITLE = "Safety training"
 ID = "60b8d2956e20ae1a0f8e44f1"
 DATE = "2026-03-01T08:00:00.000Z"
 
 
 def build_answer(schema: JsonSchema, operation: Operation, depth: int = 0) -> Any:
-    """An answer with a name in every text that may be any."""
+    """An answer with a name in every text that may be any, and a title where texts are not about people."""
     resolved = resolve(schema, operation.schemas)
     if depth > 8:
         return None
@@ -42,7 +50,10 @@ def build_answer(schema: JsonSchema, operation: Operation, depth: int = 0) -> An
         return resolved.get("enum", [resolved.get("const")])[0]
     kind = resolved.get("type")
     if kind == "string" or (isinstance(kind, list) and "string" in kind):
-        return ID if "24" in resolved.get("pattern", "") else DATE if resolved.get("format") == "date-time" else NAME
+        free_text = NAME if is_about_people(resolved) else TITLE
+        return (
+            ID if "24" in resolved.get("pattern", "") else DATE if resolved.get("format") == "date-time" else free_text
+        )
     return {"integer": 3, "number": 0.5, "boolean": True}.get(str(kind), NAME)
 
 
@@ -120,6 +131,57 @@ def test_text_of_an_answer_without_people_is_shown_unless_it_has_a_mail_address(
         {field: "Safety"},
         {field: MASK},
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("list-program-sessions-v1", "name"),
+        ("get-program-session-stats-v1", "name"),
+        ("list-path-sessions-v1", "sessionName"),
+        ("get-path-v1", "description"),
+        ("list-program-templates-v1", "name"),
+    ],
+)
+def test_text_that_is_not_about_people_is_shown_unless_it_has_a_mail_address(name: str, field: str) -> None:
+    def mask(text: str) -> Any:
+        items = [{field: text, "tutors": [NAME]}]
+        masked = mask_answer(OPERATIONS[name], items if OPERATIONS[name].is_list else items[0])
+        assert NAME not in json.dumps(masked)
+        return masked[0][field] if isinstance(masked, list) else masked[field]
+
+    assert mask(TITLE) == TITLE
+    assert TITLE in shown_of(name, [{field: TITLE}] if OPERATIONS[name].is_list else {field: TITLE})
+    assert mask(f"ask {MAIL}") == MASK
+
+
+def test_session_of_a_call_shows_what_get_session_shows() -> None:
+    """`api/documentation.py` says it for `get-session`, and the catalogue for `call`."""
+    operation = OPERATIONS["get-program-session-v1"]
+    found: dict[str, tuple[str, bool]] = {}
+
+    def collect(schema: JsonSchema, path: str) -> None:
+        resolved = resolve(schema, operation.schemas)
+        if path and not path.endswith("[]"):
+            found[path] = (resolved.get("description", ""), resolved.get("people") is False)
+        for name, one in resolved.get("properties", {}).items():
+            collect(one, f"{path}.{name}".removeprefix("."))
+        if "properties" in resolve(resolved.get("items", {}), operation.schemas):
+            collect(resolved["items"], f"{path}[]")
+
+    collect(operation.data["answer"]["schema"], "")
+    listed = {path: one for path, one in DOCUMENTATION.items() if "API v2" not in one.meaning}
+    assert set(found) == set(listed)
+    assert {path for path, (_, is_shown) in found.items() if is_shown and listed[path].people} == set()
+    free = {path for path, (_, is_shown) in found.items() if is_shown}
+    assert free == {"name", "description", "lang", "sessionCustom", "templateCustom", "customFields[].name"}
+    own = {path: text for path, (text, _) in found.items() if not path.startswith("users[]")}
+    assert own == {path: listed[path].meaning for path in own}
+
+
+def test_names_of_fields_that_are_not_documented_are_shown_and_their_texts_masked() -> None:
+    masked = mask_answer(OPERATIONS["get-user-v1"], {"_id": ID, "badge": NAME, "deep": {"pay": 4200, NAME: ID}})
+    assert masked == {"_id": ID, "badge": MASK, "deep": {"pay": MASK, f"{MASK} 2": ID}}
 
 
 def test_read_whose_answer_names_people_holds_people() -> None:

@@ -6,6 +6,7 @@ import json
 from textwrap import indent
 from typing import TYPE_CHECKING, TypedDict
 
+from airflow_provider_learning360.api.catalogue.answers import has_other_fields
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation
 from airflow_provider_learning360.api.catalogue.differences import resolve
 from airflow_provider_learning360.api.catalogue.example import example_call
@@ -209,7 +210,8 @@ def _schema_lines(schema: JsonSchema, operation: Operation) -> list[str]:
     kind = describe_type(schema, operation.schemas)
     if fields:
         is_list = resolve(schema, operation.schemas).get("type") == "array"
-        return [f"{kind}, each with" if is_list else kind, *fields]
+        others = [f"{INDENT}and fields that are not documented"] if has_other_fields(schema, operation) else []
+        return [f"{kind}, each with" if is_list else kind, *fields, *others]
     return [f"{kind}; the fields are not documented" if "object" in kind else kind]
 
 

@@ -104,6 +104,20 @@ def answer_fields(operation: Operation) -> list[str]:
     return list(_properties(item_schema(operation), operation))
 
 
+def has_other_fields(schema: JsonSchema, operation: Operation) -> bool:
+    """
+    Return whether an object, or each object of a list, may have fields that its schema does not name.
+
+    :param schema: The schema.
+    :param operation: The operation that has it.
+    """
+    resolved = resolve(schema, operation.schemas)
+    if resolved.get("additionalProperties"):
+        return True
+    parts = [*resolved.get("anyOf", ()), *([resolved["items"]] if "items" in resolved else ())]
+    return any(has_other_fields(one, operation) for one in parts)
+
+
 def item_schema(operation: Operation) -> JsonSchema:
     """
     Return the schema of an answer, or of the items if it is a list.
@@ -126,8 +140,9 @@ def check_fields(operation: Operation, fields: Collection[str] | None, argument:
     if fields is not None and not fields:
         raise FixArgumentError(f"{argument}: it names no field, so nothing would be left. Leave it out for all fields.")
     known = answer_fields(operation)
+    is_closed = known and not has_other_fields(item_schema(operation), operation)
     for name in fields or ():
-        if known and name not in known:
+        if is_closed and name not in known:
             raise FixArgumentError(
                 end_sentence(
                     f"{argument}: {format_value(name)} is not a field of the answer of {operation.name}; "

@@ -118,8 +118,10 @@ def describe_child(schema: JsonSchema | None, name: str) -> Child:
         return Child(properties[name], is_key=False)
     if isinstance(others, dict):
         return Child(others, is_key=True)
-    # Of an object without a list of its fields, each field may be anything.
-    return Child({} if properties is None else None, is_key=others is True)
+    if properties is None:  # each field may be anything
+        return Child({}, is_key=others is True)
+    # An object with some documented fields is no map: 360Learning chose the names of the others, too.
+    return Child(None, is_key=False)
 
 
 def _compare(schema: JsonSchema, schemas: Mapping[str, JsonSchema], value: Any, path: str) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ class AnswerMask:
             return not is_id(value)
         if not isinstance(value, str):
             return False
-        if self.has_people or not schema:
+        if (self.has_people and is_about_people(schema)) or not schema:
             return not _is_harmless(schema, value)
         return len(value) > MAX_SEARCHED_CHARACTERS or contains_mail_address(value)
 
@@ -77,8 +77,8 @@ def mask_answer(operation: Operation, value: Any) -> Any:
     """
     Return an answer without people's data: every text that is not an ID, a date or an allowed value is masked.
 
-    Of an operation whose answers hold no people, only fields that are not documented or name a person, and texts with
-    a mail address.
+    A text that the catalogue marks as not about people is masked only if it has a mail address. Of an operation
+    whose answers hold no people, only fields that are not documented or name a person, and texts with a mail address.
 
     :param operation: The operation.
     :param value: Its answer, or some of its fields.
@@ -95,6 +95,16 @@ def has_people(operation: Operation) -> bool:
     :param operation: The operation.
     """
     return operation.data.get("people", False)
+
+
+def is_about_people(schema: JsonSchema) -> bool:
+    """
+    Return whether a text in an answer that holds people's data may be about people.
+
+    :param schema: Its schema. The keyword `people` with the value false marks texts about something else, such as the
+        name of a session.
+    """
+    return schema.get("people", True) is not False
 
 
 def is_id(value: Any) -> bool:

@@ -49,11 +49,10 @@ class _Check:
 
     def _step(self, selector: Any, schema: JsonSchema) -> JsonSchema | None:
         """Return the schema of what a selector finds; None if it is not documented."""
-        kind = schema.get("type")
-        items: JsonSchema | None = schema.get("items") if kind == "array" else None
+        items: JsonSchema | None = schema.get("items") if _is_only(schema, "array") else None
         if isinstance(selector, NameSelector):
             return self._find_field(selector.name, schema)
-        if isinstance(selector, IndexSelector | SliceSelector) and kind == "object":
+        if isinstance(selector, IndexSelector | SliceSelector) and _is_only(schema, "object"):
             self._refuse("an object has no numbered items; write the name of a field")
         if isinstance(selector, Filter) and items is not None:
             for one in walk(selector.expression):
@@ -62,7 +61,7 @@ class _Check:
         return items
 
     def _find_field(self, name: str, schema: JsonSchema) -> JsonSchema | None:
-        if schema.get("type") == "array":
+        if _is_only(schema, "array"):
             self._refuse(f"a list has no field {name}; write $[*].{name} for all items, or $[0].{name} for the first")
         fields = self._fields(schema)
         if fields and name not in fields:
@@ -85,3 +84,9 @@ class _Check:
     def _refuse(self, problem: str) -> NoReturn:
         text = f"{self._path.argument}: {self._path} does not fit the answer of {self._operation.name}: {problem}"
         raise FixArgumentError(end_sentence(text))
+
+
+def _is_only(schema: JsonSchema, kind: str) -> bool:
+    """Whether a value is of one type, or null."""
+    given = schema.get("type")
+    return given == kind or (isinstance(given, list) and set(given) == {kind, "null"})
