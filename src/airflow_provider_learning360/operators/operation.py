@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MAPPED = "{{ mapped }}"  # stands for an argument of `.partial(...)` that is given later
 SMALLER_ANSWER = "Push less with `fields`, or use an object-storage XCom backend."
+TO_SEND_AGAIN = "Clearing the task sends it again."
 # The trigger ends the wait. Airflow's own timeout of a deferral only matters if no triggerer runs.
 DEFERRAL_MARGIN = timedelta(seconds=60)
 
@@ -222,23 +223,25 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         if sent.is_carried_out:
             raise UnknownOutcomeError(
                 f"An earlier try of this task carried out {operation}, and ended before Airflow had stored its result. "
-                "It is not sent again. Find the result in 360Learning. Clearing the task sends it again."
+                f"It is not sent again. Find the result in 360Learning. {TO_SEND_AGAIN}"
             )
         if sent.is_open:
             sent.forget()
             raise UnknownOutcomeError(
                 f"An earlier try of this task began to send {operation}, and ended before it had the response. The "
                 "request may or may not have been carried out, so it is not sent again. "
-                f"{say_how_to_find_out(operation)}"
+                f"{say_how_to_find_out(operation)} {TO_SEND_AGAIN}"
             )
         self.log.info("Calling %s.", operation)
         if call.request.is_once:
             sent.note_sending()
         try:
             answer = self.hook.run_plan(self.hook.platform.call_operation(call))
-        except LearningError:
+        except LearningError as error:
             if call.request.is_once:
                 sent.forget()
+            if isinstance(error, UnknownOutcomeError):
+                raise error.with_note(TO_SEND_AGAIN) from None
             raise
         return answer
 

@@ -36,7 +36,7 @@ def say_how_to_find_out(operation: Operation) -> str:
     """
     read = find_read(operation)
     where = f"with the operation {read.name}" if read else "in 360Learning"
-    return f"Find out {where}. If it was not carried out, send {operation.name} again; in Airflow, clear the task."
+    return f"Find out {where}. If it was not carried out, send {operation.name} again."
 
 
 def find_read(operation: Operation) -> Operation | None:
