@@ -18,7 +18,10 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.cli.answer_output import write_answer
 from airflow_provider_learning360.cli.call_arguments import parse_parameters, read_body
 from airflow_provider_learning360.cli.snippets import write_command
+from airflow_provider_learning360.hooks.learning import LearningHook
 from docs.conftest import read_pages
+from operation_server import OperationServer, Reply
+from versions import QUICK, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,6 +200,45 @@ def test_interrupt_is_no_yes(
     assert (status, out) == (1, "")
     assert err.endswith("Nothing was sent.\n")
     assert sent(learning360_simulator, "PATCH") == []
+
+
+def interrupt_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LearningHook, "run_plan", interrupt)
+
+
+def test_interrupted_write_says_how_to_find_out(
+    call_command: Command, session: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_calls(monkeypatch)
+    status, out, err = call_command("call", "edit-path-session", *session, "--body", NEW_NAME, "--yes")
+    assert (status, out) == (130, "")
+    assert err == (
+        "Interrupted. edit-path-session may have been carried out: the request may have been sent. Find out with the "
+        "operation get-path-session. If it was not carried out, send edit-path-session again.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("call", "list-path-sessions"), ("get-session", ID), ("list-sessions",)], ids=lambda one: one[0]
+)
+def test_interrupted_read_ends_in_one_line(
+    call_command: Command, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_calls(monkeypatch)
+    assert call_command(*command) == (130, "", "Interrupted.\n")
+
+
+def test_unknown_outcome_of_a_command_names_no_task(call_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = ("call", "create-group", "--body", f"{{name: Night shift, parentId: {ID}, public: false}}", "--yes")
+    with OperationServer({"POST /api/v2/groups": [Reply(end="close")]}) as server:
+        connect(monkeypatch, server, "v2", **QUICK)
+        status, _, err = call_command(*created)
+    assert status == 1
+    assert "The request may or may not have been carried out" in err
+    assert err.endswith("If it was not carried out, send create-group again.\n")
 
 
 def test_write_is_refused_without_a_terminal(

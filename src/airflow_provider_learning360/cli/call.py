@@ -17,7 +17,12 @@ from airflow_provider_learning360.api.contract import report_drift
 from airflow_provider_learning360.api.errors import redact
 from airflow_provider_learning360.cli.answer_output import write_answer, write_field
 from airflow_provider_learning360.cli.call_arguments import STDIN, parse_parameters, read_body
-from airflow_provider_learning360.cli.errors import refuse_usage, report_argument_errors, report_errors
+from airflow_provider_learning360.cli.errors import (
+    refuse_usage,
+    report_argument_errors,
+    report_errors,
+    report_interrupted_write,
+)
 from airflow_provider_learning360.cli.output import logs_on_stderr, write
 from airflow_provider_learning360.cli.people import MASKED, record_request_for_people
 from airflow_provider_learning360.cli.progress import show_progress
@@ -61,7 +66,7 @@ def call(args: Namespace) -> None:
             return
         if not operation.is_read and not args.yes:
             _confirm(operation, sent)
-        with logs_on_stderr(), show_progress(f"Calling {operation.name}"):
+        with report_interrupted_write(operation), logs_on_stderr(), show_progress(f"Calling {operation.name}"):
             answer = hook.run_plan(hook.platform.call_operation(built))
         _print_answer(operation, answer, args)
 

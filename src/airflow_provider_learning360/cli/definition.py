@@ -250,7 +250,11 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
 
 
 def _load(command: str) -> Callable[[Namespace], None]:
-    """Return a command that ends quietly if nobody reads its output to the end, as with `| head`."""
+    """
+    Return a command that ends without a traceback if a person interrupts it.
+
+    It ends quietly if nobody reads its output to the end, as with `| head`.
+    """
     function = lazy_load_command(f"{_HERE}.{command}")
 
     @wraps(function)
@@ -262,5 +266,9 @@ def _load(command: str) -> Callable[[Namespace], None]:
             # Python flushes once more when it ends, which must not fail either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            from airflow_provider_learning360.cli.errors import end_interrupted
+
+            end_interrupted("Interrupted.")
 
     return run

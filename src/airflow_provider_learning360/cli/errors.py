@@ -12,6 +12,10 @@ from airflow_provider_learning360.cli.output import write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_learning360.api.catalogue.operation import Operation
+
+INTERRUPTED = 130  # 128 and the number of SIGINT
+
 
 @contextmanager
 def report_errors() -> Iterator[None]:
@@ -61,6 +65,38 @@ def advise_exclude(*, helps: bool = True) -> Iterator[None]:
         if not (error.keys and helps):
             raise
         raise error.with_note(f"Or leave out what needs it: --exclude {','.join(error.keys)}.") from None
+
+
+def end_interrupted(problem: str) -> NoReturn:
+    """
+    End a command that a person interrupted, with the status that shells use for it.
+
+    :param problem: What was interrupted, and what to do.
+    :raises SystemExit: With status 130.
+    """
+    write(problem, to_stderr=True)
+    raise SystemExit(INTERRUPTED)
+
+
+@contextmanager
+def report_interrupted_write(operation: Operation) -> Iterator[None]:
+    """
+    Say of an interrupted write that 360Learning may have it, and how to find out.
+
+    :param operation: The operation; a read says nothing of its own.
+    :raises SystemExit: With status 130, if a write was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if operation.is_read:
+            raise
+    else:
+        return
+    from airflow_provider_learning360.api.catalogue.unknown_outcome import say_how_to_find_out
+
+    what = f"{operation.name} may have been carried out: the request may have been sent"
+    end_interrupted(f"Interrupted. {what}. {say_how_to_find_out(operation)}")
 
 
 def refuse_usage(problem: str) -> NoReturn:
