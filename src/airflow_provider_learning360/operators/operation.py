@@ -391,6 +391,8 @@ def _check_call(given: Mapping[str, Any]) -> None:
         check_fields(operation, split_names(fields))
     if not is_template(pages := given.get("pages", "all")) and parse_pages(pages) and not operation.has_pages:
         raise FixArgumentError(f"pages: {operation.name} has no pages. Leave it out.")
+    if not isinstance(given.get("wait_for", False), bool):
+        raise FixArgumentError("wait_for: it is neither true nor false.")
     if given.get("wait_for") and not operation.is_asynchronous:
         raise FixArgumentError(f"wait_for: {operation.name} is no bulk operation: its answer is the result.")
     if not given.get("replace", True) and (replaced := operation.data.get("replaces")):
