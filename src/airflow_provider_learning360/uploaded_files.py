@@ -52,5 +52,5 @@ def _read_file(place: str, path: Path, limit: int) -> Any:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise FixArgumentError(
-            f"{place}: the file {str(path)!r} cannot be read on this worker: {reason}. Give the path of a file there."
+            f"{place}: the file {str(path)!r} cannot be read on this machine: {reason}. Give the path of a file there."
         ) from None

@@ -442,7 +442,7 @@ def test_audit_log_has_no_body_and_nobody(
         (["get-user"], "parameters.userId: it is missing"),
         (["get-user", "-p", "userId=42"], "'42' is not an ID"),
         (["list-users", "--field", "mial"], "did you mean mail?"),
-        (["list-users", "--pages", "0"], "pages: '0' is neither a whole number, 1 or more, nor 'all'."),
+        (["list-users", "--pages", "0"], "--pages: '0' is neither a whole number, 1 or more, nor 'all'."),
         (["list-users", "--body", "{}"], "the operation takes no body"),
         (["edit-path-session", "-p", f"pathId={ID}", "-p", f"sessionId={ID}"], "body: it is missing"),
         (["edit-user", "-p", f"userId={ID}", "--body", "{firstNmae: x}"], "did you mean firstName?"),

@@ -440,7 +440,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     large.write_bytes(b"12345")
     for path, message in (
-        (tmp_path / "no.png", "cannot be read on this worker: No such file"),
+        (tmp_path / "no.png", "cannot be read on this machine: No such file"),
         (tmp_path, "is not a file"),
         ("list\0", "is not the path of a file"),
         (large, "has 5 bytes, more than 4"),

@@ -75,7 +75,7 @@ def _build_call(operation: Operation, body: Any, args: Namespace) -> OperationCa
     parameters = parse_parameters(operation, args.parameters or ())
     fields = None if args.field is None else (args.field,)
     check_fields(operation, fields, "--field")
-    pages = parse_pages(args.pages)
+    pages = parse_pages(args.pages, "--pages")
     check_arguments(operation, parameters, body)
     content = read_files(operation, body)
     return OperationCall.build(operation, parameters, content, choice=AnswerChoice(fields), pages=pages)

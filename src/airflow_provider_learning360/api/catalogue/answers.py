@@ -135,10 +135,10 @@ def check_fields(operation: Operation, fields: Collection[str] | None, argument:
     :param operation: The operation.
     :param fields: The names; None for all fields.
     :param argument: Name of the argument, for the error; default `fields`.
-    :raises FixArgumentError: The answer has no such field, or there is no name.
+    :raises FixArgumentError: The answer has no such field, or no name is given.
     """
     if fields is not None and not fields:
-        raise FixArgumentError(f"{argument}: it names no field, so nothing would be left. Leave it out for all fields.")
+        raise FixArgumentError(f"{argument}: no field is named, so nothing would be kept. Leave it out for all fields.")
     known = answer_fields(operation)
     is_closed = known and not has_other_fields(item_schema(operation), operation)
     for name in fields or ():

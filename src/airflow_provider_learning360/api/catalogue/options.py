@@ -10,11 +10,12 @@ from airflow_provider_learning360.api.input_errors import format_value
 ALL_PAGES = "all"
 
 
-def parse_pages(value: Any) -> int | None:
+def parse_pages(value: Any, argument: str = "pages") -> int | None:
     """
     Return how many pages to read.
 
     :param value: A number from 1, also as text; or `all`.
+    :param argument: Name of the argument, for the error; default `pages`.
     :returns: The number; None for all.
     :raises FixArgumentError: It is neither.
     """
@@ -23,7 +24,7 @@ def parse_pages(value: Any) -> int | None:
     is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10
     number = int(value) if is_number else value
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise FixArgumentError(f"pages: {format_value(value)} is neither a whole number, 1 or more, nor 'all'.")
+        raise FixArgumentError(f"{argument}: {format_value(value)} is neither a whole number, 1 or more, nor 'all'.")
     return number
 
 
