@@ -77,7 +77,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"deferrable": "no"}, r"^deferrable: 'no' is neither true nor false"),
     ({"contract": "strong"}, r"^contract: 'strong' is not one of"),
     ({"wait_for": True}, r"^wait_for: list-path-sessions is no bulk operation"),
-    ({"wait_for": "yes"}, r"^wait_for: it is neither true nor false"),
+    ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false"),
     ({"fields": []}, r"^fields: no field is named"),
     ({"timeout": "1 h"}, r"^timeout: '1 h' is not a duration"),
     ({"timeout": float("nan")}, r"^timeout: nan is not a time from 0"),

@@ -231,9 +231,9 @@ def test_page_that_cannot_be_read_leaves_the_rest_for_later(v2: Simulator, trigg
     async def scenario() -> None:
         async with triggerer(watched()) as one:
             await one.until(lambda: stored(store))
-            floor = stored(store)["floor"]
             v2.play({"when": {"path": "stats"}, "do": {"status": 503}})
             await one.until(more_polls(v2, 1))
+            floor = stored(store)["floor"]
             for mail in mails:
                 v2.finish(SESSION, mail)
             v2.stop_scenarios()

@@ -219,7 +219,7 @@ def post_version(connection_id: str) -> ConnectionVersion:
 
     :param connection_id: ID of the connection.
     """
-    return {"version": PageHook(connection_id).settings.api_version}
+    return {"version": PageHook(connection_id).platform.version}
 
 
 @actions.post("/sessions", dependencies=[LIMITED_SEARCHES])
