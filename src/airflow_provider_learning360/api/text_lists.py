@@ -21,7 +21,7 @@ def read_items(value: Any, argument: str) -> list[Any]:
         semicolons or blanks. None for no items.
     :param argument: Name of the argument, for the error.
     :returns: The items.
-    :raises FixArgumentError: It is none of these.
+    :raises FixArgumentError: The value has another type.
     """
     if value is None:
         return []

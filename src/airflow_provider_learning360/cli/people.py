@@ -6,13 +6,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.api.catalogue.masking import MASK
 from airflow_provider_learning360.api.documentation import PARENTS, is_about_people
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
-MASK = "•••"
 MASKED = "Data about people is masked. --show-people shows it; Airflow's audit log records who asked."
 DEPTH = 20  # levels of a masked field; what is deeper is one mask
 

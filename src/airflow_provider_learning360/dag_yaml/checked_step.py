@@ -50,7 +50,7 @@ def checked_step(render: Callable[[B, F], T]) -> Callable[[B, F], T]:
             run_after(task, earlier)
             built: T = task
             return built
-        # Outside of the handler: the error is told once.
+        # Outside of the handler: the error is reported once.
         place, text = place_problem(problem, type(config))
         raise _error(step, ".".join(place), text)
 

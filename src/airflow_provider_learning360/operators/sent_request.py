@@ -68,7 +68,7 @@ class SentRequest:
             self._set(self._carried_out())
 
     def forget(self) -> None:
-        """Forget the request: its outcome is known, or somebody was told that it is not."""
+        """Forget the request: its outcome is known, or the task failed with an error that says it is not."""
         if self._store is not None:
             self._store.delete(KEY)
 

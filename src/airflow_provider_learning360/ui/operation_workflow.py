@@ -140,7 +140,7 @@ def _find_option_problem(operation: Operation, name: str, value: Any) -> str | N
             return _find_error(name, lambda: parse_pages(value))
         case "contract":
             choices = get_args(ContractPolicy)
-            return None if value in choices else f"it is none of {', '.join(choices)}"
+            return None if value in choices else f"it is not one of {', '.join(choices)}"
         case "fields":
             return _find_field_problem(operation, value)
     return None if isinstance(value, bool) else "it is neither true nor false"

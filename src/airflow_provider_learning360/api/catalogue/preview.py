@@ -14,6 +14,7 @@ from airflow_provider_learning360.api.catalogue.arguments import (
     to_json,
 )
 from airflow_provider_learning360.api.catalogue.differences import resolve
+from airflow_provider_learning360.api.catalogue.masking import MASK
 from airflow_provider_learning360.api.catalogue.multipart import UploadedFile
 from airflow_provider_learning360.api.errors import contains_mail_address, redact
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation
 
-MASK = "•••"
 _ID = re.compile("[a-fA-F0-9]{24}")
 
 

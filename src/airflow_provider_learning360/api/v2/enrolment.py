@@ -90,7 +90,7 @@ def _describe_delay(change: EnrolmentChange, audience: Audience, count: int) -> 
     if not count:
         return []
     state = "not enrolled yet" if change.enrols else "still enrolled"
-    advice = "360Learning may need a moment; if it stays so, look at the audience in 360Learning"
+    advice = "360Learning may need a moment; if this continues, check the audience in 360Learning"
     return [f"{count} of the people are {state}. {advice} (its mode is {audience.mode})."]
 
 
