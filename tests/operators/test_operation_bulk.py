@@ -131,16 +131,6 @@ def test_retry_continues_to_wait_and_does_not_send_again(monkeypatch: pytest.Mon
     assert store.rows == {}
 
 
-def test_without_a_store_a_retry_would_send_again_so_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    once = "bulk-create-notification-subscriptions"
-    path = find_operation(once).path
-    with serve(monkeypatch, {**DONE, f"POST {path}": [ACCEPTED], STATUS: [Reply({"error": "oops"}, 503)]}):
-        with pytest.raises(UnavailableError):
-            build().execute({})  # may be sent twice
-        with pytest.raises(UnknownOutcomeError, match=f"Bulk operation {BULK} of .* goes on in 360Learning"):
-            build(once).execute({})
-
-
 @pytest.mark.parametrize("headers", [{}, {"Location": "http://[/x"}, {"Location": "/bulk/operations/$(id)"}])
 def test_answer_without_an_operation_is_pushed_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture, headers: dict[str, str]

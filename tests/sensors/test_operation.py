@@ -19,7 +19,6 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.catalogue.json_path import AnswerPath
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
-from airflow_provider_learning360.sensors import operation as module
 from airflow_provider_learning360.sensors.operation import LearningOperationSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
@@ -477,15 +476,6 @@ def test_templates_are_allowed_and_checked_when_they_are_rendered(simulator: Sim
         wrong.render_template_fields(values)
         with pytest.raises(FixArgumentError, match=problem):
             wrong.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
-
-
-def test_change_needs_a_memory_between_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HAS_STATE_STORE", False)
-    changed = {**READ, "until": [NEVER, {"path": "name", "changed": True}], "mode": "reschedule"}
-    with pytest.raises(FixArgumentError, match="^mode: below Airflow 3.3"):
-        LearningOperationSensor(task_id="wait", **changed)
-    LearningOperationSensor(task_id="wait", **{**changed, "deferrable": True})
-    LearningOperationSensor(task_id="wait", **{**changed, "until": NEVER})
 
 
 def test_stored_fingerprints_of_another_call_are_not_used(simulator: Simulator, call: dict[str, Any]) -> None:

@@ -174,9 +174,9 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
         with self._failing():
             bulk_operation_id = event["bulk_operation_id"]
             if event["kind"] == "error":
-                raise self._end_wait(bulk_operation_id, LearningError.from_dict(event["error"]), context)
+                raise self._end_wait(LearningError.from_dict(event["error"]), context)
             if event["kind"] == "timeout":
-                raise self._end_wait(bulk_operation_id, self._timed_out(bulk_operation_id), context)
+                raise self._end_wait(self._timed_out(bulk_operation_id), context)
             return self._read_result(bulk_operation_id, context)
 
     def _failing(self) -> Any:
@@ -293,7 +293,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
                     raise self._timed_out(bulk_operation_id)
                 time.sleep(interval)
         except LearningError as error:
-            raise self._end_wait(bulk_operation_id, error, context) from None
+            raise self._end_wait(error, context) from None
         return self._read_result(bulk_operation_id, context)
 
     def _defer(self, bulk_operation_id: str, deadline: datetime, interval: float) -> NoReturn:
@@ -327,7 +327,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             require_completed(self.operation, bulk_operation_id, status)
             results = self.hook.run_plan(self.hook.platform.call_operation(read_results(bulk_operation_id))).value
         except LearningError as error:
-            raise self._end_wait(bulk_operation_id, error, context) from None
+            raise self._end_wait(error, context) from None
         result, operation = build_result(status, results), find_operation(self.operation)
         sent = SentRequest(context)
         if operation.repeat == "once":
@@ -343,18 +343,10 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             self._check_size(result)
         return result
 
-    def _end_wait(self, bulk_operation_id: str, error: LearningError, context: Context) -> LearningError:
+    def _end_wait(self, error: LearningError, context: Context) -> LearningError:
         """Return the error to raise. A retry of the task continues to wait: it never sends the request again."""
-        from airflow_provider_learning360.api.catalogue.catalogue import find_operation
-
-        sent = SentRequest(context)
         if not error.retryable:
-            sent.forget()
-        elif not sent.can_remember and find_operation(self.operation).repeat == "once":
-            return UnknownOutcomeError(
-                f"{error} Bulk operation {bulk_operation_id} of {self.operation} goes on in 360Learning: "
-                "get-bulk-operation shows how far it is. A retry of the task would send the request again."
-            )
+            SentRequest(context).forget()
         return error
 
     def _timed_out(self, bulk_operation_id: str) -> TimedOutError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.memory.task_store import find_task_store
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,23 +16,17 @@ class SentRequest:
     """
     Whether a task has begun to send its request, and which bulk operation it waits for.
 
-    On Airflow 3.3 and later it is in the task state store, which survives a retry and the death of a worker. On earlier
-    versions nothing is remembered.
+    It survives a retry and the death of a worker.
 
-    :param context: Airflow's task context.
+    :param context: Airflow's task context; an empty one if nothing has to be remembered.
 
-    Source: Airflow's `task_state_store` (AIP-103).
+    Source: Airflow's `task_state_store` (AIP-103), or its variables.
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        self._store = context.get("task_state_store")
+        self._store = find_task_store(context)
         # Grows if the task is cleared, and not with a retry.
         self._max_tries = getattr(context.get("ti"), "max_tries", None)
-
-    @property
-    def can_remember(self) -> bool:
-        """Whether a retry of the task finds what is stored here."""
-        return self._store is not None
 
     @property
     def is_open(self) -> bool:
@@ -69,16 +65,14 @@ class SentRequest:
 
     def forget(self) -> None:
         """Forget the request: its outcome is known, or the task failed with an error that says it is not."""
-        if self._store is not None:
-            self._store.delete(KEY)
+        self._store.delete(KEY)
 
     def _carried_out(self) -> dict[str, Any]:
         return {"state": "carried out", "max_tries": self._max_tries}
 
     def _stored(self) -> dict[str, Any]:
-        found = None if self._store is None else self._store.get(KEY)
+        found = self._store.get(KEY)
         return found if isinstance(found, dict) else {}
 
     def _set(self, value: dict[str, Any]) -> None:
-        if self._store is not None:
-            self._store.set(KEY, value)
+        self._store.set(KEY, value)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
-
 from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.memory.task_store import HAS_STATE_STORE, find_task_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_learning360.api.catalogue.operation_wait import StoredFingerprints
-
-HAS_STATE_STORE = AIRFLOW_V_3_3_PLUS
 
 WATERMARK = "learning360_watermark"
 FINGERPRINTS = "learning360_fingerprints"
@@ -26,17 +23,16 @@ class TaskMemory:
     """
     Watermark or fingerprints, failures and last successful poll of one task in one DAG run.
 
-    On Airflow 3.3 and later they are in the task state store, which survives reschedule, retry, deferral and the
-    death of a worker; below, they live as long as the process, or as long as the trigger that takes them along.
+    They survive reschedule, retry, deferral and the death of a worker.
 
     :param context: Airflow's task context.
     :param in_process: What was remembered in this process before.
 
-    Source: Airflow's `task_state_store` (AIP-103).
+    Source: Airflow's `task_state_store` (AIP-103), or its variables.
     """
 
     def __init__(self, context: Mapping[str, Any], in_process: dict[str, Any]) -> None:
-        self._store = context.get("task_state_store")
+        self._store = find_task_store(context)
         self._in_process = in_process
 
     def watermark(self, session_id: str, watch: Sequence[str]) -> Watermark | None:
@@ -98,7 +94,8 @@ class TaskMemory:
         :param moment: The time.
         :param in_store: Whether another process may need it: storing it costs a request to Airflow.
         """
-        if in_store:
+        # It is for a log line: below Airflow 3.3, a variable for it would be too much.
+        if in_store and HAS_STATE_STORE:
             self._set(LAST_READ, moment.isoformat())
         else:
             self._in_process[LAST_READ] = moment.isoformat()
@@ -108,17 +105,15 @@ class TaskMemory:
         # A sensor that keeps fingerprints has read them; for all others, deleting them would be a request for nothing.
         keys = [WATERMARK, FAILURES, LAST_READ] + [FINGERPRINTS] * bool(self._in_process.get(FINGERPRINTS))
         self._in_process.clear()
-        if self._store is not None:
-            for key in keys:
-                self._store.delete(key)
+        for key in keys:
+            self._store.delete(key)
 
     def _get(self, key: str) -> Any:
         # Read once in a process: no other process writes these keys meanwhile.
         if key not in self._in_process:
-            self._in_process[key] = self._store.get(key) if self._store is not None else None
+            self._in_process[key] = self._store.get(key)
         return self._in_process[key]
 
     def _set(self, key: str, value: Any) -> None:
         self._in_process[key] = value
-        if self._store is not None:
-            self._store.set(key, value)
+        self._store.set(key, value)

@@ -11,7 +11,6 @@ from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.argument_checks import require_no_operator, require_no_params
 from airflow_provider_learning360.document_options import check_xcom_size
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
 from airflow_provider_learning360.sensors.polling import PollingSensor
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.api.catalogue.operation_wait import OperationWait, PolledAnswer
     from airflow_provider_learning360.hooks.learning import LearningHook
+    from airflow_provider_learning360.sensors.memory import TaskMemory
     from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
     from airflow_provider_learning360.triggers.polling import PollEvent
 
@@ -77,7 +77,6 @@ class LearningOperationSensor(PollingSensor):
         self.pages = pages
         self.fields = fields
         self.check_own_arguments()
-        self._check_mode()
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
@@ -239,15 +238,6 @@ class LearningOperationSensor(PollingSensor):
         if isinstance(answer.value, list):
             return [choice.keep(one) for one in answer.value]
         return choice.keep(answer.value)
-
-    def _check_mode(self) -> None:
-        """Refuse a mode in which the first poll would be forgotten."""
-        remembers = self.mode != "reschedule" or self.deferrable or HAS_STATE_STORE
-        if not remembers and self._compares_with_first_poll():
-            raise FixArgumentError(
-                "mode: below Airflow 3.3, a rescheduled task remembers nothing between its polls, so it would miss "
-                "every change. Use deferrable=True, or another condition than `changed`."
-            )
 
     def _compares_with_first_poll(self) -> bool:
         conditions = self.until if isinstance(self.until, list | tuple) else [self.until]

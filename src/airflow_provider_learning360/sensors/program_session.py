@@ -12,7 +12,6 @@ from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.api.waiting import ModificationWait
 from airflow_provider_learning360.rendering import is_template
-from airflow_provider_learning360.sensors.memory import HAS_STATE_STORE, TaskMemory
 from airflow_provider_learning360.sensors.session_polling import SessionPollingSensor
 from airflow_provider_learning360.waiting_log import change_text, label, modified_text
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.models import ProgramSession
+    from airflow_provider_learning360.sensors.memory import TaskMemory
     from airflow_provider_learning360.triggers.polling import PollEvent
     from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
@@ -73,7 +73,6 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
         self.since = since
         self.watch = watch
         self.check_own_arguments()
-        self._check_mode()
 
     @classmethod
     def check_arguments(cls, given: Mapping[str, Any]) -> None:
@@ -177,14 +176,6 @@ class ProgramSessionModifiedSensor(SessionPollingSensor):
     def _starts_at_first_poll(self) -> bool:
         # A template may give blanks around nothing.
         return self.since is None or (isinstance(self.since, str) and not self.since.strip())
-
-    def _check_mode(self) -> None:
-        """Refuse a mode in which the watermark would be lost from poll to poll."""
-        if self.mode == "reschedule" and not (self.deferrable or HAS_STATE_STORE) and self.since in (None, ""):
-            raise FixArgumentError(
-                "mode: below Airflow 3.3, a rescheduled task remembers nothing between its polls, so it would miss "
-                "every change. Give the watermark (since=get_session.output, or a time), or use deferrable=True."
-            )
 
 
 def _is_known_later(since: str | datetime) -> bool:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
-
-AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 MOVED = {"startDate": "2027-03-01T09:00:00.000Z"}
 
 
@@ -70,20 +65,3 @@ def test_wrong_key_fails_at_once(learning360_simulator: Any, monkeypatch: pytest
     states = {one.task_id: one.state for one in run.get_task_instances()}
     assert states == {"get_session": "failed", "wait_for_change": "upstream_failed"}
     assert len(learning360_simulator.requests) == 1
-
-
-def rescheduling(since: str | None = None, deferrable: bool = False) -> ProgramSessionModifiedSensor:
-    """Build a sensor in mode `reschedule`."""
-    return ProgramSessionModifiedSensor(
-        task_id="wait", session_id="0" * 24, mode="reschedule", since=since, deferrable=deferrable
-    )
-
-
-def test_reschedule_needs_a_state_store_or_since() -> None:
-    assert rescheduling(since="2026-01-01T00:00:00Z").mode == "reschedule"
-    assert rescheduling(deferrable=True).deferrable
-    if AIRFLOW >= (3, 3):
-        assert rescheduling().mode == "reschedule"
-    else:
-        with pytest.raises(FixArgumentError, match="since="):
-            rescheduling()

@@ -1,0 +1,87 @@
+"""What a task remembers from one of its processes to the next, in Airflow's database."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from airflow_provider_learning360.memory.task_store import ProcessStore, find_task_store
+from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+
+AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+MOVED = {"startDate": "2027-03-01T09:00:00.000Z"}
+
+
+def variables() -> dict[str, dict[str, Any]]:
+    """Return the variables of this provider, by name."""
+    from airflow.models import Variable
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(Variable).filter(Variable.key.startswith("learning360_memory__")).all()
+        return {row.key: json.loads(row.val) for row in rows}
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the store wrote while a DAG ran; nothing from Airflow 3.3 on, which has a store of its own."""
+    from airflow_provider_learning360.memory import variables as module
+
+    values: list[dict[str, Any]] = []
+    write = module.write_variable
+
+    def spy(name: str, text: str, description: str) -> None:
+        write(name, text, description)
+        values.append(json.loads(text))
+
+    monkeypatch.setattr(module, "write_variable", spy)
+    return values
+
+
+@pytest.mark.skipif(AIRFLOW == (3, 0), reason="dag.test() of Airflow 3.0 cannot reschedule a sensor")
+def test_rescheduled_sensor_remembers_the_first_poll(learning360_simulator: Any, written: list[Any]) -> None:
+    import remember
+
+    session_id = learning360_simulator.session_ids[0]
+    before = learning360_simulator.session(session_id)["startDate"]
+    when = {"path": f"/{session_id}/", "after_requests": 2}
+    learning360_simulator.play({"when": when, "do": {"edit": {"session": session_id, "fields": MOVED}}})
+
+    run = remember.dag.test(run_conf={"session_id": session_id})
+
+    assert run.state == "success"
+    changes = run.get_task_instance("wait").xcom_pull(task_ids="wait", key="changes")
+    assert changes["startDate"] == {"from": before, "to": MOVED["startDate"]}
+    if AIRFLOW < (3, 3):
+        owner = {"dag_id": "remember", "run_id": run.run_id, "task_id": "wait", "map_index": -1}
+        assert written
+        assert all(one["owner"] == owner for one in written)
+    else:
+        assert not written
+    assert variables() == {}  # deleted when the wait was over
+
+
+def test_second_process_finds_what_the_first_one_stored(learning360_simulator: Any, written: list[Any]) -> None:
+    import remember
+
+    session_id = learning360_simulator.session_ids[1]
+    when = {"path": f"/{session_id}/", "after_requests": 1}
+    learning360_simulator.play({"when": when, "do": {"edit": {"session": session_id, "fields": MOVED}}})
+
+    run = remember.two_processes.test(run_conf={"session_id": session_id})
+
+    assert run.state == "success"
+    assert run.get_task_instance("wait").xcom_pull(task_ids="wait") == [False, True]
+    assert bool(written) == (AIRFLOW < (3, 3))
+    assert variables() == {}
+
+
+def test_every_mode_may_start_from_the_first_poll() -> None:
+    assert ProgramSessionModifiedSensor(task_id="wait", session_id="0" * 24, mode="reschedule").since is None
+
+
+def test_without_a_task_values_end_with_the_process() -> None:
+    assert isinstance(find_task_store({}), ProcessStore)
