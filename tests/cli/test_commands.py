@@ -283,7 +283,7 @@ def test_commands_are_those_of_airflow() -> None:
     assert all(isinstance(one, ActionCommand) for one in commands)
     assert [one.name for one in commands] == [
         *("get-session", "list-sessions", "check", "compare", "operations", "operation", "call", "simulate"),
-        *("plan-reminders", "reminder-schema", "schema", "version"),
+        *("plan-reminders", "reminder-schema", "schema", "clean", "version"),
     ]
     assert all(one.help for one in commands)
 

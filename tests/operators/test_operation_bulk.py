@@ -17,7 +17,6 @@ from airflow_provider_learning360.api.errors import (
     NotFoundError,
     TimedOutError,
     UnavailableError,
-    UnknownOutcomeError,
 )
 from airflow_provider_learning360.operators.operation import LearningOperationOperator
 from airflow_provider_learning360.operators.sent_request import KEY

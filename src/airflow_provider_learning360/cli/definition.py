@@ -162,6 +162,16 @@ CALL = (
         choices=("json", "yaml", "table"),
     ),
 )
+CLEAN = (
+    Arg(
+        ("--older-than",),
+        help="days that values of finished tasks and deleted assets are kept (default: 30)",
+        type=int,
+        default=30,
+        metavar="DAYS",
+    ),
+    Arg(("--dry-run",), help="print what would be deleted, and delete nothing", action="store_true"),
+)
 FILE = Arg(("--output",), help="file to write to (default: standard output)", metavar="FILE")
 
 
@@ -237,6 +247,12 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                     help="Print the JSON Schema of DAG files in YAML, for editors",
                     func=_load("schema.schema"),
                     args=(FILE,),
+                ),
+                ActionCommand(
+                    name="clean",
+                    help="Delete Airflow variables of this provider that are not needed any more (Airflow below 3.3)",
+                    func=_load("clean.clean"),
+                    args=CLEAN,
                 ),
                 ActionCommand(
                     name="version",

@@ -79,6 +79,32 @@ def test_second_process_finds_what_the_first_one_stored(learning360_simulator: A
     assert variables() == {}
 
 
+def test_clean_deletes_what_no_run_needs(learning360_simulator: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    import remember
+
+    from airflow.models import Variable
+
+    from airflow_provider_learning360.cli.__main__ import main
+    from airflow_provider_learning360.memory.variables import build_name, build_stored
+
+    run = remember.two_processes.test(run_conf={"session_id": learning360_simulator.session_ids[2]})
+    owner: Any = {"dag_id": "two_processes", "run_id": run.run_id, "task_id": "wait", "map_index": -1}
+    gone = {**owner, "run_id": "deleted"}
+    for name in variables():
+        Variable.delete(name)  # that of the wait, which did not end
+    for one in (owner, gone, {"asset": "nothing"}):
+        Variable.set(build_name(one, "learning360_x"), build_stored(one, 1))
+
+    main(["clean", "--dry-run"])
+    assert "Would delete 1 variable; 2 variables kept." in capsys.readouterr().out
+    assert len(variables()) == 3
+    main(["clean"])
+    assert "1 of DAG runs that do not exist any more" in capsys.readouterr().out
+    assert set(variables()) == {build_name(owner, "learning360_x"), build_name({"asset": "nothing"}, "x")}
+    for name in variables():
+        Variable.delete(name)
+
+
 def test_every_mode_may_start_from_the_first_poll() -> None:
     assert ProgramSessionModifiedSensor(task_id="wait", session_id="0" * 24, mode="reschedule").since is None
 
