@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-
 from airflow_provider_learning360.api.catalogue.arguments import find_problems
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.catalogue.example import example_call, example_value
 from airflow_provider_learning360.api.catalogue.inlining import inline_schema
 from airflow_provider_learning360.api.catalogue.operation import Operation
+from operation_samples import each_operation
 
 OPERATIONS = load_operations()
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
+@each_operation(OPERATIONS.values())
 def test_every_operation_has_a_valid_example(operation: Operation) -> None:
     example = example_call(operation)
     assert find_problems(operation, example.get("parameters"), example.get("body")) == []

@@ -19,6 +19,7 @@ from airflow_provider_learning360.api.catalogue.search import (
     suggest_words,
 )
 from airflow_provider_learning360.api.errors import FixArgumentError
+from operation_samples import each_name
 
 OPERATIONS = load_operations()
 
@@ -80,7 +81,7 @@ def test_query_finds_operations(words: str, expected: set[str]) -> None:
     assert expected <= set(names(words))
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_name_finds_its_operation_first(name: str) -> None:
     assert names(name)[0] == name
     assert names(name.upper().replace("-", "_"))[0] == name
@@ -155,7 +156,7 @@ def test_suggestion_is_a_name_or_a_topic(words: str, suggestion: str) -> None:
     assert suggest_words(words) == suggestion
 
 
-@pytest.mark.parametrize("name", [one.name for one in OPERATIONS.values() if not one.is_read])
+@each_name(one.name for one in OPERATIONS.values() if not one.is_read)
 def test_no_write_is_suggested_for_words_that_fit_nothing(name: str) -> None:
     closest = suggest_words(name[:-2]).removeprefix("; did you mean ").removesuffix("?")
     assert closest not in OPERATIONS or OPERATIONS[closest].is_read

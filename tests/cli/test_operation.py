@@ -18,6 +18,7 @@ from airflow_provider_learning360.cli.call_arguments import parse_parameters, re
 from airflow_provider_learning360.cli.operation import document_operation, text_lines
 from airflow_provider_learning360.cli.outline import describe_type, outline_schema
 from airflow_provider_learning360.cli.snippets import write_command, write_python, write_yaml_step
+from operation_samples import each_operation
 
 OPERATIONS = load_operations()
 ID = {"type": "string", "pattern": "^[a-fA-F0-9]{24}$"}
@@ -37,7 +38,6 @@ LearningOperationOperator(
     replace=True,
 )
 """
-every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
 
 
 def test_people_read_what_an_operation_takes_and_returns(call_command: Command) -> None:
@@ -90,7 +90,7 @@ def test_fields_that_are_not_documented_are_mentioned() -> None:
     assert line not in list(text_lines(OPERATIONS["list-program-sessions-v1"]))
 
 
-@every_operation
+@each_operation(OPERATIONS.values())
 def test_every_operation_has_documentation(operation: Operation) -> None:
     lines = list(text_lines(operation))
     assert [line for line in lines if "\n" in line] == []
@@ -120,7 +120,7 @@ def test_unknown_name_is_refused_with_the_nearest_one(call_command: Command) -> 
 # --- ready to paste ---
 
 
-@every_operation
+@each_operation(OPERATIONS.values())
 def test_command_gives_the_arguments_of_the_example(operation: Operation) -> None:
     words = shlex.split(write_command(operation).replace("\\\n", " "))
     assert words[:2] == ["airflow", "learning360"]
@@ -132,13 +132,13 @@ def test_command_gives_the_arguments_of_the_example(operation: Operation) -> Non
     assert arguments.replace == ("replaces" in operation.data)
 
 
-@every_operation
+@each_operation(OPERATIONS.values())
 def test_python_gives_the_arguments_of_the_example(operation: Operation) -> None:
     given = eval(write_python(operation), {"LearningOperationOperator": dict})
     assert given == expected_arguments(operation) | {"task_id": operation.name.replace("-", "_")}
 
 
-@every_operation
+@each_operation(OPERATIONS.values())
 def test_yaml_gives_the_arguments_of_the_example(operation: Operation) -> None:
     ((name, step),) = yaml.safe_load(write_yaml_step(operation))["steps"].items()
     assert name == operation.name.replace("-", "_")

@@ -19,6 +19,7 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.simulator.documented import list_scopes, load_documented
 from operation_calls import build_call, make_body, make_parameters, make_sampler
+from operation_samples import each_operation
 from versions import QUICK, connect, simulated
 
 OPERATIONS = load_operations()
@@ -31,10 +32,6 @@ WITHOUT_VALUE = (
     "replace-path-session-custom-field-values",
 )
 UNKNOWN = "f" * 20 + "0000"
-
-
-def each(operations: Any) -> Any:
-    return pytest.mark.parametrize("operation", operations, ids=lambda one: one.name)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def test_simulator_knows_the_operations_of_the_catalogue() -> None:
     assert documented == {one.name: one.path for one in OPERATIONS.values()}
 
 
-@each(OPERATIONS.values())
+@each_operation(OPERATIONS.values())
 def test_operation_is_answered_as_documented(simulators: dict[str, Simulator], operation: Operation) -> None:
     simulator = simulators[operation.version]
     seen = len(simulator.requests)
@@ -93,7 +90,7 @@ def test_operation_is_answered_as_documented(simulators: dict[str, Simulator], o
     assert (last.method, last.status) == (operation.method, answer.status)
 
 
-@each([one for one in OPERATIONS.values() if one.version == "v1" and one.is_read])
+@each_operation([one for one in OPERATIONS.values() if one.version == "v1" and one.is_read])
 def test_read_of_v1_has_content(simulators: dict[str, Simulator], operation: Operation) -> None:
     value = run(build_call(operation, simulators["v1"]), "v1").value
     assert value
@@ -101,7 +98,7 @@ def test_read_of_v1_has_content(simulators: dict[str, Simulator], operation: Ope
     assert isinstance(value, list | dict)
 
 
-@each([one for one in ALL_OF_V2 if "schema" in one.data["answer"] and "type" not in one.data["answer"]])
+@each_operation([one for one in ALL_OF_V2 if "schema" in one.data["answer"] and "type" not in one.data["answer"]])
 def test_sample_is_valid_by_json_schema(operation: Operation) -> None:
     schema = operation.data["answer"]["schema"]
     for seed in ("a", "b", "c"):
@@ -110,7 +107,7 @@ def test_sample_is_valid_by_json_schema(operation: Operation) -> None:
         jsonschema.validate(sample, operation.bundle(schema), jsonschema.Draft202012Validator)
 
 
-@each([one for one in ALL_OF_V2 if one.has_pages and not one.name.startswith("list-bulk-operation")])
+@each_operation([one for one in ALL_OF_V2 if one.has_pages and not one.name.startswith("list-bulk-operation")])
 def test_list_has_pages(simulators: dict[str, Simulator], operation: Operation) -> None:
     whole = run(build_call(operation, simulators["small_pages"]), "small_pages")
     first = run(build_call(operation, simulators["small_pages"], pages=1), "small_pages")
@@ -119,7 +116,7 @@ def test_list_has_pages(simulators: dict[str, Simulator], operation: Operation) 
     assert len({json.dumps(one) for one in whole.value}) == len(whole.value)
 
 
-@each([one for one in WITH_ID if "404" in one.data.get("errors", {})])
+@each_operation([one for one in WITH_ID if "404" in one.data.get("errors", {})])
 @pytest.mark.breaks_contract("a JSON body where multipart is documented; the answer comes first")
 def test_unknown_id_is_404(simulators: dict[str, Simulator], operation: Operation) -> None:
     parameters = make_parameters(operation, simulators["v2"])
@@ -156,7 +153,7 @@ def test_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, scope: str) -> 
 
 
 @pytest.mark.breaks_contract("wrong bodies")
-@each([one for one in OPERATIONS.values() if one.body is not None and "type" not in one.body])
+@each_operation([one for one in OPERATIONS.values() if one.body is not None and "type" not in one.body])
 def test_wrong_body_is_400(simulators: dict[str, Simulator], operation: Operation) -> None:
     parameters = make_parameters(operation, simulators[operation.version])
     with pytest.raises(LearningError) as caught:
@@ -255,7 +252,7 @@ def test_bulk_operation_is_carried_out_step_by_step(monkeypatch: pytest.MonkeyPa
     assert none == []
 
 
-@each([one for one in OPERATIONS.values() if one.is_asynchronous])
+@each_operation([one for one in OPERATIONS.values() if one.is_asynchronous])
 def test_kind_of_a_bulk_operation_is_documented(simulators: dict[str, Simulator], operation: Operation) -> None:
     location = run(build_call(operation, simulators["v2"]), "v2").location
     bulk = OperationCall.build(find_operation("get-bulk-operation"), {"bulkOperationId": location.rpartition("/")[2]})

@@ -22,6 +22,7 @@ from airflow_provider_learning360.api.catalogue.masking import (
 from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation
 from airflow_provider_learning360.api.documentation import DOCUMENTATION
 from airflow_provider_learning360.ui.answer import describe_answer
+from operation_samples import each_name
 
 OPERATIONS = load_operations()
 READS = [one.name for one in OPERATIONS.values() if one.is_read]
@@ -67,7 +68,7 @@ def shown_of(name: str, value: Any, *, reveal: bool = False) -> str:
     return json.dumps(described, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("name", READS)
+@each_name(READS)
 def test_fields_without_documentation_and_keys_are_masked(name: str) -> None:
     masked = json.dumps(mask_answer(OPERATIONS[name], answer_of(name)), ensure_ascii=False)
     for text in (masked, shown_of(name, answer_of(name))):
@@ -76,7 +77,7 @@ def test_fields_without_documentation_and_keys_are_masked(name: str) -> None:
         assert f'"{NAME}": ' not in text
 
 
-@pytest.mark.parametrize("name", [name for name in READS if has_people(OPERATIONS[name])])
+@each_name(name for name in READS if has_people(OPERATIONS[name]))
 def test_every_free_text_is_masked_where_answers_hold_people(name: str) -> None:
     masked = json.dumps(mask_answer(OPERATIONS[name], answer_of(name)), ensure_ascii=False)
     for text in (masked, shown_of(name, answer_of(name))):
@@ -85,7 +86,7 @@ def test_every_free_text_is_masked_where_answers_hold_people(name: str) -> None:
         assert "anary" in shown_of(name, answer_of(name), reveal=True)
 
 
-@pytest.mark.parametrize("name", READS)
+@each_name(READS)
 def test_ids_dates_and_allowed_values_stay(name: str) -> None:
     operation = OPERATIONS[name]
     value = answer_of(name)

@@ -14,6 +14,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui import operation_request
 from airflow_provider_learning360.ui.access import MAX_LARGE_BODY_BYTES
 from airflow_provider_learning360.ui.operations import build_example_call
+from operation_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 
@@ -80,7 +81,7 @@ def test_reads_are_sent_with_get_only() -> None:
     assert len(READS) + len(WRITES) >= 195
 
 
-@pytest.mark.parametrize("name", READS)
+@each_name(READS)
 def test_read_is_sent_and_people_are_masked(
     login: Login, connections: dict[str, str], simulator: Simulator, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
@@ -183,7 +184,7 @@ def test_failed_read_says_what_to_do(
 # --- writes ---
 
 
-@pytest.mark.parametrize("name", WRITES)
+@each_name(WRITES)
 def test_write_is_described_and_never_sent(
     login: Login, connections: dict[str, str], simulator: Simulator, name: str
 ) -> None:

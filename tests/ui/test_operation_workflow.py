@@ -24,6 +24,7 @@ from airflow_provider_learning360.ui.failure import ArgumentsRefusedError, Conne
 from airflow_provider_learning360.ui.literal import write_argument
 from airflow_provider_learning360.ui.operation_workflow import build_operation_workflows, name_step
 from airflow_provider_learning360.ui.operations import build_example_call
+from operation_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 
@@ -81,7 +82,7 @@ def arguments_in(text: str, dialect: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_snippet_has_the_arguments(name: str, dialect: str) -> None:
     given = arguments_of(name)
     found = arguments_in(text_of(name, dialect, **given), dialect)

@@ -14,6 +14,7 @@ from airflow_provider_learning360.api.catalogue.arguments import find_problems
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.catalogue.differences import find_differences
 from airflow_provider_learning360.ui import operations
+from operation_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 
@@ -48,13 +49,13 @@ def test_unknown_operation_is_not_found(login: Login) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (404, "no_operation")
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_detail_has_every_parameter(login: Login, name: str) -> None:
     detail = login("vera").get(f"{API}/operations/{name}").json()
     assert [one["key"] for one in detail["parameters"]] == [key for key, _ in OPERATIONS[name].keys]
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_schemas_have_all_that_they_refer_to(name: str) -> None:
     detail = detail_of(name)
     for schema in (detail["answer"]["schema"], (detail["body"] or {}).get("schema")):
@@ -73,13 +74,13 @@ def find_references(schema: Any) -> list[str]:
     return own + [found for one in schema.values() for found in find_references(one)]
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_example_call_is_valid(name: str) -> None:
     example = detail_of(name)["example"]
     assert find_problems(OPERATIONS[name], example["parameters"], example["body"]) == []
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each_name(OPERATIONS)
 def test_example_answer_is_as_documented(name: str) -> None:
     operation, example = OPERATIONS[name], detail_of(name)["example_answer"]
     schema = operation.data["answer"].get("schema")
