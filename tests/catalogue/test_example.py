@@ -7,7 +7,7 @@ from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.catalogue.example import example_call, example_value
 from airflow_provider_learning360.api.catalogue.inlining import inline_schema
 from airflow_provider_learning360.api.catalogue.operation import Operation
-from operation_samples import each_operation
+from case_samples import each_operation
 
 OPERATIONS = load_operations()
 

@@ -19,7 +19,7 @@ from airflow_provider_learning360.api.catalogue.search import (
     suggest_words,
 )
 from airflow_provider_learning360.api.errors import FixArgumentError
-from operation_samples import each_name
+from case_samples import each_name
 
 OPERATIONS = load_operations()
 

@@ -18,7 +18,7 @@ from airflow_provider_learning360.cli.call_arguments import parse_parameters, re
 from airflow_provider_learning360.cli.operation import document_operation, text_lines
 from airflow_provider_learning360.cli.outline import describe_type, outline_schema
 from airflow_provider_learning360.cli.snippets import write_command, write_python, write_yaml_step
-from operation_samples import each_operation
+from case_samples import each_operation
 
 OPERATIONS = load_operations()
 ID = {"type": "string", "pattern": "^[a-fA-F0-9]{24}$"}

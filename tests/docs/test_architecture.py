@@ -31,6 +31,7 @@ JOINS = "api/versions"
 PART = "api/catalogue"
 
 
+@cache
 def packages() -> list[str]:
     """Every package, also one inside another, such as `api/v1`."""
     folders = (path.parent for path in sorted(SOURCES.rglob("__init__.py")))
@@ -77,6 +78,7 @@ def package_of(module: str) -> str | None:
     return inner if inner != PART and (inner == JOINS or inner in packages()) else parts[1]
 
 
+@cache
 def arrows() -> dict[str, list[str]]:
     """Which packages each package imports."""
     found: dict[str, set[str]] = defaultdict(set)

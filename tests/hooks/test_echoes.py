@@ -8,12 +8,14 @@ import html
 import json
 import logging
 import traceback
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 
 from airflow_provider_learning360.api.errors import LearningError
+from case_samples import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,14 +127,13 @@ def assert_clean(text: str, secret: str) -> None:
     assert [line for line in text.splitlines() if any(one in line for one in shown) or "c4n4ry" in line.lower()] == []
 
 
-@pytest.mark.parametrize("auth", MODES)
-@pytest.mark.parametrize("place", ECHOES)
+@pytest.mark.parametrize(("place", "auth"), one_in(2, product(ECHOES, MODES)))
 def test_key_is_shown_nowhere(
     hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], auth: str, place: str
 ) -> None:
     caller = hook_to(raw_server, auth=auth, retry_attempts=1)
     told = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=False))
-    assert told, "the canary has to fly"
+    assert told, "the server must have sent the key"
     assert_clean("\n".join([*told, logged()]), KEY)
 
 
@@ -183,13 +184,7 @@ def test_replaced_token_is_shown_nowhere(
 
 
 @pytest.mark.parametrize("auth", MODES)
-@pytest.mark.parametrize(
-    "level",
-    [
-        logging.DEBUG,
-        *(pytest.param(one, marks=pytest.mark.slow) for one in (logging.INFO, logging.WARNING, logging.ERROR)),
-    ],
-)
+@pytest.mark.parametrize("level", one_in(4, [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR]))
 def test_no_logger_shows_a_key_whatever_the_server_sends(
     hook_to: Callable[..., Any],
     raw_server: Any,
@@ -209,8 +204,7 @@ def test_no_logger_shows_a_key_whatever_the_server_sends(
     assert_clean(told, KEY)
 
 
-@pytest.mark.parametrize("auth", MODES)
-@pytest.mark.parametrize("place", ECHOES)
+@pytest.mark.parametrize(("place", "auth"), one_in(2, product(ECHOES, MODES)))
 def test_session_of_get_conn_shows_no_key(
     connect: Callable[..., str], raw_server: Any, logged: Callable[[], str], auth: str, place: str
 ) -> None:

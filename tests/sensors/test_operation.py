@@ -22,7 +22,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, LearningEr
 from airflow_provider_learning360.sensors.operation import LearningOperationSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
-from versions import SESSION, VERSIONS, add_session, connect, paths_of, simulated
+from versions import ONE_IN_THE_LOOP, SESSION, add_session, connect, paths_of, simulated
 
 NEW_START = "2031-05-05T08:00:00.000Z"
 
@@ -100,7 +100,7 @@ MODES: dict[str, tuple[Any, dict[str, Any]]] = {
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_THE_LOOP)
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -21,7 +21,7 @@ from airflow_provider_learning360.api.errors import FixArgumentError, LearningEr
 from airflow_provider_learning360.sensors.session_completed import SessionCompletedSensor
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
-from versions import SESSION, VERSIONS, add_session, paths_of, simulated
+from versions import ONE_IN_THE_LOOP, SESSION, add_session, paths_of, simulated
 
 
 class TaskInstance:
@@ -96,7 +96,7 @@ MODES: dict[str, tuple[Any, dict[str, Any]]] = {
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_THE_LOOP)
 def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     with simulated(monkeypatch, request.param, sessions=1, learners=5) as one:
         yield one

@@ -18,8 +18,8 @@ from airflow_provider_learning360.api.messages import Request
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.simulator.documented import list_scopes, load_documented
+from case_samples import each_operation
 from operation_calls import build_call, make_body, make_parameters, make_sampler
-from operation_samples import each_operation
 from versions import QUICK, connect, simulated
 
 OPERATIONS = load_operations()

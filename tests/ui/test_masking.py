@@ -22,7 +22,7 @@ from airflow_provider_learning360.api.catalogue.masking import (
 from airflow_provider_learning360.api.catalogue.operation import JsonSchema, Operation
 from airflow_provider_learning360.api.documentation import DOCUMENTATION
 from airflow_provider_learning360.ui.answer import describe_answer
-from operation_samples import each_name
+from case_samples import each_name
 
 OPERATIONS = load_operations()
 READS = [one.name for one in OPERATIONS.values() if one.is_read]

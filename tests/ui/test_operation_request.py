@@ -14,7 +14,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui import operation_request
 from airflow_provider_learning360.ui.access import MAX_LARGE_BODY_BYTES
 from airflow_provider_learning360.ui.operations import build_example_call
-from operation_samples import each_name
+from case_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 

@@ -24,7 +24,7 @@ from airflow_provider_learning360.ui.failure import ArgumentsRefusedError, Conne
 from airflow_provider_learning360.ui.literal import write_argument
 from airflow_provider_learning360.ui.operation_workflow import build_operation_workflows, name_step
 from airflow_provider_learning360.ui.operations import build_example_call
-from operation_samples import each_name
+from case_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 

@@ -14,7 +14,7 @@ from airflow_provider_learning360.api.catalogue.arguments import find_problems
 from airflow_provider_learning360.api.catalogue.catalogue import load_operations
 from airflow_provider_learning360.api.catalogue.differences import find_differences
 from airflow_provider_learning360.ui import operations
-from operation_samples import each_name
+from case_samples import each_name
 
 Login = Callable[[str | None], TestClient]
 

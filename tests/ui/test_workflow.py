@@ -23,6 +23,7 @@ from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.ui.failure import ArgumentsRefusedError, ConnectionRefusedByPageError
 from airflow_provider_learning360.ui.session_options import SessionOptions
 from airflow_provider_learning360.ui.workflow import WORKFLOWS, build_workflows
+from case_samples import one_in
 from test_examples import results
 from test_yaml_examples import make_changes, store_dags
 
@@ -199,7 +200,7 @@ def test_all_dialects_read_the_same_fields_without_people(
 
 
 @pytest.mark.usefixtures("airflow_db")
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", one_in(3, DIALECTS))
 @pytest.mark.parametrize("kind", ["fetch", "wait", "events"])
 def test_snippet_runs_for_a_session_without_an_end(
     kind: str, dialect: str, home: Path, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch

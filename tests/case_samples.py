@@ -1,4 +1,4 @@
-"""Tests that are repeated for each operation: `make test` runs the usual operations, `make test-rest` the others."""
+"""Which cases of a test that is repeated often `make test` runs; `make test-rest` runs the others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,20 @@ from airflow_provider_learning360.api.catalogue.operation import Operation
 OPERATIONS = load_operations()
 
 
+def one_in(step: int, cases: Iterable[Any]) -> list[Any]:
+    """
+    Let `make test` run one in `step` cases; a case is a value, or the tuple of several.
+
+    Of a product, each value of each part is in the sample if no length of a part has a divisor in common with `step`.
+    """
+    return [
+        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=[pytest.mark.slow] if number % step else [])
+        for number, one in enumerate(cases)
+    ]
+
+
 def marks_of(operation: Operation) -> list[pytest.MarkDecorator]:
-    """Return the marks of the test of an operation."""
+    """Let `make test` run the usual operations."""
     return [] if operation.data.get("usual") else [pytest.mark.slow]
 
 
