@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.catalogue.answers import Answer
+    from airflow_provider_learning360.api.catalogue.bulk_operation import BulkResult
     from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.catalogue.operation import Operation
     from airflow_provider_learning360.api.contract import ContractPolicy
@@ -313,7 +314,7 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
 
         return self.hook.run_plan(self.hook.platform.call_operation(read_status(bulk_operation_id))).value
 
-    def _read_result(self, bulk_operation_id: str, context: Context) -> dict[str, Any]:
+    def _read_result(self, bulk_operation_id: str, context: Context) -> BulkResult:
         """Return the ended bulk operation with the results of its items; fail if it did not complete."""
         from airflow_provider_learning360.api.catalogue.bulk_operation import (
             build_result,

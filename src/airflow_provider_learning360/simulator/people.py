@@ -44,7 +44,7 @@ class People:
         return list(self._by_id.values())
 
     def id_of(self, mail: str) -> str:
-        """Return the ID of the user with a mail; a user that nobody knew becomes known. An ID is its own."""
+        """Return the ID of the user with a mail; an unknown user is added. An ID is its own."""
         if mail in self._by_id:
             return mail
         if mail not in self._ids_by_mail:
@@ -52,7 +52,7 @@ class People:
         return self._ids_by_mail[mail]
 
     def learn(self, document: Document) -> None:
-        """Add those whom a session names and nobody knows yet. A test may write anything there."""
+        """Add people whom a session names and the simulator does not know yet. A test may write anything there."""
         tutors, users = document.get("tutors"), document.get("users")
         for mail in [document.get("author"), *(tutors if isinstance(tutors, list) else [])]:
             if isinstance(mail, str) and mail:

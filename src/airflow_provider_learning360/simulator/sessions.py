@@ -225,7 +225,7 @@ class Sessions:
         return self._next_modified_at(path.modified_at)
 
     def _learn(self, record: Record) -> Path | None:
-        """Take what a document names that nobody knows yet: people, a path, custom fields."""
+        """Add what a document names and the simulator does not know yet: people, a path, custom fields."""
         self.people.learn(record.document)
         for field_id, item in read_custom_fields(record.document):
             name = item.get("name") or f"Custom field {field_id[:6]}"

@@ -747,7 +747,7 @@ class ReminderPlan(TypedDict):
     :param until: Until when the plan looks ahead, UTC.
     :param sessions: How many sessions were planned.
     :param complete: Whether these are all sessions and all reminders.
-    :param not_planned: Names of the rules that depend on changes, which nobody knows in advance.
+    :param not_planned: Names of the rules that depend on changes, which are not known in advance.
     :param failure: Why the sessions could not be read; None if they could.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 from airflow_provider_learning360.api.catalogue.answers import AnswerChoice
@@ -19,6 +19,32 @@ RUNNING = frozenset({"pending", "queued", "running"})
 COMPLETED = "completed"
 MAX_RESULTS = 1000  # results that are pushed to XCom
 _UNCHECKED = AnswerChoice(with_drift=False)
+
+
+class BulkStatus(TypedDict):
+    """
+    A bulk operation, as `get-bulk-operation` returns it. It may have more keys.
+
+    :param status: How far it is.
+    :param errorMessage: Why it failed.
+    """
+
+    status: str
+    errorMessage: NotRequired[str | None]
+
+
+class BulkResult(BulkStatus):
+    """
+    A bulk operation that has ended, as a task pushes it.
+
+    :param succeeded: How many items succeeded.
+    :param failed: How many items failed.
+    :param results: The results of its items, those that failed first; at most `MAX_RESULTS`.
+    """
+
+    succeeded: int
+    failed: int
+    results: list[Any]
 
 
 def find_bulk_operation_id(answer: Answer) -> str | None:
@@ -73,7 +99,7 @@ def has_ended(status: Any) -> bool:
     return status["status"] not in RUNNING
 
 
-def require_completed(name: str, bulk_operation_id: str, status: dict[str, Any]) -> None:
+def require_completed(name: str, bulk_operation_id: str, status: BulkStatus) -> None:
     """
     Refuse a bulk operation that ended without success.
 
@@ -92,7 +118,7 @@ def require_completed(name: str, bulk_operation_id: str, status: dict[str, Any])
     )
 
 
-def build_result(status: dict[str, Any], results: list[Any]) -> dict[str, Any]:
+def build_result(status: BulkStatus, results: list[Any]) -> BulkResult:
     """
     Return the result of a bulk operation, with counts, and the results of its items, those that failed first.
 
@@ -101,8 +127,12 @@ def build_result(status: dict[str, Any], results: list[Any]) -> dict[str, Any]:
     """
     failed = [one for one in results if not _is_success(one)]
     succeeded = [one for one in results if _is_success(one)]
-    counts = {"succeeded": len(succeeded), "failed": len(failed)}
-    return {**status, **counts, "results": [*failed, *succeeded][:MAX_RESULTS]}
+    return {
+        **status,
+        "succeeded": len(succeeded),
+        "failed": len(failed),
+        "results": [*failed, *succeeded][:MAX_RESULTS],
+    }
 
 
 def _is_success(result: Any) -> bool:

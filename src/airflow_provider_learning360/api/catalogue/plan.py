@@ -20,7 +20,7 @@ def send_once(call: OperationCall) -> Plan[Answer]:
 
     :param call: The call of the operation.
     :returns: The plan of the answer.
-    :raises UnknownOutcomeError: The request must not be sent twice, and nobody knows whether it was carried out.
+    :raises UnknownOutcomeError: The request must not be sent twice, and it is unknown whether it was carried out.
     """
     try:
         answer: Answer = yield read_whole(call)

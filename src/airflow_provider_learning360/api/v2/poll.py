@@ -95,7 +95,7 @@ class ModifiedPoll(SessionPoll):
         return outdated | {one for one in on_path if self._path_of.get(one) in modified}
 
     def _read_all_paths(self, session_count: int) -> Plan[None]:
-        """Plan to begin anew. Paths of a few sessions are read later, one by one."""
+        """Plan to begin again. Paths of a few sessions are read later, one by one."""
         self._paths.clear()
         now = self._monotonic()
         self._path_floor.moment = self._session_floor.moment if session_count <= FEW_SESSIONS else None

@@ -26,7 +26,7 @@ export function App() {
   const [task, setTask] = useState(() => taskOf(selection));
   /** Name of the selected session, if it is known. */
   const [name, setName] = useState("");
-  /** Another object whenever the search for sessions starts anew. */
+  /** Another object whenever the search for sessions starts again. */
   const [opened, setOpened] = useState({});
   const [notFound, setNotFound] = useState("");
   const [kind, setKind] = useState("");
@@ -139,7 +139,7 @@ export function App() {
   `;
 }
 
-/** Parts 3 to 5. They start anew with another connection, operation or session. */
+/** Parts 3 to 5. They start again with another connection, operation or session. */
 function Flow({ connection, operation, session, hint, name, kind, onKind, onChooseSession, ...choices }) {
   const key = [connection, operation, session].join(" ");
   if (connection && operation) {

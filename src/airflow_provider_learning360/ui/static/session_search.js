@@ -16,7 +16,7 @@ const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
  * @param {object} props
  * @param {string} props.connection ID
  * @param {string} props.selected ID of the selected session; empty if none is
- * @param {object} props.opened another object whenever the search starts anew
+ * @param {object} props.opened another object whenever the search starts again
  * @param {(session: {id: string, name?: string}) => void} props.onSelect called when the reader selected a session
  * @param {(session: import("./api.js").Session) => void} props.onFind called when the list contains the selected one
  */

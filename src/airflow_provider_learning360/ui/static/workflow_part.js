@@ -12,7 +12,7 @@ import { text } from "./texts.js";
 import { WorkflowList } from "./workflow_list.js";
 
 const STORAGE_KEY = "learning360.dialect";
-/** Milliseconds after the last change of the form before the workflows are written anew. */
+/** Milliseconds after the last change of the form before the workflows are written again. */
 const EDITING_PAUSE = 300;
 
 /**
