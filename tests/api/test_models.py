@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from airflow_provider_learning360.api.arrays import ArrayReader
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError
@@ -341,6 +342,21 @@ def test_first_and_last_dates_of_the_calendar_are_read_in_every_zone(
 def test_learners_equal_what_was_sent(answer: Callable[..., Response]) -> None:
     sent = [{"_id": "1", "mail": "ann#acme@example.com", "firstName": None, "badge": {"a": 1}}, {}]
     assert parse_learners(answer(json.dumps(sent).encode())) == sent
+
+
+@pytest.mark.parametrize(
+    "learner", [{}, {"mail": None}, {"_id": "a", "teams": ["x"]}, {"mail": "m", "rank": 1}, {"firstName": "", "é": ""}]
+)
+def test_learner_of_a_session_equals_what_was_sent(learner: dict[str, Any]) -> None:
+    sent = [{"_id": ID, "mail": "ann@example.com"}, learner]
+    session = ProgramSession.from_json({"_id": ID, "users": sent})
+    assert session.users == session.document()["users"] == sent
+
+
+@pytest.mark.parametrize("learner", [{"mail": 1}, {"_id": True}, {"lastName": ["a"]}, "ann", None, ["_id"], 7])
+def test_invalid_learner_of_a_session_is_refused(learner: Any) -> None:
+    with pytest.raises(ValidationError):
+        ProgramSession.from_json({"_id": ID, "users": [{"_id": ID, "mail": "ann@example.com"}, learner]})
 
 
 def test_statistics_name_who_has_not_completed(answer: Callable[..., Response]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_learning360.api.arrays import TOO_DEEP, ArrayReader
+from airflow_provider_learning360.api.arrays import NO_JSON, TOO_DEEP, ArrayReader
 from airflow_provider_learning360.api.decoder import SafeDecoder, decode_json
-from airflow_provider_learning360.api.nesting import MAX_DEPTH, is_text_too_deep, may_be_deep
+from airflow_provider_learning360.api.nesting import (
+    MAX_DEPTH,
+    DeepSearch,
+    find_marks,
+    is_text_too_deep,
+    may_be_deep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +35,13 @@ def nested(depth: int, brackets: tuple[str, str]) -> str:
     return brackets[0] * depth + '"]"' + brackets[1] * depth
 
 
-PAIRS = [("[", "]"), ('{"k":', "}"), ('[[], {}, "[[[", {"a": [1]}, ', "]")]
+PAIRS = [
+    ("[", "]"),
+    ('{"k":', "}"),
+    ('[[], {}, "[[[", {"a": [1]}, ', "]"),
+    ('["]",', "]"),
+    ('["\\\\", "\\"]", "\\\\\\"]}",', "]"),
+]
 
 
 @pytest.fixture
@@ -56,7 +69,7 @@ def most_recursion() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 950, 5000])
-@pytest.mark.parametrize("brackets", PAIRS, ids=["list", "object", "mixed"])
+@pytest.mark.parametrize("brackets", PAIRS, ids=["list", "object", "mixed", "closed in strings", "escapes"])
 def test_parser_never_recurses_into_a_deep_text(
     depth: int, brackets: tuple[str, str], most_recursion: list[int]
 ) -> None:
@@ -81,7 +94,7 @@ def test_deep_item_of_an_array_is_replaced_wherever_the_chunks_end(brackets: tup
 
 def test_brackets_in_strings_do_not_count() -> None:
     body = b'{"a": "' + b"[{" * 1000 + b'\\"' + b"[" * 1000 + b'"}'
-    assert may_be_deep(body)
+    assert not may_be_deep(body)
     assert decode_json(body)["a"].endswith("[")
 
 
@@ -89,6 +102,42 @@ def test_brackets_in_strings_do_not_count() -> None:
 def test_damaged_text_is_searched_once(text: str) -> None:
     with pytest.raises(ValueError, match="it is not valid JSON|Expecting|Unterminated|nested"):
         decode_json(text.encode())
+
+
+def test_levels_of_lists_and_objects_count_alike() -> None:
+    levels = MAX_DEPTH // 2
+    assert depth_of(decode_json(nested(levels, ('[{"k":', "}]")).encode())) == MAX_DEPTH
+    with pytest.raises(ValueError, match="nested too deeply"):
+        decode_json(nested(levels + 1, ('[{"k":', "}]")).encode())
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+def test_item_after_a_damaged_one_is_searched(size: int) -> None:
+    body = f'[1,x\\"a" ,{nested(400, PAIRS[3])},2]'.encode()
+    reader = ArrayReader(SafeDecoder().raw_decode, skip_damaged=True)
+    items = [item for start in range(0, len(body), size) for item in reader.feed(body[start : start + size])]
+    assert items == [1, NO_JSON, TOO_DEEP, 2]
+
+
+JSON_VALUES = st.recursive(
+    st.text('[]{}"\\,a', max_size=4) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=2),
+    max_leaves=40,
+)
+
+
+@given(JSON_VALUES, JSON_VALUES, st.integers(0, MAX_DEPTH + 5), st.integers(1, 40))
+def test_quick_search_is_exact_for_complete_texts(value: Any, beside: Any, depth: int, size: int) -> None:
+    for _ in range(depth):
+        value = [beside, value] if depth % 2 else {"a]": beside, "b[": value}
+    text = json.dumps(value).encode()
+    search = DeepSearch()
+    for start in range(0, len(text), size):
+        part = text[start : start + size]
+        search.add(part, find_marks(part))
+    is_deep = depth_of(value) > MAX_DEPTH
+    assert may_be_deep(text) == is_text_too_deep(text.decode()) == is_deep
+    assert search.may_be_deep >= is_deep
 
 
 @given(st.text('[]{}":, \\a', max_size=300), st.integers(0, 120))

@@ -93,7 +93,7 @@ class ArrayReader:
         :param chunk: The next bytes; they may end anywhere.
         :raises ValueError: It is not a JSON array; `JSONDecodeError` or `UnicodeDecodeError` if it is not JSON at all.
         """
-        yield from self._items(self._text_of(chunk), may_be_deep=nesting.may_be_deep(chunk))
+        yield from self._items(self._text_of(chunk))
 
     def close(self) -> None:
         """
@@ -110,7 +110,7 @@ class ArrayReader:
         if self._expected != "nothing":
             self._read_item(self._partial.text(), 0, may_be_deep=True)  # raises: the item is not complete
 
-    def _items(self, text: str, *, may_be_deep: bool) -> Iterator[Any]:
+    def _items(self, text: str) -> Iterator[Any]:
         position = 0
         if self._is_inside_item:
             end = self._item_end.find(text, 0)
@@ -119,6 +119,7 @@ class ArrayReader:
                 return
             yield TOO_LONG if self._partial.is_oversized else self._read_partial(text[end])
             self._is_inside_item, self._expected, position = False, "mark", end
+        may_be_deep = nesting.may_be_deep(text[position:].encode(errors="surrogateescape"))
         while (begin := self._find_next_item(text, position)) is not None:
             try:
                 item, position = self._read_item(text, begin, may_be_deep=may_be_deep)
@@ -131,6 +132,7 @@ class ArrayReader:
                     return
                 item = self._replace(error, may_skip=end > begin and self._may_skip(text[end]))
                 position = end
+                may_be_deep = True  # the search took quotes of a damaged item for those of strings
             yield item
             self._expected = "mark"
 

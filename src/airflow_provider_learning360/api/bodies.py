@@ -11,6 +11,7 @@ from airflow_provider_learning360.api.errors import (
     TooLargeError,
     UnreachableError,
 )
+from airflow_provider_learning360.api.nesting import DeepSearch, find_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +57,7 @@ class BodyReader:
         self._decompressor = self._decompressor_for(headers.get("content-encoding", ""))
         self._bytes = 0
         self._weight = _Weight()
+        self._deep_search = DeepSearch() if limits.is_weighed else None
         # Whether the body of an error was longer than allowed; the error shows its beginning.
         self.is_cut = False
 
@@ -71,6 +73,11 @@ class BodyReader:
             if self.is_cut:
                 return
             yield self._counted(content)
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether it is known that the JSON text of the body is not nested too deeply."""
+        return self._deep_search is not None and not self._deep_search.may_be_deep
 
     def close(self) -> None:
         """
@@ -91,10 +98,12 @@ class BodyReader:
         return content[: max(0, len(content) - (self._bytes - self._max_bytes))]
 
     def _is_too_heavy(self, content: bytes) -> bool:
-        if not self._limits.is_weighed:
+        if self._deep_search is None:
             return False
+        marks = find_marks(content)
+        self._deep_search.add(content, marks)
         is_small = self._bytes <= self._max_bytes // SMALL_PART
-        return self._weight.after(content, roughly=is_small) > max(self._max_bytes, SMALL)
+        return self._weight.after(content, marks, roughly=is_small) > max(self._max_bytes, SMALL)
 
     def _decompressed(self, chunk: bytes) -> Iterator[bytes]:
         decompressor = self._decompressor
@@ -152,19 +161,18 @@ class _Weight:
         self._keys = 0
         self._ends_in_quote = False
 
-    def after(self, content: bytes, *, roughly: bool = False) -> int:
-        """Add content; return the weight of all that was added."""
+    def after(self, content: bytes, marks: bytes, *, roughly: bool = False) -> int:
+        """Add content, with what `find_marks` returns for it; return the weight of all that was added."""
+        objects = marks.count(b"{")
+        self._objects += objects
+        self._bytes += len(content)
         if roughly:
-            objects, lists, commas = map(content.count, (b"{", b"[", b","))
-            self._weight += objects * WEIGHTS[b"{"] + lists * WEIGHTS[b"["] + commas * WEIGHTS[b","]
+            commas = marks.count(b",")
+            self._weight += objects * WEIGHTS[b"{"] + marks.count(b"[") * WEIGHTS[b"["] + commas * WEIGHTS[b","]
             self._weight += 2 * (objects + commas) * WEIGHTS[b'"']
-            self._objects += objects
-            self._bytes += len(content)
             return self._weight
         text = content.translate(None, b" \t\r\n")
-        self._bytes += len(content)
-        self._weight += sum(text.count(mark) * weight for mark, weight in WEIGHTS.items())
-        self._objects += text.count(b"{")
+        self._weight += sum(marks.count(mark) * weight for mark, weight in WEIGHTS.items())
         self._keys += text.count(b'":') + (self._ends_in_quote and text.startswith(b":"))
         if text:
             self._ends_in_quote = text.endswith(b'"')

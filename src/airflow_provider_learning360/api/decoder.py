@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The beginning of escapes that may stand for a lone surrogate or NUL. As raw bytes, neither is valid UTF-8 or JSON.
 _ESCAPES = re.compile(r"\\u(?:0000|[dD])")
+FEW_BACKSLASHES = 20
 MAX_ESCAPE_LENGTH = 6  # characters
 
 
@@ -36,15 +37,16 @@ class SafeDecoder:
         self._decode = decoder.decode
         self.raw_decode = decoder.raw_decode
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes, *, is_shallow: bool = False) -> Any:
         """
         Parse a JSON text and sanitize its value.
 
         :param body: The text, in UTF-8.
+        :param may_be_deep: Whether it is known not to be nested too deeply; default False.
         :returns: The value.
         :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
         """
-        text = decode_text(body)
+        text = decode_text(body, is_shallow=is_shallow)
         return self.finish(self._decode(text), is_risky=has_risky_escape(text))
 
     def finish(self, value: Any, *, is_risky: bool) -> Any:
@@ -92,15 +94,16 @@ class SafeDecoder:
         return name
 
 
-def decode_json(body: bytes) -> Any:
+def decode_json(body: bytes, *, is_shallow: bool = False) -> Any:
     """
     Parse a JSON text and sanitize its value.
 
     :param body: The text, in UTF-8.
+    :param may_be_deep: Whether it is known not to be nested too deeply; default False.
     :returns: The value.
     :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
     """
-    return SafeDecoder().decode(body)
+    return SafeDecoder().decode(body, is_shallow=is_shallow)
 
 
 def has_risky_escape(text: str) -> bool:
@@ -109,7 +112,15 @@ def has_risky_escape(text: str) -> bool:
 
     :param text: The text.
     """
-    return "\\u" in text and _ESCAPES.search(text) is not None
+    position = text.find("\\")
+    # A few backslashes are found one by one in less time than a pattern is.
+    for _ in range(FEW_BACKSLASHES):
+        if position < 0:
+            return False
+        if _ESCAPES.match(text, position):
+            return True
+        position = text.find("\\", position + 1)
+    return position >= 0 and _ESCAPES.search(text, position) is not None
 
 
 def sanitized_fields(document: Mapping[str, Any]) -> tuple[str, ...]:

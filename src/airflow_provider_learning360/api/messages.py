@@ -81,6 +81,7 @@ class Response:
     :param is_cut: Whether the body of an error is only the beginning of a longer one; default False.
     :param limits: How much may be read; default `DEFAULT_LIMITS` of the kind of call.
     :param reader: What the body was fed to while it arrived; `body` is then empty. Default none.
+    :param is_shallow: Whether it is known that the body is not nested too deeply to be parsed; default False.
     """
 
     request: Request
@@ -92,6 +93,7 @@ class Response:
     is_cut: bool = False
     limits: Limits | None = field(default=None, repr=False)
     reader: Any = field(default=None, repr=False)
+    is_shallow: bool = field(default=False, repr=False)
 
     @property
     def is_success(self) -> bool:

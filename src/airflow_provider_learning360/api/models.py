@@ -20,6 +20,7 @@ __all__ = [
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Self, TypeVar
 
@@ -121,6 +122,23 @@ class Learner(TypedDict):
     mail: NotRequired[str | None]
     firstName: NotRequired[str | None]
     lastName: NotRequired[str | None]
+
+
+def _check_learners(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Check learners; those of texts only are taken as they are, which is quicker and copies none of them."""
+    return value if _have_only_texts(value) else validate(value)
+
+
+def _have_only_texts(learners: Any) -> bool:
+    if not isinstance(learners, list):
+        return False
+    try:
+        return {*map(type, chain.from_iterable(map(dict.values, learners)))} <= _TEXT_OR_NONE
+    except TypeError:  # one of them is no dictionary
+        return False
+
+
+_TEXT_OR_NONE = {str, type(None)}  # what all documented fields of a learner may be
 
 
 @with_config(_OPEN)
@@ -331,7 +349,7 @@ class ProgramSession(Document):
     groups: list[str] | None = None
     custom_fields: list[CustomField] | None = None
     requirements: Requirements | None = None
-    users: list[Learner] | None = None
+    users: Annotated[list[Learner] | None, WrapValidator(_check_learners)] = None
     skills: list[str] | None = None
     validate_registrations: bool | None = None
 
@@ -411,13 +429,13 @@ def parse_object(model: type[D], what: str) -> Callable[[Response], D]:
     :returns: The parser; it raises `ContractError` if the response is not such an object.
     """
 
-    def read(body: bytes) -> D:
+    def read(response: Response) -> D:
         decoder = SafeDecoder()
-        value = decoder.decode(body)
+        value = decoder.decode(response.body, is_shallow=response.is_shallow)
         return model.from_json(value, was_sanitized=decoder.has_changed)
 
     def parse(response: Response) -> D:
-        return parse_response(what, response, lambda: read(response.body))
+        return parse_response(what, response, lambda: read(response))
 
     return parse
 
@@ -469,7 +487,7 @@ def parse_learners(response: Response) -> list[Learner]:
     """
 
     def read() -> list[Learner]:
-        learners = decode_json(response.body)
+        learners = decode_json(response.body, is_shallow=response.is_shallow)
         if not isinstance(learners, list):
             raise ValueError("it is not an array")  # noqa: TRY004 - becomes the text of a ContractError
         return _keep_readable(learners, TypeAdapter(Learner), f"{response.request} has")

@@ -609,7 +609,7 @@ class LearningHook(ConnectionType, HttpHook):
             native.close()
             return error
         native._content, native._content_consumed = body, True  # type: ignore[attr-defined] # for callers of `run`
-        return replace(response, body=body, is_cut=reader.is_cut)
+        return replace(response, body=body, is_cut=reader.is_cut, is_shallow=reader.is_shallow)
 
     def _add_lineage(self, session_id: str = "") -> None:
         uri = build_session_uri(self.settings.host, session_id)

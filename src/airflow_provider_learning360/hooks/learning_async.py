@@ -411,7 +411,8 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         content = read_content_async(request, native, reader, limits, attempt)
         if streamed and response.is_success:
             return replace(response, content=content)
-        return replace(response, body=b"".join([chunk async for chunk in content]), is_cut=reader.is_cut)
+        body = b"".join([chunk async for chunk in content])
+        return replace(response, body=body, is_cut=reader.is_cut, is_shallow=reader.is_shallow)
 
     async def _request(self, request: Request, attempt: AsyncAttempt) -> aiohttp.ClientResponse:
         """Send a request and return the response as soon as its headers have arrived."""
