@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -17,12 +18,14 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
 from airflow_provider_learning360.api.errors import (
     FixArgumentError,
     FixConnectionError,
     SettingsError,
     TryAgainError,
 )
+from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders import announced_dates
 from airflow_provider_learning360.simulator import Simulator
@@ -104,7 +107,7 @@ def simulator(
 
 
 def plan(**arguments: Any) -> list[dict[str, Any]]:
-    operator = PlanSessionRemindersOperator(task_id="plan", policy=POLICY, **arguments)
+    operator = PlanSessionRemindersOperator(task_id="plan", **{"policy": POLICY, **arguments})
     return operator.execute({})  # type: ignore[arg-type]
 
 
@@ -636,15 +639,28 @@ def test_session_missing_in_the_list_is_dropped_only_if_deleted(
 ) -> None:
     first, second = simulator.session_ids
     plan()
-    everything = PlanSessionRemindersOperator(task_id="plan", policy=POLICY)
-    listed = [one for one in everything.hook.list_program_sessions() if one.id != second]
-    monkeypatch.setattr(type(everything.hook), "list_program_sessions", lambda self, **_: listed)
+    list_documents = LearningHook.list_documents
+
+    def lack_second(hook: LearningHook, choice: DocumentChoice, **options: Any) -> DocumentList:
+        return list_documents(hook, replace(choice, matches=lambda one: one.id != second and choice.matches(one)))
+
+    monkeypatch.setattr(LearningHook, "list_documents", lack_second)
     (name,) = variables
     plan()
     assert set(json.loads(variables[name])) == {first, second}
     simulator.delete(second)
     plan()
     assert set(json.loads(variables[name])) == {first}
+
+
+@pytest.mark.parametrize("simulator", ["v2"], indirect=True)  # API v1 sends all at once
+def test_only_session_that_matters_may_be_gone_meanwhile(simulator: Simulator) -> None:
+    first, _ = simulator.session_ids
+    simulator.edit(first, startDate=soon(days=1))
+    policy = {**POLICY, "rules": POLICY["rules"][:1], "skip_if_automated_reminders": True}
+    assert [one["conf"]["session_id"] for one in plan(policy=policy)] == [first]
+    simulator.play({"when": {"path": "/api/v2/paths/[0-9a-f]+$"}, "do": {"status": 404}})
+    assert plan(policy=policy) == []
 
 
 @pytest.mark.parametrize("simulator", ["v1"], indirect=True)  # API v2 reads a session by a filter

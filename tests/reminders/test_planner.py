@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
+from airflow_provider_learning360.reminders.candidates import CandidateFilter, StoredSessions
 from airflow_provider_learning360.reminders.compose import find_changed_dates, find_template
 from airflow_provider_learning360.reminders.duration import Duration
 from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan
@@ -450,6 +451,90 @@ def test_date_changed_while_its_notice_waits_settles_again() -> None:
     (notice,) = planner.sweep(at("2026-03-01T14:02"), **again)
     assert notice.due == at("2026-03-01T14:02")
     assert planner.sweep(at("2026-03-01T14:15"), **again) == [notice]
+
+
+# Sessions that a sweep need not keep.
+
+DUE_DATE_RULE = st.builds(lambda rule: {**rule, "anchor": "dueDate", "audience": "not_completed"}, BEFORE | REPEATED)
+NEAR = st.none() | st.integers(-40 * 24, 40 * 24) | st.integers(-3 * 24 * 60, 3 * 24 * 60).map(lambda one: one / 60)
+HOURS = st.tuples(NEAR, NEAR, NEAR)  # of start, end and modification, from the time of the sweep
+
+
+def session_near(number: int, now: datetime, hours: tuple[float | None, ...]) -> ProgramSession:
+    dates = [None if one is None else now + one * HOUR for one in hours]
+    start, end, modified = dates
+    if start and end and end < start:
+        start, end = end, start
+    names = dict(zip(("startDate", "endDate", "modifiedAt"), (start, end, modified), strict=True))
+    return session(**{**names, "_id": f"{number:024x}", "automatedReminders": number % 3 == 0})
+
+
+def statistics_near(current: ProgramSession, now: datetime, hours: float) -> SessionStatistics:
+    due_date = now + hours * HOUR
+    due_date = max(due_date, current.start_date or due_date)
+    due_date = min(due_date, current.end_date or due_date)
+    users = [{"mail": "a@example.com", "dueDate": format_date(due_date), "status": "onTime"}]
+    return SessionStatistics.from_json({"registered": 1, "usersStats": users})
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(RULE | DUE_DATE_RULE, min_size=1, max_size=4),
+    st.booleans(),
+    FIELDS,
+    st.sampled_from(STEADY + CHANGING),
+    st.booleans(),
+    st.lists(st.tuples(HOURS, HOURS, st.integers(-100, 100)), min_size=1, max_size=8),
+    MOMENTS,
+)
+def test_plan_of_candidates_is_the_plan_of_all(
+    rules: list[Any],
+    has_notices: bool,
+    fields: dict[str, Any],
+    zone: str,
+    skips: bool,
+    drawn: list[tuple[tuple[float | None, ...], tuple[float | None, ...], int]],
+    now: datetime,
+) -> None:
+    more = {"time_zone": zone, "skip_if_automated_reminders": skips}
+    policy = build_policy(*rules, *([MOVED] if has_notices else []), **fields, **more)
+    before = [session_near(number, now - 2 * DAY, one[0]) for number, one in enumerate(drawn[1:])]
+    known = json.loads(json.dumps(plan(before, policy, now - 2 * DAY).announced))
+    sessions = [session_near(number, now, one[1]) for number, one in enumerate(drawn)]
+    read = {one.id: statistics_near(one, now, hours) for one, (_, _, hours) in zip(sessions, drawn, strict=True)}
+    candidates = CandidateFilter(policy, now, known)
+    kept = [one.document(candidates.fields) for one in sessions if candidates.matches(one)]
+    every = plan(sessions, policy, now, announced=known, statistics=read)
+    found = plan(StoredSessions(kept), policy, now, announced=known, statistics=read)
+    assert (found.due, found.announced) == (every.due, every.announced)
+    assert candidates.missing == {*known} - {one.id for one in sessions}
+
+
+def test_session_far_from_all_dates_is_no_candidate() -> None:
+    policy = build_policy({"anchor": "startDate", "before": {"days": 7}}, {"anchor": "endDate", "after": {"days": 1}})
+    candidates = CandidateFilter(policy, T0, {})
+    assert candidates.matches(session(startDate=T0 + 7 * DAY))
+    for days in (1, 8, 16, 99):
+        assert not candidates.matches(session(startDate=T0 + days * DAY, endDate=T0 + 100 * DAY))
+        assert not candidates.matches(session(startDate=T0 - 200 * DAY, endDate=T0 - (days + 1) * DAY))
+    assert not candidates.matches(session())
+
+
+def test_reminder_that_days_off_move_far_is_found() -> None:
+    policy = build_policy({"anchor": "startDate", "before": {"days": 1}}, working_days=["mon"])
+    current = session(startDate=at("2026-03-07T09:00"))  # a Saturday
+    monday = at("2026-03-02T09:00")
+    assert due(plan([current], policy, monday)) == ["rule0"]
+    assert CandidateFilter(policy, monday, {}).matches(current)
+
+
+def test_session_whose_dates_are_stored_already_is_no_candidate() -> None:
+    policy = build_policy(MOVED)
+    current = session(**A, modifiedAt=T0)
+    known = plan([current], policy, T0).announced
+    assert CandidateFilter(policy, T0, {}).matches(current)
+    assert not CandidateFilter(policy, T0, known).matches(current)
+    assert CandidateFilter(policy, T0, known).matches(session(**B, modifiedAt=T0 - DAY))
 
 
 # The ends of the calendar.

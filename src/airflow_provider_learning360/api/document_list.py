@@ -26,11 +26,13 @@ class DocumentChoice:
     :param fields: Names of the fields.
     :param matches: Whether a session is wanted.
     :param with_drift: Whether to compare the sessions with the documentation; default True.
+    :param may_be_gone: Whether all sessions that match may be gone before they are completed; default False: an error.
     """
 
     fields: frozenset[str]
     matches: Callable[[ProgramSession], bool]
     with_drift: bool = True
+    may_be_gone: bool = False
 
 
 @dataclass

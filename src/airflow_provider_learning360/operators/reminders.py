@@ -39,7 +39,7 @@ from airflow_provider_learning360.reminders import INSTALL_COMMAND
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.reminders.compose import MailComposer
     from airflow_provider_learning360.reminders.delivery import DeliveryResult, DeliverySummary
     from airflow_provider_learning360.reminders.ledger import TaskDeliveryLedger
+    from airflow_provider_learning360.reminders.moves import AnnouncedRecord
     from airflow_provider_learning360.reminders.policy import ReminderPolicy, ReminderRule
     from airflow_provider_learning360.reminders.recipients import Recipients
     from airflow_provider_learning360.reminders.reminder import DueReminder, PlannedDelivery
@@ -115,7 +116,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
                 self.hook.platform.require_due_dates()
             store = AnnouncedDatesStore(policy, self.learning_conn_id)
             announced, now = store.load(), datetime.now(tz=UTC)
-            sessions, deleted = self._read_sessions(policy, announced)
+            sessions, count, deleted = self._read_sessions(policy, announced, now)
             statistics = self._read_due_dates(policy, sessions, now)
             planned = plan(sessions, policy, now, announced=announced, statistics=statistics)
             # One request or more for each session, so only where it matters who has finished.
@@ -126,7 +127,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             # Before anything is triggered: an announced change stays due for a while, under the same key.
             store.save(planned.announced, deleted)
             new = self._find_new(context, planned.due)
-            self._log_plan(policy, sessions, planned.due, new)
+            self._log_plan(policy, sessions, count, planned.due, new)
             return self._build_deliveries(new)
 
     def _find_new(self, context: Context, due: list[DueReminder]) -> list[DueReminder]:
@@ -139,13 +140,19 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         return bool(context["ti"].get_dr_count(dag_id=self.delivery_dag_id, run_ids=[reminder.key]))
 
     def _log_plan(
-        self, policy: ReminderPolicy, sessions: list[ProgramSession], due: list[DueReminder], new: list[DueReminder]
+        self,
+        policy: ReminderPolicy,
+        sessions: Iterable[ProgramSession],
+        count: int,
+        due: list[DueReminder],
+        new: list[DueReminder],
     ) -> None:
         """Log which reminders are new: the rule, the session and the time, but no people."""
         from airflow_provider_learning360.reminders.calendar import Calendar
 
-        self.log.info("Reminders due: %d, of these new: %d. Sessions: %d.", len(due), len(new), len(sessions))
-        titles = {session.id: session.title for session in sessions}
+        self.log.info("Reminders due: %d, of these new: %d. Sessions: %d.", len(due), len(new), count)
+        logged = {one.session_id for one in new[:MAX_LOGGED]}
+        titles = {session.id: session.title for session in sessions if session.id in logged}
         calendar = Calendar(policy)
         for one in new[:MAX_LOGGED]:
             due_at = calendar.format_moment(one.due)
@@ -175,7 +182,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         return found
 
     def _read_due_dates(
-        self, policy: ReminderPolicy, sessions: list[ProgramSession], now: datetime
+        self, policy: ReminderPolicy, sessions: Iterable[ProgramSession], now: datetime
     ) -> dict[str, SessionStatistics]:
         """Return the statistics of sessions whose learners may have a due date that counts now, as far as readable."""
         from airflow_provider_learning360.reminders.due_dates import may_remind_of_due_date
@@ -201,11 +208,12 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
                     break
         return found
 
-    def _read_sessions(self, policy: ReminderPolicy, announced: Iterable[str]) -> tuple[list[ProgramSession], set[str]]:
-        """Return the sessions, and the IDs of known sessions that no longer exist."""
+    def _read_sessions(
+        self, policy: ReminderPolicy, announced: Mapping[str, AnnouncedRecord], now: datetime
+    ) -> tuple[Iterable[ProgramSession], int, set[str]]:
+        """Return the sessions that matter now, how many there are in all, and which known ones no longer exist."""
         if self.sessions is None:
-            sessions = self.hook.list_program_sessions(keys=policy.session_keys)
-            return sessions, self._find_deleted({*announced} - {session.id for session in sessions})
+            return self._read_all(policy, announced, now)
         found, deleted = [], set()
         for one in self.sessions:
             try:
@@ -216,7 +224,19 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
                 self.log.warning("No reminders for a session that does not exist: %s", error)
             except ContractError as error:
                 self.log.warning("No reminders for a session that cannot be read: %s", error)
-        return found, deleted
+        return found, len(found), deleted
+
+    def _read_all(
+        self, policy: ReminderPolicy, announced: Mapping[str, AnnouncedRecord], now: datetime
+    ) -> tuple[Iterable[ProgramSession], int, set[str]]:
+        from airflow_provider_learning360.api.document_list import DocumentChoice
+        from airflow_provider_learning360.reminders.candidates import CandidateFilter, StoredSessions
+
+        candidates = CandidateFilter(policy, now, announced)
+        # What matters is chosen while the list arrives: a platform may have 100,000s of sessions.
+        choice = DocumentChoice(candidates.fields, candidates.matches, with_drift=False, may_be_gone=True)
+        listed = self.hook.list_documents(choice)
+        return StoredSessions(listed.documents), listed.session_count, self._find_deleted(candidates.missing)
 
     def _find_deleted(self, missing: set[str]) -> set[str]:
         """Return which sessions no longer exist, of those missing in the list. It also lacks unreadable ones."""

@@ -31,13 +31,25 @@ def may_remind_of_due_date(
     rules = [rule for rule in policy.rules if rule.anchor == "dueDate"]
     if not rules or explain_excluded(policy, session):
         return False
-    return any(_may_be_due(rule, policy.max_lateness.total, session, now, until or now) for rule in rules)
+    dates, window = (session.start_date, session.end_date), (now, until or now)
+    return any(may_be_due(rule, policy.max_lateness.total, dates, window) for rule in rules)
 
 
-def _may_be_due(
-    rule: ReminderRule, max_lateness: timedelta, session: ProgramSession, now: datetime, until: datetime
+def may_be_due(
+    rule: ReminderRule,
+    max_lateness: timedelta,
+    dates: tuple[datetime | None, datetime | None],
+    window: tuple[datetime, datetime],
 ) -> bool:
-    distance, start, end = rule.schedule.distance.total, session.start_date, session.end_date
+    """
+    Whether a rule may have a reminder in a window of time, about a date that is only known roughly.
+
+    :param rule: The rule.
+    :param max_lateness: How long after its time a reminder may go out.
+    :param dates: The first and the last date that it may be about; None, or an open end, is not known.
+    :param window: The first and the last moment of the window.
+    """
+    distance, (start, end), (now, until) = rule.schedule.distance.total, dates, window
     # Differences, since a sum may be beyond the calendar.
     lead = distance if rule.before is not None else timedelta()
     if start is not None and is_set(start) and start - until > lead + MAX_SHIFT:

@@ -88,15 +88,21 @@ def plan(
     """
     if now.tzinfo is None:
         raise FixArgumentError("now: it has no time zone. Give one such as datetime.now(UTC).")
-    planner = _Planner(policy, now.astimezone(UTC), statistics or {})
+    planner = SessionPlanner(policy, now.astimezone(UTC), statistics or {})
     result = Plan(announced=dict(announced or {}))
     for session in sessions:
         planner.add_session(session, result)
     return result
 
 
-class _Planner:
-    """Plans the reminders of a policy at one time."""
+class SessionPlanner:
+    """
+    Plans the reminders of a policy at one time, session by session.
+
+    :param policy: The policy.
+    :param now: The time of the sweep, in UTC.
+    :param statistics: By the session's ID, the progress of its learners.
+    """
 
     def __init__(self, policy: ReminderPolicy, now: datetime, statistics: Mapping[str, SessionStatistics]) -> None:
         self.policy = policy
@@ -107,7 +113,12 @@ class _Planner:
         self.settle = next((rule.settle.total for rule in policy.rules if rule.on), None)
 
     def add_session(self, session: ProgramSession, result: Plan) -> None:
-        """Add to a plan what is due for a session, and why the rest is not."""
+        """
+        Add to a plan what is due for a session, and why the rest is not.
+
+        :param session: The session as it is now.
+        :param result: The plan, with what was announced before.
+        """
         items = self._plan_rules(session, result.announced)
         due = [(rule, item) for rule, item in items if isinstance(item, DueReminder)]
         drops_overlaps = len(due) > 1 and self.policy.when_several_are_due == "closest"

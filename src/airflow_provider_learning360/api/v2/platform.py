@@ -145,7 +145,7 @@ class PlatformV2(Platform):
             if choice.with_drift:
                 listed.note_drift(completed)
             listed.documents.append(completed.document(choice.fields))
-        if shrunk and not listed.documents:
+        if shrunk and not listed.documents and not (choice.may_be_gone and isinstance(failure, NotFoundError)):
             raise failure
 
     def stream_sessions(self, where: SessionFilter = EVERYTHING) -> StreamPlan:
