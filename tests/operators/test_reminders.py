@@ -656,7 +656,7 @@ def test_session_missing_in_the_list_is_dropped_only_if_deleted(
 @pytest.mark.parametrize("simulator", ["v2"], indirect=True)  # API v1 sends all at once
 def test_only_session_that_matters_may_be_gone_meanwhile(simulator: Simulator) -> None:
     first, _ = simulator.session_ids
-    simulator.edit(first, startDate=soon(days=1))
+    simulator.edit(first, startDate=soon(days=1), automatedReminders=False)
     policy = {**POLICY, "rules": POLICY["rules"][:1], "skip_if_automated_reminders": True}
     assert [one["conf"]["session_id"] for one in plan(policy=policy)] == [first]
     simulator.play({"when": {"path": "/api/v2/paths/[0-9a-f]+$"}, "do": {"status": 404}})

@@ -19,11 +19,12 @@ from airflow_provider_learning360.ui.session_list import (
     MAX_QUERY_WORDS,
     MAX_READERS,
     MAX_RESULTS,
+    MAX_SESSIONS,
     BusyError,
     SessionList,
     SessionLists,
-    SessionRow,
 )
+from airflow_provider_learning360.ui.session_rows import SessionRow, SessionRows
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -136,6 +137,20 @@ def test_search_limits_results_and_counts_all() -> None:
 )  # fmt: skip
 def test_row_of_an_entry(sent: Any, shown: SessionRow | None) -> None:
     assert SessionRow.from_entry(sent) == shown
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        (None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999999Z"),
+        ("1969-12-31T23:59:59.999Z", None, "2026-03-01T09:00:00.000001Z"),
+    ],
+)
+def test_row_is_the_same_after_it_was_kept(dates: tuple[str | None, ...]) -> None:
+    kept, rows = SessionRows(), [SessionRow("ab" * 12, "n", None, *dates), SessionRow(ID, "é", "t", *dates[::-1])]
+    for row in rows:
+        kept.append(row)
+    assert [kept[index] for index in range(len(kept))] == rows
 
 
 def test_unfinished_list_can_be_searched() -> None:
@@ -404,10 +419,11 @@ def test_search_limits_the_words_of_a_query() -> None:
 
 @pytest.mark.slow
 def test_long_list_is_searched() -> None:
-    one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(100_000)))
+    one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(MAX_SESSIONS)))
     assert one.error is not None
+    assert one.size < 80e6
     result = one.search("session of many 0 1 2 3 4", NOW)
-    assert 0 < result["matches"] < 100_000
+    assert 0 < result["matches"] < MAX_SESSIONS
     assert len(result["sessions"]) == MAX_RESULTS
 
 

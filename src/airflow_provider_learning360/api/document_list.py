@@ -83,6 +83,8 @@ class DocumentReader:
     :param convert: Makes a document of an entry; default the entry is one.
     :param coverage: What the API was asked for; default all.
     :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
+    :param may_repeat: Whether a later page may have the same sessions: then those that are not wanted are in `found` too.
+        Default False.
     """
 
     def __init__(
@@ -93,9 +95,12 @@ class DocumentReader:
         coverage: Coverage | None = None,
         *,
         may_be_unreadable: bool = False,
+        may_repeat: bool = False,
     ) -> None:
         # ID and document of each session; None for the document of one that is not wanted.
         self.found: list[tuple[str, Item | None]] = []
+        self.count = 0  # of all sessions
+        self._may_repeat = may_repeat
         self.result = DocumentList()
         self._choice = choice
         self._coverage = coverage
@@ -129,5 +134,7 @@ class DocumentReader:
         self.result.coverage = session.coverage
         if self._choice.with_drift:
             self.result.note_drift(session)
+        self.count += 1
         wanted = self._choice.matches(session)
-        self.found.append((session.id, session.document(self._choice.fields) if wanted else None))
+        if wanted or self._may_repeat:
+            self.found.append((session.id, session.document(self._choice.fields) if wanted else None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from array import array
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,99 +14,36 @@ from math import inf
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_learning360.api.errors import InvalidIdError, LearningError
-from airflow_provider_learning360.api.models import format_date, parse_date
-from airflow_provider_learning360.api.session_ids import require_session_id
+from airflow_provider_learning360.api.errors import LearningError
 from airflow_provider_learning360.ui.error_log import log_unexpected
 from airflow_provider_learning360.ui.failure import build_failure, failure_from_error
-from airflow_provider_learning360.ui.text import readable_name, redacted_name
+from airflow_provider_learning360.ui.session_rows import SessionRow, SessionRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable
 
-    from airflow_provider_learning360.ui.responses import Failure, SessionItem, SessionSearch
+    from airflow_provider_learning360.ui.responses import Failure, SessionSearch
 
 log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 60.0  # for which a list is used
 FAILURE_CACHE_SECONDS = 2.0  # for which a list that could not be read is not requested again
 MAX_READ_SECONDS = 120.0  # that reading a list may take
-MAX_SESSIONS = 100_000  # of one list
+MAX_SESSIONS = 200_000  # of one list
 MAX_LIST_BYTES = 96 * 2**20  # of one list
 MAX_LISTS = 8  # in memory
 MAX_TOTAL_BYTES = 192 * 2**20  # of the lists that are read completely
 MAX_READERS = 4  # lists that are read at the same time
 MAX_RESULTS = 50  # of one search
-MAX_NAME_CHARACTERS = 300  # of the name of a session, and of its template
 MAX_QUERY_CHARACTERS = 200
 MAX_QUERY_WORDS = 20
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ROW_BYTES = 300  # of a session, beside its texts
+_PLACES_BYTES = 20  # of the places of a text and a start in lists, which grow ahead
 
 
 class BusyError(Exception):
     """Too many lists are being read."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """
-    A session in the list.
-
-    :param id: ID of the session.
-    :param name: Its name, on one line, without mail addresses.
-    :param template: ID of its program template.
-    :param start: `startDate`, UTC.
-    :param end: `endDate`, UTC.
-    :param modified: `modifiedAt`, UTC.
-    """
-
-    id: str
-    name: str
-    template: str | None
-    start: str | None
-    end: str | None
-    modified: str | None
-
-    @classmethod
-    def from_entry(cls, entry: Any) -> SessionRow | None:
-        """
-        Return the row of an entry of the API's list; None if a field that is shown cannot be read.
-
-        :param entry: The entry.
-        """
-        # The hook yields an ID without fields for an entry that it could not read.
-        if not isinstance(entry, dict) or entry.keys() <= {"_id"}:
-            return None
-        name, template = entry.get("name"), entry.get("programTemplate")
-        if not (isinstance(name, str | None) and isinstance(template, str | None)):
-            return None
-        try:
-            return cls(
-                _parse_id(entry.get("_id")),
-                redacted_name(name or "", MAX_NAME_CHARACTERS),
-                template if template is None else readable_name(template, MAX_NAME_CHARACTERS),
-                *(_parse_date(entry.get(date)) for date in ("startDate", "endDate", "modifiedAt")),
-            )
-        except (InvalidIdError, ValueError):
-            return None
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory that its texts occupy."""
-        return sum(map(getsizeof, (self.id, self.name, self.template, self.start, self.end, self.modified)))
-
-    def to_item(self) -> SessionItem:
-        """Return the session as the page's routes send it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "template": self.template,
-            "start": self.start,
-            "end": self.end,
-            "modified": self.modified,
-        }
 
 
 @dataclass
@@ -119,18 +57,18 @@ class SessionList:
     :param finished: When reading ended, on the monotonic clock; None before.
     :param error: Why it could not be read to its end.
     :param cache_seconds: Seconds for which it is used after reading.
-    :param size: Bytes of memory that it occupies.
     """
 
-    sessions: list[SessionRow] = field(default_factory=list)
+    sessions: SessionRows = field(default_factory=SessionRows)
     unreadable: int = 0
     started: float = field(default_factory=lambda: time.monotonic())
     finished: float | None = None
     error: Failure | None = None
     cache_seconds: float = CACHE_SECONDS
-    size: int = 0
     _texts: list[str] = field(default_factory=list)  # the texts to search
-    _starts: list[float] = field(default_factory=list)  # in seconds; appended last, so its length is safe to use
+    _text_size: int = 0
+    # In seconds; appended last, so its length is safe to use.
+    _starts: array[float] = field(default_factory=lambda: array("d"))
 
     def read(self, open_list: Callable[[], Generator[dict[str, Any], None, None]]) -> None:
         """
@@ -162,6 +100,11 @@ class SessionList:
             return now - self.started < MAX_READ_SECONDS
         return now - self.finished < self.cache_seconds
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it occupies."""
+        return self.sessions.size + self._text_size
+
     def as_incomplete(self, now: float) -> SessionList:
         """
         Return a finished copy of what is read so far, for a list whose reader still waits.
@@ -170,12 +113,12 @@ class SessionList:
         """
         read = len(self._starts)
         return SessionList(
-            sessions=self.sessions[:read],
+            sessions=self.sessions,
             unreadable=self.unreadable,
             started=self.started,
             finished=now,
             error=build_failure("list_incomplete", seconds=round(MAX_READ_SECONDS)),
-            size=self.size,
+            _text_size=self._text_size,
             _texts=self._texts[:read],
             _starts=self._starts[:read],
         )
@@ -193,7 +136,7 @@ class SessionList:
 
     def _append(self, row: SessionRow) -> None:
         text = f"{row.name} {row.id}".casefold()
-        self.size += _ROW_BYTES + row.size + getsizeof(text)
+        self._text_size += _PLACES_BYTES + getsizeof(text)
         self.sessions.append(row)
         self._texts.append(text)
         self._starts.append(_seconds_since_epoch(row.start))
@@ -282,21 +225,6 @@ class SessionLists:
 
     def _is_reading(self, key: Hashable) -> bool:
         return key in self._reading and self._reading[key].finished is None
-
-
-def _parse_id(value: Any) -> str:
-    if not isinstance(value, str):
-        raise InvalidIdError("The entry has no ID.")
-    return require_session_id(value)
-
-
-def _parse_date(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    moment = parse_date(value)
-    if not isinstance(moment, datetime):
-        raise ValueError("not a date")  # noqa: TRY004 - one kind of error for everything that is not a date
-    return format_date(moment)
 
 
 def _seconds_since_epoch(start: str | None) -> float:

@@ -97,7 +97,7 @@ def _parse_documents(choice: DocumentChoice, response: Response) -> DocumentList
         reader = response.reader
         reader.close()
     listed = reader.result
-    listed.session_count = len(reader.found)
+    listed.session_count = reader.count
     listed.documents = [document for _, document in reader.found if document is not None]
     return listed
 

@@ -277,5 +277,7 @@ def _parse_list_page(response: Response, *, is_first: bool) -> SessionList:
 
 def _parse_documents(choice: DocumentChoice, response: Response, *, is_first: bool) -> DocumentReader:
     coverage = documents.build_coverage(documents.SESSION_KEYS)
-    reader = DocumentReader(choice, response, documents.build_session, coverage, may_be_unreadable=not is_first)
+    reader = DocumentReader(
+        choice, response, documents.build_session, coverage, may_be_unreadable=not is_first, may_repeat=True
+    )
     return reader.read(response.body)
