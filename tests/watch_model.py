@@ -55,7 +55,7 @@ def patched() -> Iterator[None]:
         patch.setattr(poller, "JOIN_DEBOUNCE", 0.0)
         patch.setattr(time_slice, "TIME_SLICE", float("inf"))
         patch.setattr(cursor, "PAUSE", 0.0)
-        patch.setattr(poller.Poller, "_new_hook", _new_hook)
+        patch.setattr(poller, "HookUser", User)
         patch.setattr(poller.Poller, "_sleep", _sleep)
         patch.setattr(ProgramSessionsWatchTrigger, "_streams", {})
         patch.setattr(ProgramSessionsWatchTrigger, "_cursors", {})
@@ -68,8 +68,27 @@ def patched() -> Iterator[None]:
         yield
 
 
-async def _new_hook(self: Any) -> Any:
-    return Hook(World.current)
+class User:
+    """The user of a hook that nobody shares."""
+
+    def __init__(self, conn_id: str, budget: Any) -> None:
+        self._hook = Hook(World.current)
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    @contextlib.asynccontextmanager
+    async def use(self) -> Any:
+        yield self._hook
+
+    def note_refused(self) -> None:
+        pass
+
+    def look_up_again(self) -> None:
+        self._hook = Hook(World.current)
 
 
 async def _sleep(self: Any, started: float, seconds: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["LearningAsyncHook"]
 
 import asyncio
+import copy
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -123,6 +124,19 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    def share(self, budget: RetryBudget | None = None) -> Self:
+        """
+        Return another hook with the client and the token of this one, which is open and stays responsible for them.
+
+        What the platform remembers of sessions is not shared.
+
+        :param budget: Retry budget of each call; default that of the connection.
+        :returns: The other hook. Nobody closes it.
+        """
+        other = copy.copy(self)
+        other.budget, other._platform = budget, None
+        return other
 
     async def get_program_session(self, session_id: str, keys: Keys = None) -> ProgramSession:
         """
@@ -304,6 +318,15 @@ class LearningAsyncHook(ConnectionType, BaseHook):
             self._platform = build_platform(settings, time.monotonic)
         return self._platform
 
+    async def get_settings(self) -> LearningSettings:
+        """
+        Return the settings of the connection, which is looked up once.
+
+        :raises SettingsError: The connection is missing, incomplete or not valid.
+        """
+        async with self._opening:
+            return await self._find_settings()
+
     async def test_connection(self) -> tuple[bool, str]:
         """
         Test whether 360Learning accepts the keys of the connection.
@@ -324,13 +347,17 @@ class LearningAsyncHook(ConnectionType, BaseHook):
     async def _open(self) -> tuple[LearningSettings, Credentials, aiohttp.ClientSession]:
         """Read the connection and open the client, once."""
         async with self._opening:
-            if self._settings is None:
-                self._settings = await self._read_settings()
+            settings = await self._find_settings()
             if self._credentials is None:
-                self._credentials = build_credentials(self._settings)
+                self._credentials = build_credentials(settings)
             if self._client is None:
-                self._client = await open_client(self._settings, USER_AGENT)
-        return self._settings, self._credentials, self._client
+                self._client = await open_client(settings, USER_AGENT)
+        return settings, self._credentials, self._client
+
+    async def _find_settings(self) -> LearningSettings:
+        if self._settings is None:
+            self._settings = await self._read_settings()
+        return self._settings
 
     async def _read_settings(self) -> LearningSettings:
         check_conn_id(self.learning_conn_id)

@@ -7,12 +7,12 @@ import logging
 import random
 import time
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, ForbiddenError, LearningError
 from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.hooks.shared_hook import HookUser
 from airflow_provider_learning360.triggers.outage import Outage
 from airflow_provider_learning360.triggers.poll_record import PollRecord
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
@@ -49,50 +49,39 @@ class CompletionsPoller:
         self._poll_interval = poll_interval
         self.record = PollRecord()
         self._outage = Outage(log, learning_conn_id)
-        self._opened_at = 0.0
+        self._looked_up_at = time.monotonic()
         self._has_read = False
         self._missing: set[str] = set()
 
     async def poll(self) -> AsyncIterator[CompletionsBatch | None]:
         """Yield after each poll what to make an event of, or None."""
-        hook: LearningAsyncHook | None = None
-        try:
+        # One attempt a poll: the next poll is the retry, and the outage is logged once.
+        async with HookUser(self._learning_conn_id, RetryBudget(attempts=1)) as user:
             while True:
                 started = time.monotonic()
-                hook = hook or await self._new_hook()
-                batch, error = await self._poll_in_time(hook)
+                batch, error = await self._poll_in_time(user)
                 self._outage.note_poll(error)
                 self.record.note_poll(error)
                 seconds = self._compute_wait(error)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
-                    await hook.close()
-                    hook = None
+                    user.note_refused()
+                    user.look_up_again()
+                    self._looked_up_at = time.monotonic()
                 yield batch
                 await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
-        finally:
-            if hook is not None:
-                await hook.close()
-
-    async def _new_hook(self) -> LearningAsyncHook:
-        # HTTP libraries take long to import; a thread does not hold up the other triggers.
-        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
-        # One attempt a poll: the next poll is the retry, and the outage is logged once.
-        hook: LearningAsyncHook = hooks.LearningAsyncHook(self._learning_conn_id, budget=RetryBudget(attempts=1))
-        self._opened_at = time.monotonic()
-        return hook
 
     def _is_stale(self, error: LearningError | None) -> bool:
         """Whether to read the connection again before the next poll: it may have been fixed."""
         if isinstance(error, ForbiddenError):
-            return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
+            return time.monotonic() - self._looked_up_at > FORBIDDEN_RENEWAL
         return isinstance(error, FixConnectionError | FixArgumentError)
 
-    async def _poll_in_time(self, hook: LearningAsyncHook) -> tuple[CompletionsBatch | None, LearningError | None]:
+    async def _poll_in_time(self, user: HookUser) -> tuple[CompletionsBatch | None, LearningError | None]:
         """Poll, and log if that takes very long."""
         hang_warning = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
         try:
-            return await self._poll_once(hook)
+            return await self._poll_once(user)
         finally:
             hang_warning.cancel()
 
@@ -104,14 +93,15 @@ class CompletionsPoller:
             HANG_WARNING,
         )
 
-    async def _poll_once(self, hook: LearningAsyncHook) -> tuple[CompletionsBatch | None, LearningError | None]:
+    async def _poll_once(self, user: HookUser) -> tuple[CompletionsBatch | None, LearningError | None]:
         """Read what is new; return it, and the error if not everything could be read."""
         self._has_read = False
         began = time.monotonic()
         sent_at: datetime | None = None
         error: LearningError | None = None
         try:
-            sent_at = await self._read(hook)
+            async with user.use() as hook:
+                sent_at = await self._read(hook)
         except LearningError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - Airflow would restart the watcher at once, and again

@@ -10,7 +10,6 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import (
@@ -23,6 +22,7 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.hooks.shared_hook import HookUser
 from airflow_provider_learning360.triggers.backlog import Backlog
 from airflow_provider_learning360.triggers.outage import Outage
 from airflow_provider_learning360.triggers.poll_record import PollRecord
@@ -92,6 +92,7 @@ class Poller:
     _failed: set[str] = field(default_factory=set, init=False)
     _failed_before: set[str] = field(default_factory=set, init=False)
     _opened_at: float = field(default=0.0, init=False)
+    _hook: LearningAsyncHook | None = field(default=None, init=False)
     # A new hook gets a new one, which lists everything first.
     _session_poll: SessionPoll | None = field(default=None, init=False)
     _backlog: Backlog = field(default_factory=Backlog, init=False)
@@ -102,39 +103,35 @@ class Poller:
 
     async def poll(self) -> AsyncIterator[PollResult]:
         """Yield the results of each poll that found changes: one, or more if they are too many for one event."""
-        hook: LearningAsyncHook | None = None
-        try:
+        # One attempt a poll: the next poll is the retry, and the outage is logged once.
+        async with HookUser(self.learning_conn_id, RetryBudget(attempts=1)) as user:
             await self._wait_for_watchers()
             while True:
                 started = time.monotonic()
-                hook = hook or await self._new_hook()
-                error = await self._poll_in_time(hook)
+                error = await self._poll_in_time(user)
                 self._outage.note_poll(error)
                 self._record.note_poll(error)
                 seconds = self._compute_wait(error)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
-                    await hook.close()
-                    hook = self._session_poll = None
+                    user.note_refused()
+                    user.look_up_again()
+                    self._hook = None
                 while (result := self._take_result()) is not None:
                     yield result
                 for subscription in self.subscriptions:
                     await subscription.save()
                 await self._record.save(one.cursor for one in self.subscriptions if one.cursor is not None)
                 await self._sleep(started, seconds)
-        finally:
-            if hook is not None:
-                await hook.close()
 
-    async def _new_hook(self) -> LearningAsyncHook:
-        # HTTP libraries take long to import; a thread does not hold up the other triggers.
-        hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
-        # One attempt a poll: the next poll is the retry, and the outage is logged once.
-        hook: LearningAsyncHook = hooks.LearningAsyncHook(self.learning_conn_id, budget=RetryBudget(attempts=1))
+    def _note_hook(self, hook: LearningAsyncHook) -> None:
+        """Begin anew with another hook, or after a refusal: it may speak another version of the API now."""
+        if hook is self._hook:
+            return
+        self._hook, self._session_poll = hook, None
         self._opened_at = time.monotonic()
         for subscription in self.subscriptions:
             subscription.watch.forget_sent()
-        return hook
 
     def _is_stale(self, error: LearningError | None) -> bool:
         """Whether to read the connection again before the next poll: it may have been fixed."""
@@ -142,11 +139,11 @@ class Poller:
             return time.monotonic() - self._opened_at > FORBIDDEN_RENEWAL
         return isinstance(error, FixConnectionError)
 
-    async def _poll_in_time(self, hook: LearningAsyncHook) -> LearningError | None:
+    async def _poll_in_time(self, user: HookUser) -> LearningError | None:
         """Poll, and log if that takes very long."""
         hang_warning = asyncio.get_running_loop().call_later(HANG_WARNING, self._log_hanging)
         try:
-            return await self._poll_once(hook)
+            return await self._poll_once(user)
         finally:
             hang_warning.cancel()
 
@@ -158,7 +155,7 @@ class Poller:
             HANG_WARNING,
         )
 
-    async def _poll_once(self, hook: LearningAsyncHook) -> LearningError | None:
+    async def _poll_once(self, user: HookUser) -> LearningError | None:
         """Poll all watched sessions; return the error, if some could not be read."""
         self._poll_count += 1
         self._read_count = 0
@@ -170,7 +167,9 @@ class Poller:
         self.subscriptions.joined.clear()  # this poll includes all watchers that have joined
         index = await WatchIndex.of(self.subscriptions)
         try:
-            error = await self._poll_all(hook, index)
+            async with user.use() as hook:
+                self._note_hook(hook)
+                error = await self._poll_all(hook, index)
         except LearningError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - raising it would end all watchers, which Airflow restarts at once
