@@ -288,14 +288,15 @@ class Platform(ABC):
 
     @abstractmethod
     def count_completions(
-        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+        self, session_id: str, is_enough: Callable[[CompletionCount], int] | None = None
     ) -> Plan[CompletionCount]:
         """
         Plan to count who has completed a program session, without reading who that is, unless it takes too long.
 
         :param session_id: ID of the session.
-        :param is_enough: Whether counts end a wait. If not, and few have not completed, those who are deleted are left
-            out, because they never will; default: they may be counted.
+        :param is_enough: Whether counts end a wait, or how many waits they end. If more waits would end without the
+            deleted learners, and few have not completed, the deleted ones are left out, because they never will.
+            Default: they may be counted.
         :returns: The plan of the counts.
         :raises InvalidIdError: `session_id` is not an ID.
         """

@@ -23,6 +23,13 @@ Polled = TypeVar("Polled")
 Found = TypeVar("Found")
 
 
+class Unchanged:
+    """The outcome of a poll: the state is the one that the wait has evaluated last."""
+
+
+UNCHANGED = Unchanged()
+
+
 class Wait(ABC, Generic[Polled, Found]):
     """
     One wait of a sensor or trigger, from poll to poll.
@@ -59,7 +66,15 @@ class Wait(ABC, Generic[Polled, Found]):
         :returns: The result of the wait, or None to poll again.
         """
 
-    def evaluate(self, outcome: Polled | LearningError) -> Found | None:
+    def find_again(self) -> Found | None:
+        """
+        Evaluate the last state once more, because time has passed; by default there is no result.
+
+        :returns: The result of the wait, or None to poll again.
+        """
+        return None
+
+    def evaluate(self, outcome: Polled | LearningError | Unchanged) -> Found | None:
         """
         Evaluate one poll.
 
@@ -73,7 +88,7 @@ class Wait(ABC, Generic[Polled, Found]):
         self.requested_wait, self.retry_after, self.error = 0.0, 0.0, None
         if not isinstance(outcome, LearningError):
             self.failures = 0
-            return self.find(outcome)
+            return self.find_again() if isinstance(outcome, Unchanged) else self.find(outcome)
         self.error = outcome
         if isinstance(outcome, NotFoundError) and self.on_missing == "wait":
             self.failures = 0
@@ -150,6 +165,11 @@ class ModificationWait(SessionWait["ProgramSession", Change]):
         self.has_new_watermark = self.watermark is not before
         return find_change(polled, self.watermark)
 
+    def find_again(self) -> Change | None:
+        """Return None: a change of this state would have ended the wait."""
+        self.has_new_watermark = False
+        return None
+
 
 class DateWait(SessionWait["ProgramSession", datetime]):
     """
@@ -176,6 +196,10 @@ class DateWait(SessionWait["ProgramSession", datetime]):
         :returns: The time if it has come, else None.
         """
         self.due = self._due_of(polled)
+        return self.find_again()
+
+    def find_again(self) -> datetime | None:
+        """Compare the time of the last poll with the clock."""
         return self.due if self.due is not None and self.due <= self._now() else None
 
 

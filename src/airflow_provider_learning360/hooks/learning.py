@@ -264,14 +264,15 @@ class LearningHook(ConnectionType, HttpHook):
         return self.run_plan(self.platform.get_statistics(session_id, session=session))
 
     def count_completions(
-        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+        self, session_id: str, is_enough: Callable[[CompletionCount], int] | None = None
     ) -> CompletionCount:
         """
         Return how many learners of a program session have completed it.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
-        :param is_enough: Whether counts end a wait. If not, and few have not completed, those who are deleted are left
-            out, because they never will; default: they may be counted.
+        :param is_enough: Whether counts end a wait, or how many waits they end. If more waits would end without the
+            deleted learners, and few have not completed, the deleted ones are left out, because they never will.
+            Default: they may be counted.
         :returns: The counts.
         :raises LearningError: By what to do next.
 

@@ -74,6 +74,11 @@ class SharedHook:
         self._lookup: asyncio.Task[OpenHook] | None = None
         self._lookup_began = float("-inf")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an open hook."""
+        return self._open is not None
+
     async def find(self, joined_at: float) -> OpenHook:
         """
         Return the open hook. The connection is looked up again if the last look-up is too old for this user.
@@ -118,12 +123,13 @@ class SharedHook:
         was_refused = self._refused_at > self._looked_up_at
         if before is None or was_refused or settings != await before.hook.get_settings():
             await hook.get_platform()
-            self._open = OpenHook(hook)
+            self._open = found = OpenHook(hook)
             if before is not None:
                 await before.replace()
+        else:
+            found = before
         self._looked_up_at = began
-        assert self._open is not None
-        return self._open
+        return found
 
     def _forget_lookup(self, ended: asyncio.Task[OpenHook]) -> None:
         if self._lookup is ended:
@@ -145,7 +151,7 @@ class HookUser:
     def __init__(self, learning_conn_id: str, budget: RetryBudget | None = None) -> None:
         self._learning_conn_id = learning_conn_id
         self._budget = budget
-        self._joined_at = time.monotonic()
+        self.joined_at = time.monotonic()
         self._shared: SharedHook | None = None
         self._open: OpenHook | None = None
         self._hook: LearningAsyncHook | None = None
@@ -175,29 +181,33 @@ class HookUser:
             del _SHARED[asyncio.get_running_loop()][self._learning_conn_id]
             await shared.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a hook, with the settings of the last look-up."""
+        return self._shared is not None and self._shared.is_open
+
     @asynccontextmanager
-    async def use(self) -> AsyncIterator[LearningAsyncHook]:
+    async def use(self, joined_at: float | None = None) -> AsyncIterator[LearningAsyncHook]:
         """
         Return the hook for one poll: another one than before if the settings of the connection have changed.
 
+        :param joined_at: If the poll is for one who joined later: when that was, on the monotonic clock.
         :raises LearningError: The connection cannot be used.
         """
         if self._shared is None:
             raise RuntimeError("a user who has left a shared hook uses it")
-        found = await self._shared.find(self._joined_at)
+        joined_at = self.joined_at if joined_at is None else max(self.joined_at, joined_at)
+        found = await self._shared.find(joined_at)
+        self.joined_at = max(self.joined_at, joined_at)
         if self._hook is None or found is not self._open:
             self._open, self._hook = found, found.hook.share(self._budget)
         hook = self._hook
         async with found.use():
             yield hook
 
-    def look_up_again(self, joined_at: float | None = None) -> None:
-        """
-        Treat this user as one who has joined later: the connection may have been edited.
-
-        :param joined_at: When, on the monotonic clock; default now.
-        """
-        self._joined_at = max(self._joined_at, time.monotonic() if joined_at is None else joined_at)
+    def look_up_again(self) -> None:
+        """Treat this user as one who joins now: the connection may have been edited."""
+        self.joined_at = time.monotonic()
 
     def note_refused(self) -> None:
         """Note that 360Learning refused the key, so that those who join from now on look up the connection again."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 __all__ = ["BulkOperationTrigger"]
 
 import asyncio
-import logging
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_learning360.api.errors import LearningError, TryAgainError
+from airflow_provider_learning360.hooks.shared_hook import HookUser
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_learning360.api.errors import ErrorDict
-    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
 
 MAX_ERRORS_IN_A_ROW = 10
 
@@ -65,11 +63,8 @@ class BulkOperationTrigger(BaseTrigger):
     async def _end(self) -> dict[str, Any]:
         """Return how the wait ended."""
         try:
-            # HTTP libraries take long to import; a thread does not hold up the other triggers.
-            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
-            async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
-                hook.retry_log_level = logging.DEBUG
-                return await self._poll_until_ended(hook)
+            async with HookUser(self.learning_conn_id) as user:
+                return await self._poll_until_ended(user)
         except LearningError as error:
             return {"kind": "error", "error": error.to_dict()}
         except Exception as error:  # noqa: BLE001 - the worker reports it
@@ -80,12 +75,12 @@ class BulkOperationTrigger(BaseTrigger):
             )
             return {"kind": "error", "error": unexpected.to_dict()}
 
-    async def _poll_until_ended(self, hook: LearningAsyncHook) -> dict[str, Any]:
+    async def _poll_until_ended(self, user: HookUser) -> dict[str, Any]:
         failures = 0
         while (left := self._seconds_left()) > 0:
             await asyncio.sleep(min(self.poke_interval, left))
             try:
-                has_ended = await self._poll(hook)
+                has_ended = await self._poll(user)
             except LearningError as error:
                 failures += 1
                 if not error.retryable or failures > MAX_ERRORS_IN_A_ROW:
@@ -97,11 +92,12 @@ class BulkOperationTrigger(BaseTrigger):
                 return {"kind": "ended"}
         return {"kind": "timeout"}
 
-    async def _poll(self, hook: LearningAsyncHook) -> bool:
+    async def _poll(self, user: HookUser) -> bool:
         from airflow_provider_learning360.api.catalogue.bulk_operation import has_ended, read_status
 
         call = await asyncio.to_thread(read_status, self.bulk_operation_id)  # the catalogue takes long to read
-        answer = await hook.run_plan((await hook.get_platform()).call_operation(call))
+        async with user.use() as hook:
+            answer = await hook.run_plan((await hook.get_platform()).call_operation(call))
         return has_ended(answer.value)
 
     def _seconds_left(self) -> float:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 __all__ = ["LearningOperationTrigger"]
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_learning360.triggers.poll_target import AnswerTarget
 from airflow_provider_learning360.triggers.polling import PollingTrigger
 
 if TYPE_CHECKING:
+    from airflow_provider_learning360.api.catalogue.answers import Answer
     from airflow_provider_learning360.api.catalogue.operation_wait import (
         OperationWait,
         PolledAnswer,
@@ -35,6 +39,7 @@ class LearningOperationTrigger(PollingTrigger):
     """
 
     own_arguments: ClassVar[tuple[str, ...]] = ("operation", "parameters", "until", "pages", "fingerprints")
+    builds_quickly: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -72,14 +77,28 @@ class LearningOperationTrigger(PollingTrigger):
             failures=self.failures,
         )
 
-    async def poll(self, hook: LearningAsyncHook, wait: Any) -> PolledAnswer:
+    def build_target(self, wait: Any) -> AnswerTarget:
         """
-        Call the operation, and compare its answer with the conditions, in a thread.
+        Return the answer. Identical calls share it, also if their conditions differ.
 
-        :param hook: The hook.
+        :param wait: The wait.
+        """
+
+        async def read(hook: LearningAsyncHook) -> Answer:
+            answer: Answer = await hook.run_plan(wait.plan_answer(await hook.get_platform()))
+            return answer
+
+        key = json.dumps([self.operation, self.parameters, self.pages], sort_keys=True)
+        return AnswerTarget(("answer", key), read)
+
+    async def prepare(self, read: Answer, wait: Any) -> PolledAnswer:
+        """
+        Compare the answer with the conditions, in a thread.
+
+        :param read: The answer.
         :param wait: The wait before the poll.
         """
-        polled: PolledAnswer = await hook.run_plan(wait.plan_poll(await hook.get_platform()))
+        polled: PolledAnswer = await asyncio.to_thread(wait.check, read)
         return polled
 
     def describe_wait(self, wait: Any) -> str:

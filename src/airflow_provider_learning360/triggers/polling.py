@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
+import time
 from abc import abstractmethod
 from datetime import UTC, datetime
-from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict
 
@@ -15,7 +14,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_learning360.api.errors import LearningError, TryAgainError
 from airflow_provider_learning360.api.retries import compute_poll_wait
+from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.triggers.sensor_poller import share_poller
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 from airflow_provider_learning360.waiting_log import WaitingLog
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.catalogue.operation_wait import StoredFingerprints
     from airflow_provider_learning360.api.changes import StoredWatermark
     from airflow_provider_learning360.api.waiting import OnMissing, Wait
-    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+    from airflow_provider_learning360.triggers.poll_target import PollTarget
+    from airflow_provider_learning360.triggers.sensor_poller import SensorPoller
 
 
 # Seconds that the last poll, which begins at the deadline, may take. Airflow itself allows for more.
@@ -55,7 +57,9 @@ class PollingTrigger(BaseTrigger):
 
     Its event holds no secret and no personal data: the worker reads what it pushes.
 
-    A subclass says what is polled (`subject`, `poll`) and what is waited for (`build_wait`, `describe_wait`).
+    All triggers of a connection share one poller. Interval, errors and deadline are those of each trigger.
+
+    A subclass says what is polled (`subject`, `build_target`) and what is waited for (`build_wait`, `describe_wait`).
     It may say when the wait is over (`is_over`), what the worker has to know (`event_payload`), and what the log says
     (`describe_state`, `name_polled`).
 
@@ -75,6 +79,9 @@ class PollingTrigger(BaseTrigger):
 
     # Names of the arguments that a subclass takes in addition.
     own_arguments: ClassVar[tuple[str, ...]] = ()
+    # Whether `build_wait` takes no time once the class has built one; else it runs in a thread each time.
+    builds_quickly: ClassVar[bool] = True
+    _has_built: ClassVar[set[type]] = set()
 
     def __init__(
         self,
@@ -100,6 +107,8 @@ class PollingTrigger(BaseTrigger):
         self.silent_fail = silent_fail
         self.deadline = deadline
         self.first_wait = first_wait
+        self._joined_at = 0.0
+        self._name = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, for the database."""
@@ -132,15 +141,22 @@ class PollingTrigger(BaseTrigger):
         """What is polled, as errors and log lines name it, such as "program session 60b8d2956e20ae1a0f8e44f1"."""
 
     @abstractmethod
-    async def poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:
+    def build_target(self, wait: Any) -> PollTarget:
         """
-        Send the requests of one poll.
+        Return what the shared poller reads for this trigger.
 
-        :param hook: The hook.
+        :param wait: The wait.
+        """
+
+    async def prepare(self, read: Any, wait: Any) -> Any:
+        """
+        Return what the wait evaluates; default what was read.
+
+        :param read: What the shared poller read.
         :param wait: The wait before the poll.
-        :returns: What the wait evaluates.
         :raises LearningError: The poll has failed.
         """
+        return read
 
     @abstractmethod
     def build_wait(self) -> Wait[Any, Any]:
@@ -200,11 +216,9 @@ class PollingTrigger(BaseTrigger):
     async def _end(self, waiting_log: WaitingLog) -> dict[str, Any]:
         """Return how the wait ended. Never raise: with `soft_fail`, Airflow would skip the task for an exception."""
         try:
-            # HTTP libraries take long to import; a thread does not hold up the other triggers.
-            hooks = await asyncio.to_thread(import_module, "airflow_provider_learning360.hooks.learning_async")
-            async with hooks.LearningAsyncHook(self.learning_conn_id) as hook:
-                hook.retry_log_level = logging.DEBUG
-                return await self._poll_until_over(hook, waiting_log)
+            self._joined_at = time.monotonic()
+            async with share_poller(self.learning_conn_id) as poller:
+                return await self._poll_until_over(poller, waiting_log)
         except LearningError as error:
             return {"kind": "error", "error": error.to_dict()}
         except Exception as error:  # noqa: BLE001 - the worker reports it
@@ -215,26 +229,46 @@ class PollingTrigger(BaseTrigger):
             )
             return {"kind": "error", "error": unexpected.to_dict()}
 
-    async def _poll_until_over(self, hook: LearningAsyncHook, waiting_log: WaitingLog) -> dict[str, Any]:
-        # It may read the catalogue; a thread does not hold up the other triggers.
-        wait = await asyncio.to_thread(self.build_wait)
-        wait.longest_wait = max_triggerer_wait()
-        wait.requested_wait, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
+    async def _poll_until_over(self, poller: SensorPoller, waiting_log: WaitingLog) -> dict[str, Any]:
+        wait = await self._begin_wait()
+        target = self.build_target(wait)
         for number in count(1):
             self._log_capped_wait(wait)
-            if not await self._sleep(number, wait, waiting_log):
+            interval = self._compute_interval(number)
+            left = self._time_left()
+            if left <= 0 or wait.retry_after > left:
+                await asyncio.sleep(max(0.0, left))
                 return {"kind": "timeout"}
+            seconds = max(min(interval, left, self.seconds_until_due(wait)), wait.retry_after)
+            waiting_log.note_next_poll(seconds, self._deadline())
+            # A poll at a certain time, such as the deadline, would have to be repeated if it came early.
+            early = min(interval / 2, seconds - wait.retry_after) if seconds == interval else 0.0
             try:
-                outcome = await self._poll(hook, wait)
+                outcome = await self._poll(poller, target, wait, seconds, early)
                 if outcome is None:
                     return {"kind": "timeout"}
-                if self._is_over_after(outcome, wait, waiting_log):
+                is_over = self._is_over_after(outcome, wait, waiting_log)
+                target.is_known = not isinstance(outcome, LearningError) or target.is_known
+                if is_over:
                     return {"kind": "poll", **self.event_payload(wait)}
             except LearningError as error:
                 if not self.silent_fail:
                     return {"kind": "error", "error": error.to_dict()}
                 self.log.error("Poll failed: %s", error)
         raise AssertionError("unreachable")
+
+    async def _begin_wait(self) -> Wait[Any, Any]:
+        """Return the wait before its first poll."""
+        kind = type(self)
+        if self.builds_quickly and kind in self._has_built:
+            wait = self.build_wait()
+        else:
+            # It may import modules or read the catalogue; a thread does not hold up the other triggers.
+            wait = await asyncio.to_thread(self.build_wait)
+            self._has_built.add(kind)
+        wait.longest_wait = max_triggerer_wait()
+        wait.requested_wait, wait.retry_after = self.first_wait, min(self.first_wait, wait.longest_wait)
+        return wait
 
     def _is_over_after(self, outcome: Any, wait: Wait[Any, Any], waiting_log: WaitingLog) -> bool:
         """Whether the wait is over after a poll; logs what has changed."""
@@ -243,20 +277,26 @@ class PollingTrigger(BaseTrigger):
         if isinstance(outcome, LearningError):
             waiting_log.note_error(outcome, wait, failures_before)
             return False
-        name = self.name_polled(outcome, wait)
-        waiting_log.note_read(name, failures_before)
+        if outcome is not UNCHANGED:
+            self._name = self.name_polled(outcome, wait)
+        waiting_log.note_read(self._name, failures_before)
         if self.is_over(wait, found):
             return True
-        waiting_log.note_wait(name, self.describe_wait(wait), self.describe_state(outcome, wait))
+        if outcome is not UNCHANGED:
+            waiting_log.note_wait(self._name, self.describe_wait(wait), self.describe_state(outcome, wait))
         return False
 
-    async def _poll(self, hook: LearningAsyncHook, wait: Wait[Any, Any]) -> Any:
+    async def _poll(
+        self, poller: SensorPoller, target: PollTarget, wait: Wait[Any, Any], seconds: float, early: float
+    ) -> Any:
         """Return what the wait evaluates, or the error of the poll; None if the deadline ended it."""
         left = self._time_left()
         try:
-            async with asyncio.timeout(None if left == float("inf") else max(left, LAST_POLL_SECONDS)) as limit:
-                (await hook.get_platform()).forget()
-                return await self.poll(hook, wait)
+            # It ends this wait only: others may wait for the same request.
+            async with asyncio.timeout(
+                None if left == float("inf") else max(left, seconds + LAST_POLL_SECONDS)
+            ) as limit:
+                return await self.prepare(await poller.poll(target, seconds, early, self._joined_at), wait)
         except LearningError as error:
             return error
         except TimeoutError:
@@ -265,23 +305,15 @@ class PollingTrigger(BaseTrigger):
             self.log.warning("The deadline of the sensor ended a poll of %s.", self.subject)
             return None
 
-    async def _sleep(self, number: int, wait: Wait[Any, Any], waiting_log: WaitingLog) -> bool:
-        """Sleep until the next poll; false if the deadline comes before a poll is allowed."""
-        interval = compute_poll_wait(
+    def _compute_interval(self, number: int) -> float:
+        """Return the seconds until the next poll, if nothing else shortens or lengthens them."""
+        return compute_poll_wait(
             self.poke_interval,
             number,
             exponential=self.exponential_backoff,
             longest=self.max_wait,
             jitter=random.random,
         )
-        left = self._time_left()
-        if left <= 0 or wait.retry_after > left:
-            await asyncio.sleep(max(0.0, left))
-            return False
-        seconds = max(min(interval, left, self.seconds_until_due(wait)), wait.retry_after)
-        waiting_log.note_next_poll(seconds, self._deadline())
-        await asyncio.sleep(seconds)
-        return True
 
     def _time_left(self) -> float:
         deadline = self._deadline()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_learning360.api.completion_target import CompletionTarget
 from airflow_provider_learning360.api.waiting import CompletionWait, Wait
+from airflow_provider_learning360.triggers.poll_target import CompletionsTarget
 from airflow_provider_learning360.triggers.session_polling import SessionPollingTrigger
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ class SessionCompletedTrigger(SessionPollingTrigger):
         return CompletionWait(
             self._target, on_missing=self.on_missing, max_failures=self.max_failures, failures=self.failures
         )
+
+    def build_target(self, wait: Any) -> CompletionsTarget:
+        """
+        Return the completions of the session.
+
+        :param wait: The wait.
+        """
+        return CompletionsTarget(self.session_id, self._target.is_reached)
 
     def describe_wait(self, wait: Wait[Any, Any]) -> str:
         """

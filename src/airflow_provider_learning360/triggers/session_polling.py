@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_learning360.triggers.poll_target import SessionTarget
 from airflow_provider_learning360.triggers.polling import PollingTrigger
 from airflow_provider_learning360.waiting_log import label, session_subject
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+    from airflow_provider_learning360.triggers.poll_target import PollTarget
 
 
 class SessionPollingTrigger(PollingTrigger):
@@ -40,14 +41,13 @@ class SessionPollingTrigger(PollingTrigger):
         """The session, by its ID."""
         return session_subject(self.session_id)
 
-    async def poll(self, hook: LearningAsyncHook, wait: Any) -> Any:
+    def build_target(self, wait: Any) -> PollTarget:
         """
-        Read what the wait evaluates.
+        Return the session.
 
-        :param hook: The hook.
-        :param wait: The wait before the poll.
+        :param wait: The wait.
         """
-        return await wait.poll(hook, self.session_id)
+        return SessionTarget(self.session_id, wait.keys)
 
     def name_polled(self, polled: Any, wait: Any) -> str:
         """

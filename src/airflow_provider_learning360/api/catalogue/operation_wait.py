@@ -118,15 +118,36 @@ class OperationWait(Wait[PolledAnswer, Answer]):
         :raises FixArgumentError: The list has more pages than a poll may read.
         :raises ContractError: The answer is of another type than documented.
         """
+        answer = yield from self.plan_answer(platform)
+        polled: PolledAnswer = yield Work(partial(self.check, answer))
+        return polled
+
+    def plan_answer(self, platform: Platform) -> Plan[Answer]:
+        """
+        Plan to call the operation.
+
+        :param platform: The version of the API that the connection speaks.
+        :returns: The plan of the answer, which identical calls may share.
+        :raises ContractError: The answer is of another type than documented.
+        """
         answer = yield from platform.call_operation(self.call)
         self._require_documented_type(answer)
+        return answer
+
+    def check(self, answer: Answer) -> PolledAnswer:
+        """
+        Compare an answer with the conditions, which may take long.
+
+        :param answer: The answer.
+        :returns: What `find` evaluates.
+        :raises FixArgumentError: The list has more pages than a poll may read.
+        """
         if answer.has_more and self.reads_all:
             raise FixArgumentError(
                 f"The list of {self.call.operation.name} has more than {MAX_PAGES} pages, which would be read at each "
                 "poll. Ask for less with `parameters`, or give a number of `pages`."
             )
-        states: list[ConditionState] = yield Work(partial(self.conditions.check, answer.value))
-        return PolledAnswer(answer, states)
+        return PolledAnswer(answer, self.conditions.check(answer.value))
 
     def find(self, polled: PolledAnswer) -> Answer | None:
         """

@@ -101,7 +101,7 @@ class PlatformV1(Platform):
         return statistics
 
     def count_completions(
-        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+        self, session_id: str, is_enough: Callable[[CompletionCount], int] | None = None
     ) -> Plan[CompletionCount]:
         """Plan one call, to the statistics of the session, which show who is deleted."""
         return _count(calls.get_program_session_stats(session_id))

@@ -35,13 +35,14 @@ class CompletionCounter:
         self._reader = reader
         self._has_logged_missing_scope = False
 
-    def count(self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None) -> Plan[CompletionCount]:
+    def count(self, session_id: str, is_enough: Callable[[CompletionCount], int] | None) -> Plan[CompletionCount]:
         """
         Plan to count. API v2 does not document whether its counts include deleted learners.
 
         :param session_id: ID of the session.
-        :param is_enough: Whether counts suffice. If not, and few have not completed, deleted ones are left out;
-            None for never.
+        :param is_enough: Whether counts end a wait, or how many waits they end. If more waits would end without the
+            deleted learners, and few have not completed, the deleted ones are left out, because they never will; None
+            for never.
         :returns: The plan of the counts.
         """
         path_id = yield from self._reader.find_path(session_id)
@@ -75,10 +76,10 @@ class CompletionCounter:
         self._has_logged_missing_scope = True
 
 
-def _may_deleted_ones_matter(counts: CompletionCount, is_enough: Callable[[CompletionCount], bool]) -> bool:
+def _may_deleted_ones_matter(counts: CompletionCount, is_enough: Callable[[CompletionCount], int]) -> bool:
     """Whether few have not completed, and the wait would end if all of them were deleted."""
     is_few = 0 < counts.learners - counts.completed <= MAX_LOOKED_UP
-    return is_few and not is_enough(counts) and is_enough(replace(counts, learners=counts.completed))
+    return is_few and is_enough(replace(counts, learners=counts.completed)) > is_enough(counts)
 
 
 def _read_counts(path: str) -> Plan[CompletionCount]:

@@ -197,7 +197,7 @@ class PlatformV2(Platform):
         return statistics
 
     def count_completions(
-        self, session_id: str, is_enough: Callable[[CompletionCount], bool] | None = None
+        self, session_id: str, is_enough: Callable[[CompletionCount], int] | None = None
     ) -> Plan[CompletionCount]:
         """Plan one call, to the counts of a session by status; more, if deleted learners may block a wait."""
         return self._counter.count(require_session_id(session_id), is_enough)

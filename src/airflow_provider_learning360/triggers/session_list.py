@@ -1,0 +1,120 @@
+"""The list of program sessions, read for many waiting sensors at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_learning360.api.errors import LearningError
+from airflow_provider_learning360.api.session_ids import is_session_id
+from airflow_provider_learning360.api.waiting import UNCHANGED
+from airflow_provider_learning360.triggers.time_slice import TimeSlice
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.api.platform import Keys, Platform
+    from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
+    from airflow_provider_learning360.triggers.poll_target import EntryState
+    from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
+
+# Sessions that no poll has read yet, up to which the complete list is not worth it.
+FEW_UNKNOWN = 10
+# Outcomes that are passed on before other triggers may run: each wakes one of them.
+DELIVERED_AT_ONCE = 10
+
+
+class SessionListReader:
+    """
+    Reads the list again and again, and compares its entries with what was evaluated before.
+
+    :param hook: The hook. Another hook needs another reader, because its platform may be another.
+    :param platform: The platform of the hook.
+    """
+
+    def __init__(self, hook: LearningAsyncHook, platform: Platform) -> None:
+        self.hook = hook
+        # Whether the entries have no `modifiedAt`, as on older platforms. Then the list is of no use.
+        self.lacks_dates = False
+        self._poll = platform.new_poll()
+        self._delivered = 0
+
+    @property
+    def listed_keys(self) -> Keys:
+        """Which keys each entry has; None for all that there are."""
+        return self._poll.listed_keys
+
+    async def read(self, hook: LearningAsyncHook, polls: list[WaitingPoll]) -> list[WaitingPoll]:
+        """
+        Read the list, and pass each entry on to the polls that wait for it.
+
+        :param hook: The hook.
+        :param polls: The polls.
+        :returns: Those for which the list does not say enough.
+        :raises LearningError: The list cannot be read.
+        """
+        by_id: dict[str, list[WaitingPoll]] = {}
+        for one in polls:
+            by_id.setdefault(one.target.session_id or "", []).append(one)
+        # Nothing is asked for here, but some polls expect this step first.
+        await hook.run_plan(self._poll.find_outdated({}))
+        unknown = [one for one, waiting in by_id.items() if not all(poll.target.is_known for poll in waiting)]
+        unreadable = await self._read_entries(hook, by_id, full=len(unknown) > FEW_UNKNOWN)
+        left = [one for waiting in by_id.values() for one in waiting]
+        if not self._poll.is_full:
+            left = await self._deliver_unchanged(left)
+        return left + unreadable
+
+    async def _read_entries(
+        self, hook: LearningAsyncHook, by_id: dict[str, list[WaitingPoll]], *, full: bool
+    ) -> list[WaitingPoll]:
+        """Read the entries, and remove their sessions from `by_id`; return the polls whose entry cannot be used."""
+        unusable: list[WaitingPoll] = []
+        undated = dated = 0
+        time_slice = TimeSlice()
+        async with aclosing(hook.stream_plan(self._poll.stream(full=full))) as items:
+            async for item in items:
+                await time_slice.give_way()
+                session_id: Any = item.get("_id")
+                if not is_session_id(session_id) or (waiting := by_id.pop(session_id.lower(), None)) is None:
+                    continue
+                if item.get("modifiedAt") is None:
+                    undated += 1
+                    unusable += waiting
+                    continue
+                dated += 1
+                unusable += await self._deliver(hook, item, waiting)
+        self.lacks_dates = undated > dated
+        return unusable
+
+    async def _deliver(
+        self, hook: LearningAsyncHook, item: dict[str, Any], waiting: list[WaitingPoll]
+    ) -> list[WaitingPoll]:
+        """Pass an entry on. It is parsed only if somebody has not evaluated it yet."""
+        state: EntryState = (item["modifiedAt"], item.get("startDate"), item.get("endDate"))
+        session = None
+        for one in waiting:
+            if one.target.is_known and one.target.entry_state == state:
+                await self._pass_on(one, UNCHANGED)
+                continue
+            try:
+                session = session or self._poll.parse({**item, "_id": item["_id"].lower()})
+                session = await hook.complete_program_session(session, frozenset())
+            except LearningError:
+                return [one for one in waiting if not one.is_over]  # read singly, it gives the error of a single read
+            one.target.forget()
+            one.target.entry_state = state
+            await self._pass_on(one, session)
+        return []
+
+    async def _deliver_unchanged(self, polls: list[WaitingPoll]) -> list[WaitingPoll]:
+        """Pass on that nothing has changed since the last list; return the polls that have not read their session."""
+        for one in polls:
+            if one.target.is_known:
+                await self._pass_on(one, UNCHANGED)
+        return [one for one in polls if not one.is_over]
+
+    async def _pass_on(self, one: WaitingPoll, outcome: Any) -> None:
+        one.deliver(outcome)
+        self._delivered += 1
+        if self._delivered % DELIVERED_AT_ONCE == 0:
+            await asyncio.sleep(0)
