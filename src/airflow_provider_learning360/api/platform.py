@@ -201,6 +201,8 @@ class Platform(ABC):
     version: ApiVersion
     # Up to this many watched sessions are polled one by one; for more, one request asks for all.
     single_poll_limit: int = 10
+    # Up to this many sessions can be chosen by their IDs in one request; 0 if none can.
+    choice_limit: int = 0
 
     @abstractmethod
     def get_session(self, session_id: str, keys: Keys = None) -> Plan[ProgramSession]:
@@ -252,6 +254,15 @@ class Platform(ABC):
         :param where: Which are wanted; more may be returned. Default all.
         :returns: The plan of the pages.
         """
+
+    def stream_chosen(self, session_ids: Sequence[str]) -> StreamPlan:
+        """
+        Plan to read some sessions, with the keys of a poll; one that does not exist is left out.
+
+        :param session_ids: Their IDs, at most `choice_limit`.
+        :returns: The plan of the pages.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def new_poll(self) -> SessionPoll:

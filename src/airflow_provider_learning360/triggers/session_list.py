@@ -12,7 +12,7 @@ from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.triggers.time_slice import TimeSlice
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.api.platform import Keys, Platform
+    from airflow_provider_learning360.api.platform import Keys, Platform, StreamPlan
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
     from airflow_provider_learning360.triggers.poll_target import EntryState
     from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
@@ -35,6 +35,7 @@ class SessionListReader:
         self.hook = hook
         # Whether the entries have no `modifiedAt`, as on older platforms. Then the list is of no use.
         self.lacks_dates = False
+        self._platform = platform
         self._poll = platform.new_poll()
         self._delivered = 0
 
@@ -55,23 +56,29 @@ class SessionListReader:
         by_id: dict[str, list[WaitingPoll]] = {}
         for one in polls:
             by_id.setdefault(one.target.session_id or "", []).append(one)
+        is_choice = len(by_id) <= self._platform.choice_limit
+        plan = self._platform.stream_chosen(sorted(by_id)) if is_choice else await self._plan_poll(hook, by_id)
+        unusable = await self._read_entries(hook, by_id, plan)
+        left = [one for waiting in by_id.values() for one in waiting]
+        if not (is_choice or self._poll.is_full):
+            left = await self._deliver_unchanged(left)
+        return left + unusable
+
+    async def _plan_poll(self, hook: LearningAsyncHook, by_id: dict[str, list[WaitingPoll]]) -> StreamPlan:
+        """Plan to read what was modified; everything, if many have not read their session yet."""
         # Nothing is asked for here, but some polls expect this step first.
         await hook.run_plan(self._poll.find_outdated({}))
         unknown = [one for one, waiting in by_id.items() if not all(poll.target.is_known for poll in waiting)]
-        unreadable = await self._read_entries(hook, by_id, full=len(unknown) > FEW_UNKNOWN)
-        left = [one for waiting in by_id.values() for one in waiting]
-        if not self._poll.is_full:
-            left = await self._deliver_unchanged(left)
-        return left + unreadable
+        return self._poll.stream(full=len(unknown) > FEW_UNKNOWN)
 
     async def _read_entries(
-        self, hook: LearningAsyncHook, by_id: dict[str, list[WaitingPoll]], *, full: bool
+        self, hook: LearningAsyncHook, by_id: dict[str, list[WaitingPoll]], plan: StreamPlan
     ) -> list[WaitingPoll]:
         """Read the entries, and remove their sessions from `by_id`; return the polls whose entry cannot be used."""
         unusable: list[WaitingPoll] = []
         undated = dated = 0
         time_slice = TimeSlice()
-        async with aclosing(hook.stream_plan(self._poll.stream(full=full))) as items:
+        async with aclosing(hook.stream_plan(plan)) as items:
             async for item in items:
                 await time_slice.give_way()
                 session_id: Any = item.get("_id")
