@@ -35,6 +35,7 @@ def watched_completions(
     learning_conn_id: str = DEFAULT_CONN_ID,
     poll_interval: float | timedelta | Mapping[str, float] = 300,
     host: str = EU,
+    queue: str | None = None,
 ) -> Asset:
     """
     Return an asset that gets an event when learners have completed program sessions; schedule a DAG on it.
@@ -50,6 +51,8 @@ def watched_completions(
     :param poll_interval: Time between polls: seconds, a `timedelta`, or a mapping such as `{"minutes": 5}`. Default 300
         seconds, at least `[learning360] min_poll_interval` (10 seconds).
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
+        3.4.
     :returns: The asset.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: An ID is not valid.
@@ -60,15 +63,15 @@ def watched_completions(
     from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
 
     arguments = {"name": name, "session_ids": session_ids, "learning_conn_id": learning_conn_id, "host": host}
-    for argument, value in {**arguments, "poll_interval": poll_interval}.items():
+    for argument, value in {**arguments, "poll_interval": poll_interval, "queue": queue}.items():
         require_literal(argument, value)
     if not name:
         raise FixArgumentError("name: an asset that watches completions needs a name of its own.")
     seconds = seconds_of(poll_interval, "poll_interval")
-    check_polling(learning_conn_id, seconds)
+    check_polling(learning_conn_id, seconds, queue)
     # With `kind`: Airflow merges assets with the same URI, and `watched_program_sessions` may have the same name.
     uri = f"{build_session_uri(build_base_url(host))}?{urlencode({'kind': 'completions', 'name': name})}"
-    trigger = CompletionsWatchTrigger(name, _read_ids(session_ids), learning_conn_id, seconds)
+    trigger = CompletionsWatchTrigger(name, _read_ids(session_ids), learning_conn_id, seconds, queue=queue)
     return Asset(name=name, uri=uri, watchers=[AssetWatcher(name=name, trigger=trigger)])
 
 

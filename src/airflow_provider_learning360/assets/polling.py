@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
+from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
@@ -12,12 +14,18 @@ from airflow_provider_learning360.hooks.lookup import check_conn_id
 EU = "app.360learning.com"
 
 
-def check_polling(learning_conn_id: str, poll_interval: float) -> None:
+# Airflow 3.4 and later.
+HAS_TRIGGER_QUEUES = "queue" in inspect.signature(BaseEventTrigger.__init__).parameters
+MAX_QUEUE = 256  # characters that Airflow's database has room for
+
+
+def check_polling(learning_conn_id: str, poll_interval: float, queue: str | None = None) -> None:
     """
     Check how an asset is polled.
 
     :param learning_conn_id: ID of the Airflow connection.
     :param poll_interval: Seconds between polls.
+    :param queue: The queue of triggers; default none.
     :raises FixArgumentError: One of them is not valid.
     """
     check_conn_id(learning_conn_id)
@@ -28,6 +36,17 @@ def check_polling(learning_conn_id: str, poll_interval: float) -> None:
         raise FixArgumentError(
             f"poll_interval: {poll_interval!r} s is less than the shortest allowed, {shortest:g} s "
             "([learning360] min_poll_interval in Airflow's configuration)."
+        )
+    if queue is not None:
+        _check_queue(queue)
+
+
+def _check_queue(queue: str) -> None:
+    if not HAS_TRIGGER_QUEUES:
+        raise FixArgumentError("queue: triggers of assets have queues from Airflow 3.4 on. Leave it out.")
+    if not isinstance(queue, str) or not queue.strip() or len(queue) > MAX_QUEUE:
+        raise FixArgumentError(
+            f"queue: expected the name of a queue of triggers, a text of up to {MAX_QUEUE} characters."
         )
 
 

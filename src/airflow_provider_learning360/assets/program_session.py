@@ -53,6 +53,7 @@ def watched_program_session(
     watch: list[str] | None = None,
     on_missing: OnGone = "ignore",
     host: str = EU,
+    queue: str | None = None,
 ) -> Asset:
     """
     Return an asset that gets an event when a program session was modified; schedule a DAG on it.
@@ -68,6 +69,8 @@ def watched_program_session(
         any modification.
     :param on_missing: What to do if the session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
+        3.4.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: The ID is not valid.
 
@@ -84,6 +87,7 @@ def watched_program_session(
         poll=poll,
         watch=watch,
         on_missing=on_missing,
+        queue=queue,
     )
 
 
@@ -97,6 +101,7 @@ def watched_program_sessions(
     watch: list[str] | None = None,
     on_missing: OnGone = "ignore",
     host: str = EU,
+    queue: str | None = None,
 ) -> Asset:
     """
     Return one asset that gets an event when any of many program sessions were modified; schedule a DAG on it.
@@ -112,6 +117,8 @@ def watched_program_sessions(
         any modification.
     :param on_missing: What to do if a session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
+        3.4.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: An ID is not valid.
 
@@ -133,6 +140,7 @@ def watched_program_sessions(
         poll=poll,
         watch=watch,
         on_missing=on_missing,
+        queue=queue,
     )
 
 
@@ -163,9 +171,16 @@ def _identity(uri: str, name: str | None, watch: list[str] | None, on_missing: s
 
 
 def _check(
-    session_ids: list[str] | None, *, learning_conn_id: str, poll_interval: float, poll: str, on_missing: str, **_: Any
+    session_ids: list[str] | None,
+    *,
+    learning_conn_id: str,
+    poll_interval: float,
+    poll: str,
+    on_missing: str,
+    queue: str | None,
+    **_: Any,
 ) -> None:
-    check_polling(learning_conn_id, poll_interval)
+    check_polling(learning_conn_id, poll_interval, queue)
     require_choice("poll", poll, PollKind)
     require_choice("on_missing", on_missing, OnGone)
     if session_ids == []:

@@ -57,6 +57,13 @@ class WatchSettings(Form):
         description="If a session disappears: `ignore` logs it, `event` starts the DAG.",
         examples=["event"],
     )
+    queue: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="The queue of triggers that polls, as `airflow triggerer --queues` names it; needs Airflow 3.4.",
+        examples=["learning360"],
+    )
 
     def check(self) -> None:
         """Refuse settings that no asset can have."""
@@ -85,6 +92,7 @@ class WatchSettings(Form):
             "poll_interval": self.poll_interval.length.total_seconds(),
             "learning_conn_id": self.learning_conn_id,
             "host": self.host,
+            "queue": self.queue,
         }
         if self.kind == "completions":
             from airflow_provider_learning360.assets.completions import watched_completions

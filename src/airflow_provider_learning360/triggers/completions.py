@@ -162,6 +162,7 @@ class CompletionsWatchTrigger(BaseEventTrigger):
     :param session_ids: IDs of the sessions, or None for all of the platform.
     :param learning_conn_id: ID of the Airflow connection.
     :param poll_interval: Seconds between polls; default 300.
+    :param queue: The queue of triggers, from Airflow 3.4 on; default none.
 
     Source: Airflow's `BaseEventTrigger`.
     """
@@ -170,9 +171,16 @@ class CompletionsWatchTrigger(BaseEventTrigger):
     _states: ClassVar[dict[str, set[CompletionsState]]] = {}  # by asset: those of watchers that have ended
 
     def __init__(
-        self, asset_name: str, session_ids: list[str] | None, learning_conn_id: str, poll_interval: float = 300.0
+        self,
+        asset_name: str,
+        session_ids: list[str] | None,
+        learning_conn_id: str,
+        poll_interval: float = 300.0,
+        *,
+        queue: str | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        # Airflow stores the queue beside the arguments; the trigger that runs does not get it. None below Airflow 3.4.
+        super().__init__(**({"queue": queue} if queue is not None else {}))  # type: ignore[no-untyped-call]
         self.asset_name = asset_name
         self.session_ids = session_ids
         self.learning_conn_id = learning_conn_id

@@ -90,6 +90,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         fewer requests, counted over the sessions that this triggerer watches).
     :param watch: Fields to watch: there is an event when at least one of them changed. Default: any modification.
     :param on_missing: What to do if a session disappears: `ignore` (default) or `event`.
+    :param queue: The queue of triggers, from Airflow 3.4 on; default none.
 
     Source: Airflow's `BaseEventTrigger`.
     """
@@ -106,8 +107,11 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         poll: PollKind = "auto",
         watch: list[str] | None = None,
         on_missing: OnGone = "ignore",
+        *,
+        queue: str | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        # Airflow stores the queue beside the arguments; the trigger that runs does not get it. None below Airflow 3.4.
+        super().__init__(**({"queue": queue} if queue is not None else {}))  # type: ignore[no-untyped-call]
         self.asset_name = asset_name
         self.session_ids = session_ids
         self.learning_conn_id = learning_conn_id
