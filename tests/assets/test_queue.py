@@ -11,9 +11,10 @@ from airflow.sdk import Asset
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.assets.completions import watched_completions
-from airflow_provider_learning360.assets.polling import HAS_TRIGGER_QUEUES
+from airflow_provider_learning360.assets.polling import has_trigger_queues
 from airflow_provider_learning360.assets.program_session import watched_program_session, watched_program_sessions
 
+HAS_QUEUES = has_trigger_queues()
 ID = "60b8d2956e20ae1a0f8e44f1"
 ASSETS: list[Callable[..., Asset]] = [
     lambda **options: watched_program_session(ID, **options),
@@ -27,14 +28,14 @@ def trigger_of(asset: Asset) -> Any:
     return watcher.trigger
 
 
-@pytest.mark.skipif(HAS_TRIGGER_QUEUES, reason="Airflow 3.4 and later have it")
+@pytest.mark.skipif(HAS_QUEUES, reason="Airflow 3.4 and later have it")
 @pytest.mark.parametrize("build", ASSETS)
 def test_queue_is_refused_where_airflow_has_none(build: Callable[..., Asset]) -> None:
     with pytest.raises(FixArgumentError, match=r"queue: .* from Airflow 3\.4 on\. Leave it out\."):
         build(queue="learning360")
 
 
-@pytest.mark.skipif(not HAS_TRIGGER_QUEUES, reason="needs Airflow 3.4")
+@pytest.mark.skipif(not HAS_QUEUES, reason="needs Airflow 3.4")
 @pytest.mark.parametrize("build", ASSETS)
 def test_queue_is_stored_and_identifies_no_poller(build: Callable[..., Asset]) -> None:
     from airflow.serialization.encoders import encode_trigger
@@ -48,7 +49,7 @@ def test_queue_is_stored_and_identifies_no_poller(build: Callable[..., Asset]) -
     assert trigger.shared_stream_key() == other.shared_stream_key()
 
 
-@pytest.mark.skipif(not HAS_TRIGGER_QUEUES, reason="needs Airflow 3.4")
+@pytest.mark.skipif(not HAS_QUEUES, reason="needs Airflow 3.4")
 @pytest.mark.parametrize("queue", ["", " ", "x" * 257, 1])
 def test_queue_that_airflow_cannot_store_is_refused(queue: Any) -> None:
     with pytest.raises(FixArgumentError, match="queue: expected"):

@@ -51,8 +51,8 @@ def watched_completions(
     :param poll_interval: Time between polls: seconds, a `timedelta`, or a mapping such as `{"minutes": 5}`. Default 300
         seconds, at least `[learning360] min_poll_interval` (10 seconds).
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
-    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
-        3.4.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none.
+        Needs Airflow 3.4.
     :returns: The asset.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: An ID is not valid.

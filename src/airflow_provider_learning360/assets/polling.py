@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 
-from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_learning360.api.errors import FixArgumentError, SettingsError
@@ -14,8 +13,6 @@ from airflow_provider_learning360.hooks.lookup import check_conn_id
 EU = "app.360learning.com"
 
 
-# Airflow 3.4 and later.
-HAS_TRIGGER_QUEUES = "queue" in inspect.signature(BaseEventTrigger.__init__).parameters
 MAX_QUEUE = 256  # characters that Airflow's database has room for
 
 
@@ -41,8 +38,15 @@ def check_polling(learning_conn_id: str, poll_interval: float, queue: str | None
         _check_queue(queue)
 
 
+def has_trigger_queues() -> bool:
+    """Whether this Airflow has queues for the triggers of assets: 3.4 and later."""
+    from airflow.providers.common.compat.triggers import BaseEventTrigger
+
+    return "queue" in inspect.signature(BaseEventTrigger.__init__).parameters
+
+
 def _check_queue(queue: str) -> None:
-    if not HAS_TRIGGER_QUEUES:
+    if not has_trigger_queues():
         raise FixArgumentError("queue: triggers of assets have queues from Airflow 3.4 on. Leave it out.")
     if not isinstance(queue, str) or not queue.strip() or len(queue) > MAX_QUEUE:
         raise FixArgumentError(

@@ -69,8 +69,8 @@ def watched_program_session(
         any modification.
     :param on_missing: What to do if the session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
-    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
-        3.4.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none.
+        Needs Airflow 3.4.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: The ID is not valid.
 
@@ -117,8 +117,8 @@ def watched_program_sessions(
         any modification.
     :param on_missing: What to do if a session disappears: `ignore` (default: a line in the log) or `event`.
     :param host: Host of the connection, for the asset's URI; default the EU platform's.
-    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none. Needs Airflow
-        3.4.
+    :param queue: The queue of triggers that polls, as `airflow triggerer --queues` names it; default none.
+        Needs Airflow 3.4.
     :raises FixArgumentError: An argument is not valid.
     :raises InvalidIdError: An ID is not valid.
 
