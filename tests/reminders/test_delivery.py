@@ -53,6 +53,11 @@ class Store(dict[str, Any]):
         self.reads = 0
         self.never_expire: set[bool] = set()
 
+    @property
+    def states(self) -> dict[str, str]:
+        """The recorded states of all recipients."""
+        return {key: state for segment in self.values() for key, state in segment.items()}
+
     def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
         self.reads += 1
         return super().get(key, default)
@@ -76,10 +81,11 @@ class Dying(Store):
         self.state, self.number = state, number
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        if value == self.state:
-            self.number -= 1
-            if self.number == 0:
-                raise Killed
+        before = self.states
+        self.number -= sum(one == self.state != before.get(name) for name, one in value.items())
+        if self.number <= 0:
+            self.number = sys.maxsize
+            raise Killed
         super().set(key, value, retention=retention)
 
 
@@ -134,7 +140,7 @@ def test_each_recipient_gets_one_mail(server: SmtpServer, delivery: DeliveryGuar
     assert run(store, delivery, 7) == DeliveryResult(already=5, sent=2)
     assert len(server.mails) == 7
     assert store.never_expire == {True}
-    assert {key for key in store if key != BEGUN_KEY} == {f"{ENTRY_PREFIX}r{number}" for number in range(7)}
+    assert store.states == {f"r{number}": "sent" for number in range(7)}
 
 
 def test_no_connection_is_opened_without_a_pending_mail(server: SmtpServer) -> None:
@@ -150,12 +156,13 @@ def test_recipient_listed_twice_gets_one_mail(server: SmtpServer) -> None:
     assert run(Store(), who=[*mails(3), *mails(3)]) == DeliveryResult(sent=3, already=3)
 
 
-def test_first_try_reads_the_store_once(server: SmtpServer) -> None:
+def test_store_is_read_by_segment_and_not_by_recipient(server: SmtpServer) -> None:
     store = Store()
     run(store)
-    assert store.reads == 1
+    assert store.reads <= 3
+    before = store.reads
     run(store)
-    assert store.reads == 1 + 1 + 5
+    assert store.reads - before <= 3
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
@@ -184,7 +191,9 @@ def test_kill_before_the_claim_loses_no_mail(server: SmtpServer) -> None:
         run(store, "at_most_once")
     assert len(server.mails) == 2
 
-    assert run(store, "at_most_once") == DeliveryResult(sent=3, already=2)
+    result = run(store, "at_most_once")
+    # The claim may be written together with the entry of the mail before, whose outcome is then not known.
+    assert (result.sent, result.already + len(result.unknown)) == (3, 2)
     assert Counter(server.recipients) == Counter(address(one) for one in range(5))
 
 
@@ -424,6 +433,8 @@ def test_clear_on_success_is_warned_of(monkeypatch: pytest.MonkeyPatch, caplog: 
 class NullTransport:
     """A mail server that accepts everything and stores nothing."""
 
+    def prepare(self) -> None: ...
+
     def connect(self) -> AbstractContextManager[NullTransport]:
         return nullcontext(self)
 
@@ -432,7 +443,8 @@ class NullTransport:
     def send_data(self) -> None: ...
 
 
-def test_few_of_ten_thousand_mails_are_in_memory_at_a_time() -> None:
+@pytest.mark.parametrize("connections", [1, 8])
+def test_few_of_ten_thousand_mails_are_in_memory_at_a_time(connections: int) -> None:
     alive: WeakSet[EmailMessage] = WeakSet()
     most = 0
 
@@ -446,11 +458,16 @@ def test_few_of_ten_thousand_mails_are_in_memory_at_a_time() -> None:
     everybody = ((f"r{number}", mail) for number in range(10_000))
 
     result = deliver(
-        REMINDER, everybody, ledger=TaskDeliveryLedger(Store()), transport=NullTransport(), delivery="at_least_once"
+        REMINDER,
+        everybody,
+        ledger=TaskDeliveryLedger(Store()),
+        transport=NullTransport(),
+        delivery="at_least_once",
+        connections=connections,
     )
 
     assert result.sent == 10_000
-    assert most <= 3
+    assert most <= 3 * connections
 
 
 def test_server_in_another_process_gets_each_mail_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -35,7 +35,7 @@ from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.learning_operator import LearningOperator
 from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
-from airflow_provider_learning360.reminders import INSTALL_COMMAND
+from airflow_provider_learning360.reminders import DEFAULT_CONNECTIONS, INSTALL_COMMAND
 from airflow_provider_learning360.rendering import is_template
 
 if TYPE_CHECKING:
@@ -270,8 +270,10 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         connection.
     :param reply_to: Where replies go; default to the sender.
     :param templates: Folder with your own templates, which come before the built-in ones; default none.
-    :param rate: Maximum number of mails per second; default no limit.
+    :param rate: Maximum number of mails per second, over all connections; default no limit.
     :param batch_size: Maximum number of mails over one connection to the mail server; default 100.
+    :param connections: Maximum number of connections to the mail server at once; default 8. A crash repeats or loses
+        at most one mail for each. Some mail servers allow few.
     :returns: A `DeliverySummary`: counts, and hashed keys of recipients who did not get their mail.
 
     Source: 360Learning API v1 and v2; Airflow's `SmtpHook` and `task_state_store` (AIP-103).
@@ -300,6 +302,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         templates: str | None = None,
         rate: float | None = None,
         batch_size: int = 100,
+        connections: int = DEFAULT_CONNECTIONS,
         **kwargs: Any,
     ) -> None:
         _refuse_conn_id(kwargs, "learning_conn_id for 360Learning, or smtp_conn_id for the mail server")
@@ -313,6 +316,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         self.templates = templates
         self.rate = rate
         self.batch_size = batch_size
+        self.connections = connections
         self.check_own_arguments()
         self._check()
 
@@ -349,6 +353,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
                 delivery=rule.delivery,
                 rate=self.rate,
                 batch_size=self.batch_size,
+                connections=self.connections,
             )
             return self._summarize(reminder, recipients, result)
 
@@ -362,7 +367,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             raise FixArgumentError(
                 f"Airflow's SMTP provider is not installed. Reminders need it. Run: {INSTALL_COMMAND}"
             )
-        check_limits(self.rate, self.batch_size)
+        check_limits(self.rate, self.batch_size, self.connections)
         for argument, value in (("sender", self.sender), ("reply_to", self.reply_to)):
             if isinstance(value, str) and not is_template(value):
                 require_address(argument, value)

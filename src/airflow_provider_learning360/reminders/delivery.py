@@ -1,56 +1,40 @@
-"""The loop that mails a reminder to each recipient."""
+"""Mail a reminder to each recipient who does not have it, over several connections to the mail server."""
 
 from __future__ import annotations
 
 import logging
 import time
 from dataclasses import dataclass, field
-from email.errors import MessageError
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from math import ceil
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypedDict
 
 from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
-from airflow_provider_learning360.reminders.addresses import UnmailableError
+from airflow_provider_learning360.reminders import DEFAULT_CONNECTIONS
+from airflow_provider_learning360.reminders.connection_thread import ConnectionThread, Ended, Report, SharedWork
+from airflow_provider_learning360.reminders.mail_rate import MailRateLimiter
+from airflow_provider_learning360.reminders.pending_mails import PendingMails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
-    from email.message import EmailMessage
+    from collections.abc import Iterable, Iterator
 
-    from airflow_provider_learning360.reminders.ledger import DeliveryLedger
+    from airflow_provider_learning360.reminders.ledger import DeliveryLedger, DeliveryState
+    from airflow_provider_learning360.reminders.mail_server import Transport
+    from airflow_provider_learning360.reminders.pending_mails import PendingMail
     from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 
 log = logging.getLogger(__name__)
 
-
-class MailRefusedError(Exception):
-    """
-    The mail server refused one mail. It still accepts others.
-
-    :param code: The server's reply code.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"refused with {code}")
-        self.code = code
-
-
-class MailConnection(Protocol):
-    """An open connection to a mail server."""
-
-    def send_envelope(self, mail: EmailMessage, content: bytes) -> None:
-        """Name sender and recipient of a mail. Raises `MailRefusedError`."""
-
-    def send_data(self) -> None:
-        """Send the mail itself. When this returns, the server has accepted it. Raises `MailRefusedError`."""
-
-
-class Transport(Protocol):
-    """Opens connections to a mail server."""
-
-    def connect(self) -> AbstractContextManager[MailConnection]:
-        """Open a connection for the duration of a block."""
+# A further connection is opened for each so many mails: a small reminder needs one only.
+MAILS_PER_CONNECTION = 10
+# One connection sends at least so many mails per second, so a limited rate needs few.
+RATE_PER_CONNECTION = 5
+# Seconds to wait for entries of other threads before those that came are written.
+MAX_GATHERING = 0.01
+# Seconds for the threads to end if Airflow ends the task.
+MAX_ABANDONING = 5.0
+LOG_INTERVAL = 10.0  # seconds
 
 
 @dataclass
@@ -96,127 +80,233 @@ class DeliverySummary(TypedDict):
 
 def deliver(
     reminder_key: str,
-    mails: Iterable[tuple[str, Callable[[], EmailMessage]]],
+    mails: Iterable[PendingMail],
     *,
     ledger: DeliveryLedger,
     transport: Transport,
     delivery: DeliveryGuarantee,
     rate: float | None = None,
     batch_size: int = 100,
+    connections: int = DEFAULT_CONNECTIONS,
 ) -> DeliveryResult:
     """
     Mail each recipient who does not have this reminder yet.
 
     Between a ledger and a mail server, exactly-once delivery is impossible. A crash between the server's acceptance
-    and the ledger entry repeats one mail (`at_least_once`). A crash between the claim and the server's acceptance
-    loses one mail (`at_most_once`).
+    and the ledger entry repeats a mail (`at_least_once`). A crash between the claim and the server's acceptance loses
+    a mail (`at_most_once`). Each connection to the mail server has at most one such mail at any moment.
 
     :param reminder_key: Key of the reminder, for log lines and errors.
-    :param mails: For each recipient, the key, which contains no address, and a function that builds the mail.
+    :param mails: For each recipient, the key, which contains no address, and a function that builds the mail. Another
+        thread calls the function.
     :param ledger: The delivery ledger of this reminder.
     :param transport: Opens connections to the mail server.
     :param delivery: `at_least_once` records a mail after the server accepted it; `at_most_once` claims it before.
-    :param rate: Maximum number of mails per second; default no limit.
+    :param rate: Maximum number of mails per second, over all connections; default no limit.
     :param batch_size: Maximum number of mails per connection; default 100.
+    :param connections: Maximum number of connections to the mail server at once; default 8.
     :returns: What happened to the recipients.
-    :raises TryAgainError: The mail server is unavailable, or the connection broke. The next try mails the others.
+    :raises TryAgainError: The mail server is unavailable, or a connection broke. The next try mails the others.
     :raises FixConnectionError: The mail server refused the login, or the sender.
-    :raises FixArgumentError: `rate` or `batch_size` is not above 0.
+    :raises FixArgumentError: `rate`, `batch_size` or `connections` is not above 0.
     """
-    check_limits(rate, batch_size)
-    result = DeliveryResult()
-    pending = _build_pending(mails, ledger, result)
-    limiter = MailRateLimiter(rate)
+    check_limits(rate, batch_size, connections)
+    work = SharedWork(PendingMails(), SimpleQueue(), transport, MailRateLimiter(rate), delivery, batch_size)
+    if rate is not None:
+        connections = min(connections, ceil(rate / RATE_PER_CONNECTION))
     try:
-        for first in pending:  # without a pending mail, no connection is opened
-            with transport.connect() as connection:
-                for key, mail in chain([first], islice(pending, batch_size - 1)):
-                    limiter.acquire()
-                    _send(key, mail, connection, ledger, delivery, result)
-            log.info("%s: %s sent so far.", reminder_key, count_of(result.sent, "mail"))
+        return _Delivery(reminder_key, mails, ledger, work, connections).run()
     except TryAgainError as error:
         failure = error
-    else:
-        return result
     # Raised outside the handler: a chained exception may contain addresses.
-    raise failure.with_note(
-        f"{reminder_key}: {count_of(result.sent, 'mail')} sent before the failure. A retry sends the others."
-    )
+    raise failure
 
 
-def check_limits(rate: float | None, batch_size: int) -> None:
+def check_limits(rate: float | None, batch_size: int, connections: int) -> None:
     """
     Check the limits of a delivery.
 
     :param rate: Maximum number of mails per second; None for no limit.
     :param batch_size: Maximum number of mails per connection.
+    :param connections: Maximum number of connections at once.
     :raises FixArgumentError: One of them is not above 0.
     """
     if batch_size < 1 or (rate is not None and rate <= 0):
         raise FixArgumentError(f"rate={rate}, batch_size={batch_size}: both must be above 0.")
+    if connections < 1:
+        raise FixArgumentError(f"connections={connections}: it must be above 0.")
 
 
-def _build_pending(
-    mails: Iterable[tuple[str, Callable[[], EmailMessage]]], ledger: DeliveryLedger, result: DeliveryResult
-) -> Iterator[tuple[str, EmailMessage]]:
-    """Yield the mails that are still to be sent, one at a time; count the others."""
-    for key, build in mails:
-        state = ledger.find_state(key)
-        if state == "sent":
-            result.already += 1
-        elif state == "claimed":
-            result.unknown.append(key)
-        else:
-            try:
-                mail = build()
-            except UnmailableError:
-                result.unmailable += 1
+class _Delivery:
+    """
+    The main thread's part of a delivery: it adds mails, writes the ledger, and counts.
+
+    :param reminder_key: Key of the reminder, for log lines and errors.
+    :param mails: The mails.
+    :param ledger: The ledger.
+    :param work: What the threads share.
+    :param connections: Maximum number of threads.
+    """
+
+    def __init__(
+        self,
+        reminder_key: str,
+        mails: Iterable[PendingMail],
+        ledger: DeliveryLedger,
+        work: SharedWork,
+        connections: int,
+    ) -> None:
+        self._reminder_key = reminder_key
+        self._ledger = ledger
+        self._work = work
+        self._connections = connections
+        self._result = DeliveryResult()
+        self._unsent = self._find_unsent(mails)
+        self._threads: set[ConnectionThread] = set()
+        self._unstored: list[Report | Ended] = []
+        self._added = 0
+        self._failure: BaseException | None = None
+        self._next_log = time.monotonic() + LOG_INTERVAL
+
+    def run(self) -> DeliveryResult:
+        """Mail everybody; raise the first error after the mails that are being sent."""
+        try:
+            self._add_mails()
+            while self._threads:
+                self._unstored = self._gather()
+                self._store()
+                self._add_mails()
+                self._log_progress()
+        finally:
+            self._abandon()
+        if isinstance(self._failure, TryAgainError):
+            sent = count_of(self._result.sent, "mail")
+            raise self._failure.with_note(
+                f"{self._reminder_key}: {sent} sent before the failure. A retry sends the others."
+            )
+        if self._failure is not None:
+            raise self._failure
+        return self._result
+
+    def _find_unsent(self, mails: Iterable[PendingMail]) -> Iterator[PendingMail]:
+        """Yield the mails that are still to be sent; count the others."""
+        seen = set()
+        for key, build in mails:
+            state = self._ledger.find_state(key)
+            if state == "sent" or key in seen:
+                self._result.already += 1
+            elif state == "claimed":
+                self._result.unknown.append(key)
             else:
-                yield key, mail
+                seen.add(key)
+                yield key, build
 
+    def _add_mails(self) -> None:
+        """Add a mail for each thread, so that none waits while the ledger is written; start threads."""
+        pending = self._work.pending
+        while not self._work.stopping.is_set() and len(pending) < max(len(self._threads), 1):
+            mail = next(self._unsent, None)
+            if mail is None:
+                pending.close()
+                return
+            pending.add(mail)
+            if len(self._threads) < min(self._connections, 1 + self._added // MAILS_PER_CONNECTION):
+                self._start_thread()
+            self._added += 1
 
-def _send(
-    key: str,
-    mail: EmailMessage,
-    connection: MailConnection,
-    ledger: DeliveryLedger,
-    delivery: DeliveryGuarantee,
-    result: DeliveryResult,
-) -> None:
-    try:
-        content = mail.as_bytes()
-    except (MessageError, ValueError):
-        result.unmailable += 1  # its name or subject does not fit into a header
-        return
-    try:
-        connection.send_envelope(mail, content)
-        # The claim comes as late as possible: the server has accepted sender and recipient.
-        if delivery == "at_most_once":
-            ledger.record(key, "claimed")
-        connection.send_data()
-    except MailRefusedError as refusal:
-        (result.refused if refusal.code >= 500 else result.failed).append(key)
-        if ledger.find_state(key) == "claimed":
-            ledger.record(key, "refused")  # otherwise the result would list it as `unknown`
-        return
-    ledger.record(key, "sent")
-    result.sent += 1
+    def _start_thread(self) -> None:
+        if self._added == 0:
+            self._work.transport.prepare()
+        thread = ConnectionThread(self._work)
+        self._threads.add(thread)
+        thread.start()
 
+    def _gather(self) -> list[Report | Ended]:
+        """Return the next reports: those of as many threads as report soon, so that one write stores them."""
+        reports = [self._work.reports.get()]
+        until = time.monotonic() + MAX_GATHERING
+        while not self._work.reports.empty() or not self._all_wait(reports):
+            try:
+                reports.append(self._work.reports.get(timeout=max(0.0, until - time.monotonic())))
+            except Empty:
+                break
+        return reports
 
-class MailRateLimiter:
-    """
-    Limits how many mails are sent per second.
+    def _all_wait(self, reports: list[Report | Ended]) -> bool:
+        """Whether no thread can report more before the ledger is written."""
+        if len(self._threads) == 1:
+            return True
+        last = "claimed" if self._work.delivery == "at_most_once" else "sent"
+        waiting = {one.thread for one in reports if isinstance(one, Ended) or one.outcome == last}
+        return waiting >= self._threads
 
-    :param rate: Maximum number of mails per second; None for no limit.
-    """
+    def _store(self) -> None:
+        """Write the entries of the reports at once; count them; let their threads go on."""
+        reports = [one for one in self._unstored if isinstance(one, Report)]
+        entries: dict[str, DeliveryState] = {}
+        for report in reports:
+            if report.outcome in ("sent", "claimed"):
+                entries[report.key] = report.outcome
+            elif self._ledger.find_state(report.key) == "claimed":
+                entries[report.key] = "refused"  # otherwise the result would list it as `unknown`
+        if entries:
+            self._ledger.record(entries)
+        for report in reports:
+            self._count(report)
+            report.stored.set_result(None)
+        for one in self._unstored:
+            if isinstance(one, Ended):
+                self._end_thread(one)
+        self._unstored = []
 
-    def __init__(self, rate: float | None) -> None:
-        self._interval = 1 / rate if rate else 0.0
-        self._next = 0.0
+    def _count(self, report: Report) -> None:
+        match report.outcome:
+            case "sent":
+                self._result.sent += 1
+            case "unmailable":
+                self._result.unmailable += 1
+            case "refused":
+                self._result.refused.append(report.key)
+            case "failed":
+                self._result.failed.append(report.key)
 
-    def acquire(self) -> None:
-        """Wait until the next mail may be sent."""
-        now = time.monotonic()
-        if now < self._next:
-            time.sleep(self._next - now)
-        self._next = max(now, self._next) + self._interval
+    def _end_thread(self, ended: Ended) -> None:
+        self._threads.discard(ended.thread)
+        if isinstance(ended.error, TryAgainError) and ended.unsent and self._threads and not self._failure:
+            # Some mail servers allow few connections of one client.
+            self._connections = len(self._threads)
+            self._work.pending.add(ended.unsent)
+            log.warning(
+                "The mail server refuses a further connection, so the delivery goes on with %s: %s",
+                count_of(self._connections, "connection"),
+                ended.error,
+            )
+        elif ended.error is not None:
+            self._failure = self._failure or ended.error
+            self._stop()
+
+    def _stop(self) -> None:
+        self._work.stopping.set()
+        self._work.pending.clear()
+
+    def _abandon(self) -> None:
+        """End threads that are left, without another entry: the ledger, or this task, cannot go on."""
+        self._stop()
+        until = time.monotonic() + MAX_ABANDONING
+        while True:
+            for one in self._unstored:
+                if isinstance(one, Ended):
+                    self._threads.discard(one.thread)
+                else:
+                    one.stored.cancel()
+            if not self._threads:
+                return
+            try:
+                self._unstored = [self._work.reports.get(timeout=max(0.0, until - time.monotonic()))]
+            except Empty:
+                return
+
+    def _log_progress(self) -> None:
+        if time.monotonic() > self._next_log:
+            self._next_log = time.monotonic() + LOG_INTERVAL
+            log.info("%s: %s sent so far.", self._reminder_key, count_of(self._result.sent, "mail"))

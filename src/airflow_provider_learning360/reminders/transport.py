@@ -1,13 +1,13 @@
-"""The mail server: Airflow's SMTP provider opens the connection, and mails are sent over it one by one."""
+"""The mail server: Airflow's SMTP provider opens connections, and mails are sent over each one by one."""
 
 from __future__ import annotations
 
 import smtplib
 import ssl
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_learning360.api.errors import (
     FixArgumentError,
@@ -19,13 +19,29 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.reminders import INSTALL_COMMAND
-from airflow_provider_learning360.reminders.delivery import MailRefusedError
+from airflow_provider_learning360.reminders.mail_server import MailRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from email.message import EmailMessage
 
 CLOSING = 421  # the reply of a server that closes the connection; it may follow any command
+
+
+class ConnectionSettings(NamedTuple):
+    """
+    An Airflow connection as plain values, which any thread may read.
+
+    Airflow's own object tells the supervisor which values are secret each time its extras are read. Below Airflow 3.2,
+    only the main thread may talk to the supervisor.
+    """
+
+    host: str | None
+    port: int | None
+    login: str | None
+    password: str | None
+    extra_dejson: dict[str, Any]
+    schema: str | None
 
 
 class SmtpTransport:
@@ -39,17 +55,38 @@ class SmtpTransport:
 
     def __init__(self, smtp_conn_id: str = "smtp_default") -> None:
         self.smtp_conn_id = smtp_conn_id
+        self._settings: ConnectionSettings | None = None
+
+    def prepare(self) -> None:
+        """
+        Read the Airflow connection. The main thread calls this, before any other thread connects.
+
+        :raises FixArgumentError: The SMTP provider is not installed.
+        :raises FixConnectionError: The Airflow connection is missing.
+        """
+        self._build_hook()
+        try:
+            found = BaseHook.get_connection(self.smtp_conn_id)
+        except AirflowNotFoundException:
+            found = None
+        if found is None:
+            raise SettingsError(f"Airflow connection {self.smtp_conn_id!r} does not exist. Add one of type smtp.")
+        self._settings = ConnectionSettings(
+            found.host, found.port, found.login, found.password, dict(found.extra_dejson), found.schema
+        )
 
     @contextmanager
     def connect(self) -> Iterator[SmtpConnection]:
         """
         Open a connection and log in, for the duration of a block.
 
-        :raises FixArgumentError: The SMTP provider is not installed.
-        :raises FixConnectionError: The Airflow connection is missing or not valid, or the login was refused.
+        :raises FixConnectionError: The Airflow connection is not valid, or the login was refused.
         :raises TryAgainError: The server is unavailable.
         """
+        if self._settings is None:
+            self.prepare()
         hook = self._build_hook()
+        hook.get_connection = lambda _: self._settings
         try:
             yield SmtpConnection(self._open(hook), self.smtp_conn_id)
             # Some servers penalize clients that do not quit. All mails are accepted already, so errors do not matter.
@@ -76,19 +113,17 @@ class SmtpTransport:
         try:
             client = hook.get_conn()._smtp_client
         except AirflowException as problem:
-            error = self._explain_not_opened(hook, isinstance(problem.__context__, smtplib.SMTPServerDisconnected))
+            error = self._explain_not_opened(isinstance(problem.__context__, smtplib.SMTPServerDisconnected))
         except (smtplib.SMTPException, OSError) as problem:
             error = error_from_smtp(problem, self.smtp_conn_id)
         else:
             if isinstance(client, smtplib.SMTP):
                 return client
-            error = self._explain_not_opened(hook, closed=False)
+            error = self._explain_not_opened(closed=False)
         raise error
 
-    def _explain_not_opened(self, hook: Any, closed: bool) -> LearningError:
+    def _explain_not_opened(self, closed: bool) -> LearningError:
         """Return the error for a failure of the hook, which raises the same type for all of them."""
-        if hook.smtp_connection is None:
-            return SettingsError(f"Airflow connection {self.smtp_conn_id!r} does not exist. Add one of type smtp.")
         if closed:
             return UnreachableError(f"The mail server of connection {self.smtp_conn_id!r} closes every connection.")
         return SettingsError(
