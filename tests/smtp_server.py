@@ -57,6 +57,7 @@ class Behaviour:
     :param drop_at: Number of the mail, from 1, counted since the server began.
     :param delay: Seconds that every mail takes.
     :param login: Whether clients must log in, as `LOGIN` with `PASSWORD`.
+    :param max_connections: How many connections there may be at once; more are refused for now (421). 0 for no limit.
     """
 
     refuse: dict[str, int] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Behaviour:
     drop_at: int = 0
     delay: float = 0.0
     login: bool = False
+    max_connections: int = 0
 
 
 class Handler:
@@ -75,6 +77,8 @@ class Handler:
         self.behaviour = behaviour
         self.connections = 0
         self.mails = 0
+        self.open = 0
+        self.most_open = 0
         self._keep = keep
 
     async def handle_EHLO(
@@ -131,12 +135,34 @@ def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: 
     return AuthResult(success=known, handled=known)
 
 
+class _Smtp(SMTP):
+    """aiosmtpd, which refuses connections above a limit."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        handler = self.event_handler
+        handler.open += 1
+        limit = handler.behaviour.max_connections
+        if limit and handler.open > limit:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+            transport.write(b"421 4.7.0 too many connections\r\n")
+            transport.close()
+            return
+        handler.most_open = max(handler.most_open, handler.open)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.open -= 1
+        if self.session is not None:
+            super().connection_lost(error)
+
+
 class _Controller(Controller):
     """aiosmtpd in a thread; whether logins are needed is asked when a client comes."""
 
     def factory(self) -> SMTP:
         login = self.handler.behaviour.login
-        return SMTP(
+        return _Smtp(
             self.handler,
             hostname="localhost",  # asking the network for a name may take seconds
             authenticator=authenticate if login else None,
@@ -179,7 +205,7 @@ class SmtpServer:
         """Come up; after `stop` on the same port, with what was kept before."""
         self._controller = _Controller(self._handler, hostname="127.0.0.1", port=self.port)
         self._controller.start()
-        self._handler.connections = 0  # the controller has tried it out
+        self._handler.connections = self._handler.most_open = 0  # the controller has tried it out
 
     def stop(self) -> None:
         """Go down, if it is up."""
@@ -191,6 +217,11 @@ class SmtpServer:
     def connections(self) -> int:
         """How many clients have said EHLO."""
         return self._handler.connections
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections there were at once, at most."""
+        return self._handler.most_open
 
     @property
     def recipients(self) -> list[str]:

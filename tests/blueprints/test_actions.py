@@ -32,8 +32,8 @@ class Store:
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
 
-    def get(self, key: str) -> Any:
-        return self.values.get(key)
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.values.get(key, default)
 
     def set(self, key: str, value: Any, retention: Any = None) -> None:
         self.values[key] = value

@@ -179,6 +179,7 @@ MAILED: dict[str, Any] = {
     "reply_to": "help@example.com",
     "rate": None,
     "batch_size": 7,
+    "connections": 3,
     "retries": 2,
 }
 LISTED: dict[str, Any] = {
@@ -633,7 +634,7 @@ def test_deliver_reminders_after_an_approval(build: Callable[[str], Any], tmp_pa
     assert type(send).__name__ == "SendSessionReminderOperator"
     assert send.upstream_task_ids == {"ask"}
     assert (send.policy, send.templates) == (str(tmp_path / "policy.yaml"), str(tmp_path / "mails"))
-    assert (send.rate, send.batch_size, send.retries) == (20, 100, 5)
+    assert (send.rate, send.batch_size, send.connections, send.retries) == (20, 100, 8, 5)
     assert (send.retry_delay, send.retry_exponential_backoff) == (timedelta(minutes=1), True)
 
 

@@ -31,7 +31,7 @@ LOWEST = "lowest"
 SLOWEST = "3.1.8"
 SIDE_BY_SIDE = 2  # environments
 # Servers and connections that other tests use, too.
-SHARED = ("operation_server.py", "ports.py", "smtp_server.py", "versions.py")
+SHARED = ("operation_server.py", "ports.py", "real_airflow.py", "smtp_server.py", "versions.py")
 # Examples that need other tools, or the same tool again.
 NOT_TRIED = ("blueprint*", "dag_factory", "native_yaml")
 PROVIDERS = ("apache-airflow-providers-http", "apache-airflow-providers-common-compat")

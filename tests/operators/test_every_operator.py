@@ -26,6 +26,7 @@ YAML_SCALARS = (str, int, float, bool, type(None), date, datetime, timedelta)
 # Arguments that are not set per run, and why.
 NOT_TEMPLATED = {
     "batch_size": "a setting of the mail server",
+    "connections": "a setting of the mail server",
     "contract": "how strict the author is; checked when the DAG is parsed",
     "deferrable": "where the task waits is decided before it is rendered",
     "delivery_dag_id": "the name of a DAG, which is what other DAGs refer to",

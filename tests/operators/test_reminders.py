@@ -303,14 +303,6 @@ def test_run_started_by_hand_is_skipped_and_says_what_to_do(simulator: Simulator
         Delivery({"rule": "day_before"}).execute()
 
 
-def test_airflow_below_3_3_is_refused(simulator: Simulator, smtp: SmtpServer) -> None:
-    simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
-    delivery = Delivery(find_conf(plan(), "day_before"))
-    del delivery.context["task_state_store"]
-    with pytest.raises(FixArgumentError, match="3.3"):
-        delivery.execute()
-
-
 def test_missing_sender_is_named(simulator: Simulator, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(smtp.connection))
     simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
@@ -337,6 +329,7 @@ def test_invalid_policy_is_refused_when_the_dag_is_parsed(kind: Any) -> None:
         ),
         (SendSessionReminderOperator, {"rate": 0}, "rate=0, batch_size=100: both must be above 0"),
         (SendSessionReminderOperator, {"batch_size": 0}, "rate=None, batch_size=0"),
+        (SendSessionReminderOperator, {"connections": 0}, "connections=0: it must be above 0"),
         (SendSessionReminderOperator, {"sender": "academy"}, "sender: the value is not a mail address"),
         (
             SendSessionReminderOperator,

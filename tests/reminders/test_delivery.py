@@ -31,7 +31,7 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.reminders.delivery import DeliveryResult, deliver
-from airflow_provider_learning360.reminders.ledger import BEGUN_KEY, ENTRY_PREFIX, TaskDeliveryLedger
+from airflow_provider_learning360.reminders.ledger import TaskDeliveryLedger
 from airflow_provider_learning360.reminders.mail import build_mail
 from airflow_provider_learning360.reminders.mail_templates import MailText
 from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
@@ -51,7 +51,7 @@ class Store(dict[str, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.reads = 0
-        self.never_expire: set[bool] = set()
+        self.forever: set[bool] = set()
 
     @property
     def states(self) -> dict[str, str]:
@@ -62,11 +62,12 @@ class Store(dict[str, Any]):
         self.reads += 1
         return super().get(key, default)
 
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        from airflow.sdk import NEVER_EXPIRE
-
-        self.never_expire.add(retention is NEVER_EXPIRE)
+    def set(self, key: str, value: Any, *, forever: bool = False) -> None:
+        self.forever.add(forever)
         self[key] = value
+
+    def delete(self, key: str) -> None:
+        raise AssertionError("the ledger deletes nothing")
 
 
 class Killed(BaseException):
@@ -80,13 +81,13 @@ class Dying(Store):
         super().__init__()
         self.state, self.number = state, number
 
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+    def set(self, key: str, value: Any, *, forever: bool = False) -> None:
         before = self.states
         self.number -= sum(one == self.state != before.get(name) for name, one in value.items())
         if self.number <= 0:
             self.number = sys.maxsize
             raise Killed
-        super().set(key, value, retention=retention)
+        super().set(key, value, forever=forever)
 
 
 def address(number: int) -> str:
@@ -139,7 +140,7 @@ def test_each_recipient_gets_one_mail(server: SmtpServer, delivery: DeliveryGuar
     assert run(store, delivery) == DeliveryResult(already=5)
     assert run(store, delivery, 7) == DeliveryResult(already=5, sent=2)
     assert len(server.mails) == 7
-    assert store.never_expire == {True}
+    assert store.forever == {True}
     assert store.states == {f"r{number}": "sent" for number in range(7)}
 
 
@@ -415,11 +416,6 @@ def test_rate_limits_mails_per_second(server: SmtpServer) -> None:
 def test_limits_must_be_above_zero(options: dict[str, Any]) -> None:
     with pytest.raises(FixArgumentError):
         run(Store(), **options)
-
-
-def test_missing_state_store_names_airflow_3_3() -> None:
-    with pytest.raises(FixArgumentError, match=r"Airflow 3\.3"):
-        TaskDeliveryLedger(None)
 
 
 def test_clear_on_success_is_warned_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

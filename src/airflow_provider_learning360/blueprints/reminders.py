@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 from blueprint import Blueprint, ConfigurationError
 from pydantic import AfterValidator, Field
 
 from airflow.providers.common.compat.sdk import TaskGroup
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.dag_yaml.checked_step import checked_step
@@ -26,6 +28,7 @@ from airflow_provider_learning360.dag_yaml.forms import (
 from airflow_provider_learning360.dag_yaml.mistakes import MAX_NAME_LENGTH, NAME
 from airflow_provider_learning360.operators.program_session import ListProgramSessionsOperator
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
+from airflow_provider_learning360.reminders import DEFAULT_CONNECTIONS
 from airflow_provider_learning360.reminders.addresses import UnmailableError
 from airflow_provider_learning360.reminders.mail import parse_mailbox
 from airflow_provider_learning360.reminders.mail_templates import check_templates
@@ -103,8 +106,6 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
     @checked_step
     def render(self, config: PlanRemindersForm) -> TaskGroup:
         """Return the group: plan, and start_delivery for each reminder that is due."""
-        from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-
         with TaskGroup(self.step_id) as group:
             if config.delivery_dag_id == group.dag.dag_id:
                 raise ConfigurationError(
@@ -112,13 +113,19 @@ class PlanReminders(Blueprint[PlanRemindersForm]):
                     "start itself and deliver nothing. Name the DAG with a step learning360_deliver_reminders"
                 )
             plan = PlanSessionRemindersOperator(task_id="plan", **to_arguments(config, without="sessions_step"))
-            TriggerDagRunOperator.partial(
+            import_trigger_operator().partial(
                 task_id="start_delivery", trigger_dag_id=config.delivery_dag_id, skip_when_already_exists=True
             ).expand_kwargs(plan.output)
         if config.sessions_step is not None:
             earlier = EarlierStep(config.sessions_step, "sessions_step", self.step_id)
             set_at_run_time(plan, {"sessions": earlier.output(plan, (ListProgramSessionsOperator,), ["_id"])})
         return group
+
+
+def import_trigger_operator() -> Any:
+    """Return Airflow's `TriggerDagRunOperator`, which Airflow 2 has in another module."""
+    module = "airflow.providers.standard.operators.trigger_dagrun"
+    return import_module(module if AIRFLOW_V_3_0_PLUS else "airflow.operators.trigger_dagrun").TriggerDagRunOperator
 
 
 class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
@@ -154,6 +161,12 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
     )
     batch_size: int = Field(
         100, ge=1, description="Maximum number of mails over one connection to the mail server.", examples=[100]
+    )
+    connections: int = Field(
+        DEFAULT_CONNECTIONS,
+        ge=1,
+        description="Maximum number of connections to the mail server at once. Some mail servers allow few.",
+        examples=[2],
     )
     retries: int = Field(
         5, ge=0, description="How often to try again; a retry mails only those without a mail.", examples=[5]

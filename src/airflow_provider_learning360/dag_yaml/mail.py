@@ -12,9 +12,10 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, conf
 
 from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, TryAgainError
 from airflow_provider_learning360.dag_yaml.action import ActionOperator
+from airflow_provider_learning360.memory.task_store import find_task_store
 from airflow_provider_learning360.reminders.addresses import is_mailable, normalize_address
 from airflow_provider_learning360.reminders.delivery import DeliveryResult, deliver
-from airflow_provider_learning360.reminders.ledger import DeliveryState, TaskDeliveryLedger
+from airflow_provider_learning360.reminders.ledger import TaskDeliveryLedger
 from airflow_provider_learning360.reminders.mail import build_mail
 from airflow_provider_learning360.reminders.mail_templates import MailText
 from airflow_provider_learning360.reminders.recipients import build_recipient_key
@@ -45,7 +46,7 @@ class MailOperator(ActionOperator):
     """
     Send a mail to each of some addresses: plain text and HTML, with a table if there is one.
 
-    On Airflow 3.3 and later, nobody gets the mail of one run twice, also after a retry.
+    Nobody gets the mail of one run twice, also after a retry. A crash repeats at most one mail for each connection.
 
     :param to: The addresses: a list, or a text that refers to one.
     :param subject: The subject.
@@ -112,8 +113,7 @@ class MailOperator(ActionOperator):
             for one in addresses
             for key in [build_recipient_key(one, conf.get("core", "fernet_key", fallback="") or run)]
         ]
-        store = context.get("task_state_store")
-        ledger = _MemoryLedger() if store is None else TaskDeliveryLedger(store)
+        ledger = TaskDeliveryLedger(find_task_store(context))
         transport = SmtpTransport(self.smtp_conn_id)
         return deliver(self.task_id, mails, ledger=ledger, transport=transport, delivery="at_least_once")
 
@@ -145,19 +145,6 @@ class MailOperator(ActionOperator):
 
 def _count_mails(number: int) -> str:
     return f"{number:,} {'mail' if number == 1 else 'mails'}"
-
-
-class _MemoryLedger:
-    """Remembers who has the mail for as long as the task runs: Airflow below 3.3 has no store for it."""
-
-    def __init__(self) -> None:
-        self._states: dict[str, DeliveryState] = {}
-
-    def find_state(self, key: str) -> str | None:
-        return self._states.get(key)
-
-    def record(self, key: str, state: DeliveryState) -> None:
-        self._states[key] = state
 
 
 def find_addresses(to: Any) -> tuple[list[str], int]:

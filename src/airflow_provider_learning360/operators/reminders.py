@@ -34,6 +34,8 @@ from airflow_provider_learning360.api.errors import (
 from airflow_provider_learning360.api.platform import SESSION_KEYS_ONLY
 from airflow_provider_learning360.api.session_ids import find_session_id
 from airflow_provider_learning360.learning_operator import LearningOperator
+from airflow_provider_learning360.operators.delivery_runs import has_run
+from airflow_provider_learning360.operators.later_start import start_again_at
 from airflow_provider_learning360.policies.retry import fail_fast, with_retry_policy
 from airflow_provider_learning360.reminders import DEFAULT_CONNECTIONS, INSTALL_COMMAND
 from airflow_provider_learning360.rendering import is_template
@@ -137,7 +139,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         """Whether a delivery run exists already. This only saves work: the database refuses a second one."""
         if self.delivery_dag_id is None:
             return False
-        return bool(context["ti"].get_dr_count(dag_id=self.delivery_dag_id, run_ids=[reminder.key]))
+        return has_run(context["ti"], self.delivery_dag_id, reminder.key)
 
     def _log_plan(
         self,
@@ -258,9 +260,11 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
     Send the reminder that this DAG run is about, once to each recipient.
 
     The task reads the session again first. It is skipped, with the reason, if the date has changed, if it is too late,
-    or if no recipient is left. In quiet hours and on days off it is rescheduled to their end; a delivery that has
-    begun continues. Each recipient has an entry in the task state store. A retry or a cleared task reads it, and mails
-    only those without an entry. Needs Airflow 3.3, and Airflow's SMTP provider.
+    or if no recipient is left. In quiet hours and on days off it is rescheduled to their end; below Airflow 3.1 it is
+    deferred. A delivery that has begun continues. Each recipient has an entry in the ledger of the task: in its state
+    store, or below Airflow 3.3 in Airflow variables. A retry or a cleared task reads it, and mails only those without
+    an entry.
+    Needs Airflow's SMTP provider.
 
     :param policy: The reminder policy that the reminder was planned with: a mapping, YAML or JSON text, or a path.
     :param reminder: The reminder, as `PlanSessionRemindersOperator` plans it; default the `conf` of the DAG run.
@@ -327,6 +331,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
 
     def execute(self, context: Context) -> DeliverySummary:
         """Read the session again, and mail each recipient who does not have this reminder yet."""
+        from airflow_provider_learning360.memory.task_store import find_task_store
         from airflow_provider_learning360.reminders.delivery import deliver
         from airflow_provider_learning360.reminders.ledger import TaskDeliveryLedger
         from airflow_provider_learning360.reminders.reminder import DueReminder
@@ -337,7 +342,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             planned = DueReminder.from_conf(self.reminder or self._read_conf(context))
             if planned.due_date is not None:
                 self.hook.platform.require_due_dates()
-            ledger = TaskDeliveryLedger(context.get("task_state_store"))
+            ledger = TaskDeliveryLedger(find_task_store(context))
             session = self._read_session(planned, policy, ledger)
             rule = policy.find_rule(planned.rule)
             # The current policy counts, here as everywhere.
@@ -356,6 +361,15 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
                 connections=self.connections,
             )
             return self._summarize(reminder, recipients, result)
+
+    def execute_later(self, context: Context, event: Any = None) -> DeliverySummary:
+        """
+        Continue after a deferral.
+
+        :param context: Airflow's task context.
+        :param event: The event of the trigger, which only says that the time has come.
+        """
+        return self.execute(context)
 
     def _check(self) -> None:
         """Refuse when the DAG is parsed what would fail at night."""
@@ -416,9 +430,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         return session
 
     def _wait_for_release(self, reminder: DueReminder, policy: ReminderPolicy, now: datetime) -> None:
-        """Reschedule the task to the end of quiet hours and days off; skip it if that would be too late."""
-        from airflow.sdk.exceptions import AirflowRescheduleException
-
+        """Let the task start again at the end of quiet hours and days off; skip it if that would be too late."""
         from airflow_provider_learning360.reminders.calendar import Calendar
 
         is_before = policy.find_rule(reminder.rule).before is not None and reminder.anchor_at is not None
@@ -428,7 +440,7 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             raise AirflowSkipException(f"Nothing is sent: {release.reason}.")
         if release.at > now:
             self.log.info("%s: %s. Airflow starts this task again then.", reminder.key, release.reason)
-            raise AirflowRescheduleException(release.at)
+            start_again_at(self, release.at, "execute_later")
 
     def _read_statistics(
         self, session: ProgramSession, reminder: DueReminder, rule: ReminderRule

@@ -7,6 +7,8 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -46,12 +48,10 @@ class AnnouncedDatesStore:
         """Return the records by ID of their session; none if the variable is missing or not readable."""
         if not self._is_needed:
             return {}
-        from airflow.providers.common.compat.sdk import Variable
-
-        text, name = Variable.get(self.name, default=None), self.name
+        text, name = _read(self.name), self.name
         is_new = text is None
         if is_new:
-            text, name = Variable.get(self.old_name, default=None), self.old_name
+            text, name = _read(self.old_name), self.old_name
         loaded = _parse(text, name)
         self._loaded = None if is_new else loaded
         return dict(loaded)
@@ -68,6 +68,14 @@ class AnnouncedDatesStore:
             from airflow.providers.common.compat.sdk import Variable
 
             Variable.set(self.name, json.dumps(kept))
+
+
+def _read(name: str) -> Any:
+    """Return the text of a variable; None if it does not exist."""
+    from airflow.providers.common.compat.sdk import Variable
+
+    default: dict[str, Any] = {"default" if AIRFLOW_V_3_0_PLUS else "default_var": None}
+    return Variable.get(name, **default)
 
 
 def _encode(name: str) -> str:

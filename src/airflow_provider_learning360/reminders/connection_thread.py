@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 
 # What happened to a recipient. `sent` and `claimed` must be stored before the thread sends another mail.
-Outcome = Literal["claimed", "sent", "refused", "failed", "unmailable"]
+Outcome = Literal["claimed", "sent", "refused", "failed", "unmailable", "unsent"]
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class ConnectionThread(threading.Thread):
     Sends mails over one connection at a time.
 
     It does not use Airflow: Airflow's supervisor answers the main thread only. So the main thread writes the ledger
-    entries of all threads. Before a thread sends the content of a mail, its entries about the mail before, and the
-    claim, are stored. So at any moment each thread has at most one mail of which the ledger does not know the outcome.
+    entries of all threads. Before a thread sends the content of a mail, the entry of its mail before, and the claim,
+    are stored, in one write. So at any moment each thread has at most one mail whose outcome the ledger does not know.
 
     :param work: What all threads of a delivery share.
     """
@@ -105,7 +105,7 @@ class ConnectionThread(threading.Thread):
             self._send_all()
         except CancelledError:
             pass  # the main thread stores no more entries
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - the main thread raises it
             error = problem
         self._work.reports.put(Ended(self, error, self._unsent))
 
@@ -120,21 +120,37 @@ class ConnectionThread(threading.Thread):
 
     def _send(self, pending: PendingMail, connection: MailConnection) -> None:
         key, build = pending
-        built = _build(build)
-        if built is None:
-            self._report(key, "unmailable")
-        elif self._work.limiter.acquire(self._work.stopping):
+        if not self._work.limiter.acquire(self._work.stopping):
+            return
+        if self._work.delivery == "at_most_once":
+            self._report(key, "claimed")
+        if self._send_envelope(key, build, connection):
             try:
-                connection.send_envelope(*built)
-                # The claim comes as late as possible: the server has accepted sender and recipient.
-                if self._work.delivery == "at_most_once":
-                    self._report(key, "claimed")
-                self._wait_until_stored()
                 connection.send_data()
             except MailRefusedError as refusal:
-                self._report(key, "refused" if refusal.code >= 500 else "failed")
+                self._report_refusal(key, refusal)
             else:
                 self._report(key, "sent")
+
+    def _send_envelope(self, key: str, build: Callable[[], EmailMessage], connection: MailConnection) -> bool:
+        """Do all that comes before the content, while the main thread writes; return whether to go on."""
+        try:
+            built = _build(build)
+            if built is None:
+                self._report(key, "unmailable")
+                return False
+            connection.send_envelope(*built)
+            self._wait_until_stored()
+        except MailRefusedError as refusal:
+            self._report_refusal(key, refusal)
+            return False
+        except BaseException:
+            self._report(key, "unsent")
+            raise
+        return True
+
+    def _report_refusal(self, key: str, refusal: MailRefusedError) -> None:
+        self._report(key, "refused" if refusal.code >= 500 else "failed")
 
     def _report(self, key: str, outcome: Outcome) -> None:
         report = Report(self, key, outcome)

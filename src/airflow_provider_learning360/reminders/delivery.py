@@ -31,7 +31,7 @@ MAILS_PER_CONNECTION = 10
 # One connection sends at least so many mails per second, so a limited rate needs few.
 RATE_PER_CONNECTION = 5
 # Seconds to wait for entries of other threads before those that came are written.
-MAX_GATHERING = 0.01
+MAX_GATHERING = 0.02
 # Seconds for the threads to end if Airflow ends the task.
 MAX_ABANDONING = 5.0
 LOG_INTERVAL = 10.0  # seconds
@@ -247,7 +247,7 @@ class _Delivery:
         for report in reports:
             if report.outcome in ("sent", "claimed"):
                 entries[report.key] = report.outcome
-            elif self._ledger.find_state(report.key) == "claimed":
+            elif (entries.get(report.key) or self._ledger.find_state(report.key)) == "claimed":
                 entries[report.key] = "refused"  # otherwise the result would list it as `unknown`
         if entries:
             self._ledger.record(entries)

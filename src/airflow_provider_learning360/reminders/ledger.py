@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_learning360.api.errors import FixArgumentError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from airflow_provider_learning360.memory.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -37,34 +37,27 @@ class DeliveryLedger(Protocol):
 
 class TaskDeliveryLedger:
     """
-    The ledger in the store of a task: segments of many recipients, which never expire.
+    The ledger in the store of a task: segments of many recipients, which never expire by age.
 
     The store belongs to one task of one DAG run, and so to one reminder. It survives retries, the death of the worker,
     a cleared task and a broken DAG file. Each try adds segments of its own: a worker that was believed dead must not
     overwrite entries of the try after it.
 
-    :param task_state_store: The store.
-
-    Source: Airflow's `task_state_store` (AIP-103).
+    :param store: The store of the task.
     """
 
-    def __init__(self, task_state_store: Any) -> None:
-        if task_state_store is None:
-            raise FixArgumentError(
-                "The context of this task has no task state store. Reminders need it, so that a retry knows who has "
-                "the mail already. Upgrade to Airflow 3.3 or later."
-            )
+    def __init__(self, store: Store) -> None:
         if conf.getboolean("state_store", "clear_on_success", fallback=False):
             log.warning(
                 "[state_store] clear_on_success is on: Airflow deletes the delivery ledger when the task succeeds. "
                 "If the task is then cleared, all recipients get the mail again. Turn the setting off."
             )
-        self._store = task_state_store
+        self._store = store
         self._states: dict[str, str] = {}
         self._next_segment = 0
         for segment in self._read_segments():
             self._states.update(segment)
-        self._has_old_entries = task_state_store.get(BEGUN_KEY) is not None
+        self._has_old_entries = store.get(BEGUN_KEY) is not None
         self._segments: dict[int, dict[str, str]] = {}  # those of this try, by number
         self._places: dict[str, int] = {}
 
@@ -119,6 +112,4 @@ class TaskDeliveryLedger:
         return self._next_segment - 1
 
     def _write(self, number: int) -> None:
-        from airflow.sdk.execution_time.context import NEVER_EXPIRE
-
-        self._store.set(f"{SEGMENT_PREFIX}{number}", dict(self._segments[number]), retention=NEVER_EXPIRE)
+        self._store.set(f"{SEGMENT_PREFIX}{number}", dict(self._segments[number]), forever=True)
