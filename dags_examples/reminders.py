@@ -11,7 +11,7 @@ when these end. Triggered by hand, `deliver_reminder` has no reminder to send, a
 So you may plan again, clear and retry as often as you like. Switch on one example of reminders only: each example mails by itself.
 
 To see who would get which reminder, without sending any: `airflow learning360 plan-reminders reminders.yaml`.
-Needs Airflow 3.3, and a connection `smtp_default` of type `smtp` with `from_email` in its extra.
+Needs Airflow 3.0, and a connection `smtp_default` of type `smtp` with `from_email` in its extra.
 """
 
 from __future__ import annotations

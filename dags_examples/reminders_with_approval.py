@@ -9,7 +9,7 @@ Airflow approves. Triggered by hand, the DAG has no reminder to send: after the 
 To use it, write its name into `plan_reminders`, in both places, instead of `deliver_reminder`. Do so before the first reminder:
 each of the two DAGs would deliver a reminder once.
 
-Needs Airflow 3.3, and a connection `smtp_default` of type `smtp` with `from_email` in its extra. Any other notifier works as well,
+Needs Airflow 3.1, and a connection `smtp_default` of type `smtp` with `from_email` in its extra. Any other notifier works as well,
 such as those for Slack or Microsoft Teams.
 """
 

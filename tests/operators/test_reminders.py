@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
@@ -563,6 +563,21 @@ def test_late_delivery_waits_for_the_end_of_quiet_hours(simulator: Simulator, sm
     assert smtp.mails == []
     delivery.arguments["policy"] = POLICY  # the quiet hours are over
     assert delivery.execute()["sent"] == 3
+
+
+def test_delivery_is_deferred_where_airflow_reschedules_sensors_only(
+    simulator: Simulator, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_learning360.operators.later_start.AIRFLOW_V_3_1_PLUS", False)
+    delivery = Delivery(plan_before_quiet_hours(simulator), policy=build_quiet_policy())
+    with pytest.raises(TaskDeferred) as held:
+        delivery.execute()
+    wait = held.value.trigger.moment - datetime.now(tz=UTC)  # type: ignore[attr-defined]
+    assert timedelta(hours=4) < wait <= timedelta(hours=5)
+    assert smtp.mails == []
+    delivery.arguments["policy"] = POLICY  # the quiet hours are over
+    operator = SendSessionReminderOperator(task_id="send", **delivery.arguments)
+    assert getattr(operator, held.value.method_name)(delivery.context, None)["sent"] == 3
 
 
 @pytest.mark.parametrize("when_late", ["skip", "send"])

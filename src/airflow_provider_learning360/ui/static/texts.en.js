@@ -336,7 +336,7 @@ export default {
   "plan.without_address.other": "{count} without an address",
 
   "files.title": "Files to paste",
-  "files.how": "Download the ZIP file, and unpack it in Airflow’s DAG folder. Or save each file under the path shown above it; dags is the DAG folder. Then switch both DAGs on. They need Airflow 3.3, and an SMTP connection smtp_default with from_email in its extra.",
+  "files.how": "Download the ZIP file, and unpack it in Airflow’s DAG folder. Or save each file under the path shown above it; dags is the DAG folder. Then switch both DAGs on. They need Airflow 3.0, and an SMTP connection smtp_default with from_email in its extra.",
 
   "need.airflow_3_0": "Airflow 3.0 (3.3 to lose no change while Airflow is down)",
   "need.airflow_3_3": "Airflow 3.3",

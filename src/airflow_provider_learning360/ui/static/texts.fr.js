@@ -336,7 +336,7 @@ export default {
   "plan.without_address.other": "{count} sans adresse",
 
   "files.title": "Fichiers à copier",
-  "files.how": "Téléchargez le fichier ZIP, et décompressez-le dans le dossier des DAG d’Airflow. Ou enregistrez chaque fichier sous le chemin indiqué au-dessus ; dags est le dossier des DAG. Puis activez les deux DAG. Il faut Airflow 3.3, et une connexion SMTP smtp_default avec from_email dans son champ extra.",
+  "files.how": "Téléchargez le fichier ZIP, et décompressez-le dans le dossier des DAG d’Airflow. Ou enregistrez chaque fichier sous le chemin indiqué au-dessus ; dags est le dossier des DAG. Puis activez les deux DAG. Il faut Airflow 3.0, et une connexion SMTP smtp_default avec from_email dans son champ extra.",
 
   "need.airflow_3_0": "Airflow 3.0 (3.3 pour ne perdre aucune modification pendant un arrêt d’Airflow)",
   "need.airflow_3_3": "Airflow 3.3",
