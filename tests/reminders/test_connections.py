@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, UnreachableError
+from airflow_provider_learning360.api.errors import (
+    FixArgumentError,
+    FixConnectionError,
+    TryAgainError,
+    UnreachableError,
+)
 from airflow_provider_learning360.reminders import delivery as delivery_module
 from airflow_provider_learning360.reminders.delivery import DeliveryResult, deliver
 from airflow_provider_learning360.reminders.ledger import (
@@ -229,6 +235,37 @@ def test_delivery_goes_on_with_the_connections_that_the_server_allows(
     assert Counter(server.recipients) == Counter(map(address, range(RECIPIENTS)))
     assert server.most_connections == limit
     assert f"goes on with {limit} connection" in caplog.text
+
+
+def test_mail_of_a_refused_connection_is_sent_after_all_others() -> None:
+    class Slow:
+        """A mail server that refuses its second connection when the first has sent all other mails."""
+
+        def __init__(self) -> None:
+            self.connections = 0
+            self.first_is_done = threading.Event()
+
+        def prepare(self) -> None: ...
+
+        def send_envelope(self, mail: EmailMessage, content: bytes) -> None: ...
+
+        def send_data(self) -> None: ...
+
+        @contextmanager
+        def connect(self) -> Iterator[Slow]:
+            self.connections += 1
+            number = self.connections
+            if number == 2:
+                assert self.first_is_done.wait(PATIENCE)
+                raise TryAgainError("too many connections")
+            yield self
+            self.first_is_done.set()
+
+    transport, store = Slow(), Store()
+    ledger = TaskDeliveryLedger(store)
+    result = deliver("x", mails(25), ledger=ledger, transport=transport, delivery="at_most_once", connections=2)
+    assert result == DeliveryResult(sent=25)
+    assert transport.connections == 3
 
 
 def test_refused_login_stops_all(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:

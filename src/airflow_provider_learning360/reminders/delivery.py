@@ -165,6 +165,7 @@ class _Delivery:
         self._threads: set[ConnectionThread] = set()
         self._unstored: list[Report | Ended] = []
         self._added = 0
+        self._has_connected = False
         self._failure: BaseException | None = None
         self._next_log = time.monotonic() + LOG_INTERVAL
 
@@ -176,6 +177,8 @@ class _Delivery:
                 self._unstored = self._gather()
                 self._store()
                 self._add_mails()
+                if not self._threads and len(self._work.pending):
+                    self._start_thread()  # for the mail of a connection that was refused
                 self._log_progress()
         finally:
             self._abandon()
@@ -251,6 +254,7 @@ class _Delivery:
                 entries[report.key] = "refused"  # otherwise the result would list it as `unknown`
         if entries:
             self._ledger.record(entries)
+        self._has_connected = self._has_connected or bool(reports)
         for report in reports:
             self._count(report)
             report.stored.set_result(None)
@@ -272,9 +276,8 @@ class _Delivery:
 
     def _end_thread(self, ended: Ended) -> None:
         self._threads.discard(ended.thread)
-        if isinstance(ended.error, TryAgainError) and ended.unsent and self._threads and not self._failure:
-            # Some mail servers allow few connections of one client.
-            self._connections = len(self._threads)
+        if ended.unsent and isinstance(ended.error, TryAgainError) and self._may_use_fewer_connections():
+            self._connections = max(1, len(self._threads))
             self._work.pending.add(ended.unsent)
             log.warning(
                 "The mail server refuses a further connection, so the delivery goes on with %s: %s",
@@ -284,6 +287,10 @@ class _Delivery:
         elif ended.error is not None:
             self._failure = self._failure or ended.error
             self._stop()
+
+    def _may_use_fewer_connections(self) -> bool:
+        """Whether it may be enough to do without a connection: some mail servers allow few of one client."""
+        return self._has_connected and self._connections > 1 and not self._failure
 
     def _stop(self) -> None:
         self._work.stopping.set()
