@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow.sdk import Asset
-from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse
+from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse, DagRunAssetReference
 from airflow.sdk.execution_time import comms, task_runner
 
 from airflow_provider_learning360.api.errors import FixArgumentError
@@ -57,8 +58,12 @@ class Airflow:
                 return comms.AssetResult(name=NAME, uri=NAME, group="asset")
             case comms.GetAssetEventByAsset() if self.listing is not None:
                 return self.listing(message)
-            case comms.GetAssetEventByAsset(after=after):
-                found = [one for one in self.events if after is None or one.timestamp >= after]
+            case comms.GetAssetEventByAsset(after=after, before=before):
+                found = [
+                    one
+                    for one in self.events
+                    if (after is None or one.timestamp >= after) and (before is None or one.timestamp <= before)
+                ]
                 return comms.AssetEventsResult(asset_events=sorted(found, key=lambda one: one.timestamp))
             case comms.GetAssetStateStoreByName() if self.store_error is not None:
                 raise self.store_error
@@ -481,3 +486,133 @@ def test_changes_are_returned_once_whatever_cannot_be_listed(rounds: list[tuple[
                 queue.execute(is_listed=is_listed)
         queue.finish()
     assert sorted(map(json.dumps, queue.told)) == sorted(map(json.dumps, queue.sent))
+
+
+class RunOfItsOwn(Run):
+    """A run on Airflow 3.4 and later, which gives each event to a run."""
+
+    def __init__(self, *events: AssetEventResponse, batch_asset_events: bool = False) -> None:
+        super().__init__(*events)
+        timetable = SimpleNamespace(batch_asset_events=batch_asset_events)
+        self.reference = DagRunAssetReference(
+            run_id=f"run of {[event.id for event in events]}",
+            dag_id="dag",
+            state="queued",
+            start_date=START,
+            **dict.fromkeys(["logical_date", "end_date", "data_interval_start", "data_interval_end", "partition_key"]),
+        )
+        self.context.update(dag=SimpleNamespace(dag_id="dag", timetable=timetable), run_id=self.reference.run_id)
+        for event in events:
+            event.created_dagruns.append(self.reference)
+
+    def execute(self) -> list[dict[str, Any]]:
+        returned = super().execute()
+        self.reference.state = "success"
+        return returned
+
+    def fail(self) -> None:
+        """Fail before the operator has chosen anything."""
+        self.reference.state = "failed"
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_each_run_returns_its_own_changes_if_each_event_gets_a_run(airflow: Airflow, batch: bool) -> None:
+    events = [airflow.event(number, entry(number, 1)) for number in range(3)]
+    first = RunOfItsOwn(events[0], batch_asset_events=batch)
+    assert first.execute() == [entry(0, 1)]  # the others have no run yet
+    assert [RunOfItsOwn(event, batch_asset_events=batch).execute() for event in events[1:]] == [
+        [entry(1, 1)],
+        [entry(2, 1)],
+    ]
+
+
+def test_events_while_the_dag_was_paused_are_returned_by_the_next_run(airflow: Airflow) -> None:
+    assert RunOfItsOwn(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    airflow.event(60, entry(1, 2))
+    airflow.event(3600, entry(2, 1))
+    assert RunOfItsOwn(airflow.event(7200, entry(1, 3))).execute() == [entry(1, 2), entry(2, 1), entry(1, 3)]
+
+
+def test_events_of_a_failed_run_are_returned_by_the_next_run_and_not_again(
+    airflow: Airflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = RunOfItsOwn(airflow.event(0, entry(1, 1)))
+    assert RunOfItsOwn(airflow.event(-1, entry(9, 1))).execute() == [entry(9, 1)]
+    failed.fail()
+    assert RunOfItsOwn(airflow.event(60, entry(2, 1))).execute() == [entry(1, 1), entry(2, 1)]
+    assert "Earlier runs" not in capfd.readouterr().out
+    assert failed.execute() == []
+    assert "Earlier runs of this DAG have returned the changes" in capfd.readouterr().out
+
+
+def test_events_of_an_unfinished_run_are_left_to_it_and_found_after_it_failed(airflow: Airflow) -> None:
+    slow = RunOfItsOwn(airflow.event(0, entry(1, 1)))
+    assert RunOfItsOwn(airflow.event(-1, entry(9, 1))).execute() == [entry(9, 1)]
+    slow.reference.state = "running"
+    for hour in (1, 2):  # later than an event may be delayed
+        assert RunOfItsOwn(airflow.event(3600 * hour, entry(2, hour))).execute() == [entry(2, hour)]
+    slow.fail()
+    assert RunOfItsOwn(airflow.event(3600 * 3, entry(2, 3))).execute() == [entry(1, 1), entry(2, 3)]
+
+
+def test_run_by_hand_leaves_events_to_runs_that_have_not_ended(airflow: Airflow) -> None:
+    assert RunOfItsOwn(airflow.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    waiting = RunOfItsOwn(airflow.event(60, entry(2, 1)))
+    airflow.event(61, entry(3, 1))
+    by_hand = RunOfItsOwn()
+    by_hand.operator.assets = [NAME]
+    assert by_hand.execute() == [entry(3, 1)]
+    assert waiting.execute() == [entry(2, 1)]
+
+
+EVENTS_IN_ORDER = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        GAPS,
+        st.sampled_from(["modified", "modified", "missing"]),
+        st.sampled_from(["new", "new", "paused"]),
+        st.sampled_from(["ends", "ends", "fails", "is cleared", "is not listed"]),
+    ),
+    max_size=8,
+)
+
+
+@given(EVENTS_IN_ORDER, st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_changes_are_returned_once_if_each_event_gets_a_run(events: list[Any], runs_are_late: bool) -> None:
+    airflow, returned, sent, runs = Airflow(), [], [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_runner, "SUPERVISOR_COMMS", airflow, raising=False)
+        seconds = 0.0
+        # Events before the first run that ended do not count.
+        ends = (0, 60.0, "modified", "new", "ends")
+        for number, (session, gap, kind, start, end) in enumerate([ends, *events, ends], 1):
+            seconds += gap
+            sent.append(entry(session, number, kind))
+            event = airflow.event(seconds, sent[-1])
+            if start == "new":
+                run = RunOfItsOwn(event)
+                run.operator.kind = "any"
+                runs.append((run, sent[-1], end))
+            if not runs_are_late:
+                returned += execute_in_order(airflow, runs)
+        returned += execute_in_order(airflow, runs) + execute_in_order(airflow, runs)
+    assert sorted(map(json.dumps, returned)) == sorted(map(json.dumps, sent))
+
+
+def execute_in_order(airflow: Airflow, runs: list[tuple[RunOfItsOwn, dict[str, Any], str]]) -> list[dict[str, Any]]:
+    """Execute the queued runs; return the changes. A run returns its own, unless it was cleared after a failure."""
+    returned = []
+    waiting, runs[:] = list(runs), []
+    for run, own, end in waiting:
+        if end in ("fails", "is cleared"):
+            run.fail()
+            if end == "is cleared":
+                runs.append((run, own, "ends late"))
+            continue
+        airflow.listing = queued if end == "is not listed" else None
+        changes = run.execute()
+        assert own in changes or end == "ends late"
+        returned += changes
+    airflow.listing = None
+    return returned

@@ -13,6 +13,7 @@ from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.argument_checks import require_choice
 from airflow_provider_learning360.learning_operator import CheckedOperator
 from airflow_provider_learning360.operators.event_ledger import EventLedger, EventsNotListed, entries_of, unique
+from airflow_provider_learning360.operators.run_events import RunEvents
 from airflow_provider_learning360.policies.retry import with_retry_policy
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
     crash. It returns no more changes than Airflow can map over (`[core] max_map_length`); the next run returns the
     others.
 
-    On Airflow 3.3 and later, it reads the run's own events first, and then those that earlier runs of this DAG did not
-    get: Airflow 3.3 leaves out events of a burst. If Airflow cannot list the events of an asset, it returns the changes
-    of the run's own events; a later run returns the others. Below Airflow 3.3, it reads the run's own events only.
+    It returns the changes of the run's own events, and of events that no other run of this DAG acts on: events that
+    Airflow gave to no run, because the DAG was paused or (Airflow 3.3) they came in a burst, and events of runs that
+    failed before they returned them. On Airflow 3.4 and later, events after the run's own are left to their own runs.
+    If Airflow cannot list the events of an asset, it returns the changes of the run's own events; a later run returns
+    the others. Below Airflow 3.3, it reads the run's own events only.
 
     Let one run of the DAG be active at a time (`max_active_runs=1`): two runs at once may both return the same change.
 
@@ -75,57 +78,53 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
         :param context: Airflow's task context.
         :returns: The changes.
         """
-        own = _own_events(context)
+        run = RunEvents(context)
         store = context.get("task_state_store")
         if store is None:
-            entries = unique(entry for events in own.values() for event in events for entry in entries_of(event))
+            entries = unique(entry for events in run.own.values() for event in events for entry in entries_of(event))
         else:
-            entries = self._choose(store, own)
+            entries = self._choose(store, run)
         wanted = [entry for entry in entries if self.kind in ("any", entry["kind"])]
         first = ", ".join(entry["_id"] for entry in wanted[:5])
         self.log.info("%d changes to act on: %s%s", len(wanted), first or "none", ", …" * (len(wanted) > 5))
+        if run.own and not entries:
+            self.log.info("Earlier runs of this DAG have returned the changes of the events that started this run.")
         return wanted
 
-    def _choose(self, store: Any, own: dict[str, list[Any]]) -> list[ChangeEntry]:
+    def _choose(self, store: Any, run: RunEvents) -> list[ChangeEntry]:
         """Return what this run chose before, so that a retry or a cleared task acts on the same; else choose."""
         choices: dict[str, Choice] | None = store.get(CHOSEN)
-        names = sorted(own) if self.assets is None else _names_of(self.assets)
-        ledgers = [EventLedger(name, f"{self.dag_id}.{self.task_id}") for name in names]
+        names = sorted(run.own) if self.assets is None else _names_of(self.assets)
+        ledgers = [EventLedger(name, f"{self.dag_id}.{self.task_id}", run) for name in names]
         if choices is None:
-            choices = self._choose_from(ledgers, own)
+            choices = self._choose_from(ledgers)
             # Before the ledgers are written: if the task dies in between, its retry finds its choice here.
             store.set(CHOSEN, choices)
         for ledger in ledgers:
             ledger.record(choices.get(ledger.asset_name) or {"entries": []})
         return unique(entry for choice in choices.values() for entry in choice["entries"])
 
-    def _choose_from(self, ledgers: list[EventLedger], own: dict[str, list[Any]]) -> dict[str, Choice]:
+    def _choose_from(self, ledgers: list[EventLedger]) -> dict[str, Choice]:
         choices: dict[str, Choice] = {}
         left = conf.getint("core", "max_map_length", fallback=1024)
         for ledger in ledgers:
-            choices[ledger.asset_name] = self._choose_unread(ledger, own.get(ledger.asset_name, []), left)
+            choices[ledger.asset_name] = self._choose_unread(ledger, left)
             left -= len(choices[ledger.asset_name]["entries"])
         if left == 0:
             self.log.warning("There may be more changes than one run can map over. The next run returns the others.")
         return choices
 
-    def _choose_unread(self, ledger: EventLedger, own: list[Any], limit: int) -> Choice:
+    def _choose_unread(self, ledger: EventLedger, limit: int) -> Choice:
         try:
-            return ledger.choose_unread(own, limit)
+            return ledger.choose_unread(limit)
         except EventsNotListed as error:
-            choice = ledger.choose_own(own, limit)
+            choice = ledger.choose_own(limit)
             self.log.warning(
                 "Airflow could not list the events of asset %s (%s). This run acts on %d changes of its own events; "
                 "a later run reads the other events.",
                 *(printable(ledger.asset_name), error, len(choice["entries"])),
             )
             return choice
-
-
-def _own_events(context: Context) -> dict[str, list[Any]]:
-    """Return the events that started this run, by name of the asset."""
-    triggering = context.get("triggering_asset_events") or {}
-    return {asset.name: list(events) for asset, events in triggering.items() if hasattr(asset, "uri")}
 
 
 def _names_of(assets: Any) -> list[str]:

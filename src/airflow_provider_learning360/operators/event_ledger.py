@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from airflow_provider_learning360.api.watch_state import ChangeEntry
+    from airflow_provider_learning360.operators.run_events import RunEvents
 
 # How long after its timestamp an event may appear in the database, if several triggerers write at once.
 MAX_EVENT_DELAY = timedelta(minutes=5)
@@ -57,15 +58,17 @@ class EventLedger:
 
     :param asset_name: Name of the asset.
     :param reader: DAG and task that read it, as `dag_id.task_id`.
+    :param run: The events of the run that reads it.
 
     Source: Airflow's `asset_state_store` (AIP-103).
     """
 
-    def __init__(self, asset_name: str, reader: str) -> None:
+    def __init__(self, asset_name: str, reader: str, run: RunEvents) -> None:
         from airflow.sdk import Asset
         from airflow.sdk.execution_time.context import AssetStateStoreAccessors, InletEventsAccessors
 
         self.asset_name = asset_name
+        self._run, self._own = run, run.own.get(asset_name, [])
         self._key = f"learning360_read_{hashlib.sha256(reader.encode()).hexdigest()[:16]}"
         asset = Asset.ref(name=asset_name)
         # The run's context has them for declared inlets only. This way, authors need not repeat the schedule as inlets.
@@ -74,53 +77,54 @@ class EventLedger:
         self._last_keys: dict[str, dict[str, str]] = {}
         self._keys_aside: dict[str, dict[str, list[str]]] = {}
 
-    def choose_unread(self, own: list[Any], limit: int) -> Choice:
+    def choose_unread(self, limit: int) -> Choice:
         """
-        Choose changes that no run has acted on.
+        Choose changes that no run has acted on, and that no other run will act on.
 
-        :param own: The events that started this run.
         :param limit: How many changes may be chosen; the others stay unread.
         :returns: The changes, and what to record.
         :raises EventsNotListed: Airflow could not list the events.
         """
         position: Position | None = self._store.get(self._key)
-        since = _time(position["since"]) if position else _first_time(own)
+        since = _time(position["since"]) if position else _first_time(self._own)
         if since is None:
             return {"entries": []}  # no earlier run, so no event was left behind
         floor = max(since, _time(position["until"]) - MAX_EVENT_DELAY) if position else since
-        events = self._unread_events(position, floor, own)
+        unread = self._unread_events(position, floor)
+        events = [event for event in unread if not self._run.is_left(event)]
         aside = position.get("aside", []) if position else []
         entries, complete = self._choose_from(events, limit, aside)
         until = max([event.timestamp for event in complete], default=floor)
+        # Not after an event that is left to another run: if that run fails, a later one must still find the event.
+        until = min([until, *(event.timestamp for event in unread if self._run.is_left(event))])
         after: Position = {
             "turn": position["turn"] + 1 if position else 1,
             "since": since.isoformat(),
             # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
             "until": min(until, datetime.now(tz=UTC)).isoformat(),
             **_append_recent(position, complete),
-            "aside": aside if len(complete) < len(events) else [],
+            "aside": aside if len(complete) < len(unread) else [],
         }
         return {"entries": entries, "position": after}
 
-    def choose_own(self, own: list[Any], limit: int) -> Choice:
+    def choose_own(self, limit: int) -> Choice:
         """
         Choose changes of the run's own events; used if Airflow cannot list the others.
 
         The position stays, so that a later run reads all events after it. These changes are recorded one by one, so
         that it does not return them again. While this run was queued, an earlier run may have read its events.
 
-        :param own: The events that started this run.
         :param limit: How many changes may be chosen; the others stay unread.
         :returns: The changes, and what to record.
         """
         stored: Position | None = self._store.get(self._key)
-        first = _first_time(own)
+        first = _first_time(self._own)
         if first is None:
             return {"entries": []}
         position = stored or Position(turn=0, since=first.isoformat(), until=first.isoformat(), recent=[])
         aside, read = position.get("aside", []), set(position.get("recent_times", ()))
         unread = unique(
-            entry for event in own if _microseconds(event.timestamp) not in read for entry in entries_of(event)
+            entry for event in self._own if _microseconds(event.timestamp) not in read for entry in entries_of(event)
         )
         entries = self._not_recorded(unread, aside)[:limit]
         shards = sorted({*aside, *(shard_of(entry["_id"]) for entry in entries)})
@@ -152,9 +156,9 @@ class EventLedger:
         for shard in set(before.get("aside", ()) if before else ()) - set(after.get("aside", ())):
             self._store.delete(self._aside_key(shard))
 
-    def _unread_events(self, position: Position | None, floor: datetime, own: list[Any]) -> list[Any]:
+    def _unread_events(self, position: Position | None, floor: datetime) -> list[Any]:
         """Return the events from a time on, and the run's own, without those that were read before."""
-        own_times = {event.timestamp for event in own}
+        own_times = {event.timestamp for event in self._own}
         read = set(position["recent"]) if position else set()
         return [
             event
@@ -164,13 +168,14 @@ class EventLedger:
 
     def _list_events(self, after: datetime) -> list[Any]:
         """
-        Return the events of the asset since a time.
+        Return the events of the asset since a time, up to the last one that the run may act on.
 
         Airflow returns 500 while a run that one of them started is queued (apache/airflow #71360), and released Task
         SDKs refuse the response of a later server (#71862).
         """
         try:
-            return list(self._inlets([self._asset])[self._asset].after(after.isoformat()))
+            listed = self._inlets([self._asset])[self._asset].after(after.isoformat())
+            return list(listed.before(last.isoformat()) if (last := self._run.last) else listed)
         except Exception as error:
             raise EventsNotListed(f"{type(error).__name__}: {redact(printable(str(error)))[:300]}") from error
 
