@@ -88,7 +88,8 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_retry_policy(_convert_durations(kwargs)))
+        # A reschedule would count as a poll of mode="reschedule", and the sensor waits for the end of outages itself.
+        super().__init__(**with_retry_policy(_convert_durations(kwargs), max_reschedules=0))
         self.learning_conn_id = learning_conn_id
         self.on_missing = on_missing
         self.max_failures = max_failures
