@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,7 @@ NEEDED: dict[str, Any] = {
 }
 # Arguments that take no other names than their own.
 NAMED = {"set", "until", "parameters", "body"}
+DAGS = count()
 # Arguments that cannot be combined.
 ALONE = {"after", "count"}
 
@@ -109,7 +111,8 @@ def give(values: Any) -> Any:
 
 def dag_of(kind: type, **arguments: Any) -> DAG:
     params = {"all": [DOCUMENT, *NAMES], "one": DOCUMENT, "list": [DOCUMENT]}
-    return DAG(f"render_{kind.__name__}", schedule=None, params=params, **arguments)
+    # Another ID for each test: Airflow 3.4 reads the tasks of a DAG from its database, where it stores them rarely.
+    return DAG(f"render_{kind.__name__}_{next(DAGS)}", schedule=None, params=params, **arguments)
 
 
 @every_kind

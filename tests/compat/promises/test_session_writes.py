@@ -44,7 +44,12 @@ def rendered_fields(run: Any) -> list[Any]:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        rows = session.query(RenderedTaskInstanceFields).filter_by(dag_id=run.dag_id, run_id=run.run_id)
+        rows = session.query(RenderedTaskInstanceFields)
+        if hasattr(RenderedTaskInstanceFields, "dag_id"):
+            rows = rows.filter_by(dag_id=run.dag_id, run_id=run.run_id)
+        else:  # Airflow 3.4 stores them for each try
+            tries = [one.id for one in run.get_task_instances()]
+            rows = rows.filter(RenderedTaskInstanceFields.task_instance_id.in_(tries))
         found = [row.rendered_fields for row in rows]
     assert len(found) == 5
     return found
