@@ -545,6 +545,14 @@ def test_events_of_a_failed_run_are_returned_by_the_next_run_and_not_again(
     assert "Earlier runs of this DAG have returned the changes" in capfd.readouterr().out
 
 
+def test_failed_first_run_returns_its_changes_after_it_was_cleared(airflow: Airflow) -> None:
+    failed = RunOfItsOwn(airflow.event(0, entry(1, 1)))
+    failed.fail()
+    assert RunOfItsOwn(airflow.event(60, entry(2, 1))).execute() == [entry(2, 1)]
+    assert failed.execute() == [entry(1, 1)]
+    assert RunOfItsOwn(airflow.event(120, entry(3, 1))).execute() == [entry(3, 1)]
+
+
 def test_events_of_an_unfinished_run_are_left_to_it_and_found_after_it_failed(airflow: Airflow) -> None:
     slow = RunOfItsOwn(airflow.event(0, entry(1, 1)))
     assert RunOfItsOwn(airflow.event(-1, entry(9, 1))).execute() == [entry(9, 1)]

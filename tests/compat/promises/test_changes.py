@@ -27,7 +27,7 @@ import json
 import os
 from pathlib import Path
 
-from airflow.sdk import DAG, AssetTriggeredTimetable
+from airflow.sdk import DAG
 
 from airflow_provider_learning360.assets.program_session import watched_program_session
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
@@ -56,7 +56,11 @@ watched = {
     for name, session_id in json.loads(os.environ["WATCHED_SESSIONS"]).items()
 }
 react("one_each", [watched["one_each"]])
-if hasattr(AssetTriggeredTimetable, "batch_asset_events"):
+try:
+    from airflow.sdk import AssetTriggeredTimetable
+except ImportError:  # Airflow below 3.4
+    pass
+else:
     react("one_for_all", AssetTriggeredTimetable(assets=watched["one_for_all"], batch_asset_events=True))
 react("awake", [watched["shared"]])
 react("asleep", [watched["shared"]])
