@@ -20,7 +20,7 @@ status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
 
-.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat docs dist bench soak model fuzz catalogue \
+.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat matrix docs dist bench soak model fuzz catalogue \
 	page-library clean
 .DEFAULT_GOAL := help
 
@@ -72,8 +72,11 @@ lint: .venv/ready ## Check style and types
 airflow: .venv/ready ## Start a local Airflow with the examples, on port 8080 (make airflow PORT=8081 for another; API_VERSION=v2 for API v2)
 	@$(BIN)/python demo/local_airflow.py --port $(or $(PORT),8080)
 
-compat: .venv/ready ## Test the built wheel with old and new versions of Airflow, and with the lowest versions of packages
-	@$(BIN)/python tests/compat/run.py
+compat: .venv/ready ## Test the built wheel with the oldest and newest Airflow, and with the lowest versions of packages
+	@$(BIN)/python tests/compat/run.py $(ARGS)
+
+matrix: .venv/ready ## Test the built wheel on each Airflow from 2.11 to 3.4, with its oldest and newest Python; writes the table in docs/
+	@$(BIN)/python tests/compat/run.py --all --record $(ARGS)
 
 docs: .venv/ready ## Build the documentation; a warning is an error
 	@echo "==> sphinx"

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from zipfile import ZipFile
 
-from run import REPOSITORY, UV, Failed, environment, step
+from steps import REPOSITORY, UV, Failed, airflow_variables, step
 
 DIST = REPOSITORY / "dist"
 SOURCE = REPOSITORY / "src"
@@ -66,7 +66,7 @@ def run_first_dag(kind: str, file: Path) -> None:
         (home / "dags").mkdir()
         (home / "dags" / "readme_dag.py").write_text(readme_dag(), "utf-8")
         shutil.copy2(FIRST_DAG, home)
-        step(f"{kind}: the README's DAG", [python, FIRST_DAG.name], cwd=home, env=environment(home))
+        step(f"{kind}: the README's DAG", [python, FIRST_DAG.name], cwd=home, env=airflow_variables(home))
 
 
 def main() -> int:

@@ -1,83 +1,65 @@
 """
-Test the built wheel with the oldest and the newest Airflow, and one in between, each in its own environment.
+Test the built wheel with old and new versions of Airflow, each with its oldest and its newest Python.
 
-`lowest` is an environment with the lowest version of each package that `pyproject.toml` allows, Airflow included.
+`python tests/compat/run.py [--all] [--record] [AIRFLOW[/PYTHON] ...]`, such as `3.0.6` or `3.0.6/3.12`. Without names, it
+tests those that every change must pass; `--all` tests all of them. `--record` writes the result into
+`docs/compatibility.json`, and the table of `docs/compatibility.md`.
 
-`python tests/compat/run.py [VERSION ...]`; an environment in `.compat/` is used again while the wheel stays the same.
+An environment in `.compat/` is used again while the wheel stays the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import argparse
+import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-HOME = REPOSITORY / ".compat"
-PROMISES = Path(__file__).resolve().parent / "promises"
-EXAMPLES = REPOSITORY / "dags_examples"
-UV = Path(sys.executable).parent / "uv"
+from environments import HOME, LOWEST, Environment, list_environments, read_versions
+from pythons import find_python
+from results import Result, print_table, record
+from steps import REPOSITORY, UV, Failed, airflow_variables, step
 
-RELEASED = {"2.11.2": date(2026, 3, 14), "3.1.8": date(2026, 3, 11), "3.3.2": date(2026, 9, 17)}
-LOWEST = "lowest"
-SLOWEST = "3.1.8"
+PROMISES = Path(__file__).resolve().parent / "promises"
+TESTS = PROMISES.parent.parent
+EXAMPLES = REPOSITORY / "dags_examples"
+
+# What every change must pass: the oldest Airflow with its oldest Python, the newest with the newest that is here.
+WITH_OLDEST_PYTHON = (LOWEST, "2.11.2")
+WITH_NEWEST_PYTHON = ("3.3.2", "3.4.0b2")
 SIDE_BY_SIDE = 2  # environments
 # Servers and connections that other tests use, too.
 SHARED = ("operation_server.py", "ports.py", "real_airflow.py", "smtp_server.py", "versions.py")
 # Examples that need other tools, or the same tool again.
-NOT_TRIED = ("blueprint*", "dag_factory", "native_yaml")
-PROVIDERS = ("apache-airflow-providers-http", "apache-airflow-providers-common-compat")
-EXTRAS = "blueprint,reminders"
-TEST_TOOLS = ("aiosmtpd", "pytest")
-# Long enough for packages released with that Airflow, short enough to exclude later ones that break it.
-GRACE = timedelta(days=10)
-PATIENCE = 1800  # seconds for one step, far longer than needed: Airflow 3.1 waits seconds for each request of a task
+NOT_TRIED = ("blueprint*", "dag_factory")
+# From Airflow 3.4 on, it reads YAML itself if an administrator wants it.
+IMPORTERS = {
+    "AIRFLOW__DAG_PROCESSOR__DAG_IMPORTER_CONFIGS": json.dumps(
+        [{"classpath": "airflow.sdk.importers.yaml_importer.YamlDagImporter"}]
+    )
+}
+PACKAGES = (
+    "apache-airflow",
+    "apache-airflow-providers-common-compat",
+    "apache-airflow-providers-http",
+    "apache-airflow-providers-smtp",
+    "airflow-blueprint",
+)
 
 # The tests must pass without the settings of this repository.
 PYTEST_INI = """
 [pytest]
 addopts = --import-mode=importlib
 filterwarnings = error:::airflow_provider_learning360
+markers = promise(name): which promise of docs/compatibility.md a test holds
 pythonpath = .
 """
-
-
-class Failed(Exception):
-    """A step failed; its output was printed."""
-
-
-def step(label: str, command: Sequence[object], **options: object) -> None:
-    """Run a command and print its result in one line; print its output only if it failed."""
-    started = time.monotonic()
-    try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-            **options,  # type: ignore[call-overload]
-        )
-    except subprocess.TimeoutExpired as error:
-        output = (error.output or b"").decode(errors="replace")
-        print(f"{label:<44} FAILED: not done after {PATIENCE} s\n{output}", flush=True)
-        raise Failed(label) from None
-    summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
-    result = f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s"
-    # In one piece: other environments print at the same time.
-    output = f"\n{done.stdout}" if done.returncode else ""
-    print(f"{label:<44} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
-    if done.returncode:
-        raise Failed(label)
 
 
 def build() -> Path:
@@ -89,103 +71,103 @@ def build() -> Path:
     return wheel
 
 
-def install(version: str, wheel: Path) -> Path:
-    """Return the Python of an environment with this Airflow and this wheel."""
-    home = HOME / version
-    python = home / "bin" / "python"
-    airflow = f"apache-airflow=={version}"
-    packages = [f"{wheel}[{EXTRAS}]", *TEST_TOOLS, *([] if version == LOWEST else [airflow, *PROVIDERS])]
-    # A change of any of these needs a new environment.
-    recipe = f"{sys.version} {packages} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
-    made = home / "recipe"
-    if made.exists() and made.read_text() == recipe and python.exists():
-        print(f"{f'Airflow {version}: environment':<44} ok      kept, nothing has changed", flush=True)
-        return python
-    pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
-    step(f"Airflow {version}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, home])
-    if version == LOWEST:
-        install_lowest(pip)
-    else:
-        # First with the packages of its release date: it does not run with all later versions.
-        until = (RELEASED[version] + GRACE).isoformat()
-        step(f"Airflow {version}: as of {until}", [*pip, "--exclude-newer", until, airflow])
-    step(f"Airflow {version}: wheel and what it needs", [*pip, *packages])
-    made.write_text(recipe)
-    return python
+def prepare_home(home: Path) -> None:
+    """Copy the promises, and the DAGs that they run, to where only the installed wheel can be imported."""
+    (home / "pytest.ini").write_text(PYTEST_INI)
+    shutil.copytree(PROMISES, home / "promises", ignore=shutil.ignore_patterns("__pycache__", "dags"))
+    shutil.copytree(PROMISES / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", *NOT_TRIED)
+    shutil.copytree(EXAMPLES, home / "dags", dirs_exist_ok=True, ignore=ignored)
+    for name in SHARED:
+        shutil.copy2(TESTS / name, home)
 
 
-def install_lowest(pip: Sequence[object]) -> None:
-    """Install the lowest version that `pyproject.toml` allows of each package that it names."""
-    extras = [option for one in EXTRAS.split(",") for option in ("--extra", one)]
-    lowest = ["--resolution", "lowest-direct", "--requirements", "pyproject.toml", *extras]
-    step(f"Airflow {LOWEST}: as pyproject.toml allows", [*pip, *lowest], cwd=REPOSITORY)
-
-
-def environment(home: Path) -> dict[str, str]:
-    """Return the variables for an Airflow in an empty home, without those of this process."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW", "PYTHON", "PYTEST", "COVERAGE", "COV_", "LEARNING360", "VIRTUAL_ENV"))
-    }
-    return {
-        **kept,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-    }
-
-
-def run_promises(version: str, python: Path) -> None:
-    """Run the promises outside the repository, where only the installed wheel can be imported."""
+def run_promises(environment: Environment, python: Path, kept: Path) -> Result | None:
+    """Run the promises of an environment; return which were kept, or None if the tests could not start."""
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="learning360-compat-") as folder:
         home = Path(folder).resolve()
-        (home / "pytest.ini").write_text(PYTEST_INI)
-        shutil.copytree(PROMISES, home / "promises", ignore=shutil.ignore_patterns("__pycache__", "dags"))
-        shutil.copytree(PROMISES / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-        ignored = shutil.ignore_patterns("__pycache__", *NOT_TRIED)
-        shutil.copytree(EXAMPLES, home / "dags", dirs_exist_ok=True, ignore=ignored)
-        for name in SHARED:
-            shutil.copy2(PROMISES.parent.parent / name, home)
-        step(
-            f"Airflow {version}: promises",
-            [
-                *(python, "-m", "pytest", "--quiet", "--disable-warnings", "-p", "no:cacheprovider"),
-                *("--rootdir", home, "-c", "pytest.ini", "promises"),
-            ],
-            cwd=home,
-            env=environment(home),
-        )
+        prepare_home(home)
+        outcomes = home / "outcomes.json"
+        pytest = (python, "-m", "pytest", "--quiet", "--disable-warnings", "-p", "no:cacheprovider", "--durations=15")
+        variables = {**airflow_variables(home), **IMPORTERS, "PROMISE_OUTCOMES": str(outcomes)}
+        try:
+            command = [*pytest, "--rootdir", home, "-c", "pytest.ini", "promises"]
+            step(f"{environment.label}: promises", command, cwd=home, env=variables, kept=kept)
+        except Failed:
+            if not outcomes.exists():
+                return None
+        return {
+            "environment": environment.name,
+            "run": datetime.now(tz=UTC).date().isoformat(),
+            "seconds": round(time.monotonic() - started),
+            "versions": read_versions(python, PACKAGES),
+            "promises": json.loads(outcomes.read_text()),
+        }
 
 
-def main(versions: Sequence[str]) -> int:
-    """Test the wheel with each version; return 1 if a test failed."""
+def try_environment(environment: Environment, wheel: Path) -> Result | None:
+    """Install an environment and run its promises; return None if that could not be done."""
+    try:
+        python = environment.install(wheel)
+    except Failed:
+        return None
+    return run_promises(environment, python, HOME / f"{environment.name.replace('/', '-')}.txt")
+
+
+def choose(names: Sequence[str], everything: bool) -> list[Environment]:
+    """Return the environments that were asked for and can be made; print those whose Python is not here."""
+    known = list_environments()
+    here = [one for one in known if find_python(one.python)]
+    for one in known:
+        if one not in here:
+            print(f"{one.label:<52} NOT RUN: this machine has no Python {one.python}", flush=True)
+    if everything:
+        return here
+    if names:
+        return [one for one in here if one.name in names or one.airflow.version in names]
+    oldest = [one for one in here if one.airflow.version in WITH_OLDEST_PYTHON and one.python == one.airflow.pythons[0]]
+    newest = {one.airflow: one for one in here if one.airflow.version in WITH_NEWEST_PYTHON}
+    return [*oldest, *newest.values()]
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; an unknown environment ends the program."""
+    parser = argparse.ArgumentParser(description="Test the built wheel with old and new versions of Airflow.")
+    parser.add_argument("environments", nargs="*", metavar="AIRFLOW[/PYTHON]")
+    parser.add_argument("--all", action="store_true", help="test every environment")
+    parser.add_argument("--record", action="store_true", help="write docs/compatibility.json and its table")
+    chosen = parser.parse_args(arguments)
+    known = {one for each in list_environments() for one in (each.name, each.airflow.version)}
+    if unknown := sorted(set(chosen.environments) - known):
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    return chosen
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Test the wheel in each environment; return 1 if a promise failed, or could not be tested."""
+    chosen = parse_arguments(arguments)
     started = time.monotonic()
-    known = [LOWEST, *RELEASED]
-    unknown = [version for version in versions if version not in known]
-    if unknown:
-        print(f"No release date known for {', '.join(unknown)}; known: {', '.join(known)}.", file=sys.stderr)
-        return 1
+    environments = choose(chosen.environments, chosen.all)
     try:
         wheel = build()
     except Failed as error:
         print(f"FAILED: {error}")
         return 1
-
-    def try_version(version: str) -> str | None:
-        try:
-            run_promises(version, install(version, wheel))
-        except Failed as error:
-            return str(error)
-        return None
-
-    # Side by side, and first the one that waits most.
-    order = sorted(versions or known, key=lambda version: version != SLOWEST)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        failed = [one for one in pool.map(try_version, order) if one]
-    print(f"{'FAILED: ' + '; '.join(failed) if failed else 'Done'} in {time.monotonic() - started:.0f} s")
-    return 1 if failed else 0
+        tried = list(pool.map(lambda one: try_environment(one, wheel), environments))
+    results = [one for one in tried if one]
+    print_table(results)
+    if chosen.record:
+        record(results)
+    broken = [one.label for one, result in zip(environments, tried, strict=True) if not is_kept(result)]
+    print(f"{'FAILED: ' + '; '.join(broken) if broken else 'Done'} in {time.monotonic() - started:.0f} s")
+    return 1 if broken else 0
+
+
+def is_kept(result: Result | None) -> bool:
+    """Return whether all promises of an environment were kept or refused as promised."""
+    return result is not None and all(one["outcome"] != "failed" for one in result["promises"].values())
 
 
 if __name__ == "__main__":

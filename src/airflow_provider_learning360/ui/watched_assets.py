@@ -47,6 +47,8 @@ _LOAD_TRIGGERS: Any = (
     if _WATCHERS
     else selectinload(AssetModel.triggers)  # type: ignore[arg-type]
 )
+# Airflow 3.0 has the same relationship with another name.
+_SCHEDULED_DAGS: Any = getattr(AssetModel, "scheduled_dags", None) or AssetModel.consuming_dags
 
 
 def list_watched_assets(user: BaseUser, session: Session) -> WatchedAssets:
@@ -58,8 +60,8 @@ def list_watched_assets(user: BaseUser, session: Session) -> WatchedAssets:
     """
     statement = (
         select(AssetModel)
-        .where(AssetModel.uri.like("learning360://%"), or_(AssetModel.triggers.any(), AssetModel.scheduled_dags.any()))
-        .options(_LOAD_TRIGGERS, selectinload(AssetModel.scheduled_dags))
+        .where(AssetModel.uri.like("learning360://%"), or_(AssetModel.triggers.any(), _SCHEDULED_DAGS.any()))
+        .options(_LOAD_TRIGGERS, selectinload(_SCHEDULED_DAGS))
         .order_by(AssetModel.name)
     )
     assets = list(session.scalars(statement))
@@ -81,7 +83,8 @@ def _describe_asset(
     polling: StoredPolling | None,
     readable: set[str],
 ) -> WatchedAsset:
-    dag_ids = sorted({reference.dag_id for reference in asset.scheduled_dags} & readable)
+    scheduled = getattr(asset, _SCHEDULED_DAGS.key)
+    dag_ids = sorted({reference.dag_id for reference in scheduled} & readable)
     event = events[0] if events else None
     changed_fields, missing = _last_change(event)
     return {

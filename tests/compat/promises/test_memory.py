@@ -41,7 +41,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return values
 
 
-@pytest.mark.skipif(AIRFLOW == (3, 0), reason="dag.test() of Airflow 3.0 cannot reschedule a sensor")
+@pytest.mark.promise("wait: reschedule without since")
+@pytest.mark.promise("memory")
 def test_rescheduled_sensor_remembers_the_first_poll(learning360_simulator: Any, written: list[Any]) -> None:
     import remember
 
@@ -79,6 +80,7 @@ def test_second_process_finds_what_the_first_one_stored(learning360_simulator: A
     assert variables() == {}
 
 
+@pytest.mark.promise("clean up")
 def test_clean_deletes_what_no_run_needs(learning360_simulator: Any, capsys: pytest.CaptureFixture[str]) -> None:
     import remember
 
@@ -105,6 +107,7 @@ def test_clean_deletes_what_no_run_needs(learning360_simulator: Any, capsys: pyt
         Variable.delete(name)
 
 
+@pytest.mark.promise("wait: reschedule without since")
 def test_every_mode_may_start_from_the_first_poll() -> None:
     assert ProgramSessionModifiedSensor(task_id="wait", session_id="0" * 24, mode="reschedule").since is None
 

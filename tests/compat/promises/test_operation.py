@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.sensors.operation import LearningOperationSensor
 from operation_server import OperationServer, Reply
 from versions import VERSIONS, connect
 
@@ -21,7 +19,7 @@ ID = "60b8d2956e20ae1a0f8e44f1"
 CREATE, FILL = "POST /api/v2/groups", "POST /api/v2/bulk/groups/memberships"
 STATUS = f"GET /api/v2/bulk/operations/{ID}"
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
-MODES = ("poke", "reschedule", "deferred", "changed")
+MODES = ("poke", "reschedule", "deferred", "changed", "changed_rescheduled")
 # Sessions around the day of the run: ended ones cannot be edited.
 SIMULATED = {"today": None, "page_size": 5, "extra": {"requests_per_second": 1000}}
 
@@ -76,18 +74,6 @@ def test_sensor_waits_for_an_answer(api_version: str, mode: str, learning360_sim
 
     assert run.state == "success"
     assert pulled(run, "wait") == {"_id": session_id, "name": "Moved"}
-
-
-def test_reschedule_with_changed_needs_a_state_store() -> None:
-    def build() -> LearningOperationSensor:
-        until = {"path": "count($[*])", "changed": True}
-        return LearningOperationSensor(task_id="wait", operation="list-groups", until=until, mode="reschedule")
-
-    if AIRFLOW >= (3, 3):
-        assert build().mode == "reschedule"
-    else:
-        with pytest.raises(FixArgumentError, match="deferrable=True"):
-            build()
 
 
 @pytest.fixture

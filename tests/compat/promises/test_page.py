@@ -18,6 +18,7 @@ RULE = {"name": "before_end", "anchor": "endDate", "before": {"days": 1}, "audie
 POLICY = {"name": "onboarding", "time_zone": "Europe/Paris", "rules": [RULE]}
 
 
+@pytest.mark.promise("provider found")
 def test_airflow_loads_the_plugin() -> None:
     from airflow import plugins_manager
 

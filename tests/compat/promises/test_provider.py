@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+import airflow
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers_manager import ProvidersManager
 
@@ -47,6 +49,14 @@ def test_provider_is_found() -> None:
     assert hook.hook_class_name == f"{LearningHook.__module__}.{LearningHook.__name__}"
 
 
+def test_description_is_valid() -> None:
+    # Airflow 3.4 only warns of a description that is not valid.
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text("utf-8"))
+
+    jsonschema.validate(get_provider_info(), schema)
+
+
+@pytest.mark.promise("form")
 @not_on_3_1
 def test_form_has_a_field_for_each_extra() -> None:
     widgets = ProvidersManager().connection_form_widgets
@@ -57,6 +67,7 @@ def test_form_has_a_field_for_each_extra() -> None:
     assert fields == set(declared)
 
 
+@pytest.mark.promise("form")
 @not_on_3_1
 def test_form_names_company_id_and_api_key() -> None:
     behaviour: Any = ProvidersManager().field_behaviours["learning360"]
@@ -66,6 +77,7 @@ def test_form_names_company_id_and_api_key() -> None:
     assert served == CONNECTION_TYPE["ui-field-behaviour"]
 
 
+@pytest.mark.promise("form")
 @pytest.mark.skipif(not ON_3_1, reason="other versions have no such service")
 def test_form_is_served_by_airflow_3_1() -> None:
     done = subprocess.run([sys.executable, "-c", SERVE], capture_output=True, text=True, check=True, timeout=PATIENCE)
@@ -84,6 +96,7 @@ def test_connection_gives_the_hook() -> None:
     assert hook.learning_conn_id == "mine"
 
 
+@pytest.mark.promise("fetch")
 @pytest.mark.parametrize("auth", ["headers", "query", "oauth2"])
 def test_hook_reads(auth: str, learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = learning360_simulator

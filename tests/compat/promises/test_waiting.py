@@ -20,7 +20,16 @@ def pulled(run: Any, task_id: str, key: str = "return_value") -> Any:
     return run.get_task_instance(task_id).xcom_pull(task_ids=task_id, key=key)
 
 
-@pytest.mark.parametrize("where", ["on_worker", "in_triggerer"])
+@pytest.mark.promise("fetch")
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param("on_worker", marks=pytest.mark.promise("wait: poke")),
+        pytest.param("in_triggerer", marks=pytest.mark.promise("wait: deferred")),
+        pytest.param("rescheduled", marks=pytest.mark.promise("wait: reschedule")),
+        pytest.param("rescheduled_without_since", marks=pytest.mark.promise("wait: reschedule without since")),
+    ],
+)
 def test_fetch_then_wait(where: str, learning360_simulator: Any) -> None:
     import fetch_then_wait
 
@@ -37,6 +46,7 @@ def test_fetch_then_wait(where: str, learning360_simulator: Any) -> None:
     assert change == {"from": before["startDate"], "to": MOVED["startDate"]}
 
 
+@pytest.mark.promise("wait: deferred")
 def test_example_wait_then_act(learning360_simulator: Any) -> None:
     from wait_then_act import wait_then_act
 
@@ -54,6 +64,7 @@ def test_example_wait_then_act(learning360_simulator: Any) -> None:
     assert len(reminders) == len(learning360_simulator.session(session_id)["tutors"])
 
 
+@pytest.mark.promise("fetch")
 def test_wrong_key_fails_at_once(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import fetch_then_wait
 

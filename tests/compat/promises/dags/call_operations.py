@@ -23,6 +23,11 @@ MODES: dict[str, dict[str, Any]] = {
     "reschedule": {"deferrable": False, "mode": "reschedule"},
     "deferred": {"deferrable": True},
     "changed": {"deferrable": True, "until": {"path": "name", "changed": True}},
+    "changed_rescheduled": {
+        "deferrable": False,
+        "mode": "reschedule",
+        "until": {"path": "name", "changed": True},
+    },
 }
 
 

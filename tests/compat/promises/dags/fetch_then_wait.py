@@ -1,8 +1,9 @@
-"""Fetch a session, then wait until it is modified: once on the worker, once in the triggerer."""
+"""Fetch a session, then wait until it is modified: on the worker, rescheduled, in the triggerer."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
@@ -10,9 +11,8 @@ from airflow_provider_learning360.operators.program_session import GetProgramSes
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
 
 
-def fetch_then_wait(deferrable: bool) -> DAG:
-    """Return the DAG; its wait starts at the first poll, so that it needs no `since`."""
-    name = "in_triggerer" if deferrable else "on_worker"
+def fetch_then_wait(name: str, since_fetch: bool = False, **mode: Any) -> DAG:
+    """Return the DAG; without `since_fetch`, its wait starts at the first poll."""
     with DAG(f"fetch_then_wait_{name}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
         fetched = GetProgramSessionOperator(
             task_id="get_session",
@@ -24,7 +24,8 @@ def fetch_then_wait(deferrable: bool) -> DAG:
             task_id="wait_for_change",
             session_id="{{ dag_run.conf['session_id'] }}",
             watch=["startDate"],
-            deferrable=deferrable,
+            since=fetched.output if since_fetch else None,
+            **mode,
             poke_interval=0.1,
             timeout=60,
         )
@@ -32,5 +33,7 @@ def fetch_then_wait(deferrable: bool) -> DAG:
     return dag
 
 
-on_worker = fetch_then_wait(deferrable=False)
-in_triggerer = fetch_then_wait(deferrable=True)
+on_worker = fetch_then_wait("on_worker", deferrable=False)
+in_triggerer = fetch_then_wait("in_triggerer", deferrable=True)
+rescheduled = fetch_then_wait("rescheduled", since_fetch=True, deferrable=False, mode="reschedule")
+rescheduled_without_since = fetch_then_wait("without_since", deferrable=False, mode="reschedule")

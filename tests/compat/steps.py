@@ -1,0 +1,62 @@
+"""Run a command as one step: one line of result, and its output only if it failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+UV = Path(sys.executable).parent / "uv"
+PATIENCE = 1800  # seconds for one step, far longer than needed
+
+
+class Failed(Exception):
+    """A step failed; its output was printed."""
+
+
+def step(label: str, command: Sequence[object], *, kept: Path | None = None, **options: object) -> None:
+    """Run a command and print its result in one line; print its output only if it failed, and keep it in a file."""
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+            **options,  # type: ignore[call-overload]
+        )
+    except subprocess.TimeoutExpired as error:
+        output = (error.output or b"").decode(errors="replace")
+        print(f"{label:<52} FAILED: not done after {PATIENCE} s\n{output}", flush=True)
+        raise Failed(label) from None
+    if kept:
+        kept.write_text(done.stdout)
+    summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
+    result = f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s"
+    # In one piece: other environments print at the same time.
+    output = f"\n{done.stdout}" if done.returncode else ""
+    print(f"{label:<52} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
+    if done.returncode:
+        raise Failed(label)
+
+
+def airflow_variables(home: Path) -> dict[str, str]:
+    """Return the variables for an Airflow in an empty home, without those of this process."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "PYTHON", "PYTEST", "COVERAGE", "COV_", "LEARNING360", "VIRTUAL_ENV"))
+    }
+    return {
+        **kept,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
