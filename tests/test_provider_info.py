@@ -37,6 +37,11 @@ UNTEMPLATED = {"deferrable", "max_failures", "on_missing", "contract", "max_xcom
 def test_airflow_accepts_it() -> None:
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
     jsonschema.validate(INFO, schema)
+    # The schema allows other names, and Airflow ignores them.
+    assert set(INFO) <= set(schema["properties"])
+    for kind in ("hooks", "operators", "sensors", "triggers", "asset-uris"):
+        known = set(schema["properties"][kind]["items"]["properties"])
+        assert [set(one) - known for one in INFO[kind]] == [set() for _ in INFO[kind]]
 
 
 def test_it_is_one_plain_literal() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
@@ -42,6 +43,7 @@ PROMISES = {
 Kind = Literal["kept", "refused", "failed"]
 WORDS = {"kept": "yes", "failed": "**failed**"}
 NOT_THERE = "not there"
+RECORDING = threading.Lock()
 WORST = ("failed", "refused", "kept")
 
 
@@ -81,12 +83,13 @@ def load_results() -> list[Result]:
     return results
 
 
-def record(results: Sequence[Result]) -> None:
-    """Replace the recorded results of these environments, and write the table anew."""
-    found = {one["environment"]: one for one in [*load_results(), *results]}
-    kept = [found[one.name] for one in list_environments() if one.name in found]
-    FILE.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
-    write_table()
+def record(result: Result) -> None:
+    """Replace the recorded result of an environment, and write the table anew."""
+    with RECORDING:
+        found = {one["environment"]: one for one in [*load_results(), result]}
+        kept = [found[one.name] for one in list_environments() if one.name in found]
+        FILE.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
+        write_table()
 
 
 def write_table() -> None:

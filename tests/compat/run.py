@@ -1,8 +1,8 @@
 """
 Test the built wheel with old and new versions of Airflow, each with its oldest and its newest Python.
 
-`python tests/compat/run.py [--all] [--record] [AIRFLOW[/PYTHON] ...]`, such as `3.0.6` or `3.0.6/3.12`. Without names, it
-tests those that every change must pass; `--all` tests all of them. `--record` writes the result into
+`python tests/compat/run.py [--all] [--record] [AIRFLOW[/PYTHON] ...]`; a name is like `3.0.6` or `3.0.6/3.12`. Without
+names, it tests those that every change must pass; `--all` tests all of them. `--record` writes the result into
 `docs/compatibility.json`, and the table of `docs/compatibility.md`.
 
 An environment in `.compat/` is used again while the wheel stays the same.
@@ -106,13 +106,17 @@ def run_promises(environment: Environment, python: Path, kept: Path) -> Result |
         }
 
 
-def try_environment(environment: Environment, wheel: Path) -> Result | None:
+def try_environment(environment: Environment, wheel: Path, recorded: bool) -> Result | None:
     """Install an environment and run its promises; return None if that could not be done."""
     try:
         python = environment.install(wheel)
     except Failed:
         return None
-    return run_promises(environment, python, HOME / f"{environment.name.replace('/', '-')}.txt")
+    result = run_promises(environment, python, HOME / f"{environment.name.replace('/', '-')}.txt")
+    if result and recorded:
+        # At once: the whole run takes long, and may be interrupted.
+        record(result)
+    return result
 
 
 def choose(names: Sequence[str], everything: bool) -> list[Environment]:
@@ -155,11 +159,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"FAILED: {error}")
         return 1
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        tried = list(pool.map(lambda one: try_environment(one, wheel), environments))
-    results = [one for one in tried if one]
-    print_table(results)
-    if chosen.record:
-        record(results)
+        tried = list(pool.map(lambda one: try_environment(one, wheel, chosen.record), environments))
+    print_table([one for one in tried if one])
     broken = [one.label for one, result in zip(environments, tried, strict=True) if not is_kept(result)]
     print(f"{'FAILED: ' + '; '.join(broken) if broken else 'Done'} in {time.monotonic() - started:.0f} s")
     return 1 if broken else 0

@@ -23,8 +23,8 @@ from airflow_provider_learning360.provider_info import get_provider_info
 
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
-ON_3_1 = (3, 0) <= AIRFLOW < (3, 2)
-not_on_3_1 = pytest.mark.skipif(ON_3_1, reason="Airflow makes the form in its API server")
+IN_API_SERVER = (3, 0) <= AIRFLOW < (3, 2)
+unless_in_api_server = pytest.mark.skipif(IN_API_SERVER, reason="Airflow makes the form in its API server")
 PATIENCE = 120  # seconds
 SERVE = """
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
@@ -57,7 +57,7 @@ def test_description_is_valid() -> None:
 
 
 @pytest.mark.promise("form")
-@not_on_3_1
+@unless_in_api_server
 def test_form_has_a_field_for_each_extra() -> None:
     widgets = ProvidersManager().connection_form_widgets
     fields = {name.removeprefix(PREFIX) for name in widgets if name.startswith(PREFIX)}
@@ -68,7 +68,7 @@ def test_form_has_a_field_for_each_extra() -> None:
 
 
 @pytest.mark.promise("form")
-@not_on_3_1
+@unless_in_api_server
 def test_form_names_company_id_and_api_key() -> None:
     behaviour: Any = ProvidersManager().field_behaviours["learning360"]
     served = {name.replace("_", "-"): value for name, value in behaviour.items()}
@@ -78,8 +78,8 @@ def test_form_names_company_id_and_api_key() -> None:
 
 
 @pytest.mark.promise("form")
-@pytest.mark.skipif(not ON_3_1, reason="other versions have no such service")
-def test_form_is_served_by_airflow_3_1() -> None:
+@pytest.mark.skipif(not IN_API_SERVER, reason="other versions have no such service")
+def test_form_is_served_by_the_api_server() -> None:
     done = subprocess.run([sys.executable, "-c", SERVE], capture_output=True, text=True, check=True, timeout=PATIENCE)
     served = json.loads(done.stdout.splitlines()[-1])
 
