@@ -20,8 +20,8 @@ status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
 
-.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat matrix docs dist bench soak model fuzz catalogue \
-	page-library clean
+.PHONY: help demo test test-all test-rest test-v2 browser lint airflow compat matrix docs dist bench soak cluster servers model \
+	fuzz catalogue page-library clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -92,6 +92,16 @@ bench: .venv/ready ## Measure the figures of the README, and compare with a peer
 soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes)
 	@$(BIN)/python tests/soak/run.py $(ARGS)
 
+cluster: .venv/ready servers ## Kill processes of a Celery cluster, and count lost and repeated (about 20 minutes; SEED=1 EVENTS=25)
+	@$(BIN)/python tests/cluster/environment.py
+	@.cluster/env/bin/python tests/cluster/run.py --seed $(or $(SEED),1) --events $(or $(EVENTS),25) $(ARGS)
+
+servers: ## Install PostgreSQL and Redis for `cluster`, if they are not there (Debian, Ubuntu)
+	@ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 && command -v redis-server > /dev/null \
+		|| { echo "==> PostgreSQL and Redis" && $(SUDO) apt-get update -qq \
+		&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			postgresql redis-server > /dev/null; }
+
 model: .venv/ready ## Try 100,000 random orders of edits, crashes and late responses on the watchers (about an hour)
 	@LEARNING360_MODEL_RUNS=$(or $(RUNS),100000) LEARNING360_MODEL_SEED=$(or $(SEED),random) \
 		$(BIN)/pytest -q --show-capture=no tests/triggers/test_model.py $(ARGS)
@@ -103,4 +113,4 @@ catalogue: .venv/ready ## Refresh the catalogue of API v2 from the vendor's Open
 	@$(BIN)/python tests/catalogue/run.py '$(SPEC)'
 
 clean: ## Remove everything that was built
-	@rm -rf .venv .compat .airflow dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	@rm -rf .venv .cluster .compat .airflow dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
