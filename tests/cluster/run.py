@@ -404,7 +404,9 @@ def running(home: Path) -> Iterator[Run]:
 
 
 def interrupt(*_: object) -> None:
-    """End as with Ctrl-C."""
+    """End as with Ctrl-C; another signal does not cut off the end of the processes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -415,7 +417,8 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="of the random generator (default 1)")
     options.add_argument("--keep", action="store_true", help="keep the folder of the run even if all went well")
     chosen = options.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     began = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="learning360-cluster-"))
     home.chmod(0o711)  # PostgreSQL runs as another user, with a folder of its own in it

@@ -27,7 +27,7 @@ RETRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=3)}
 # A waiting task outlives more deaths than a short one.
 WAITING: dict[str, Any] = {**RETRIES, "retries": 10}
 POLLERS = ({"poll": "single", "poll_interval": 3.0}, {"poll": "list", "poll_interval": 3.1})
-INTERVALS = {"deferred": 10, "reschedule": 45, "poke": 10}
+INTERVALS = {"deferred": 10, "reschedule": 90, "poke": 10}
 
 with DAG("wait", schedule="@once", **COMMON):
     for mode, session_ids in PLAN["waiting"].items():
