@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from verdict import Edit, Report, Span, spans_of
 
 RECIPIENTS = 8  # of each delivery
+IN_DOUBT = 1  # mails of a try that was cut off: one for each connection to the mail server
 KINDS = ("at_least_once", "at_most_once")
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 
@@ -89,8 +90,8 @@ class Results:
             if report.repeated:
                 yield f"REPEATED: {report.repeated} changes of {asset}"
         for one in self.deliveries:
-            # Each try that was cut off leaves at most one mail in doubt.
-            repeats, losses = (one.retries, 0) if one.kind == "at_least_once" else (0, one.retries)
+            in_doubt = one.retries * IN_DOUBT
+            repeats, losses = (in_doubt, 0) if one.kind == "at_least_once" else (0, in_doubt)
             if one.repeated > repeats or one.lost > losses or one.state != "success":
                 yield (
                     f"MAILS: {one.kind} of {one.session_id}: {one.state}, {one.retries} retries, "

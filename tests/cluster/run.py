@@ -173,9 +173,9 @@ class Run:
             log(f"{number:>3}/{len(steps)} {what}", f"{step.moment}, {time.monotonic() - began:.0f} s in all")
 
     def settle(self) -> None:
-        """Wait until everything has been acted on, and two more sweeps could have repeated a mail."""
+        """Wait until everything has been acted on, and one more sweep could have repeated a mail."""
         self._wait(self._is_settled, "everything is acted on", SETTLING)
-        time.sleep(2 * SWEEP)
+        time.sleep(SWEEP + 15)
         self._wait(self._is_settled, "everything is acted on", SETTLING)
 
     def _edit_all(self, edits: tuple[PlannedEdit, ...]) -> None:

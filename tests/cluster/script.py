@@ -20,7 +20,7 @@ PAIRS = ("worker", "triggerer", "scheduler")
 MOMENTS = ("at any time", "after an edit", "while mails are sent")
 # `kill -9` of a service and of all that it started; or of its first process, so that the others run on for a while.
 WAYS = ("SIGKILL", "SIGKILL", "SIGKILL of the first process", "SIGTERM")
-EDITING_TIME = 15.0  # seconds over which the edits of a step are made
+EDITING_TIME = 12.0  # seconds over which the edits of a step are made
 LONGEST_DOWNTIME = 12.0  # seconds until a killed service is started again
 PAUSES = (4.0, 15.0)  # seconds of a pause of the database
 

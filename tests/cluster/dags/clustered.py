@@ -18,7 +18,7 @@ from airflow_provider_learning360.sensors.program_session import ProgramSessionM
 # Session IDs by mode; session IDs by asset name, by DAG ID; the policy of the reminders.
 PLAN: dict[str, Any] = json.loads(os.environ["CLUSTER_PLAN"])
 COMMON: dict[str, Any] = {
-    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+    "start_date": datetime(2025, 1, 1, tzinfo=UTC),
     "catchup": False,
     "is_paused_upon_creation": False,
 }
