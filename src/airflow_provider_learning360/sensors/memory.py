@@ -103,7 +103,8 @@ class TaskMemory:
     def forget(self) -> None:
         """Forget everything, so that a cleared task waits again."""
         # A sensor that keeps fingerprints has read them; for all others, deleting them would be a request for nothing.
-        keys = [WATERMARK, FAILURES, LAST_READ] + [FINGERPRINTS] * bool(self._in_process.get(FINGERPRINTS))
+        # What the wait compares with comes last: a retry of a task that is killed until then still finds its change.
+        keys = [FAILURES, LAST_READ] + [FINGERPRINTS] * bool(self._in_process.get(FINGERPRINTS)) + [WATERMARK]
         self._in_process.clear()
         for key in keys:
             self._store.delete(key)
