@@ -21,7 +21,7 @@ from typing import Any, Self
 
 DAYS = 4000  # over which the starts of the sessions are spread
 BLOCK = 500  # sessions that are sent at once
-DESCRIPTION = "<p>About [the] \\\"rules\\\".</p>\\n" * 28
+DESCRIPTION = '<p>About [the] \\"rules\\".</p>\\n' * 28
 
 
 def build_session(number: int, now: datetime) -> bytes:

@@ -419,7 +419,9 @@ def test_search_limits_the_words_of_a_query() -> None:
 
 @pytest.mark.slow
 def test_long_list_is_searched() -> None:
-    one = read(*(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(MAX_SESSIONS)))
+    one = read(
+        *(item(number, f"Session {number} of many", "2026-03-01T00:00:00.000Z") for number in range(MAX_SESSIONS))
+    )
     assert one.error is not None
     assert one.size < 80e6
     result = one.search("session of many 0 1 2 3 4", NOW)

@@ -83,7 +83,7 @@ class DocumentReader:
     :param convert: Makes a document of an entry; default the entry is one.
     :param coverage: What the API was asked for; default all.
     :param may_be_unreadable: Whether all entries may be unreadable, as on the last page of a list; default False.
-    :param may_repeat: Whether a later page may have the same sessions: then those that are not wanted are in `found` too.
+    :param may_repeat: Whether a later page may have the same sessions; then `found` has those that are not wanted too.
         Default False.
     """
 

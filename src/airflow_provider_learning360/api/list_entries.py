@@ -249,6 +249,27 @@ class SessionListReader:
         return self._unreadable
 
 
+class SessionCollector(SessionListReader):
+    """
+    Reads the list of program sessions from a body in chunks, and keeps all that can be read.
+
+    :param response: The response.
+    """
+
+    def __init__(self, response: Response) -> None:
+        self._sessions: list[ProgramSession] = []
+        super().__init__(response, self._sessions.append)
+
+    def collect(self) -> SessionList:
+        """
+        Check that the list is complete.
+
+        :returns: The list.
+        :raises ContractError: It is not complete, or no entry is a program session.
+        """
+        return SessionList(self._sessions, self.close())
+
+
 def _sanitize_entry(decoder: SafeDecoder, raw: Any, *, is_risky: bool) -> tuple[dict[str, Any], str | None]:
     """Return an entry, sanitized, and what is wrong with it; of an unusable entry only its ID, if it has one."""
     if isinstance(raw, Unreadable):

@@ -183,6 +183,9 @@ class LearningHook(ConnectionType, HttpHook):
         """
         Return the program sessions of the company.
 
+        All of them are in memory, with all their fields: 750 MB for 200,000 sessions of 1,250 bytes. For a long list
+        use `stream_program_sessions`, or `list_documents`, which keeps the fields that you choose.
+
         :param contract: What to do about entries that cannot be read: leave them out, with one warning (`warn`, the
             default, and `ignore`), or fail (`strict`).
         :param where: Which sessions are wanted; the API may send more. Default all.

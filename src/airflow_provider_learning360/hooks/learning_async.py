@@ -175,6 +175,8 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         """
         Return the program sessions of the company.
 
+        All of them are in memory, with all their fields. For a long list use `stream_program_sessions`.
+
         :param contract: What to do about entries that cannot be read: leave them out, with one warning (`warn`, the
             default, and `ignore`), or fail (`strict`).
         :param where: Which sessions are wanted; the API may send more. Default all.

@@ -64,9 +64,18 @@ def list_program_sessions() -> Call[SessionList]:
 
     Source: 360Learning API v1, `GET /api/v1/programs/sessions`.
     """
+    from airflow_provider_learning360.api.list_entries import SessionCollector
+
+    return Call(Request("GET", SESSIONS), _parse_list, kind="entries", build_reader=SessionCollector)
+
+
+def _parse_list(response: Response) -> SessionList:
     from airflow_provider_learning360.api.list_entries import parse_session_list
 
-    return Call(Request("GET", SESSIONS), parse_session_list, kind="entries")
+    if response.reader is None:
+        return parse_session_list(response)
+    listed: SessionList = response.reader.collect()
+    return listed
 
 
 def list_documents(choice: DocumentChoice) -> Call[DocumentList]:

@@ -125,12 +125,12 @@ class PlatformV1(Platform):
     def check_access(self) -> Plan[list[AccessCheck]]:
         """Plan to read each route that the provider reads, on the first session of the list."""
         try:
-            listed: SessionList = yield calls.list_program_sessions()
+            listed: DocumentList = yield calls.list_documents(_choose_ids())
         except LearningError as error:
             return [AccessCheck("sessions", False, f"cannot be read: {error}")]
-        checks = [AccessCheck("sessions", True, f"can be read: {len(listed.sessions)} program sessions")]
-        for session in listed.sessions[:1]:
-            checks += yield from _check_session(session.id)
+        checks = [AccessCheck("sessions", True, f"can be read: {listed.session_count} program sessions")]
+        for session in listed.documents[:1]:
+            checks += yield from _check_session(session["_id"])
         return checks
 
     def change_enrolment(self, session: ProgramSession, change: EnrolmentChange) -> Plan[EnrolmentResult]:
@@ -183,6 +183,13 @@ def _count(call: Call[SessionStatistics]) -> Plan[CompletionCount]:
     statistics = yield from _with_hint(call)
     present = [one for one in statistics.users_stats or [] if not one.get("deleted")]
     return CompletionCount(len(present), len(present) - len(statistics.not_completed()))
+
+
+def _choose_ids() -> DocumentChoice:
+    """Return the choice of nothing but the IDs: the list may be long."""
+    from airflow_provider_learning360.api.document_list import DocumentChoice
+
+    return DocumentChoice(frozenset({"_id"}), lambda session: True, with_drift=False)
 
 
 def _check_session(session_id: str) -> Plan[list[AccessCheck]]:
