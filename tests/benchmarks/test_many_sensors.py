@@ -65,7 +65,8 @@ def test_many_deferred_sensors(
     intervals = (runs[0]["requests"][-1]["at"] - runs[0]["requests"][2]["at"]) / interval
     measured = (len(runs[0]["requests"]) - 3) / max(intervals, 1)
     name = f"{count:,} deferred sensors, {version}"
-    theirs = "" if peer is None else f"HttpSensorTrigger {peer['connections']} / {len(peer['requests'])} in {seconds:g} s"
+    sent = "" if peer is None else f"{peer['connections']} / {len(peer['requests']) / seconds * interval:.0f}"
+    theirs = "" if peer is None else f"HttpSensorTrigger {sent}"
     figure(f"{name}: connections / requests an interval / tokens", f"1 / {measured:.2f} / 1", "1 / 1 / 1", theirs)
     grown = median(run["after"] - run["before"] for run in runs)
     figure(

@@ -28,7 +28,7 @@ LISTS = {"v1": "/api/v1/programs/sessions", "v2": "/api/v2/paths/sessions"}
 OAUTH2 = {"v1": {"auth": "oauth2"}, "v2": {}}
 INTERVAL = 0.5
 MANY = 30
-NEW_START = "2031-05-05T08:00:00.000Z"
+NEW_START, LATER_START = "2031-05-05T08:00:00.000Z", "2031-05-06T08:00:00.000Z"
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +186,7 @@ def test_sensors_that_join_over_time_share_a_poll(simulator: Any, version: str, 
 
 
 def test_more_sessions_than_can_be_chosen_are_read_by_what_was_modified(
-    simulator: Any, monkeypatch: pytest.MonkeyPatch, polled: list[Any]
+    simulator: Any, version: str, monkeypatch: pytest.MonkeyPatch, polled: list[Any]
 ) -> None:
     """On API v2: the first list is complete, the later ones show what was modified."""
     monkeypatch.setattr(PlatformV2, "choice_limit", 10)
@@ -201,11 +201,15 @@ def test_more_sessions_than_can_be_chosen_are_read_by_what_was_modified(
             tasks.append(asyncio.ensure_future(first_event(modified(simulator, 5))))
             polled.clear()
             await until(lambda: len(polled) >= 3 * MANY)
-            simulator.edit(simulator.session_ids[5], startDate=None)
+            simulator.edit(simulator.session_ids[5], startDate=LATER_START)
             await until(lambda: tasks[-1].done())
             assert sum(task.done() for task in tasks) == 2
 
     asyncio.run(scenario())
+    if version == "v2":
+        lists = [set(one.query) for one in simulator.requests if one.path == LISTS["v2"]]
+        assert lists.count(set()) == 1  # the page size of the simulator holds all sessions
+        assert lists.count({"modifiedAt[gte]"}) >= 4
 
 
 @pytest.mark.parametrize("choice_limit", [100, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.error_mapping import error_from_timeout, error_from_transport
@@ -63,10 +64,11 @@ async def open_client(settings: LearningSettings, headers: Mapping[str, str]) ->
     :returns: The client; the caller closes it.
     :raises SettingsError: `verify`, `cert` or the environment names a file that cannot be used.
     """
+    # Reading certificates takes tens of milliseconds, and importing `aiohttp` takes longer.
+    context = await asyncio.to_thread(build_connection_ssl_context, settings)
+    await asyncio.to_thread(import_module, "aiohttp")
     import aiohttp
 
-    # Reading certificates takes tens of milliseconds.
-    context = await asyncio.to_thread(build_connection_ssl_context, settings)
     client = aiohttp.ClientSession(
         headers=headers,
         # No `sock_read`: aiohttp may return a connection to its pool with that timer running, and the timer then ends

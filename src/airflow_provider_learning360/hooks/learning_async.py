@@ -318,7 +318,9 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         """
         settings, _, _ = await self._open()
         if self._platform is None:
-            self._platform = build_platform(settings, time.monotonic)
+            # It imports the version: tens of milliseconds. Meanwhile, another call may have built one.
+            platform = await asyncio.to_thread(build_platform, settings, time.monotonic)
+            self._platform = self._platform or platform
         return self._platform
 
     async def get_settings(self) -> LearningSettings:

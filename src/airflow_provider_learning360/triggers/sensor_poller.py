@@ -244,8 +244,8 @@ class Read:
         self.task.cancel()
 
     def cancel_if_unwanted(self) -> None:
-        """End it if nobody waits for it any more."""
-        if all(one.is_over for one in self._polls):
+        """End it if nobody waits for it any more. A list that has served somebody is read to its end."""
+        if all(one.has_given_up for one in self._polls):
             self.task.cancel()
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -40,6 +40,11 @@ class WaitingPoll:
         """Whether it has its outcome, or its trigger waits no longer."""
         return self._outcome.done()
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether its trigger has stopped waiting before there was an outcome."""
+        return self._outcome.cancelled()
+
     async def sleep(self, seconds: float) -> None:
         """
         Sleep until the poll is due, or has its outcome.
