@@ -17,7 +17,7 @@ from simulator_process import SimulatorProcess
 from smtp_server import SmtpServerProcess
 
 LEARNERS = 1_500
-FEW = 200  # for one connection, which is slow
+FEW = 150  # for one connection, which is slow
 KINDS: tuple[DeliveryGuarantee, ...] = ("at_least_once", "at_most_once")
 
 DAGS = """
