@@ -144,6 +144,15 @@ def test_each_recipient_gets_one_mail_over_several_connections(server: SmtpServe
 
 
 @pytest.mark.parametrize("delivery", BOTH)
+def test_recipient_listed_twice_gets_one_mail(server: SmtpServer, delivery: DeliveryGuarantee) -> None:
+    twice = [one for pair in zip(mails(30), mails(30), strict=True) for one in pair]
+    ledger, transport = TaskDeliveryLedger(Store()), SmtpTransport()
+    result = deliver("reminder", twice, ledger=ledger, transport=transport, delivery=delivery)
+    assert result == DeliveryResult(sent=30, already=30)
+    assert Counter(server.recipients) == Counter(map(address, range(30)))
+
+
+@pytest.mark.parametrize("delivery", BOTH)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_kill_at_any_write_repeats_or_loses_one_mail_for_each_connection(
     server: SmtpServer, delivery: DeliveryGuarantee, when: str

@@ -195,7 +195,7 @@ class _Delivery:
         """Yield the mails that are still to be sent; count the others."""
         seen = set()
         for key, build in mails:
-            state = self._ledger.find_state(key)
+            state = None if key in seen else self._ledger.find_state(key)
             if state == "sent" or key in seen:
                 self._result.already += 1
             elif state == "claimed":
