@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,12 +76,11 @@ class Environment:
         recipe = f"{base} {self._packages(wheel)} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
         made = home / "recipe"
         if made.exists() and made.read_text() == recipe and python.exists():
-            print(f"{self.label + ': environment':<52} ok      kept, nothing has changed", flush=True)
             return python
-        step(f"{self.label}: environment", [UV, "venv", "--quiet", "--clear", "--python", base, home])
+        step(f"{self.label}: environment", [UV, "venv", "--quiet", "--clear", "--python", base, home], quiet=True)
         pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
         self._install_airflow(pip)
-        step(f"{self.label}: wheel and what it needs", [*pip, *self._packages(wheel)])
+        step(f"{self.label}: wheel and what it needs", [*pip, *self._packages(wheel)], quiet=True)
         made.write_text(recipe)
         return python
 
@@ -92,12 +92,12 @@ class Environment:
         if self.airflow.version == LOWEST:
             extras = [option for one in EXTRAS.split(",") for option in ("--extra", one)]
             lowest = ["--resolution", "lowest-direct", "--requirements", "pyproject.toml", *extras]
-            step(f"{self.label}: as pyproject.toml allows", [*pip, *lowest], cwd=REPOSITORY)
+            step(f"{self.label}: as pyproject.toml allows", [*pip, *lowest], quiet=True, cwd=REPOSITORY)
             return
         # First with the packages of its release date: it does not run with all later versions.
         until = (self.airflow.released + GRACE).isoformat()
         airflow = f"apache-airflow=={self.airflow.version}"
-        step(f"{self.label}: as of {until}", [*pip, "--exclude-newer", until, airflow])
+        step(f"{self.label}: as of {until}", [*pip, "--exclude-newer", until, airflow], quiet=True)
 
 
 def list_environments() -> list[Environment]:
@@ -111,8 +111,6 @@ def read_versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
         "import json, platform, sys; from importlib.metadata import version;"
         "print(json.dumps({'python': platform.python_version(), **{one: version(one) for one in sys.argv[1:]}}))"
     )
-    import json
-
     done = subprocess.run([python, "-c", code, *packages], capture_output=True, text=True, check=True, timeout=60)
     found: dict[str, str] = json.loads(done.stdout)
     return found

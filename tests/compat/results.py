@@ -43,6 +43,7 @@ PROMISES = {
 Kind = Literal["kept", "refused", "failed"]
 WORDS = {"kept": "yes", "failed": "**failed**"}
 NOT_THERE = "not there"
+LETTERS = {"kept": "y", "refused": "r", "failed": "F", None: "-"}
 RECORDING = threading.Lock()
 WORST = ("failed", "refused", "kept")
 
@@ -145,14 +146,20 @@ def format_outcome(outcome: Outcome | None, sentences: list[str]) -> str:
 
 
 def print_table(results: Sequence[Result]) -> None:
-    """Print the outcomes of each environment, with the minutes that it took."""
-    for result in results:
-        named = {one: WORDS.get(kept["outcome"], kept["outcome"]) for one, kept in result["promises"].items()}
-        named |= {one: NOT_THERE for one in PROMISES if one not in named}
-        print(f"\n{result['environment']}  ({result['seconds'] / 60:.1f} min)")
-        for promise in PROMISES:
-            print(f"    {promise:<32} {named[promise].strip('*')}")
-    print(flush=True)
+    """Print a line for each promise, with a letter for each environment."""
+    print()
+    for number, result in enumerate(results, 1):
+        print(f"{number:>4}  {result['environment']:<16} {result['seconds'] / 60:4.1f} min")
+    print(f"\n{'':<32}" + "".join(f"{number:>4}" for number in range(1, len(results) + 1)))
+    for promise in PROMISES:
+        print(f"{promise:<32}" + "".join(f"{LETTERS[find_outcome(promise, one)]:>4}" for one in results))
+    print("\ny: kept; r: refused with the promised error; F: failed; -: not there", flush=True)
+
+
+def find_outcome(promise: str, result: Result) -> str | None:
+    """Return what became of a promise; None if it has no test there."""
+    found = result["promises"].get(promise)
+    return found["outcome"] if found else None
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def run_promises(environment: Environment, python: Path, kept: Path) -> Result |
         variables = {**airflow_variables(home), **IMPORTERS, "PROMISE_OUTCOMES": str(outcomes)}
         try:
             command = [*pytest, "--rootdir", home, "-c", "pytest.ini", "promises"]
-            step(f"{environment.label}: promises", command, cwd=home, env=variables, kept=kept)
+            step(environment.label, command, cwd=home, env=variables, kept=kept)
         except Failed:
             if not outcomes.exists():
                 return None

@@ -18,8 +18,19 @@ class Failed(Exception):
     """A step failed; its output was printed."""
 
 
-def step(label: str, command: Sequence[object], *, kept: Path | None = None, **options: object) -> None:
-    """Run a command and print its result in one line; print its output only if it failed, and keep it in a file."""
+def step(
+    label: str, command: Sequence[object], *, quiet: bool = False, kept: Path | None = None, **options: object
+) -> None:
+    """
+    Run a command and print its result in one line; print its output only if it failed.
+
+    :param label: What the line says.
+    :param command: The command.
+    :param quiet: Print nothing if it succeeded; default false.
+    :param kept: A file that gets the output in any case; default none.
+    :param options: Further arguments of `subprocess.run`.
+    :raises Failed: The command failed, or took too long.
+    """
     started = time.monotonic()
     try:
         done = subprocess.run(
@@ -41,7 +52,8 @@ def step(label: str, command: Sequence[object], *, kept: Path | None = None, **o
     result = f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s"
     # In one piece: other environments print at the same time.
     output = f"\n{done.stdout}" if done.returncode else ""
-    print(f"{label:<52} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
+    if done.returncode or not quiet:
+        print(f"{label:<52} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
     if done.returncode:
         raise Failed(label)
 
