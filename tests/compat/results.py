@@ -31,6 +31,7 @@ PROMISES = {
     "wait: deferred": "a sensor waits in the triggerer",
     "watch": "a change of a session creates an asset event",
     "memory": "what a process must remember outlives it",
+    "clean up": "`clean` deletes what no run needs any more",
     "reminders, with a crash": "reminders keep their promise of `delivery` if the process is killed",
     "page": "the page answers in Airflow's API server",
     "YAML": "DAGs in YAML act (airflow-blueprint)",
