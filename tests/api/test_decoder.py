@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.contract import find_drift
-from airflow_provider_learning360.api.decoder import decode_json
+from airflow_provider_learning360.api.decoder import decode_json, has_risky_escape
 from airflow_provider_learning360.api.errors import ContractError, LearningError
 from airflow_provider_learning360.api.models import ProgramSession
 from airflow_provider_learning360.api.nesting import MAX_DEPTH
@@ -220,3 +220,12 @@ def test_printable_text_controls_no_terminal(text: str) -> None:
     )
     assert printable(shown) == shown
     shown.encode()
+
+
+@pytest.mark.parametrize("before", ["", "\\n", '\\"' * 19, '\\"' * 20, "\\\\" * 40, "a\\u00e9" * 100])
+@pytest.mark.parametrize(
+    ("escape", "is_risky"), [("\\ud800", True), ("\\uDFFF", True), ("\\u0000", True), ("\\u0001", False)]
+)
+def test_risky_escape_is_found_behind_any_other(before: str, escape: str, is_risky: bool) -> None:
+    assert has_risky_escape(f'"{before}{escape}"') == is_risky
+    assert not has_risky_escape(f'"{before}"')
