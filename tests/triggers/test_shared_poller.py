@@ -14,13 +14,16 @@ import pytest
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.v2.platform import PlatformV2
-from airflow_provider_learning360.hooks import learning_async, rate_limits, shared_hook
+from airflow_provider_learning360.assets.program_session import watched_program_sessions
+from airflow_provider_learning360.hooks import learning_async, shared_hook
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.triggers import polling, sensor_poller
+from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 from airflow_provider_learning360.triggers.session_completed import SessionCompletedTrigger
 from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
+from small_triggerer import Store, remove_waiting_times, running
 from versions import QUICK, VERSIONS, connect
 
 VARIABLE = "AIRFLOW_CONN_LEARNING360_DEFAULT"
@@ -33,7 +36,7 @@ NEW_START, LATER_START = "2031-05-05T08:00:00.000Z", "2031-05-06T08:00:00.000Z"
 
 @pytest.fixture(autouse=True)
 def _no_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "_LIMITERS", {})
+    remove_waiting_times(monkeypatch)
 
 
 @pytest.fixture(params=VERSIONS)
@@ -99,7 +102,7 @@ async def waiting(triggers: list[Any]) -> AsyncIterator[list[asyncio.Task[dict[s
     """Run triggers while the block runs."""
     tasks = [asyncio.ensure_future(first_event(one)) for one in triggers]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             yield tasks
     finally:
         for task in tasks:
@@ -108,7 +111,7 @@ async def waiting(triggers: list[Any]) -> AsyncIterator[list[asyncio.Task[dict[s
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -501,3 +504,68 @@ def test_completions_of_a_session_are_read_once_for_all(simulator: Any, polled: 
     asyncio.run(scenario())
     by_path = [one for one in data_requests(simulator) if one.count("/") > 4]
     assert len(by_path) <= len(polled) / 5 + 1
+
+
+def test_identical_calls_are_sent_once(simulator: Any, version: str, polled: list[Any]) -> None:
+    """Also if their conditions differ; another call is sent for itself."""
+    session_id = simulator.session_ids[0]
+    path_id = simulator.session(session_id)["programTemplate"]
+    operation, parameters = {
+        "v1": ("get-program-session-v1", {"session_id": session_id}),
+        "v2": ("get-path-session", {"pathId": path_id, "sessionId": session_id}),
+    }[version]
+
+    def trigger(name: str) -> LearningOperationTrigger:
+        return LearningOperationTrigger(
+            operation=operation,
+            parameters=parameters,
+            until=[{"path": "$.name", "equals": name}],
+            learning_conn_id="learning360_default",
+            poke_interval=INTERVAL,
+        )
+
+    async def scenario() -> None:
+        async with waiting([trigger(f"Never {number}") for number in range(5)]) as tasks:
+            await until(lambda: len(polled) >= 15)
+            assert not any(task.done() for task in tasks)
+
+    asyncio.run(scenario())
+    assert len(data_requests(simulator)) <= len(polled) / 5 + 1
+
+
+def test_sensors_and_watched_assets_share_a_client(simulator: Any, polled: list[Any], lookups: list[str]) -> None:
+    store = Store()
+    asset = watched_program_sessions("all", poll_interval=INTERVAL)
+
+    async def scenario() -> None:
+        async with running(store, asset) as triggerer, waiting([modified(simulator, 0)]):
+            await triggerer.until(lambda: len(store.watermarks("all")) == MANY)
+            await until(lambda: polled)
+        assert all_left()
+
+    asyncio.run(scenario())
+    assert (tokens(simulator), len(lookups)) == (1, 1)
+    assert simulator.connections <= 2  # where both poll at the same moment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_thousand_sensors_take_one_connection_one_token_and_one_lookup(
+    version: str, monkeypatch: pytest.MonkeyPatch, polled: list[Any], lookups: list[str]
+) -> None:
+    count = 1000
+    with Simulator(sessions=count, learners=2) as simulator:
+        connect(monkeypatch, simulator, version, **QUICK, **OAUTH2[version])
+
+        async def scenario() -> int:
+            triggers = [modified(simulator, number, poke_interval=8) for number in range(count)]
+            async with waiting(triggers) as tasks:
+                await until(lambda: len(polled) >= count)
+                first = len(data_requests(simulator))
+                await until(lambda: len(polled) >= 3 * count)
+                assert not any(task.done() for task in tasks)
+                return len(data_requests(simulator)) - first
+
+        assert asyncio.run(scenario()) == 2
+        assert set(data_requests(simulator)) == {LISTS[version]}
+        assert (tokens(simulator), simulator.connections, len(lookups)) == (1, 1, 1)
