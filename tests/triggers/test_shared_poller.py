@@ -17,7 +17,7 @@ from airflow_provider_learning360.api.v2.platform import PlatformV2
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
 from airflow_provider_learning360.hooks import learning_async, shared_hook
 from airflow_provider_learning360.simulator import Simulator
-from airflow_provider_learning360.triggers import polling, sensor_poller
+from airflow_provider_learning360.triggers import polling, sensor_poller, session_list
 from airflow_provider_learning360.triggers.operation import LearningOperationTrigger
 from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 from airflow_provider_learning360.triggers.session_completed import SessionCompletedTrigger
@@ -213,6 +213,21 @@ def test_more_sessions_than_can_be_chosen_are_read_by_what_was_modified(
         lists = [set(one.query) for one in simulator.requests if one.path == LISTS["v2"]]
         assert lists.count(set()) == 1  # the page size of the simulator holds all sessions
         assert lists.count({"modifiedAt[gte]"}) >= 4
+
+
+def test_list_of_a_large_platform_is_read_once_only(
+    simulator: Any, version: str, monkeypatch: pytest.MonkeyPatch, polled: list[Any]
+) -> None:
+    """If few of its sessions are waited for, single reads are less work."""
+    monkeypatch.setattr(session_list, "MAX_ENTRIES_PER_SESSION", 2)
+
+    async def scenario() -> None:
+        async with waiting([modified(simulator, number) for number in range(12)]):
+            await until(lambda: len(polled) >= 4 * 12)
+
+    asyncio.run(scenario())
+    lists = data_requests(simulator).count(LISTS[version])
+    assert lists == 1 if version == "v1" else lists >= 3
 
 
 @pytest.mark.parametrize("choice_limit", [100, 0])

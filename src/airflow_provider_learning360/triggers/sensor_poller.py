@@ -130,7 +130,7 @@ class SensorPoller:
                 platform.forget()
                 if self._list is None or self._list.hook is not hook:
                     self._list = SessionListReader(hook, platform)
-                self._begin_reads(self._list, platform.single_poll_limit)
+                self._begin_reads(self._list)
         except LearningError as error:
             self._note_error(error)
             _fail(self._due(), error)
@@ -147,13 +147,13 @@ class SensorPoller:
             _fail((one for one in self._due() if one.joined_at > self._user.joined_at), error)
             return self._user.joined_at
 
-    def _begin_reads(self, reader: SessionListReader, single_poll_limit: int) -> None:
+    def _begin_reads(self, reader: SessionListReader) -> None:
         due, now = self._due(), asyncio.get_running_loop().time()
         ready = [one for one in self._waiting if not (one.is_taken or one.is_over) and one.earliest <= now]
         ready = [*due, *(one for one in ready if not one.is_due)]
         listed = [one for one in ready if one.target.is_listed(reader.listed_keys)]
-        is_many = len({one.target.session_id for one in listed}) > single_poll_limit and not reader.lacks_dates
-        if is_many and any(one.is_due for one in listed):
+        sessions = {one.target.session_id for one in listed}
+        if reader.is_worth_reading(len(sessions)) and any(one.is_due for one in listed):
             due = [one for one in due if not one.target.is_listed(reader.listed_keys)]
             # While a list is under way, they wait for the next one.
             if self._list_read is None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Sessions that no poll has read yet, up to which the complete list is not worth it.
 FEW_UNKNOWN = 10
+# Entries of a complete list for each session that is waited for, above which single reads cost 360Learning less.
+MAX_ENTRIES_PER_SESSION = 100
 # Outcomes that are passed on before other triggers may run: each wakes one of them.
 DELIVERED_AT_ONCE = 10
 
@@ -34,7 +36,8 @@ class SessionListReader:
     def __init__(self, hook: LearningAsyncHook, platform: Platform) -> None:
         self.hook = hook
         # Whether the entries have no `modifiedAt`, as on older platforms. Then the list is of no use.
-        self.lacks_dates = False
+        self._lacks_dates = False
+        self._entry_count = 0
         self._platform = platform
         self._poll = platform.new_poll()
         self._delivered = 0
@@ -43,6 +46,18 @@ class SessionListReader:
     def listed_keys(self) -> Keys:
         """Which keys each entry has; None for all that there are."""
         return self._poll.listed_keys
+
+    def is_worth_reading(self, session_count: int) -> bool:
+        """
+        Whether one list should replace single reads.
+
+        :param session_count: How many sessions are waited for.
+        """
+        if session_count <= self._platform.single_poll_limit or self._lacks_dates:
+            return False
+        # A platform without other lists sends all of its sessions each time.
+        is_complete = not self._platform.choice_limit
+        return not is_complete or self._entry_count <= MAX_ENTRIES_PER_SESSION * session_count
 
     async def read(self, hook: LearningAsyncHook, polls: list[WaitingPoll]) -> list[WaitingPoll]:
         """
@@ -76,10 +91,11 @@ class SessionListReader:
     ) -> list[WaitingPoll]:
         """Read the entries, and remove their sessions from `by_id`; return the polls whose entry cannot be used."""
         unusable: list[WaitingPoll] = []
-        undated = dated = 0
+        entry_count = undated = dated = 0
         time_slice = TimeSlice()
         async with aclosing(hook.stream_plan(plan)) as items:
             async for item in items:
+                entry_count += 1
                 await time_slice.give_way()
                 session_id: Any = item.get("_id")
                 if not is_session_id(session_id) or (waiting := by_id.pop(session_id.lower(), None)) is None:
@@ -90,7 +106,7 @@ class SessionListReader:
                     continue
                 dated += 1
                 unusable += await self._deliver(hook, item, waiting)
-        self.lacks_dates = undated > dated
+        self._lacks_dates, self._entry_count = undated > dated, entry_count
         return unusable
 
     async def _deliver(
