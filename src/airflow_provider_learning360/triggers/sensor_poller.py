@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,7 @@ from airflow_provider_learning360.triggers.session_list import SessionListReader
 from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Hashable, Iterable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable
 
     from airflow_provider_learning360.api.platform import Keys
     from airflow_provider_learning360.triggers.poll_target import PollTarget
@@ -24,6 +25,7 @@ GATHER_TIME = 0.1
 READS_AT_ONCE = 50
 # The same for what a list could not show, where the platform may be in trouble.
 READS_AFTER_LIST = 5
+CANCELLED = RuntimeError("the poll was cancelled, but not by the triggerer")
 # Failed requests in a row after which the rest is not tried.
 MAX_ERRORS_IN_A_ROW = 3
 
@@ -99,8 +101,6 @@ class SensorPoller:
         finally:
             self._waiting.discard(one)
             one.give_up()
-            for read in list(self._reads):
-                read.cancel_if_unwanted()
 
     def _gather(self) -> None:
         if self._gathering is None:
@@ -109,12 +109,20 @@ class SensorPoller:
 
     def _note_gathered(self, ended: asyncio.Task[None]) -> None:
         self._gathering = None
-        if not ended.cancelled() and (error := ended.exception()) is not None:
-            _fail((one for one in self._due()), error)
+        error = CANCELLED if ended.cancelled() else ended.exception()
+        if error is not None:
+            _fail(self._due(), error)
+        if self.trigger_count and self._due():  # they became due at the last moment
+            self._gather()
 
     def _due(self) -> list[WaitingPoll]:
         """Return the polls that are due, and for which no request is under way."""
-        return [one for one in self._waiting if one.is_due and not (one.is_taken or one.is_over)]
+        return [one for one in self._waiting if one.is_due and one.is_free]
+
+    def _ready(self) -> list[WaitingPoll]:
+        """Return the polls that are due or may come early, and for which no request is under way."""
+        now = asyncio.get_running_loop().time()
+        return [one for one in self._waiting if one.is_free and (one.is_due or one.earliest <= now)]
 
     async def _begin_polls(self) -> None:
         """Begin the polls that are due, after a moment in which others become due."""
@@ -137,37 +145,38 @@ class SensorPoller:
 
     async def _find_join_time(self) -> float:
         """Return when the newest trigger joined. Those for whom the connection cannot be looked up again fail alone."""
-        newest = max((one.joined_at for one in self._due()), default=0.0)
+        newest = max((one.joined_at for one in self._ready()), default=0.0)
         try:
             async with self._user.use(newest):
                 return newest
         except LearningError as error:
             if not self._user.is_open:
                 raise
-            _fail((one for one in self._due() if one.joined_at > self._user.joined_at), error)
+            _fail((one for one in self._ready() if one.joined_at > self._user.joined_at), error)
             return self._user.joined_at
 
     def _begin_reads(self, reader: SessionListReader) -> None:
-        due, now = self._due(), asyncio.get_running_loop().time()
-        ready = [one for one in self._waiting if not (one.is_taken or one.is_over) and one.earliest <= now]
-        ready = [*due, *(one for one in ready if not one.is_due)]
+        due, ready = self._due(), self._ready()
         listed = [one for one in ready if one.target.is_listed(reader.listed_keys)]
         sessions = {one.target.session_id for one in listed}
         if reader.is_worth_reading(len(sessions)) and any(one.is_due for one in listed):
             due = [one for one in due if not one.target.is_listed(reader.listed_keys)]
-            # While a list is under way, they wait for the next one.
             if self._list_read is None:
-                self._list_read = self._start(listed, self._read_list(reader, listed))
+                self._list_read = self._start(listed, partial(self._read_list, reader, listed))
+            else:
+                for one in listed:
+                    one.awaits_list = one.is_due
         keys = {one.target.key(reader.listed_keys) for one in due}
-        same = [one for one in ready if not one.is_taken and one.target.key(reader.listed_keys) in keys]
+        same = [one for one in ready if one.is_free and one.target.key(reader.listed_keys) in keys]
         for group in _group(same, reader.listed_keys):
-            self._start(group, self._read_single(group, self._slots))
+            self._start(group, partial(self._read_single, group, self._slots))
 
-    def _start(self, polls: list[WaitingPoll], work: Coroutine[Any, Any, None]) -> Read:
-        for one in polls:
-            one.is_taken = True
+    def _start(self, polls: list[WaitingPoll], work: Callable[[], Coroutine[Any, Any, None]]) -> Read:
         read = Read(polls, work)
         self._reads.add(read)
+        for one in polls:
+            one.is_taken = True
+            one.note_given_up = read.note_given_up
         read.task.add_done_callback(lambda _: self._note_end(read))
         return read
 
@@ -175,6 +184,8 @@ class SensorPoller:
         self._reads.discard(read)
         if read is self._list_read:
             self._list_read = None
+            for one in self._waiting:
+                one.awaits_list = False
             if self._due():
                 self._gather()
 
@@ -182,8 +193,8 @@ class SensorPoller:
         self, group: list[WaitingPoll], slots: asyncio.Semaphore, trouble: Trouble | None = None
     ) -> None:
         """Read what one request shows, and pass it on to all who wait for it."""
-        targets = [one.target for one in group if not one.is_over]
         async with slots:
+            targets = [one.target for one in group if not one.is_over]
             if trouble is not None and trouble.error is not None and trouble.count >= MAX_ERRORS_IN_A_ROW:
                 _fail(group, trouble.error)
                 return
@@ -208,7 +219,8 @@ class SensorPoller:
         trouble = Trouble()
         try:
             async with self._user.use() as hook:
-                left = await reader.read(hook, polls)
+                # If the settings have changed just now, the reader is that of the hook before.
+                left = await reader.read(hook, polls) if hook is reader.hook else polls
         except LearningError as error:
             self._note_error(error)
             if _affects_single_reads(error):
@@ -220,7 +232,7 @@ class SensorPoller:
             one.is_taken = one.is_due
         slots = asyncio.Semaphore(READS_AFTER_LIST)
         for group in _group((one for one in left if one.is_due), reader.listed_keys):
-            self._start(group, self._read_single(group, slots, trouble))
+            self._start(group, partial(self._read_single, group, slots, trouble))
 
     def _note_error(self, error: LearningError) -> None:
         if isinstance(error, FixConnectionError) and not isinstance(error, ForbiddenError):
@@ -235,27 +247,29 @@ class Read:
     :param work: Reads it, and passes the outcomes on.
     """
 
-    def __init__(self, polls: list[WaitingPoll], work: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, polls: list[WaitingPoll], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._polls = polls
+        self._unserved = len(polls)
         self.task = asyncio.ensure_future(self._run(work))
 
     def cancel(self) -> None:
         """End it."""
         self.task.cancel()
 
-    def cancel_if_unwanted(self) -> None:
-        """End it if nobody waits for it any more. A list that has served somebody is read to its end."""
-        if all(one.has_given_up for one in self._polls):
+    def note_given_up(self) -> None:
+        """End it if all have stopped waiting. A list that has served somebody is read to its end."""
+        self._unserved -= 1
+        if not self._unserved:
             self.task.cancel()
 
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             if self.task.cancelling():
                 raise
             # An interrupted response also arrives as a CancelledError. The triggers would take it for their own.
-            _fail(self._polls, RuntimeError("the poll was cancelled, but not by the triggerer"))
+            _fail(self._polls, CANCELLED)
         except BaseException as error:  # noqa: BLE001 - each trigger raises it
             _fail(self._polls, error)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_learning360.api.errors import LearningError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from airflow_provider_learning360.triggers.poll_target import PollTarget
@@ -30,8 +31,10 @@ class WaitingPoll:
         self.due = loop.time() + seconds
         self.earliest = self.due - early
         self.is_due = False
-        # Whether a request for it is under way.
-        self.is_taken = False
+        # Whether a request for it is under way, or the next list is to show it.
+        self.is_taken = self.awaits_list = False
+        # Called if its trigger stops waiting while a request is under way.
+        self.note_given_up: Callable[[], None] | None = None
         self._outcome: asyncio.Future[Any] = loop.create_future()
         self._sleep: asyncio.Timeout | None = None
 
@@ -41,9 +44,9 @@ class WaitingPoll:
         return self._outcome.done()
 
     @property
-    def has_given_up(self) -> bool:
-        """Whether its trigger has stopped waiting before there was an outcome."""
-        return self._outcome.cancelled()
+    def is_free(self) -> bool:
+        """Whether a request may begin for it."""
+        return not (self.is_taken or self.awaits_list or self._outcome.done())
 
     async def sleep(self, seconds: float) -> None:
         """
@@ -74,7 +77,9 @@ class WaitingPoll:
 
     def give_up(self) -> None:
         """Note that the trigger waits no longer."""
-        self._outcome.cancel()
+        # Its task may have cancelled the outcome already.
+        if (self._outcome.cancel() or self._outcome.cancelled()) and self.note_given_up is not None:
+            self.note_given_up()
 
     def deliver(self, value: Any) -> None:
         """
