@@ -34,6 +34,8 @@ os.environ.update(
     AIRFLOW_HOME=HOME,
     AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLES),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    # Tests store other DAGs under the same ID, and Airflow 3.4 reads the tasks of a run from its database.
+    AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL="0",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
     AIRFLOW__LOGGING__BASE_LOG_FOLDER=f"{HOME}/logs",

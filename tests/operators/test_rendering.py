@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +52,6 @@ NEEDED: dict[str, Any] = {
 }
 # Arguments that take no other names than their own.
 NAMED = {"set", "until", "parameters", "body"}
-DAGS = count()
 # Arguments that cannot be combined.
 ALONE = {"after", "count"}
 
@@ -111,8 +109,7 @@ def give(values: Any) -> Any:
 
 def dag_of(kind: type, **arguments: Any) -> DAG:
     params = {"all": [DOCUMENT, *NAMES], "one": DOCUMENT, "list": [DOCUMENT]}
-    # Another ID for each test: Airflow 3.4 reads the tasks of a DAG from its database, where it stores them rarely.
-    return DAG(f"render_{kind.__name__}_{next(DAGS)}", schedule=None, params=params, **arguments)
+    return DAG(f"render_{kind.__name__}", schedule=None, params=params, **arguments)
 
 
 @every_kind
