@@ -51,7 +51,7 @@ def _airflow_home() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_api_server() -> None:
-    """Build the server that `dag.test()` asks once, as Airflow does from 3.3 on; older versions build it for each task."""
+    """Build the server that `dag.test()` asks once, as Airflow does from 3.3 on. Older ones build it for each task."""
     if (3, 0) <= AIRFLOW < (3, 3):
         from airflow.api_fastapi.common.dagbag import dag_bag_from_app
         from airflow.sdk.execution_time import supervisor
