@@ -69,16 +69,17 @@ class Environment:
         return f"Airflow {self.airflow.version}, Python {self.python}"
 
     def install(self, wheel: Path) -> Path:
-        """Return the Python of the environment with this wheel; it is used again while nothing has changed."""
+        """Return the Python of the environment with this wheel; the rest is used again while nothing has changed."""
         home = HOME / f"{self.airflow.version}-{self.python}"
         python = home / "bin" / "python"
-        base = find_python(self.python)
-        recipe = f"{base} {self._packages(wheel)} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+        pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        dependencies = hashlib.sha256((REPOSITORY / "pyproject.toml").read_bytes()).hexdigest()
+        recipe = f"{find_python(self.python)} {self._packages(wheel)} {dependencies}"
         made = home / "recipe"
         if made.exists() and made.read_text() == recipe and python.exists():
+            step(f"{self.label}: wheel", [*pip, "--no-deps", "--reinstall", wheel], quiet=True)
             return python
-        step(f"{self.label}: environment", [UV, "venv", "--quiet", "--clear", "--python", base, home], quiet=True)
-        pip = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+        step(f"{self.label}: Python", [UV, "venv", "--clear", "--python", find_python(self.python), home], quiet=True)
         self._install_airflow(pip)
         step(f"{self.label}: wheel and what it needs", [*pip, *self._packages(wheel)], quiet=True)
         made.write_text(recipe)
