@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sessions import KINDS, RECIPIENTS
 from verdict import Edit, Report, Span, spans_of
 
-RECIPIENTS = 8  # of each delivery
 IN_DOUBT = 1  # mails of a try that was cut off: one for each connection to the mail server
-KINDS = ("at_least_once", "at_most_once")
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 
 
@@ -100,11 +99,12 @@ class Results:
 
     def table(self) -> str:
         """Return the numbers as a table."""
-        lost = Counter(wait.mode for wait in self.lost_waits())
-        rows: list[tuple[object, ...]] = [
-            (f"sensors, {mode}", count, f"{count - lost[mode]} noticed", lost[mode], "-", "-")
-            for mode, count in Counter(wait.mode for wait in self.waits).items()
-        ]
+        rows: list[tuple[object, ...]] = []
+        for mode in dict.fromkeys(wait.mode for wait in self.waits):
+            count = sum(wait.mode == mode for wait in self.waits)
+            lost = sum(wait.mode == mode for wait in self.lost_waits())
+            retries = sum(wait.retries for wait in self.waits if wait.mode == mode)
+            rows.append((f"sensors, {mode}", count, f"{count - lost} noticed", lost, "-", retries))
         for what, reports in (("events of watched assets", self.events), ("changes acted on", self.runs)):
             all_of = list(reports.values())
             repeated = sum(one.repeating if what.startswith("events") else one.repeated for one in all_of)

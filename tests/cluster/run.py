@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,27 +29,27 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "soak")]  # for modules that the tests share
 
 from processes import Cluster  # noqa: E402
-from results import (  # noqa: E402
-    ENDED,
-    KINDS,
-    RECIPIENTS,
-    Delivery,
-    Results,
-    Wait,
-    count_mails,
-    decoded,
-    spans_for,
-)
+from results import ENDED, Delivery, Results, Wait, count_mails, decoded, spans_for  # noqa: E402
 from script import PlannedEdit, Step, write_script  # noqa: E402
 from servers import Postgres, Redis  # noqa: E402
+from sessions import (  # noqa: E402
+    KINDS,
+    RECIPIENTS,
+    REMINDED,
+    WAITED,
+    WATCHED,
+    after,
+    assets,
+    kind_of,
+    policy,
+    sensors,
+    session,
+)
 from verdict import Edit, Report  # noqa: E402
 
 from simulator_process import SimulatorProcess  # noqa: E402
 from smtp_server import Behaviour, SmtpServerProcess  # noqa: E402
 
-WAITING = {"deferred": 88, "reschedule": 8, "poke": 4}  # sensors by mode
-WATCHING_DAGS, ASSETS_A_DAG = 6, 5
-DELIVERIES = 60
 EDITS_A_STEP = 5  # of watched sessions
 SECONDS_A_MAIL = 0.25  # so that a delivery lasts long enough to be interrupted
 SWEEP = 30  # seconds between two plans of reminders
@@ -57,73 +57,6 @@ SWEEP = 30  # seconds between two plans of reminders
 STARTING = 420  # seconds until all sensors wait and all assets are watched
 MOMENT = 45  # seconds to wait for a moment that may not come
 SETTLING = 420  # seconds until everything has been acted on
-
-
-def session_id(number: int) -> str:
-    """Return the ID of a session."""
-    return f"{number:024x}"
-
-
-# Sessions by what they are for. A reminded session belongs to one kind of delivery, by turns.
-WAITED = [session_id(1000 + number) for number in range(sum(WAITING.values()))]
-WATCHED = [session_id(2000 + number) for number in range(WATCHING_DAGS * ASSETS_A_DAG)]
-REMINDED = [session_id(3000 + number) for number in range(DELIVERIES)]
-
-
-def sensors() -> dict[str, list[str]]:
-    """Return the waited-for sessions by mode."""
-    ids = iter(WAITED)
-    return {mode: [next(ids) for _ in range(count)] for mode, count in WAITING.items()}
-
-
-def assets() -> dict[str, dict[str, str]]:
-    """Return the watched sessions by name of the asset, by DAG."""
-    ids = enumerate(WATCHED)
-    return {
-        f"act{dag}": {f"asset{n}": one for n, one in (next(ids) for _ in range(ASSETS_A_DAG))}
-        for dag in range(WATCHING_DAGS)
-    }
-
-
-def policy() -> dict[str, Any]:
-    """Return the policy: one kind of delivery by the start of a session, the other by its end."""
-    day = {"days": 1}
-    rule = {"before": day, "audience": "learners"}
-    return {
-        "name": "cluster",
-        "max_lateness": day,
-        "rules": [
-            {"name": "recorded", "anchor": "startDate", "delivery": KINDS[0], **rule},
-            {"name": "claimed", "anchor": "endDate", "delivery": KINDS[1], **rule},
-        ],
-    }
-
-
-def kind_of(reminded: str) -> str:
-    """Return the kind of delivery of a session."""
-    return KINDS[int(reminded, 16) % 2]
-
-
-def after(**lead: float) -> str:
-    """Return a time from now on, as the API writes it."""
-    return (datetime.now(tz=UTC) + timedelta(**lead)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def session(one: str, learners: int) -> dict[str, Any]:
-    """Return a session that starts and ends too late for a reminder."""
-    number = int(one, 16)
-    return {
-        "_id": one,
-        "name": f"Session {number}",
-        "programTemplate": session_id(9000),
-        "tutors": ["tutor@example.com"],
-        "modifiedAt": after(days=-1),
-        "startDate": after(days=60),
-        "endDate": after(days=90),
-        "users": [
-            {"_id": f"{number * 100 + user:024x}", "mail": f"s{number}.r{user}@example.com"} for user in range(learners)
-        ],
-    }
 
 
 class Stopped(Exception):
@@ -349,7 +282,7 @@ def evaluate(run: Run) -> bool:
     results = run.results()
     events = ", ".join(f"{what} {count}" for what, count in sorted(run.events.items()))
     print(f"\nevents  {run.events.total()} ({events})")
-    print(f"edits   {len(run.edits)} of waited-for and watched sessions, {DELIVERIES} that make a reminder due\n")
+    print(f"edits   {len(run.edits)} of waited-for and watched sessions, {len(REMINDED)} that make a reminder due\n")
     print(results.table(), "\n")
     faults = [*results.find_faults(), *(f"PROBLEM: {one}" for one in run.problems)]
     print("\n".join(faults) or "No promise was broken.")
@@ -367,6 +300,8 @@ def follow_script(run: Run, steps: list[Step]) -> bool:
         log("settled")
     except Stopped as stopped:
         run.problems.append(str(stopped))
+    except KeyboardInterrupt:
+        run.problems.append("interrupted")
     return evaluate(run)
 
 

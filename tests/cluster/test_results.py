@@ -14,8 +14,9 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "soak")]
 
-from results import RECIPIENTS, Delivery, Results, Wait, count_mails  # noqa: E402
+from results import Delivery, Results, Wait, count_mails  # noqa: E402
 from script import write_script  # noqa: E402
+from sessions import RECIPIENTS  # noqa: E402
 from verdict import Edit, Report, Span  # noqa: E402
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
