@@ -12,6 +12,7 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import (
     DeleteVariable,
     ErrorResponse,
+    GetDRCount,
     GetVariable,
     PutVariable,
     VariableResult,
@@ -36,6 +37,7 @@ class Supervisor:
         self.rows: dict[str, str | None] = {}
         self.asked: list[Any] = []
         self.failures: list[ErrorResponse] = []  # what the next reads get instead
+        self.is_database_down = False
 
     def send(self, message: Any) -> Any:
         self.asked.append(message)
@@ -46,8 +48,12 @@ class Supervisor:
         elif isinstance(message, GetVariable):
             if self.failures:
                 return self.failures.pop(0)
+            if self.is_database_down:
+                return MISSING
             found = self.rows.get(message.key)
             return MISSING if found is None else VariableResult(key=message.key, value=found)
+        elif isinstance(message, GetDRCount) and self.is_database_down:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
         return None
 
 
@@ -87,6 +93,13 @@ def test_database_that_fails_for_a_moment_is_no_missing_value(supervisor: Superv
     VariableStore(OWNER).set("learning360_watermark", 1)
     supervisor.failures = [MISSING]
     assert VariableStore(OWNER).get("learning360_watermark") == 1
+
+
+def test_database_that_is_down_is_an_error(supervisor: Supervisor) -> None:
+    VariableStore(OWNER).set("learning360_watermark", 1)
+    supervisor.is_database_down = True
+    with pytest.raises(AirflowRuntimeError):
+        VariableStore(OWNER).get("learning360_watermark")
 
 
 def test_failure_is_raised(supervisor: Supervisor) -> None:
