@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["CompletionsWatchTrigger"]
 
 import asyncio
-import logging
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +13,8 @@ from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_learning360.api.completions import CompletionsWatch
-from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.memory.asset_store import find_asset_store
+from airflow_provider_learning360.triggers.sent_events import SentEvents
 
 try:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.triggers.completions_poller import CompletionsPoller
     from airflow_provider_learning360.triggers.completions_state import CompletionsState
 
-log = logging.getLogger(__name__)
-
 StreamKey = tuple[str, str, str, float, tuple[str, ...] | None]
 
 
@@ -41,13 +40,17 @@ class Watcher:
 
     :param watch: What it watches, and what is known.
     :param state: Where that is stored; None (default): in memory only.
+    :param sent: Its events, where Airflow acknowledges none.
     """
 
     watch: CompletionsWatch
     state: CompletionsState | None = None
+    sent: SentEvents[CompletionsBatch] = field(default_factory=SentEvents)
 
     async def save(self) -> None:
         """Store what changed, where there is a store."""
+        for batch in self.sent.take_stored():
+            self.watch.acknowledge(batch)
         if self.state is not None:
             await self.state.save(self.watch)
 
@@ -155,8 +158,8 @@ class CompletionsWatchTrigger(BaseEventTrigger):
     """
     Watch who completes program sessions, and send an event whenever a poll finds new completions; it names no person.
 
-    Each asset has its own poller. On Airflow 3.3 and later, the asset state store keeps which completions were
-    reported; below, that is kept in memory.
+    Each asset has its own poller. The asset state store keeps which completions were reported; below Airflow 3.3, an
+    Airflow variable does.
 
     :param asset_name: Name of the asset; what is stored belongs to it.
     :param session_ids: IDs of the sessions, or None for all of the platform.
@@ -219,42 +222,41 @@ class CompletionsWatchTrigger(BaseEventTrigger):
                     yield TriggerEvent(found.batch.payload())
         finally:
             slot.leave(watcher)
-            if watcher.state is not None:
-                self._states.setdefault(self.asset_name, set()).add(watcher.state)
+            self._note_end(watcher)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the same events for Airflow below 3.3, which neither stores nor acknowledges."""
-        watch = (await self._load_watcher()).watch
-        async for batch in _poller(watch, self.serialize()[1]).poll():
-            if batch is not None:
-                yield TriggerEvent(batch.payload())
-                watch.acknowledge(batch)
+        """
+        Yield the same events for Airflow below 3.3.
+
+        That Airflow acknowledges no event. What a poll found is stored after a later poll, when its event has long been
+        stored.
+        """
+        watcher = await self._load_watcher()
+        try:
+            async with aclosing(_poller(watcher.watch, self.serialize()[1]).poll()) as batches:
+                async for batch in batches:
+                    if batch is not None:
+                        yield TriggerEvent(batch.payload())
+                        watcher.sent.add(batch)
+                    await watcher.save()
+        finally:
+            self._note_end(watcher)
 
     async def _load_watcher(self) -> Watcher:
-        stores: Any = getattr(self, "asset_state_store", None)
-        if stores is None:
-            log.warning(
-                "The completions of asset %r are kept in memory: Airflow below 3.3 cannot store them. "
-                "Completions while the triggerer is down or restarts are missed.",
-                self.asset_name,
-            )
+        store = find_asset_store(self, self.asset_name, "watched_completions")
+        if store is None:
             return Watcher(CompletionsWatch.from_stored(self.session_ids, None))
-        from airflow.sdk import Asset
-
         from airflow_provider_learning360.triggers.completions_state import CompletionsState
 
-        try:
-            # By name: the short form of the store fails where a trigger has several assets.
-            state = CompletionsState(stores[Asset.ref(name=self.asset_name)])
-        except KeyError:
-            raise FixArgumentError(
-                f"asset_name: {self.asset_name!r} is not the name of the asset of this trigger. "
-                "Create the asset with watched_completions."
-            ) from None
+        state = CompletionsState(store)
         # A watcher that has ended may still be writing. It must not overwrite what its successor stores.
         for earlier in self._states.pop(self.asset_name, ()):
             earlier.retire()
         return Watcher(await state.load(self.session_ids), state)
+
+    def _note_end(self, watcher: Watcher) -> None:
+        if watcher.state is not None:
+            self._states.setdefault(self.asset_name, set()).add(watcher.state)
 
     @classmethod
     def _slot(cls, key: StreamKey) -> WatcherSlot:

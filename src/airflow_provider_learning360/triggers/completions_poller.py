@@ -18,7 +18,7 @@ from airflow_provider_learning360.triggers.poll_record import PollRecord
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from airflow_provider_learning360.api.completions import Completion, CompletionsBatch, CompletionsWatch
     from airflow_provider_learning360.hooks.learning_async import LearningAsyncHook
@@ -53,7 +53,7 @@ class CompletionsPoller:
         self._has_read = False
         self._missing: set[str] = set()
 
-    async def poll(self) -> AsyncIterator[CompletionsBatch | None]:
+    async def poll(self) -> AsyncGenerator[CompletionsBatch | None]:
         """Yield after each poll what to make an event of, or None."""
         # One attempt a poll: the next poll is the retry, and the outage is logged once.
         async with HookUser(self._learning_conn_id, RetryBudget(attempts=1)) as user:

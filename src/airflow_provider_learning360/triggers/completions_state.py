@@ -1,4 +1,4 @@
-"""The stored completions of an asset, in Airflow's asset state store."""
+"""The stored completions of an asset."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class CompletionsState(cursor.AssetState):
     """
     The stored completions of one asset.
 
-    :param store: Airflow's accessor of the asset's state.
+    :param store: The store of the asset.
 
-    Source: Airflow's `asset_state_store` (AIP-103).
+    Source: Airflow's `asset_state_store` (AIP-103); Airflow's `Variable` below Airflow 3.3.
     """
 
     async def load(self, session_ids: Iterable[str] | None) -> CompletionsWatch:

@@ -1,4 +1,4 @@
-"""The stored watermarks of an asset, in Airflow's asset state store."""
+"""The stored watermarks of an asset."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from airflow_provider_learning360.api.watch_state import (
     read_session_states,
     shard_of,
 )
+from airflow_provider_learning360.memory.asset_store import AssetVariables
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
     from airflow_provider_learning360.api.watch_state import StoredSessionState
+    from airflow_provider_learning360.memory.asset_store import AssetStore
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +35,12 @@ class AssetState:
     """
     What a watcher stores of one asset, as long as no other watcher continues from it.
 
-    :param store: Airflow's accessor of the asset's state.
+    :param store: The store of the asset.
 
-    Source: Airflow's `asset_state_store` (AIP-103).
+    Source: Airflow's `asset_state_store` (AIP-103); Airflow's `Variable` below Airflow 3.3.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: AssetStore) -> None:
         self._store = store
         self._trouble: str | None = None
         self._is_retired = False
@@ -55,6 +57,9 @@ class AssetState:
         :param value: Plain JSON.
         :returns: Whether it is stored, or need not be.
         """
+        # Below Airflow 3.3, a variable for it would be too much.
+        if isinstance(self._store, AssetVariables):
+            return True
         return self._is_retired or await self._attempt(self._set(key, value)) is not None
 
     async def _set(self, key: str, value: Any) -> bool:
@@ -78,11 +83,11 @@ class AssetState:
             return
         if isinstance(error, AirflowRuntimeError | OSError | EOFError):
             reason = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
-            log.warning("Airflow's asset state store does not respond (%s); trying again.", reason)
+            log.warning("Airflow does not store the watermarks of watched assets (%s); trying again.", reason)
             return
         log.error("Traceback without values:\n%s", format_frames(error))
         log.error(
-            "Unexpected %s while using Airflow's asset state store; please report it with the traceback above. "
+            "Unexpected %s while storing the watermarks of watched assets; please report it with the traceback above. "
             "Trying again.",
             self._trouble,
         )
@@ -92,9 +97,9 @@ class Cursor(AssetState):
     """
     The stored watermarks of one asset.
 
-    :param store: Airflow's accessor of the asset's state.
+    :param store: The store of the asset.
 
-    Source: Airflow's `asset_state_store` (AIP-103).
+    Source: Airflow's `asset_state_store` (AIP-103); Airflow's `Variable` below Airflow 3.3.
     """
 
     async def load(self, session_ids: Iterable[str] | None) -> dict[str, SessionState]:

@@ -33,7 +33,7 @@ from airflow_provider_learning360.triggers.unreadable import UnreadableSessions
 from airflow_provider_learning360.triggers.watch_index import WatchIndex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from airflow_provider_learning360.api.models import ProgramSession
     from airflow_provider_learning360.api.platform import SessionPoll
@@ -101,7 +101,7 @@ class Poller:
         self._outage = Outage(log, self.learning_conn_id)
         self._record = PollRecord()
 
-    async def poll(self) -> AsyncIterator[PollResult]:
+    async def poll(self) -> AsyncGenerator[PollResult]:
         """Yield the results of each poll that found changes: one, or more if they are too many for one event."""
         # One attempt a poll: the next poll is the retry, and the outage is logged once.
         async with HookUser(self.learning_conn_id, RetryBudget(attempts=1)) as user:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_provider_learning360.triggers.sent_events import SentEvents
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -22,11 +24,13 @@ class Subscription:
     :param watch: What it watches.
     :param cursor: Where its watermarks are kept, or None: in memory only.
     :param delivered: Number of the last result that its trigger made an event of.
+    :param sent: Its events, where Airflow acknowledges none.
     """
 
     watch: WatchState
     cursor: Cursor | None = None
     delivered: int = 0
+    sent: SentEvents[ChangeBatch] = field(default_factory=SentEvents)
     _unsure: list[ChangeBatch] = field(default_factory=list, init=False)
 
     def take(self, result: PollResult) -> ChangeBatch | None:
@@ -55,6 +59,8 @@ class Subscription:
 
     async def save(self) -> None:
         """Store the watermarks that changed, where there is a store."""
+        for batch in self.sent.take_stored():
+            self.watch.acknowledge(batch)
         if self.cursor is not None and self.watch.dirty_shards:
             await self.cursor.save(self.watch)
 

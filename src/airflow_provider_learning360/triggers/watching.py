@@ -5,14 +5,14 @@ from __future__ import annotations
 __all__ = ["ProgramSessionsWatchTrigger"]
 
 import asyncio
-import logging
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.watch_state import OnGone, WatchState
+from airflow_provider_learning360.memory.asset_store import find_asset_store
 from airflow_provider_learning360.triggers.subscriptions import Subscription, Subscriptions
 
 try:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.triggers.cursor import Cursor
     from airflow_provider_learning360.triggers.poller import Poller
     from airflow_provider_learning360.triggers.subscriptions import PollResult
-
-log = logging.getLogger(__name__)
 
 StreamKey = tuple[str, str, float, str]
 
@@ -80,7 +78,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
     Watch program sessions, and send an event whenever a poll finds some of them modified.
 
     On Airflow 3.3 and later, all triggers with the same connection, interval and `poll` share one poller, and the
-    asset state store keeps the watermarks. Below, each trigger has its own poller, and watermarks are kept in memory.
+    asset state store keeps the watermarks. Below, each trigger has its own poller, and Airflow variables keep them.
 
     :param asset_name: Name of the asset; the stored watermarks belong to it.
     :param session_ids: IDs of the sessions, or None for all of the platform.
@@ -154,44 +152,42 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
                     yield TriggerEvent(batch.payload())
         finally:
             subscriptions.leave(subscription)
-            if subscription.cursor is not None:
-                self._cursors.setdefault(self.asset_name, set()).add(subscription.cursor)
+            self._note_end(subscription)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield the same events with a poller of this trigger alone, for Airflow below 3.3."""
+        """
+        Yield the same events with a poller of this trigger alone, for Airflow below 3.3.
+
+        That Airflow acknowledges no event. The watermarks of a poll are stored after a later poll, when its events have
+        long been stored.
+        """
         subscriptions = Subscriptions()
         subscriptions.join(subscription := await self._subscription())
-        async for result in _poller(self.serialize()[1], subscriptions).poll():
-            batch = result.found[subscription]
-            yield TriggerEvent(batch.payload())
-            subscription.watch.acknowledge(batch)  # Airflow below 3.3 does not acknowledge
+        try:
+            async with aclosing(_poller(self.serialize()[1], subscriptions).poll()) as results:
+                async for result in results:
+                    batch = result.found[subscription]
+                    yield TriggerEvent(batch.payload())
+                    subscription.sent.add(batch)
+        finally:
+            self._note_end(subscription)
 
     async def _subscription(self) -> Subscription:
-        stores = getattr(self, "asset_state_store", None)
-        if stores is None:
-            log.warning(
-                "The watermarks of asset %r are kept in memory: Airflow below 3.3 cannot store them. "
-                "Changes while the triggerer is down or restarts are missed.",
-                self.asset_name,
-            )
+        store = find_asset_store(self, self.asset_name, "watched_program_session or watched_program_sessions")
+        if store is None:
             return Subscription(WatchState(self.session_ids, self.watch or (), self.on_missing))
-        from airflow.sdk import Asset
-
         from airflow_provider_learning360.triggers.cursor import Cursor
 
-        try:
-            # By name: the short form of the store fails where a trigger has several assets.
-            cursor = Cursor(stores[Asset.ref(name=self.asset_name)])
-        except KeyError:
-            raise FixArgumentError(
-                f"asset_name: {self.asset_name!r} is not the name of the asset of this trigger. "
-                "Create the asset with watched_program_session or watched_program_sessions."
-            ) from None
+        cursor = Cursor(store)
         # A watcher that has ended may still be writing. It must not overwrite the watermarks of its successor.
         for earlier in self._cursors.pop(self.asset_name, ()):
             earlier.retire()
         acknowledged = await cursor.load(self.session_ids)
         return Subscription(WatchState(self.session_ids, self.watch or (), self.on_missing, acknowledged), cursor)
+
+    def _note_end(self, subscription: Subscription) -> None:
+        if subscription.cursor is not None:
+            self._cursors.setdefault(self.asset_name, set()).add(subscription.cursor)
 
     @classmethod
     def _subscriptions(cls, key: StreamKey) -> Subscriptions:

@@ -18,7 +18,7 @@ from airflow_provider_learning360.api.watch_state import POLLING_KEY, SHARD_KEY_
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
-except ImportError:  # Airflow below 3.3 keeps watermarks in memory
+except ImportError:  # Airflow below 3.3
     AssetStateStoreModel = None  # type: ignore[assignment,misc]
 
 if TYPE_CHECKING:
