@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 
 from airflow.sdk import Asset
 from airflow.sdk.api.datamodels._generated import AssetEventResponse, AssetResponse, DagRunAssetReference
+from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import comms, task_runner
 
 from airflow_provider_learning360.api.errors import FixArgumentError
+from airflow_provider_learning360.memory import asset_store, task_store
+from airflow_provider_learning360.operators import event_ledger
+from airflow_provider_learning360.operators.asset_events import AssetEvents
 from airflow_provider_learning360.operators.changes import ChangedProgramSessionsOperator
 
 NAME = "learning360://app.360learning.com/programs/sessions?name=all"
@@ -243,7 +248,7 @@ def test_foreign_events_are_ignored(airflow: Airflow, extra: Any) -> None:
     assert Run(airflow.event(0, extra=extra)).execute() == []
 
 
-def test_only_own_events_are_read_below_airflow_3_3(airflow: Airflow) -> None:
+def test_only_own_events_are_read_without_a_task(airflow: Airflow) -> None:
     run = Run(airflow.event(0, entry(1, 1)), airflow.event(1, entry(1, 1)))
     airflow.event(2, entry(2, 1))
     del run.context["task_state_store"]
@@ -624,3 +629,105 @@ def execute_in_order(airflow: Airflow, runs: list[tuple[RunOfItsOwn, dict[str, A
         returned += changes
     airflow.listing = None
     return returned
+
+
+class AirflowWithVariables(Airflow):
+    """Airflow 3.2, or 3.1, which can only list all events of an asset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listings = 0
+
+    def send(self, message: Any) -> Any:
+        match message:
+            case comms.GetAssetEventByAsset():
+                self.listings += 1
+            case comms.GetDRCount():
+                return comms.DRCount(count=0)
+            case comms.GetVariable(key=key):
+                missing = comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND)
+                return comms.VariableResult(key=key, value=self.store[key]) if key in self.store else missing
+            case comms.DeleteVariable(key=key):
+                self.store.pop(key, None)
+                return None
+            case comms.PutVariable(key=key, value=value):
+                if self.writes_until_death == 0:
+                    raise KeyboardInterrupt("killed")
+                self.writes_until_death -= 1
+                assert value is not None
+                self.store[key] = value
+                return None
+            case comms.GetAssetStateStoreByName() | comms.SetAssetStateStoreByName():
+                raise AssertionError("there is no state store")
+        return super().send(message)
+
+
+@pytest.fixture(params=["3.2", "3.1"])
+def older(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AirflowWithVariables:
+    one = AirflowWithVariables()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", one, raising=False)
+    monkeypatch.setattr(asset_store, "HAS_STATE_STORE", False)
+    monkeypatch.setattr(task_store, "HAS_STATE_STORE", False)
+    if request.param == "3.1":
+        find = AssetEvents._find_accessor
+        monkeypatch.setattr(AssetEvents, "_find_accessor", lambda self: list(find(self)))
+    return one
+
+
+def run_of(*events: Any, number: itertools.count[int] = itertools.count(1)) -> Run:  # noqa: B008 - counts all runs
+    """Return a DAG run that these events started, as Airflow below 3.3 runs it."""
+    run = Run(*events)
+    del run.context["task_state_store"]
+    run.context["ti"] = SimpleNamespace(dag_id="react", run_id=f"r{next(number)}", task_id="changed", map_index=-1)
+    return run
+
+
+def test_changes_are_returned_once_below_airflow_3_3(older: AirflowWithVariables) -> None:
+    first = older.event(0, entry(1, 1), entry(2, 1))
+    assert run_of(first).execute() == [entry(1, 1), entry(2, 1)]
+    repeated = older.event(60, entry(1, 1), entry(2, 2))  # the triggerer died before the watermark was stored
+    assert run_of(repeated).execute() == [entry(2, 2)]
+    owners = [json.loads(row)["owner"] for name, row in older.store.items() if "__read_" in name]
+    assert owners == [{"asset": NAME, "reader": "adhoc_airflow.changed"}] * len(owners)
+    assert owners
+
+
+def test_events_that_no_run_got_are_read_by_the_next_run_below_airflow_3_3(older: AirflowWithVariables) -> None:
+    assert run_of(older.event(0, entry(1, 1))).execute() == [entry(1, 1)]
+    older.event(1, entry(2, 1))
+    own = older.event(2, entry(3, 1))
+    older.event(3, entry(4, 1))
+    assert run_of(own).execute() == [entry(2, 1), entry(3, 1), entry(4, 1)]
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_killed_task_returns_the_same_changes_below_airflow_3_3(older: AirflowWithVariables, writes: int) -> None:
+    run = run_of(older.event(0, entry(1, 1)))
+    older.writes_until_death = writes
+    if writes < 3:
+        with pytest.raises(KeyboardInterrupt):
+            run.execute()
+    older.writes_until_death = -1
+    assert run.execute() == [entry(1, 1)]
+    assert run_of(older.event(1, entry(1, 1), entry(2, 1))).execute() == [entry(2, 1)]
+
+
+@pytest.mark.parametrize("older", ["3.1"], indirect=True)
+def test_asset_with_very_many_events_is_listed_rarely_and_loses_none(
+    older: AirflowWithVariables, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(event_ledger, "MAX_LISTED_EVENTS", 3)
+    monkeypatch.setattr(event_ledger, "RARE_LISTING", 5)
+    returned = []
+    for number in range(16):
+        older.event(2 * number, entry(number, 1))  # given to no run
+        returned += run_of(older.event(2 * number + 1, entry(number, 2))).execute()
+    assert older.listings == 5  # of the first two runs, which found few events, and of every fifth
+    assert "airflow db clean --tables asset_event" in capsys.readouterr().out
+    acted_on = [(one["_id"], one["modifiedAt"]["to"]) for one in returned]
+    assert len(acted_on) == len(set(acted_on))
+    # The first event came before the ledger began; the last runs list nothing.
+    expected = {
+        (f"{number:024x}", entry(number, minute)["modifiedAt"]["to"]) for number in range(15) for minute in (1, 2)
+    }
+    assert expected - set(acted_on) == {(f"{0:024x}", entry(0, 1)["modifiedAt"]["to"])}

@@ -12,7 +12,10 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.sanitizer import printable
 from airflow_provider_learning360.argument_checks import require_choice
 from airflow_provider_learning360.learning_operator import CheckedOperator
-from airflow_provider_learning360.operators.event_ledger import EventLedger, EventsNotListed, entries_of, unique
+from airflow_provider_learning360.memory.store import ProcessStore
+from airflow_provider_learning360.memory.task_store import find_task_store
+from airflow_provider_learning360.operators.asset_events import EventsNotListed
+from airflow_provider_learning360.operators.event_ledger import EventLedger, entries_of, unique
 from airflow_provider_learning360.operators.run_events import RunEvents
 from airflow_provider_learning360.policies.retry import with_retry_policy
 
@@ -22,11 +25,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_learning360.api.watch_state import ChangeEntry
+    from airflow_provider_learning360.memory.store import Store
     from airflow_provider_learning360.operators.event_ledger import Choice
 
 Kind = Literal["modified", "missing", "any"]
 
-CHOSEN = "learning360_chosen"  # key of what a run has chosen, in the task state store
+CHOSEN = "learning360_chosen"  # key of what a run has chosen, in the store of the task
 
 
 class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
@@ -42,7 +46,8 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
     Airflow gave to no run, because the DAG was paused or (Airflow 3.3) they came in a burst, and events of runs that
     failed before they returned them. On Airflow 3.4 and later, events after the run's own are left to their own runs.
     If Airflow cannot list the events of an asset, it returns the changes of the run's own events; a later run returns
-    the others. Below Airflow 3.3, it reads the run's own events only.
+    the others. Airflow 3.0 and 3.1 can only list all events of an asset: of one with more than 5,000, one run in 50
+    does.
 
     Let one run of the DAG be active at a time (`max_active_runs=1`): two runs at once may both return the same change.
 
@@ -51,7 +56,8 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
         `any`.
     :returns: The changes, in the order in which they were detected.
 
-    Source: Airflow's `triggering_asset_events`, `inlet_events` and `asset_state_store`.
+    Source: Airflow's `triggering_asset_events`, `inlet_events` and `asset_state_store`; Airflow's `Variable` below
+    Airflow 3.3.
     """
 
     template_fields: Sequence[str] = ("assets",)
@@ -79,8 +85,8 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
         :returns: The changes.
         """
         run = RunEvents(context)
-        store = context.get("task_state_store")
-        if store is None:
+        store = find_task_store(context)
+        if isinstance(store, ProcessStore):  # without a task, such as in a test
             entries = unique(entry for events in run.own.values() for event in events for entry in entries_of(event))
         else:
             entries = self._choose(store, run)
@@ -91,7 +97,7 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
             self.log.info("Earlier runs of this DAG have returned the changes of the events that started this run.")
         return wanted
 
-    def _choose(self, store: Any, run: RunEvents) -> list[ChangeEntry]:
+    def _choose(self, store: Store, run: RunEvents) -> list[ChangeEntry]:
         """Return what this run chose before, so that a retry or a cleared task acts on the same; else choose."""
         choices: dict[str, Choice] | None = store.get(CHOSEN)
         names = sorted(run.own) if self.assets is None else _names_of(self.assets)

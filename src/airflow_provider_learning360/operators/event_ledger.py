@@ -6,10 +6,11 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeGuard
 
-from airflow_provider_learning360.api.errors import InvalidIdError, redact
-from airflow_provider_learning360.api.sanitizer import printable
+from airflow_provider_learning360.api.errors import InvalidIdError
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.watch_state import shard_of
+from airflow_provider_learning360.memory.asset_store import find_reader_store
+from airflow_provider_learning360.operators.asset_events import AssetEvents, EventsNotListed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 MAX_EVENT_DELAY = timedelta(minutes=5)
 # Number of events that are stored by ID and by time: a run may be queued while later events are read.
 MAX_RECENT_EVENTS = 1000
+# Below Airflow 3.2, an asset's events can only be listed all at once. Of an asset with more than that, only each run
+# with such a number lists them.
+MAX_LISTED_EVENTS = 5000
+RARE_LISTING = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,48 +37,40 @@ class RecentEvents(TypedDict):
 
 
 class Position(RecentEvents):
-    """How far a ledger has read; in the asset state store."""
+    """How far a ledger has read."""
 
     turn: int  # how often the position was written
     since: str  # time of the first event that counts
     until: str  # time of the last event that was read
     aside: NotRequired[list[str]]  # shards with changes that were recorded ahead of the position
+    sent: NotRequired[int]  # how many events Airflow sent for it, where it can only send all
 
 
 class Choice(TypedDict):
-    """What a run acts on, and what to record about it; in the task state store."""
+    """What a run acts on, and what to record about it; in the store of the task."""
 
     entries: list[ChangeEntry]
     position: NotRequired[Position]  # absent if there was nothing to read
     is_aside: NotRequired[bool]  # whether the changes are recorded ahead of the position
 
 
-class EventsNotListed(Exception):
-    """Airflow could not list the events of an asset; the text says why."""
-
-
 class EventLedger:
     """
-    The events of an asset that a task has acted on, over all runs of its DAG; kept in the asset state store.
+    The events of an asset that a task has acted on, over all runs of its DAG; kept in the store of the asset.
 
     :param asset_name: Name of the asset.
     :param reader: DAG and task that read it, as `dag_id.task_id`.
     :param run: The events of the run that reads it.
 
-    Source: Airflow's `asset_state_store` (AIP-103).
+    Source: Airflow's `asset_state_store` (AIP-103); Airflow's `Variable` below Airflow 3.3.
     """
 
     def __init__(self, asset_name: str, reader: str, run: RunEvents) -> None:
-        from airflow.sdk import Asset
-        from airflow.sdk.execution_time.context import AssetStateStoreAccessors, InletEventsAccessors
-
         self.asset_name = asset_name
         self._run, self._own = run, run.own.get(asset_name, [])
         self._key = f"learning360_read_{hashlib.sha256(reader.encode()).hexdigest()[:16]}"
-        asset = Asset.ref(name=asset_name)
-        # The run's context has them for declared inlets only. This way, authors need not repeat the schedule as inlets.
-        self._store: Any = AssetStateStoreAccessors(inlets=[asset])[asset]
-        self._inlets, self._asset = InletEventsAccessors, asset
+        self._store = find_reader_store(asset_name, reader)
+        self._events = AssetEvents(asset_name)
         self._last_keys: dict[str, dict[str, str]] = {}
         self._keys_aside: dict[str, dict[str, list[str]]] = {}
 
@@ -104,6 +101,7 @@ class EventLedger:
             "until": min(until, datetime.now(tz=UTC)).isoformat(),
             **_append_recent(position, complete),
             "aside": aside if len(complete) < len(unread) else [],
+            "sent": self._events.sent,
         }
         return {"entries": entries, "position": after}
 
@@ -162,22 +160,18 @@ class EventLedger:
         read = set(position["recent"]) if position else set()
         return [
             event
-            for event in self._list_events(min({floor, *own_times}))
+            for event in self._list_events(position, min({floor, *own_times}))
             if event.id not in read and (event.timestamp >= floor or event.timestamp in own_times)
         ]
 
-    def _list_events(self, after: datetime) -> list[Any]:
-        """
-        Return the events of the asset since a time, up to the last one that the run may act on.
-
-        Airflow returns 500 while a run that one of them started is queued (apache/airflow #71360), and released Task
-        SDKs refuse the response of a later server (#71862).
-        """
-        try:
-            listed = self._inlets([self._asset])[self._asset].after(after.isoformat())
-            return list(listed.before(last.isoformat()) if (last := self._run.last) else listed)
-        except Exception as error:
-            raise EventsNotListed(f"{type(error).__name__}: {redact(printable(str(error)))[:300]}") from error
+    def _list_events(self, position: Position | None, after: datetime) -> list[Any]:
+        """Return the events of the asset since a time, up to the last one that the run may act on."""
+        if position and position.get("sent", 0) > MAX_LISTED_EVENTS and (position["turn"] + 1) % RARE_LISTING:
+            raise EventsNotListed(
+                f"Airflow below 3.2 can only list all events of an asset, and this has {position['sent']:,}; one run "
+                f"in {RARE_LISTING} lists them. Delete old ones: `airflow db clean --tables asset_event`"
+            )
+        return self._events.list_since(after, self._run.last)
 
     def _record_aside(self, entries: list[ChangeEntry]) -> None:
         """Record each change, not only the last of its session: earlier ones may still be unread."""
