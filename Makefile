@@ -93,8 +93,9 @@ dist: .venv/ready ## Build wheel and sdist, check both, and run the README's DAG
 bench: .venv/ready ## Measure the figures of the README, and compare with a peer
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
-soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes)
-	@$(BIN)/python tests/soak/run.py $(ARGS)
+soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes; AIRFLOW=3.1.8: on that one)
+	@$(if $(AIRFLOW),ls .compat/$(AIRFLOW)*/bin/python > /dev/null 2>&1 || $(BIN)/python tests/compat/run.py $(AIRFLOW))
+	@PYTHONPATH=src $(if $(AIRFLOW),$$(ls -d .compat/$(AIRFLOW)*/bin/python | head -1),$(BIN)/python) tests/soak/run.py $(ARGS)
 
 cluster: .venv/ready servers ## Kill processes of a Celery cluster, and count lost and repeated (about 20 minutes; SEED=1 EVENTS=25)
 	@$(BIN)/python tests/cluster/environment.py

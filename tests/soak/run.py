@@ -1,8 +1,9 @@
 """
 Kill triggerer, scheduler and simulator at random moments, and require that no change is lost.
 
-`python tests/soak/run.py [--kills 50] [--seed 360] [--sessions 8] [--keep]`; the exit code is 1 if a change was lost.
-The seed determines moments and victims, but not the timing of the processes.
+`python tests/soak/run.py [--kills 50] [--seed 360] [--sessions 8] [--victims triggerer ...] [--keep]`; the exit code is
+1 if a change was lost. The seed determines moments and victims, but not the timing of the processes. The Airflow is
+that of the Python that runs this: any from 3.0 on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -47,6 +49,8 @@ SHOWN = 5  # lost edits that are printed with their log lines
 
 # Share of the kills, out of ten.
 VICTIMS = {"triggerer": 4, "scheduler": 3, "simulator": 3}
+# Below Airflow 3.3, watermarks are in variables.
+HAS_STATE_STORE = tuple(int(part) for part in version("apache-airflow").split(".")[:2]) >= (3, 3)
 MOMENTS = ("at any time", "after an edit", "after an event")
 
 EXTRA = {
@@ -55,6 +59,7 @@ EXTRA = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+    "AIRFLOW__CORE__FERNET_KEY": "",  # so that the values of variables can be read here
 }
 
 
@@ -285,15 +290,23 @@ class Soak:
         return [spans_of(stored([row])) for row in rows]
 
     def _watermarks(self) -> dict[tuple[str, str], datetime]:
-        rows = self._query(
-            "select asset.name, value from asset_state_store join asset on asset.id = asset_id"
-            " where key like 'learning360_watermarks_%'"
-        )
+        rows = self._stored_watermarks() if HAS_STATE_STORE else self._watermarks_in_variables()
         return {
             (asset, one): moment_of(mark["modified_at"])
             for asset, value in rows
             for one, mark in decoded(value).items()
         }
+
+    def _stored_watermarks(self) -> list[tuple[Any, ...]]:
+        return self._query(
+            "select asset.name, value from asset_state_store join asset on asset.id = asset_id"
+            " where key like 'learning360_watermarks_%'"
+        )
+
+    def _watermarks_in_variables(self) -> list[tuple[Any, ...]]:
+        rows = self._query("select val from variable where key like 'learning360_memory_%_watermarks_%'")
+        values = [json.loads(text) for (text,) in rows]
+        return [(one["owner"]["asset"], one["value"]) for one in values]
 
     def _last_event(self) -> int:
         ((last,),) = self._query("select coalesce(max(id), 0) from asset_event")
@@ -369,13 +382,13 @@ def print_table(soak: Soak, reports: list[tuple[str, str, Report, Report]]) -> N
         )
 
 
-def run_soak(soak: Soak, kills: int) -> bool:
+def run_soak(soak: Soak, kills: int, names: list[str]) -> bool:
     """Watch, edit and kill; return whether no change was lost."""
     try:
         soak.until_watched()
         log("watching", ", ".join(f"{asset} ({len(ids)})" for asset, ids in soak.assets.items()))
         soak.editor.start()
-        soak.kill_all(choose_victims(kills, soak.random))
+        soak.kill_all(choose_victims(kills, names, soak.random))
         log("settling")
         soak.settle()
         log("settled")
@@ -386,9 +399,9 @@ def run_soak(soak: Soak, kills: int) -> bool:
     return evaluate(soak)
 
 
-def choose_victims(kills: int, random: Random) -> list[str]:
+def choose_victims(kills: int, names: list[str], random: Random) -> list[str]:
     """Return the services to kill, in random order, each in its share."""
-    shares = [victim for victim, share in VICTIMS.items() for _ in range(share)]
+    shares = [victim for victim in names for _ in range(VICTIMS[victim])]
     chosen = [
         shares[number * len(shares) // kills] if kills < len(shares) else shares[number % len(shares)]
         for number in range(kills)
@@ -403,11 +416,14 @@ def main() -> int:
     options.add_argument("--kills", type=int, default=50, help="number of kills (default 50)")
     options.add_argument("--seed", type=int, default=360, help="of the random generator (default 360)")
     options.add_argument("--sessions", type=int, default=8, help="number of watched sessions (default 8)")
+    options.add_argument(
+        "--victims", nargs="+", choices=VICTIMS, default=list(VICTIMS), help="services to kill (default: all of these)"
+    )
     options.add_argument("--keep", action="store_true", help="keep the home of Airflow even if nothing was lost")
     chosen = options.parse_args()
     began = time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="learning360-soak-"))
-    log("starting", f"{chosen.kills} kills, seed {chosen.seed}, home {home}")
+    log("starting", f"Airflow {version('apache-airflow')}, {chosen.kills} kills, seed {chosen.seed}, home {home}")
     with SimulatorProcess(sessions=chosen.sessions + 4, learners=3, seed=chosen.seed) as simulator:
         ids = simulator.session_ids[: chosen.sessions]
         one = {f"one {number}": session_id for number, session_id in enumerate(ids[: max(1, len(ids) // 2)], start=1)}
@@ -416,7 +432,7 @@ def main() -> int:
         with Airflow.running(home, {"learning360_default": connection}, HERE / "dags", extra) as airflow:
             assets = {"many": ids, **{name: [session_id] for name, session_id in one.items()}}
             soak = Soak(airflow, simulator, assets, {"many": ["many"], "one": list(one)}, Random(chosen.seed))
-            fine = run_soak(soak, chosen.kills)
+            fine = run_soak(soak, chosen.kills, chosen.victims)
     if fine and not chosen.keep:
         shutil.rmtree(home, ignore_errors=True)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -83,3 +84,64 @@ else:
         (entry,) = asyncio.run(first_event())["sessions"]
         assert entry["_id"] == session_id
         assert entry["changes"] == {"startDate": {"from": before["startDate"], "to": "2027-03-01T09:00:00.000Z"}}
+
+    @pytest.mark.promise("memory")
+    @pytest.mark.skipif(AIRFLOW >= (3, 3), reason="Airflow has a store for watermarks")
+    def test_watermarks_outlive_the_triggerer(learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.sdk.execution_time import comms, task_runner
+
+        from airflow_provider_learning360.triggers import sent_events
+
+        class ParentProcess:
+            """What a triggerer answers to its triggers."""
+
+            def __init__(self) -> None:
+                self.rows: dict[str, str] = {}
+
+            async def asend(self, message: Any) -> Any:
+                if isinstance(message, comms.PutVariable):
+                    assert message.value is not None
+                    self.rows[message.key] = message.value
+                    return comms.OKResponse(ok=True)
+                if isinstance(message, comms.GetDRCount):
+                    return comms.DRCount(count=0)
+                value = self.rows.get(message.key)
+                if value is None:
+                    return comms.ErrorResponse(error=comms.ErrorType.VARIABLE_NOT_FOUND)
+                return comms.VariableResult(key=message.key, value=value)
+
+            def dates(self) -> list[str]:
+                shards = [json.loads(row)["value"] for row in self.rows.values()]
+                return [known["modified_at"][:23] + "Z" for shard in shards for known in shard.values()]
+
+        parent = ParentProcess()
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", parent, raising=False)
+        monkeypatch.setattr(sent_events, "STORED_AFTER", 0.0)
+        monkeypatch.setenv("AIRFLOW__LEARNING360__MIN_POLL_INTERVAL", "0.1")
+        simulator = learning360_simulator
+        session_id = simulator.session_ids[0]
+        (watcher,) = import_module(ASSETS).watched_program_session(session_id, poll_interval=0.1).watchers
+
+        async def run_until(condition: Any) -> list[Any]:
+            """Run the watcher until a condition is true, then kill it; return its events."""
+            events = []
+
+            async def collect() -> None:
+                async for event in watcher.trigger.run():
+                    events.append(event.payload)  # noqa: PERF401 - what came until the kill
+
+            task = asyncio.ensure_future(collect())
+            async with asyncio.timeout(30):
+                while not condition():
+                    await asyncio.sleep(0.02)
+            task.cancel()
+            await asyncio.wait([task])
+            return events
+
+        assert asyncio.run(run_until(parent.dates)) == []
+        before = simulator.session(session_id)["modifiedAt"]
+        after = simulator.edit(session_id, name="Moved while the triggerer was down")["modifiedAt"]
+        (event,) = asyncio.run(run_until(lambda: parent.dates() == [after]))
+        assert event["sessions"][0]["modifiedAt"] == {"from": before, "to": after}
+        polls = len(simulator.requests) + 3
+        assert asyncio.run(run_until(lambda: len(simulator.requests) > polls)) == []
