@@ -264,7 +264,7 @@ def test_dry_run_of_a_write_sends_nothing(
 
 def test_page_shows_what_a_dry_run_prints(call_command: Command, learning360_simulator: Simulator) -> None:
     page = read_pages()["docs/how-to/command-line.md"]
-    (line,) = [one for one in page.commands() if "--dry-run" in one]
+    (line,) = [one for one in page.commands() if " call " in one and "--dry-run" in one]
     words = shlex.split(line.removeprefix("airflow learning360 "))
     out = call_command(*words[: words.index("--learning-conn-id")])[1]
     assert [out.replace(learning360_simulator.url, "https://app.360learning.com")] == page.blocks("text")

@@ -233,6 +233,7 @@ def test_command(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    airflow_db: None,
 ) -> None:
     from airflow_provider_learning360.cli.__main__ import main
 
