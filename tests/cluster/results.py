@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sessions import KINDS, RECIPIENTS
+from sessions import CONNECTIONS, KINDS, RECIPIENTS
 from verdict import Edit, Report, Span, spans_of
 
-IN_DOUBT = 1  # mails of a try that was cut off: one for each connection to the mail server
 ENDED = ("success", "failed", "skipped", "upstream_failed")
 
 
@@ -89,7 +88,7 @@ class Results:
             if report.repeated:
                 yield f"REPEATED: {report.repeated} changes of {asset}"
         for one in self.deliveries:
-            in_doubt = one.retries * IN_DOUBT
+            in_doubt = one.retries * CONNECTIONS  # one mail for each, of a try that was cut off
             repeats, losses = (in_doubt, 0) if one.kind == "at_least_once" else (0, in_doubt)
             if one.repeated > repeats or one.lost > losses or one.state != "success":
                 yield (

@@ -33,6 +33,7 @@ from results import ENDED, Delivery, Results, Wait, count_mails, decoded, spans_
 from script import PlannedEdit, Step, write_script  # noqa: E402
 from servers import Postgres, Redis  # noqa: E402
 from sessions import (  # noqa: E402
+    CONNECTIONS,
     KINDS,
     RECIPIENTS,
     REMINDED,
@@ -326,9 +327,11 @@ def running(home: Path) -> Iterator[Run]:
             "learning360_default": with_extra(simulator.connection, requests_per_second=100),
             "smtp_default": with_extra(smtp.connection, from_email="academy@example.com"),
         }
-        plan = {"CLUSTER_PLAN": json.dumps({"waiting": sensors(), "watched": assets(), "policy": policy()})}
+        plan = {"waiting": sensors(), "watched": assets(), "policy": policy(), "connections": CONNECTIONS}
         (home / "airflow").mkdir()
-        cluster = Cluster(home / "airflow", postgres, redis, connections, HERE / "dags", plan)
+        cluster = Cluster(
+            home / "airflow", postgres, redis, connections, HERE / "dags", {"CLUSTER_PLAN": json.dumps(plan)}
+        )
         stack.callback(cluster.end)
         log("database", "is made")
         cluster.command("db", "migrate")

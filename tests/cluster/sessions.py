@@ -9,6 +9,7 @@ WAITING = {"deferred": 88, "reschedule": 8, "poke": 4}  # sensors by mode
 WATCHING_DAGS, ASSETS_A_DAG = 6, 5
 DELIVERIES = 60
 RECIPIENTS = 8  # of each delivery
+CONNECTIONS = 2  # of a delivery to the mail server
 KINDS = ("at_least_once", "at_most_once")
 
 

@@ -54,4 +54,4 @@ with DAG("plan", schedule=timedelta(seconds=30), max_active_runs=1, **COMMON):
     ).expand_kwargs(planned.output)
 
 with DAG("deliver", schedule=None, **COMMON):
-    SendSessionReminderOperator(task_id="send", policy=PLAN["policy"], **RETRIES)
+    SendSessionReminderOperator(task_id="send", policy=PLAN["policy"], connections=PLAN["connections"], **RETRIES)
