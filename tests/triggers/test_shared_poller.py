@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_learning360.api.changes import Watermark
 from airflow_provider_learning360.api.v2.platform import PlatformV2
+from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
 from airflow_provider_learning360.hooks import learning_async, shared_hook
 from airflow_provider_learning360.simulator import Simulator
@@ -505,6 +506,23 @@ def test_date_sensors_that_are_due_at_once_share_a_poll(simulator: Any, version:
 
     asyncio.run(scenario())
     assert len(data_requests(simulator)) <= 3
+
+
+def test_date_that_comes_wakes_sensors_of_unchanged_sessions(simulator: Any, polled: list[Any]) -> None:
+    """The list shows no change then, or not even the session."""
+    due = in_seconds(8 * INTERVAL)
+    for session_id in simulator.session_ids:
+        simulator.edit(session_id, startDate=due)
+    arguments = {"anchor": "startDate", "learning_conn_id": "learning360_default", "poke_interval": INTERVAL}
+
+    async def scenario() -> None:
+        triggers = [SessionDateTrigger(session_id=one, **arguments) for one in simulator.session_ids]
+        async with waiting(triggers) as tasks:
+            await until(lambda: all(task.done() for task in tasks))
+            assert {task.result()["kind"] for task in tasks} == {"poll"}
+
+    asyncio.run(scenario())
+    assert polled[-MANY:] == [UNCHANGED] * MANY
 
 
 def test_completions_of_a_session_are_read_once_for_all(simulator: Any, polled: list[Any]) -> None:
