@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from airflow.sdk import Asset
 
@@ -58,3 +59,20 @@ def test_queue_that_airflow_cannot_store_is_refused(queue: Any) -> None:
 
 def test_no_queue_is_the_default() -> None:
     assert getattr(trigger_of(watched_program_session(ID)), "queue", None) is None
+
+
+@pytest.mark.skipif(HAS_QUEUES, reason="Airflow 3.4 and later have it")
+def test_queue_in_yaml_is_refused_where_airflow_has_none() -> None:
+    from airflow_provider_learning360.dag_yaml.arguments import WatchSettings
+
+    with pytest.raises(ValidationError, match=r"queue\n.* from Airflow 3\.4 on\. Leave it out\."):
+        WatchSettings.model_validate({"session_ids": [ID], "queue": "learning360"})
+
+
+@pytest.mark.skipif(not HAS_QUEUES, reason="needs Airflow 3.4")
+@pytest.mark.parametrize("kind", ["changes", "completions"])
+def test_queue_in_yaml_is_that_of_the_trigger(kind: str) -> None:
+    from airflow_provider_learning360.dag_yaml.arguments import WatchSettings
+
+    written = {"kind": kind, "name": "all", "session_ids": [ID], "queue": "learning360"}
+    assert trigger_of(WatchSettings.model_validate(written).asset()).queue == "learning360"
