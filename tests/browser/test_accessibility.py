@@ -40,7 +40,7 @@ def require_no_barrier(page: Page, view: str) -> None:
 def test_every_view_is_accessible(browser_page: BrowserPage, simulator: SimulatorProcess) -> None:
     page = browser_page.page
     page.route("**/api/connections", lambda route: route.fulfill(json=NO_CONNECTION))
-    page.route("**/api/watched", lambda route: route.fulfill(json={"watched": [], "watermarks_stored": True}))
+    page.route("**/api/watched", lambda route: route.fulfill(json={"watched": [], "polls_stored": True}))
     browser_page.open()
     require_no_barrier(page, "start, without a connection")
     page.unroute("**/api/connections")

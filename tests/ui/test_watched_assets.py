@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow.models.asset import AssetEvent, AssetModel, AssetWatcherModel
 from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 
 from airflow_provider_learning360.api.watch_state import POLLING_KEY
+from airflow_provider_learning360.memory.variables import build_name, build_stored
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
 from airflow_provider_learning360.ui import watched_assets
+
+if TYPE_CHECKING:
+    from airflow_provider_learning360.memory.variables import AssetOwner
 
 ID = "60b8d2956e20ae1a0f8e44f1"
 
@@ -83,6 +88,21 @@ def test_last_seen_is_the_latest_watermark(airflow_db: None, stored: list[Any], 
 
 
 # --- polls and events ---
+
+
+def test_last_seen_is_read_from_variables_below_airflow_3_3(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched_assets, "AssetStateStoreModel", None)
+    owner: AssetOwner = {"asset": "kept in variables"}
+    with create_session() as session:
+        asset = AssetModel(name=owner["asset"], uri="learning360://app.360learning.com/programs/sessions?name=kept")
+        session.add(asset)
+        session.flush()
+        for number, text in enumerate((build_stored(owner, {ID: KNOWN}), "edited")):
+            name = build_name(owner, f"learning360_watermarks_{number:02d}")
+            session.add(Variable(key=name, val=text))
+        session.flush()
+        assert watched_assets._last_seen([asset], session) == {asset.id: "2026-03-01T08:00:00.000Z"}
+        session.rollback()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """
 Assets that watch completions: a DAG scheduled on such an asset runs when learners have completed program sessions.
 
-Needs Airflow 3.0. From Airflow 3.3 on, what was reported survives a restart of the triggerer.
+Needs Airflow 3.0. From Airflow 3.0.6 on, what was reported survives a restart of the triggerer.
 """
 
 from __future__ import annotations

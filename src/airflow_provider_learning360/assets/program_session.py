@@ -1,7 +1,8 @@
 """
 Assets that watch program sessions: a DAG scheduled on such an asset runs when a session is modified.
 
-Needs Airflow 3.0. From Airflow 3.3 on, watermarks survive a restart of the triggerer, and all watchers share one poll.
+Needs Airflow 3.0. From Airflow 3.0.6 on, watermarks survive a restart of the triggerer; from 3.3 on, all watchers share
+one poll.
 """
 
 from __future__ import annotations

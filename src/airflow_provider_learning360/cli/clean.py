@@ -12,7 +12,8 @@ from airflow_provider_learning360.api.counts import count_of
 from airflow_provider_learning360.cli.errors import refuse_usage
 from airflow_provider_learning360.cli.output import logs_on_stderr, write
 from airflow_provider_learning360.memory.cleaning import find_verdict
-from airflow_provider_learning360.memory.variables import PREFIX, parse_stored
+from airflow_provider_learning360.memory.stored_variables import find_variables
+from airflow_provider_learning360.memory.variables import parse_stored
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -83,14 +84,13 @@ def clean(args: Namespace) -> None:
     """
     if args.older_than < 1:
         refuse_usage(f"--older-than: {args.older_than} is not a number of days above 0")
-    from airflow.models.variable import Variable
     from airflow.utils.session import create_session
 
     verdicts: Counter[str] = Counter()
     unreadable = []
     with logs_on_stderr(), create_session() as session:
         owners, now = DatabaseOwners(session), datetime.now(tz=UTC)
-        for variable in session.query(Variable).filter(Variable.key.startswith(PREFIX, autoescape=True)).all():
+        for variable in find_variables(session):
             try:
                 verdict = find_verdict(parse_stored(variable.val), owners, now, timedelta(days=args.older_than))
             except (ValueError, TypeError, KeyError):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A folder of its own: a blueprint loader builds nothing of a folder with one mistake in it.
 FOLDER = "learning360_reminders"
 
-_NEEDS: tuple[Need, ...] = ("airflow_3_3", "reminders_extra", "smtp", "both_dags")
+_NEEDS: tuple[Need, ...] = ("reminders_extra", "smtp", "both_dags")
 _APPROVAL = "#   ask:\n#     blueprint: learning360_ask_before_sending\n"
 _AFTER_APPROVAL = "#     depends_on: [ask]\n"
 

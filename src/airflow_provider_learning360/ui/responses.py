@@ -614,7 +614,6 @@ WorkflowKind = Literal["fetch", "wait", "events", "reminders", "operation"]
 DialectName = Literal["python", "blueprint", "dag_factory"]
 Need = Literal[
     "airflow_3_0",
-    "airflow_3_3",
     "blueprint_extra",
     "blueprint_files",
     "both_dags",
@@ -867,9 +866,9 @@ class WatchedAssets(TypedDict):
     """
     The watched assets of this Airflow.
 
-    :param watermarks_stored: Whether this Airflow stores watermarks.
+    :param polls_stored: Whether this Airflow stores when an asset was last polled.
     :param watched: The assets, by name.
     """
 
-    watermarks_stored: bool
+    polls_stored: bool
     watched: list[WatchedAsset]

@@ -15,6 +15,7 @@ from airflow.models.asset import AssetEvent, AssetModel
 from airflow_provider_learning360.api.models import ProgramSession, format_date
 from airflow_provider_learning360.api.session_ids import is_session_id
 from airflow_provider_learning360.api.watch_state import POLLING_KEY, SHARD_KEY_PREFIX, read_session_states
+from airflow_provider_learning360.memory.stored_variables import read_stored
 
 try:
     from airflow.models.asset_state_store import AssetStateStoreModel
@@ -22,6 +23,8 @@ except ImportError:  # Airflow below 3.3
     AssetStateStoreModel = None  # type: ignore[assignment,misc]
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -68,7 +71,7 @@ def list_watched_assets(user: BaseUser, session: Session) -> WatchedAssets:
     readable = get_auth_manager().get_authorized_dag_ids(user=user)
     seen, events, pollings = _last_seen(assets, session), _last_events(assets, session), _read_pollings(assets, session)
     return {
-        "watermarks_stored": AssetStateStoreModel is not None,
+        "polls_stored": AssetStateStoreModel is not None,
         "watched": [
             _describe_asset(asset, seen.get(asset.id), events.get(asset.id, []), pollings.get(asset.id), readable)
             for asset in assets
@@ -117,18 +120,28 @@ def _count_sessions(asset: AssetModel) -> int | Literal["all"] | None:
 
 def _last_seen(assets: list[AssetModel], session: Session) -> dict[int, str]:
     """Return the latest `modifiedAt` among the watermarks of each asset."""
-    if AssetStateStoreModel is None or not assets:
+    if not assets:
         return {}
-    shards = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
-        AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
-        AssetStateStoreModel.key.startswith(SHARD_KEY_PREFIX),
-    )
     latest: dict[int, datetime] = {}
-    for asset_id, value in session.execute(shards):
+    for asset_id, value in _read_shards(assets, session):
         known, _ = read_session_states(_decode_stored(value))
         moments = [one.watermark.modified_at for one in known.values()]
         latest[asset_id] = max([*moments, latest.get(asset_id, _NEVER)])
     return {asset_id: format_date(moment) for asset_id, moment in latest.items() if moment > _NEVER}
+
+
+def _read_shards(assets: list[AssetModel], session: Session) -> Iterator[tuple[int, Any]]:
+    """Yield the stored watermarks of each asset, shard by shard."""
+    if AssetStateStoreModel is None:
+        for asset in assets:
+            for stored in read_stored({"asset": asset.name}, SHARD_KEY_PREFIX, session):
+                yield asset.id, stored["value"]
+        return
+    shards = select(AssetStateStoreModel.asset_id, AssetStateStoreModel.value).where(
+        AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
+        AssetStateStoreModel.key.startswith(SHARD_KEY_PREFIX),
+    )
+    yield from session.execute(shards).tuples()
 
 
 def _decode_stored(value: Any) -> dict[str, Any]:

@@ -72,7 +72,7 @@ WORKFLOWS = (
     Workflow("fetch", "fetch"),
     Workflow("wait", "wait_for", ("triggerer",)),
     Workflow("events", "on_change_of", ("airflow_3_0", "triggerer")),
-    Workflow("reminders", "plan_reminders_of", ("airflow_3_3", "reminders_extra", "smtp", "both_dags")),
+    Workflow("reminders", "plan_reminders_of", ("reminders_extra", "smtp", "both_dags")),
 )
 
 

@@ -54,7 +54,7 @@
  *   last_looked: string | null, in_trouble_since: string | null,
  *   reported: {at: string, sessions: {id: string, kind: string, fields: string[]}[], more: number}[],
  *   dags: {id: string, url: string}[]}} WatchedAsset
- * @typedef {{watched: WatchedAsset[], watermarks_stored: boolean}} WatchedAssets
+ * @typedef {{watched: WatchedAsset[], polls_stored: boolean}} WatchedAssets
  */
 
 /** Characters of a session's name in a workflow: whole characters, as half an emoji is not valid text. */

@@ -338,8 +338,7 @@ export default {
   "files.title": "Files to paste",
   "files.how": "Download the ZIP file, and unpack it in Airflow’s DAG folder. Or save each file under the path shown above it; dags is the DAG folder. Then switch both DAGs on. They need Airflow 3.0, and an SMTP connection smtp_default with from_email in its extra.",
 
-  "need.airflow_3_0": "Airflow 3.0 (3.3 to lose no change while Airflow is down)",
-  "need.airflow_3_3": "Airflow 3.3",
+  "need.airflow_3_0": "Airflow 3.0 (3.0.6 to lose no change while Airflow is down)",
   "need.blueprint_extra": "the extra [blueprint] of this provider",
   "need.blueprint_files": "the files in the comments at the end; the ZIP file has them, to be unpacked in the DAG folder",
   "need.both_dags": "both DAGs switched on",
@@ -374,7 +373,7 @@ export default {
   "kind.completed": "has new completions",
 
   "watched.not_stored": "not stored",
-  "watched.not_stored_why": "Before Airflow 3.3, the last change is only in the memory of the triggerer",
+  "watched.not_stored_why": "Before Airflow 3.3, the time of the last poll is not stored",
   "watched.inactive": "not active",
   "watched.inactive_why": "Airflow starts to watch it when a DAG that uses it is switched on",
   "watched.none": "No session is watched yet",

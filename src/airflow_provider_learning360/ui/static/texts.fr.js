@@ -338,8 +338,7 @@ export default {
   "files.title": "Fichiers à copier",
   "files.how": "Téléchargez le fichier ZIP, et décompressez-le dans le dossier des DAG d’Airflow. Ou enregistrez chaque fichier sous le chemin indiqué au-dessus ; dags est le dossier des DAG. Puis activez les deux DAG. Il faut Airflow 3.0, et une connexion SMTP smtp_default avec from_email dans son champ extra.",
 
-  "need.airflow_3_0": "Airflow 3.0 (3.3 pour ne perdre aucune modification pendant un arrêt d’Airflow)",
-  "need.airflow_3_3": "Airflow 3.3",
+  "need.airflow_3_0": "Airflow 3.0 (3.0.6 pour ne perdre aucune modification pendant un arrêt d’Airflow)",
   "need.blueprint_extra": "l’extra [blueprint] de ce provider",
   "need.blueprint_files": "les fichiers donnés en commentaire à la fin ; le fichier ZIP les contient, à décompresser dans le dossier des DAG",
   "need.both_dags": "les deux DAG activés",
@@ -374,7 +373,7 @@ export default {
   "kind.completed": "a de nouveaux achèvements",
 
   "watched.not_stored": "non enregistrée",
-  "watched.not_stored_why": "Avant Airflow 3.3, seule la mémoire du triggerer contient la dernière modification",
+  "watched.not_stored_why": "Avant Airflow 3.3, l’heure de la dernière lecture n’est pas enregistrée",
   "watched.inactive": "inactif",
   "watched.inactive_why": "Airflow le surveille dès qu’un DAG qui l’utilise est activé",
   "watched.none": "Aucune session n’est encore surveillée",

@@ -11,7 +11,7 @@ const COLUMNS = ["asset", "sessions", "last_looked", "last_seen", "last_event", 
 /** @typedef {import("./api.js").WatchedAsset} WatchedAsset */
 
 /** @param {import("./api.js").WatchedAssets} list */
-export function WatchedTable({ watched, watermarks_stored: isStored }) {
+export function WatchedTable({ watched, polls_stored: isStored }) {
   return html`
     <table class="cards" role="table">
       <thead role="rowgroup">
@@ -40,7 +40,7 @@ function Row({ asset, isStored }) {
     html`<${Name} ...${asset} />`,
     sessions === "all" ? text("watched.all") : sessions === null ? "–" : number(sessions),
     isStored ? date(asset.last_looked, none) : html`<${NotStored} />`,
-    isStored ? date(asset.last_seen, none) : html`<${NotStored} />`,
+    date(asset.last_seen, none),
     date(asset.last_event, none),
     changeOf(asset),
     links.length ? html`<span class="stack">${links}</span>` : "–",
