@@ -141,7 +141,7 @@ def _read_shards(assets: list[AssetModel], session: Session) -> Iterator[tuple[i
         AssetStateStoreModel.asset_id.in_([asset.id for asset in assets]),
         AssetStateStoreModel.key.startswith(SHARD_KEY_PREFIX),
     )
-    yield from session.execute(shards).tuples()
+    yield from ((asset_id, value) for asset_id, value in session.execute(shards))
 
 
 def _decode_stored(value: Any) -> dict[str, Any]:
