@@ -11,10 +11,11 @@ from airflow_provider_learning360.memory.cleaning import find_verdict
 from airflow_provider_learning360.memory.variables import build_stored, parse_stored
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.memory.variables import AssetOwner, Owner, TaskOwner
+    from airflow_provider_learning360.memory.variables import AssetOwner, Owner, PolicyOwner, TaskOwner
 
 TASK: TaskOwner = {"dag_id": "remind", "run_id": "r1", "task_id": "send", "map_index": -1}
 ASSET: AssetOwner = {"asset": "sessions"}
+POLICY: PolicyOwner = {"policy": "academy", "connection": "learning360_default"}
 MONTH = timedelta(days=30)
 
 
@@ -52,6 +53,8 @@ def verdict(owner: Owner, owners: Owners, *, days: int, forever: bool = False) -
         (ASSET, Owners(asset=False), 1, False, "needed"),  # its DAG file may be broken for a while
         (ASSET, Owners(asset=False), 31, False, "asset deleted"),
         ({**ASSET, "reader": "dag.task"}, Owners(asset=False), 31, True, "asset deleted"),
+        (POLICY, Owners(run=False, asset=False), 3650, False, "needed"),  # or notices would be missing
+        ({"of": "a later version"}, Owners(run=False, asset=False), 3650, False, "needed"),
     ],
 )
 def test_variable_is_kept_as_long_as_it_is_needed(

@@ -26,6 +26,7 @@ from airflow_provider_learning360.api.errors import (
     TryAgainError,
 )
 from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.memory import variables as memory_variables
 from airflow_provider_learning360.operators.reminders import PlanSessionRemindersOperator, SendSessionReminderOperator
 from airflow_provider_learning360.reminders import announced_dates
 from airflow_provider_learning360.simulator import Simulator
@@ -64,17 +65,9 @@ class Store(dict[str, Any]):
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Airflow's variables, in store."""
     stored: dict[str, str] = {}
-
-    class Variable:
-        @staticmethod
-        def get(key: str, default: Any = None) -> Any:
-            return stored.get(key, default)
-
-        @staticmethod
-        def set(key: str, value: str) -> None:
-            stored[key] = value
-
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.Variable", Variable, raising=False)
+    monkeypatch.setattr(announced_dates, "read_variable", stored.get)
+    monkeypatch.setattr(memory_variables, "read_variable", stored.get)
+    monkeypatch.setattr(memory_variables, "write_variable", lambda name, text, _: stored.update({name: text}))
     return stored
 
 
@@ -379,11 +372,13 @@ def test_announced_dates_are_kept_for_existing_sessions(variables: dict[str, str
     assert store.load() == {}
     store.save({"a": {"announced": {}}, "b": {}}, {"b"})
     assert store.load() == {"a": {"announced": {}}}
-    variables[store.name] = "spoiled"
-    assert store.load() == {}
+    stored = dict(variables)
+    for name in stored:
+        variables.update({one: "spoiled" if one == name else text for one, text in stored.items()})
+        assert store.load() == {}
     without = announced_dates.AnnouncedDatesStore(ReminderPolicy.read({**POLICY, "rules": POLICY["rules"][:1]}), "here")
     without.save({"a": {}}, ())
-    assert variables == {store.name: "spoiled"}
+    assert set(variables) == set(stored)
 
 
 def test_plan_of_some_sessions_keeps_the_announced_dates_of_the_others(simulator: Simulator) -> None:
@@ -615,36 +610,52 @@ def test_plan_is_empty_in_quiet_hours(simulator: Simulator) -> None:
 
 
 def test_variable_names_never_collide() -> None:
+    from airflow_provider_learning360.memory.variables import build_name
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
-    def name(policy: str, conn: str) -> str:
-        return announced_dates.AnnouncedDatesStore(ReminderPolicy.read({**POLICY, "name": policy}), conn).name
+    def names(policy: str, conn: str) -> tuple[str, str]:
+        """Return the name of a variable, and that of an earlier version."""
+        store = announced_dates.AnnouncedDatesStore(ReminderPolicy.read({**POLICY, "name": policy}), conn)
+        return build_name(store.owner, announced_dates.SHARDS_KEY), store.earlier_names[0]
 
     pairs = [("onboarding", "eu_learning"), ("onboarding_eu", "learning"), ("a", "_b"), ("a", "b"), ("a", "__b_c")]
     # Some databases ignore case.
     pairs += [("A", "b"), ("a", "B"), ("a", ".b"), ("a", "..b"), ("a", ".B"), ("aB", "b"), ("Ab", "b"), ("a-b", "b")]
-    assert len({name(*pair).lower() for pair in pairs}) == len(pairs)
-    assert name("onboarding", "learning360_default") == "learning360_announced__onboarding__learning360_default"
+    for version in range(2):
+        assert len({names(*pair)[version].lower() for pair in pairs}) == len(pairs)
+    assert names("onboarding", "learning360_default")[1] == "learning360_announced__onboarding__learning360_default"
 
 
-def test_old_variable_is_read_until_the_new_one_exists(variables: dict[str, str]) -> None:
+@pytest.mark.parametrize("version", range(2))
+def test_old_variable_is_read_until_the_new_ones_exist(variables: dict[str, str], version: int) -> None:
     from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
     policy = ReminderPolicy.read(POLICY)
     store = announced_dates.AnnouncedDatesStore(policy, "here")
-    variables[store.old_name] = json.dumps({"a": {"announced": {}}})
+    old_name = store.earlier_names[version]
+    variables[old_name] = json.dumps({"a": {"announced": {}}})
     assert store.load() == {"a": {"announced": {}}}
     store.save(store.load(), ())
-    assert set(variables) == {store.name, store.old_name}
-    variables[store.old_name] = json.dumps({"b": {}})
+    assert variables[old_name] == json.dumps({"a": {"announced": {}}})
+    variables[old_name] = json.dumps({"b": {}})
     assert announced_dates.AnnouncedDatesStore(policy, "here").load() == {"a": {"announced": {}}}
     store.save({}, ())
     assert announced_dates.AnnouncedDatesStore(policy, "here").load() == {}
 
 
+def test_latest_of_the_old_variables_is_read(variables: dict[str, str]) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    store = announced_dates.AnnouncedDatesStore(ReminderPolicy.read(POLICY), "here")
+    variables.update({name: json.dumps({name: {}}) for name in store.earlier_names})
+    assert list(store.load()) == [store.earlier_names[0]]
+
+
 def test_session_missing_in_the_list_is_dropped_only_if_deleted(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
     first, second = simulator.session_ids
     plan()
     list_documents = LearningHook.list_documents
@@ -653,12 +664,12 @@ def test_session_missing_in_the_list_is_dropped_only_if_deleted(
         return list_documents(hook, replace(choice, matches=lambda one: one.id != second and choice.matches(one)))
 
     monkeypatch.setattr(LearningHook, "list_documents", lack_second)
-    (name,) = variables
+    store = announced_dates.AnnouncedDatesStore(ReminderPolicy.read(POLICY), "learning360_default")
     plan()
-    assert set(json.loads(variables[name])) == {first, second}
+    assert set(store.load()) == {first, second}
     simulator.delete(second)
     plan()
-    assert set(json.loads(variables[name])) == {first}
+    assert set(store.load()) == {first}
 
 
 @pytest.mark.parametrize("simulator", ["v2"], indirect=True)  # API v1 sends all at once

@@ -32,7 +32,8 @@ def find_verdict(stored: StoredValue, owners: Owners, now: datetime, max_age: ti
     Return whether a variable is needed.
 
     What belongs to a run is needed until Airflow deletes the run: then nobody can clear the task. Other values of a
-    finished task are needed for `max_age`. An asset may be missing for a while, because its DAG file is broken.
+    finished task are needed for `max_age`. An asset may be missing for a while, because its DAG file is broken. What
+    belongs to a policy, or to an owner that this version does not know, is always needed.
 
     :param stored: What the variable contains.
     :param owners: What Airflow knows of its owner.
@@ -42,7 +43,9 @@ def find_verdict(stored: StoredValue, owners: Owners, now: datetime, max_age: ti
     is_old = now - datetime.fromisoformat(stored["written"]) > max_age
     if "asset" in stored["owner"]:
         return "asset deleted" if is_old and not owners.has_asset(cast("AssetOwner", stored["owner"])) else "needed"
-    owner = stored["owner"]
+    if "run_id" not in stored["owner"]:
+        return "needed"
+    owner = cast("TaskOwner", stored["owner"])
     if not owners.has_run(owner):
         return "run deleted"
     if is_old and not stored.get("forever") and not owners.is_unfinished(owner):

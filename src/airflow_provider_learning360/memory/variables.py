@@ -1,4 +1,4 @@
-"""Airflow variables as a store: one variable for each key of an owner. For Airflow below 3.3, which has no other."""
+"""Airflow variables as a store: one for each key of an owner. For policies, and for all below Airflow 3.3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_learning360.memory.variable_access import delete_variable,
 
 PREFIX = "learning360_memory__"
 OWN_PREFIX = "learning360_"  # of our keys; the name of the variable has it already
-DESCRIPTION = "Kept by the 360Learning provider. `airflow learning360 clean` deletes it when it is not needed any more."
+DESCRIPTION = "Kept by the 360Learning provider. `airflow learning360 clean` deletes what is not needed any more."
 
 
 class TaskOwner(TypedDict):
@@ -30,7 +30,14 @@ class AssetOwner(TypedDict):
     reader: NotRequired[str]
 
 
-Owner = TaskOwner | AssetOwner
+class PolicyOwner(TypedDict):
+    """A reminder policy and the connection that it is used with, as the owner of values. They are never deleted."""
+
+    policy: str
+    connection: str
+
+
+Owner = TaskOwner | AssetOwner | PolicyOwner
 
 
 class StoredValue(TypedDict):
@@ -61,6 +68,7 @@ class VariableStore:
         :param key: The key.
         :param default: What to return if there is none.
         :raises AirflowException: Airflow could not say whether there is one.
+        :raises ValueError: The variable was edited.
         """
         text = read_variable(build_name(self._owner, key))
         return default if text is None else parse_stored(text)["value"]
