@@ -35,7 +35,7 @@ WITH_OLDEST_PYTHON = (LOWEST, "2.11.2")
 WITH_NEWEST_PYTHON = ("3.3.2", "3.4.0b2")
 SIDE_BY_SIDE = 2  # environments
 # Servers and connections that other tests use, too.
-SHARED = ("operation_server.py", "ports.py", "smtp_server.py", "versions.py")
+SHARED = ("operation_server.py", "ports.py", "real_airflow.py", "smtp_server.py", "versions.py")
 # Examples that need other tools, or the same tool again.
 NOT_TRIED = ("blueprint*", "dag_factory")
 # From Airflow 3.4 on, it reads YAML itself if an administrator wants it.

@@ -95,6 +95,9 @@ def test_simulator_starts_again_after_a_stop(connect, path):
         simulator.edit(simulator.session_ids[0], name="kept")
         simulator.stop()
         simulator.stop()
+        # The thread of a connection ends a moment after the connection.
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
         assert set(threading.enumerate()) <= before
         assert simulator.connections == 0
         with pytest.raises(requests.ConnectionError):
