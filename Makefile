@@ -90,7 +90,13 @@ docs: .venv/ready ## Build the documentation; a warning is an error
 dist: .venv/ready ## Build wheel and sdist, check both, and run the README's DAG from each
 	@$(BIN)/python tests/compat/dist.py
 
-bench: .venv/ready ## Measure the figures of the README, and compare with a peer
+# Without the peers, their cells in the table say so.
+.venv/peers: .venv/ready
+	@echo "==> dbt Cloud's and Airbyte's providers as peers, and matplotlib"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench && touch $@ \
+		|| echo "They could not be installed: going on without them."
+
+bench: .venv/peers ## Measure beside peers, and write docs/benchmarks.md and its plots (about 15 minutes on two quiet cores)
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
 soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes; AIRFLOW=3.1.8: on that one)

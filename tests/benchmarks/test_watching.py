@@ -131,7 +131,7 @@ def test_time_to_a_run_and_requests(
     intervals = (seen[-1]["at"] - seen[0]["at"]) / INTERVAL
     ours = (len(seen) - 1) / intervals
     theirs = requests_of_peers(learning360_simulator, tmp_path, monkeypatch)
-    peer = f"HttpEventTrigger {theirs:.0f} for {PEERS}"
+    peer = f"HttpEventTrigger {theirs:.0f} for {PEERS} sessions"
     figure("requests an interval, for all 200", f"{ours:.2f}", "<= 1", peer)
     assert {one["path"] for one in seen} == {LIST}
     assert ours <= 1

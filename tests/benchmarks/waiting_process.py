@@ -1,9 +1,10 @@
 """
-Many deferred sensors in a process of their own, as in a triggerer: what they cost in memory and in event-loop stalls.
+Waiting and watching triggers in a process of their own, as in a triggerer: their memory and event-loop stalls.
 
-    python tests/benchmarks/waiting_process.py ours|peer COUNT INTERVAL SECONDS URL SESSION_ID...
+    python tests/benchmarks/waiting_process.py KIND INTERVAL SECONDS FILE
 
-It prints one JSON object. The connections and requests are counted by the simulator.
+The file maps IDs of sessions to their `modifiedAt`. There is a trigger for each of them. It prints one JSON object. The
+server counts connections and requests.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import json
 import os
 import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
+LEAST_SETTLE = 4.0  # seconds until a trigger has imported what it needs, and has polled
+SESSIONS = "/api/v1/programs/sessions"
+KEYS = {"X-company-id": "demo-company", "X-apiKey": "demo-key"}
 
 
 def resident() -> float:
@@ -27,7 +32,7 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
-def build_ours(session_id: str, modified_at: str, interval: float) -> Any:
+def build_sensor(session_id: str, modified_at: str, interval: float) -> Any:
     from airflow_provider_learning360.api.changes import Watermark
     from airflow_provider_learning360.triggers.program_session import ProgramSessionModifiedTrigger
 
@@ -35,13 +40,92 @@ def build_ours(session_id: str, modified_at: str, interval: float) -> Any:
     return ProgramSessionModifiedTrigger(session_id, "learning360_default", seen.to_dict(), poke_interval=interval)
 
 
-def build_peer(session_id: str, modified_at: str, interval: float) -> Any:
+class WatchedAsset:
+    """A watched asset, polled through Airflow's own shared streams."""
+
+    manager: Any = None
+    count = 0
+
+    def __init__(self, session_id: str, interval: float) -> None:
+        from airflow_provider_learning360.assets.program_session import watched_program_session
+        from small_triggerer import Store
+
+        # The first of all is started twice: before the measurement, and with the others.
+        type(self).count += 1
+        self.number = self.count
+        asset = watched_program_session(session_id, name=f"asset {self.number}", poll_interval=interval)
+        (watcher,) = asset.watchers
+        self.trigger: Any = watcher.trigger
+        self.trigger.asset_state_store = Store()
+
+    async def run(self) -> AsyncIterator[Any]:
+        """Yield the events of the asset."""
+        from airflow.triggers.shared_stream import SharedStreamManager
+
+        if WatchedAsset.manager is None:
+            WatchedAsset.manager = SharedStreamManager()
+        key = self.trigger.shared_stream_key()
+        changes = self.manager.subscribe(trigger_id=self.number, trigger=self.trigger, key=key)
+        try:
+            async for event in self.trigger.filter_shared_stream(changes):
+                yield event
+        finally:
+            await self.manager.unsubscribe(self.number, key)
+
+
+def build_asset(session_id: str, modified_at: str, interval: float) -> Any:
+    return WatchedAsset(session_id, interval)
+
+
+def build_http_sensor(session_id: str, modified_at: str, interval: float) -> Any:
     from airflow.providers.http.triggers.http import HttpSensorTrigger
 
     # The trigger ends with the first status that is no error: an ID that does not exist keeps it waiting.
-    path = f"/api/v1/programs/sessions/{'0' * 24}/"
-    headers = {"X-company-id": "demo-company", "X-apiKey": "demo-key"}
-    return HttpSensorTrigger(endpoint=path, headers=headers, poke_interval=interval)
+    return HttpSensorTrigger(endpoint=f"{SESSIONS}/{'0' * 24}/", headers=KEYS, poke_interval=interval)
+
+
+async def never(response: Any) -> bool:
+    """Find no change in any response."""
+    return False
+
+
+def build_http_event(session_id: str, modified_at: str, interval: float) -> Any:
+    from airflow.providers.http.triggers.http import HttpEventTrigger
+
+    return HttpEventTrigger(
+        "waiting_process.never", endpoint=f"{SESSIONS}/{session_id}/", headers=KEYS, poll_interval=interval
+    )
+
+
+def build_dbt(session_id: str, modified_at: str, interval: float) -> Any:
+    from airflow.providers.dbt.cloud.hooks.dbt import DbtCloudHook
+    from airflow.providers.dbt.cloud.triggers.dbt import DbtCloudRunJobTrigger
+
+    original = DbtCloudHook.get_request_url_params
+
+    def without_tls(tenant: str, *arguments: Any, **options: Any) -> tuple[str, dict[str, Any]]:
+        url, data = original(tenant, *arguments, **options)
+        return url.replace("https://", "http://"), data
+
+    # The hook speaks HTTPS only, and the server of this measurement HTTP.
+    DbtCloudHook.get_request_url_params = staticmethod(without_tls)
+    return DbtCloudRunJobTrigger("dbt_cloud_default", 1, time.time() + 3600, interval, account_id=1)
+
+
+def build_airbyte(session_id: str, modified_at: str, interval: float) -> Any:
+    from airflow.providers.airbyte.triggers.airbyte import AirbyteSyncTrigger
+
+    return AirbyteSyncTrigger(1, "airbyte_default", time.time() + 3600, interval)
+
+
+KINDS: dict[str, Callable[[str, str, float], Any]] = {
+    "sensor": build_sensor,
+    "asset": build_asset,
+    "HttpSensorTrigger": build_http_sensor,
+    "HttpEventTrigger": build_http_event,
+    "DbtCloudRunJobTrigger": build_dbt,
+    "AirbyteSyncTrigger": build_airbyte,
+}
 
 
 async def first_event(trigger: Any) -> Any:
@@ -69,7 +153,8 @@ async def measure(triggers: list[Any], warm: Any, seconds: float) -> dict[str, A
     """Run the triggers; measure from the time when all have polled."""
     # One trigger has run before: what a triggerer imports once counts for no trigger.
     first = asyncio.ensure_future(first_event(warm))
-    await asyncio.sleep(seconds / 4)
+    settle = max(seconds / 4, LEAST_SETTLE)
+    await asyncio.sleep(settle)
     gc.collect()
     before = resident()
     heart = Heart()
@@ -78,22 +163,23 @@ async def measure(triggers: list[Any], warm: Any, seconds: float) -> dict[str, A
     for trigger in triggers:
         tasks.append(asyncio.ensure_future(first_event(trigger)))
         await asyncio.sleep(0)  # as Airflow's triggerer starts them
-    await asyncio.sleep(seconds / 4)
-    starting, heart.longest = heart.longest, 0.0
+    await asyncio.sleep(settle)
+    starting, heart.longest, began = heart.longest, 0.0, time.monotonic()
     await asyncio.sleep(seconds * 3 / 4)
-    stall, after = heart.longest, resident()
-    ended = sum(task.done() for task in tasks)
+    stall, after, ended_at = heart.longest, resident(), time.monotonic()
+    ended = [repr(task.exception()) for task in tasks if task.done()]
     for task in (*tasks, first, beating):
         task.cancel()
     await asyncio.gather(*tasks, first, beating, return_exceptions=True)
-    return {"before": before, "after": after, "start_stall": starting, "stall": stall, "ended": ended}
+    memory = {"before": before, "after": after}
+    return {**memory, "start_stall": starting, "stall": stall, "ended": ended, "from": began, "until": ended_at}
 
 
 def main() -> None:
     """Measure, and print the figures."""
     kind, interval, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     sessions: dict[str, str] = json.loads(Path(sys.argv[4]).read_text())
-    build = {"ours": build_ours, "peer": build_peer}[kind]
+    build = KINDS[kind]
     triggers = [build(session_id, modified_at, interval) for session_id, modified_at in sessions.items()]
     session_id, modified_at = next(iter(sessions.items()))
     found = asyncio.run(measure(triggers, build(session_id, modified_at, interval), seconds))

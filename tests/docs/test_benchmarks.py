@@ -1,0 +1,79 @@
+"""The page of benchmarks has every figure of the last `make bench`, and there is a figure of every benchmark."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import benchmark_results as results
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDER = REPOSITORY / "tests" / "benchmarks"
+
+
+def names_of_tests() -> list[str]:
+    """Return the file and the name of each benchmark."""
+    return [
+        f"{file.name}::{node.name}"
+        for file in sorted(FOLDER.glob("test_*.py"))
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+
+
+def test_page_has_the_tables_of_the_stored_figures() -> None:
+    page = results.PAGE.read_text("utf-8")
+    assert results.fill(page, results.load_results()) == page
+
+
+def test_page_names_each_row() -> None:
+    page = results.PAGE.read_text("utf-8")
+    tests = results.load_results()["tests"].values()
+    rows = [what for test in tests for what, *_ in test["figures"]]
+    assert rows
+    assert [one for one in rows if f"| {one} |" not in page] == []
+
+
+@pytest.mark.parametrize("name", names_of_tests())
+def test_benchmark_has_a_figure(name: str) -> None:
+    stored = results.load_results()["tests"]
+    assert any(one.partition("[")[0] == name for one in stored), "run `make bench`"
+
+
+def test_page_has_a_heading_for_each_file() -> None:
+    assert set(results.PARTS) == {one.name for one in FOLDER.glob("test_*.py")}
+
+
+def test_page_is_in_the_table_of_contents_with_its_plots() -> None:
+    contents = (REPOSITORY / "docs" / "index.md").read_text("utf-8").splitlines()
+    assert {"benchmarks", "scale"} <= set(contents)
+    page = results.PAGE.read_text("utf-8")
+    for name in results.load_results()["curves"]:
+        file = f"images/benchmark-{name.replace(' ', '-')}.svg"
+        assert f"({file})" in page
+        assert (REPOSITORY / "docs" / file).stat().st_size < 60_000
+
+
+def test_peer_that_is_not_installed_is_named() -> None:
+    assert results.beside("DbtCloudRunJobTrigger", None, 1.0, " ms") == "DbtCloudRunJobTrigger: not installed"
+
+
+def test_ratio_stands_beside_the_peer() -> None:
+    assert results.beside("HttpSensorTrigger", 1_000, 1, "") == "HttpSensorTrigger 1,000 (1,000 x)"
+    assert results.beside("HttpOperator", 3.0, 4.0, " ms") == "HttpOperator 3 ms (0.75 x)"
+
+
+def test_figures_of_other_versions_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FILE", tmp_path / "figures.json")
+    monkeypatch.setattr(results, "PAGE", tmp_path / "page.md")
+    results.PAGE.write_text("<!-- figures -->\n<!-- end -->\n<!-- machine -->\n<!-- end -->\n")
+    row = results.Figure("what", "1", "1")
+    results.store_results({"test_page.py::first": [row]}, {})
+    stored = results.store_results({"test_page.py::second": [row]}, {})
+    assert len(stored["tests"]) == 2
+    monkeypatch.setattr(results, "find_versions", lambda: {"Python": "4"})
+    stored = results.store_results({"test_page.py::third": [row]}, {})
+    assert list(stored["tests"]) == ["test_page.py::third"]
+    assert results.PAGE.read_text().count("| what | 1 | 1 |  |") == 1
