@@ -6,6 +6,7 @@ The figures of the last `make bench`, and the tables of them in `docs/benchmarks
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+BENCHMARKS = DOCS.parent / "tests" / "benchmarks"
 FILE = DOCS / "benchmarks.json"
 PAGE = DOCS / "benchmarks.md"
 PACKAGES = (
@@ -29,6 +31,7 @@ PACKAGES = (
     "pydantic",
 )
 NOT_INSTALLED = "not installed"
+NOT_MEASURED = "not measured"
 # Each file of tests/benchmarks, in the order of the page, and its heading there.
 PARTS = {
     "test_imports.py": "DAG files",
@@ -130,6 +133,16 @@ def format_ratio(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
+def list_benchmarks(file: str) -> list[str]:
+    """
+    Return the names of the tests in a file of `tests/benchmarks`.
+
+    :param file: The name of the file.
+    """
+    body = ast.parse((BENCHMARKS / file).read_text("utf-8")).body
+    return [one.name for one in body if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")]
+
+
 def load_results() -> Results:
     """Return the stored figures."""
     if not FILE.exists():
@@ -187,15 +200,19 @@ def format_machine(results: Results) -> str:
 
 
 def format_figures(results: Results) -> str:
-    """Return a heading and a table for each part."""
+    """Return a heading and a table for each part. A test without figures has a row that says so."""
+    header = ("what", "measured", "bar", "peers, in the same run")
     parts = []
     for file, heading in PARTS.items():
-        tests = [results["tests"][one]["figures"] for one in results["tests"] if one.startswith(f"{file}::")]
-        rows = [row for figures in tests for row in figures]
-        if rows:
-            table = format_table(("what", "measured", "bar", "peers, in the same run"), rows)
-            parts.append(f"### {heading}\n\n{table}\n")
+        rows = [row for name in list_benchmarks(file) for row in find_rows(results, file, name)]
+        parts.append(f"### {heading}\n\n{format_table(header, rows)}\n")
     return "".join(parts)
+
+
+def find_rows(results: Results, file: str, name: str) -> list[list[str]]:
+    """Return the rows of a test, with all its parameters."""
+    tests = [taken["figures"] for key, taken in results["tests"].items() if key.partition("[")[0] == f"{file}::{name}"]
+    return [row for figures in tests for row in figures] or [[f"`{name}`", NOT_MEASURED, "", ""]]
 
 
 def format_table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
