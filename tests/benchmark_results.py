@@ -41,10 +41,10 @@ PARTS = {
     "test_slow_server.py": "A server that takes two seconds",
     "test_many_sensors.py": "Many waiting sensors",
     "test_watching.py": "Watched assets",
-    "test_curves.py": "From one to 10,000",
+    "test_curves.py": "Growth",
     "test_planning.py": "Plan reminders",
-    "test_mailing.py": "Mails, with a ledger in memory",
-    "test_reminding.py": "Mails, with Airflow's ledger",
+    "test_mailing.py": "Mails without Airflow",
+    "test_reminding.py": "Mails through Airflow",
     "test_page.py": "The page",
 }
 
