@@ -98,6 +98,9 @@ else:
             def __init__(self) -> None:
                 self.rows: dict[str, str] = {}
 
+            def send(self, message: Any) -> None:
+                """Take in a secret to hide, which Airflow 3.0 sends when it looks up a connection."""
+
             async def asend(self, message: Any) -> Any:
                 if isinstance(message, comms.PutVariable):
                     assert message.value is not None
