@@ -27,12 +27,23 @@ class DocumentChoice:
     :param matches: Whether a session is wanted.
     :param with_drift: Whether to compare the sessions with the documentation; default True.
     :param may_be_gone: Whether all sessions that match may be gone before they are completed; default False: an error.
+    :param extras: Names of further fields, which are kept where the list has them. No request is sent for them. Default
+        none.
     """
 
     fields: frozenset[str]
     matches: Callable[[ProgramSession], bool]
     with_drift: bool = True
     may_be_gone: bool = False
+    extras: frozenset[str] = frozenset()
+
+    def build_document(self, session: ProgramSession) -> Item:
+        """
+        Return what is kept of a session.
+
+        :param session: The session.
+        """
+        return session.document(self.fields | self.extras)
 
 
 @dataclass
@@ -137,4 +148,4 @@ class DocumentReader:
         self.count += 1
         wanted = self._choice.matches(session)
         if wanted or self._may_repeat:
-            self.found.append((session.id, session.document(self._choice.fields) if wanted else None))
+            self.found.append((session.id, self._choice.build_document(session) if wanted else None))

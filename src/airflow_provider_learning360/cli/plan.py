@@ -126,6 +126,15 @@ class DryRun:
             totals["without_address"] += len(rule["without_address"])
         self._sessions.append(planned)
 
+    def add_others(self, count: int) -> None:
+        """
+        Count sessions that have no reminder and are not shown.
+
+        :param count: How many.
+        """
+        self._totals["sessions"] += count
+        self._totals["sessions_not_shown"] += count
+
     def result(self) -> PlanResult:
         """Return the plan of all sessions."""
         return {

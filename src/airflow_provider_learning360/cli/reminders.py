@@ -14,10 +14,13 @@ from airflow_provider_learning360.cli.plan import DryRun, PlanResult
 from airflow_provider_learning360.cli.plan_output import CSV_COLUMNS, csv_rows, text_lines
 from airflow_provider_learning360.cli.progress import show_progress
 from airflow_provider_learning360.hooks.learning import LearningHook
+from airflow_provider_learning360.reminders.candidates import PreviewFilter, StoredSessions
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from airflow_provider_learning360.api.models import ProgramSession
 
 MAX_HORIZON = 3660  # days
 
@@ -52,13 +55,15 @@ def _plan(args: Namespace, policy: ReminderPolicy, now: datetime, until: datetim
     hook = LearningHook(args.learning_conn_id)
     if policy.has_due_dates:
         hook.platform.require_due_dates()
-    with show_progress("Reading the program sessions"):
-        sessions = (
-            [hook.get_program_session(session_id, policy.session_keys) for session_id in args.session]
-            if args.session
-            else hook.list_program_sessions(keys=policy.session_keys)
-        )
     dry_run = DryRun(policy, hook, now, until, show_addresses=args.show_addresses)
+    sessions: list[ProgramSession] | StoredSessions
+    with show_progress("Reading the program sessions"):
+        if args.session:
+            sessions = [hook.get_program_session(session_id, policy.session_keys) for session_id in args.session]
+        else:
+            listed = hook.list_documents(PreviewFilter(policy, now, until).choice)
+            sessions = StoredSessions(listed.documents)
+            dry_run.add_others(listed.session_count - len(sessions))
     with show_progress("Planning the reminders", total=len(sessions)) as advance:
         for session in sessions:
             dry_run.add(session, keep=bool(args.session))

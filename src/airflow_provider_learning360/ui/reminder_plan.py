@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_learning360.api.catalogue.masking import MASK
 from airflow_provider_learning360.api.errors import FixArgumentError, LearningError
 from airflow_provider_learning360.api.models import format_date
+from airflow_provider_learning360.reminders.candidates import PreviewFilter, StoredSessions
 from airflow_provider_learning360.reminders.outcomes import SessionOutcomes
 from airflow_provider_learning360.reminders.policy import ReminderPolicy
 from airflow_provider_learning360.ui.archive import split_files
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     )
 
 MAX_DAYS = 366  # to look ahead
-MAX_SESSIONS = 2000  # that are planned
+MAX_SESSIONS = 2000  # that may have a reminder
 MAX_CHOSEN_SESSIONS = 20
 MAX_ROWS = 500  # of the table
 MAX_SHOWN = 20  # recipients of one reminder
 MAX_SECONDS = 60.0  # that all requests may take
-MAX_BYTES = 64 * 2**20  # of the list of sessions
 
 
 def plan_reminders(
@@ -129,7 +129,7 @@ class _Planner:
         """Read the sessions and plan each; an error ends the plan, and what is known stays."""
         try:
             for session in self._read_sessions(session_ids):
-                if self.count >= MAX_SESSIONS or not self._has_time():
+                if not self._has_time():
                     self.is_complete = False
                     return
                 self._add(session)
@@ -140,12 +140,17 @@ class _Planner:
     def _read_sessions(self, session_ids: Sequence[str]) -> Iterable[ProgramSession]:
         keys = self._policy.session_keys
         if not session_ids:
-            settings = self._hook.settings
-            limit = min(settings.max_list_bytes, MAX_BYTES)
-            self._hook.settings = settings.model_copy(update={"max_list_bytes": limit})
-            self._has_time()
-            return self._hook.list_program_sessions(keys=keys)
+            return self._read_all()
         return (self._hook.get_program_session(one, keys) for one in session_ids if self._has_time())
+
+    def _read_all(self) -> Iterable[ProgramSession]:
+        """Return the sessions that may have a reminder, and count the others."""
+        preview = PreviewFilter(self._policy, self._now, self._until, MAX_SESSIONS)
+        self._has_time()
+        listed = self._hook.list_documents(preview.choice)
+        self.is_complete = not preview.beyond_limit
+        self.count = listed.session_count - preview.beyond_limit - len(listed.documents)
+        return StoredSessions(listed.documents)
 
     def _has_time(self) -> bool:
         """Return whether time is left, and give the next request no more than that."""

@@ -744,7 +744,7 @@ class ReminderPlan(TypedDict):
     :param files: The files to save: DAGs and policy.
     :param plan: The reminders, by time; of a rule that repeats, the next one.
     :param until: Until when the plan looks ahead, UTC.
-    :param sessions: How many sessions were planned.
+    :param sessions: How many sessions were planned, also of those without a reminder.
     :param complete: Whether these are all sessions and all reminders.
     :param not_planned: Names of the rules that depend on changes, which are not known in advance.
     :param failure: Why the sessions could not be read; None if they could.

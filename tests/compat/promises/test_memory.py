@@ -107,6 +107,55 @@ def test_clean_deletes_what_no_run_needs(learning360_simulator: Any, capsys: pyt
         Variable.delete(name)
 
 
+@pytest.mark.promise("memory")
+def test_announced_dates_survive_an_upgrade_and_a_failure_between_two_writes(
+    learning360_simulator: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import announce
+
+    from airflow.models import Variable
+
+    from airflow_provider_learning360.cli.__main__ import main
+    from airflow_provider_learning360.memory import variables as module
+    from airflow_provider_learning360.reminders.announced_dates import AnnouncedDatesStore
+    from airflow_provider_learning360.reminders.policy import ReminderPolicy
+
+    def plan() -> list[str] | None:
+        run = announce.dag.test()
+        found = run.get_task_instance("plan").xcom_pull(task_ids="plan") if run.state == "success" else None
+        return None if found is None else sorted(one["conf"]["session_id"] for one in found)
+
+    def write_once(name: str, text: str, description: str) -> None:
+        if variables():
+            raise OSError("the database does not respond")
+        write(name, text, description)
+
+    ids, write = learning360_simulator.session_ids, module.write_variable
+    assert len(ids) > 1
+    records = {
+        one: {"announced": {date: learning360_simulator.session(one)[date] for date in ("startDate", "endDate")}}
+        for one in ids
+    }
+    (name, _) = AnnouncedDatesStore(ReminderPolicy.read(announce.POLICY), "learning360_default").earlier_names
+    Variable.set(name, json.dumps({one: {**record, "change": None} for one, record in records.items()}))
+    for one in ids:
+        learning360_simulator.edit(one, startDate="2027-03-01T09:00:00.000Z", endDate="2027-04-01T09:00:00.000Z")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_variable", write_once)
+        assert plan() is None
+    assert len(variables()) == 1
+    assert plan() == sorted(ids)
+    assert plan() == sorted(ids)  # the same keys, which Airflow's database refuses
+    owner = {"policy": "Compat", "connection": "learning360_default"}
+    assert all(one["owner"] == owner for one in variables().values())
+    count = len(variables())
+    main(["clean"])
+    assert f"Deleted 0 variables; {count} variables kept." in capsys.readouterr().out
+    for one in (name, *variables()):
+        Variable.delete(one)
+
+
 @pytest.mark.promise("wait: reschedule without since")
 def test_every_mode_may_start_from_the_first_poll() -> None:
     assert ProgramSessionModifiedSensor(task_id="wait", session_id="0" * 24, mode="reschedule").since is None

@@ -146,7 +146,7 @@ class PlatformV2(Platform):
                 continue
             if choice.with_drift:
                 listed.note_drift(completed)
-            listed.documents.append(completed.document(choice.fields))
+            listed.documents.append(choice.build_document(completed))
         if shrunk and not listed.documents and not (choice.may_be_gone and isinstance(failure, NotFoundError)):
             raise failure
 
