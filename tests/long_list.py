@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import json
 import resource
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 DAYS = 4000  # over which the starts of the sessions are spread
@@ -140,10 +143,41 @@ def read_page(conn_id: str) -> tuple[Any, dict[str, Any]]:
     return found, {**about, "kept": found.size / 1e6}
 
 
+POLICY = {
+    "name": "academy",
+    "rules": [{"name": "day_before", "anchor": "startDate", "before": {"days": 1}, "to": ["office@example.com"]}],
+}
+
+
+def read_preview(conn_id: str) -> tuple[Any, dict[str, Any]]:
+    """Plan the reminders of all sessions for people, by the command."""
+    from airflow_provider_learning360.cli.__main__ import main
+
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as out:
+        path = Path(folder, "policy.json")
+        path.write_text(json.dumps(POLICY))
+        main(["plan-reminders", str(path), "--horizon", "0", "-o", "json", "--learning-conn-id", conn_id])
+    totals = json.loads(out.getvalue())["totals"]
+    return out, {"sessions": totals["sessions"], "planned": totals["reminders"], "kept": 0.0}
+
+
+def read_form(conn_id: str) -> tuple[Any, dict[str, Any]]:
+    """Plan the reminders of all sessions for people, in the form of the page."""
+    from airflow_provider_learning360.hooks.learning import LearningHook
+    from airflow_provider_learning360.ui import reminder_plan
+
+    reminder_plan.MAX_SECONDS = 600.0  # this machine may be busy
+    plan = reminder_plan.plan_reminders(LearningHook(conn_id), POLICY, [], approval=False, days=0)
+    assert (plan["failure"], plan["complete"]) == (None, True)
+    return plan, {"sessions": plan["sessions"], "planned": len(plan["plan"]), "kept": 0.0}
+
+
 READERS: dict[str, Callable[[str], tuple[Any, dict[str, Any]]]] = {
     "list": read_documents,
     "planner": read_plan,
     "page": read_page,
+    "preview": read_preview,
+    "form": read_form,
 }
 
 

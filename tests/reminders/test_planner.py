@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.models import ProgramSession, SessionStatistics, format_date
-from airflow_provider_learning360.reminders.candidates import CandidateFilter, StoredSessions
+from airflow_provider_learning360.reminders.candidates import CandidateFilter, PreviewFilter, StoredSessions
 from airflow_provider_learning360.reminders.compose import find_changed_dates, find_template
 from airflow_provider_learning360.reminders.duration import Duration
+from airflow_provider_learning360.reminders.outcomes import SessionOutcomes
 from airflow_provider_learning360.reminders.planner import DueReminder, Plan, plan
 from airflow_provider_learning360.reminders.policy import DAYS, ReminderPolicy, ReminderRule
 from airflow_provider_learning360.reminders.reminder import MAX_KEY_LENGTH, format_compact_text
@@ -508,6 +509,58 @@ def test_plan_of_candidates_is_the_plan_of_all(
     found = plan(StoredSessions(kept), policy, now, announced=known, statistics=read)
     assert (found.due, found.announced) == (every.due, every.announced)
     assert candidates.missing == {*known} - {one.id for one in sessions}
+
+
+class Statistics:
+    """Reads the progress of one session."""
+
+    def __init__(self, statistics: SessionStatistics) -> None:
+        self._statistics = statistics
+
+    def get_program_session_stats(self, *_: Any) -> SessionStatistics:
+        return self._statistics
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(RULE | DUE_DATE_RULE, min_size=1, max_size=4),
+    FIELDS,
+    st.sampled_from(STEADY + CHANGING),
+    st.booleans(),
+    HOURS,
+    st.integers(-100, 100),
+    st.integers(0, 60),
+    MOMENTS,
+)
+def test_preview_leaves_out_no_session_with_a_reminder(
+    rules: list[Any],
+    fields: dict[str, Any],
+    zone: str,
+    skips: bool,
+    hours: tuple[float | None, ...],
+    due_date: int,
+    horizon: int,
+    now: datetime,
+) -> None:
+    policy = build_policy(*rules, MOVED, **fields, time_zone=zone, skip_if_automated_reminders=skips)
+    until, current = now + horizon * DAY, session_near(1, now, hours)
+    reader: Any = Statistics(statistics_near(current, now, due_date))
+    every = SessionOutcomes(policy, reader, current, now, until)
+    choice = PreviewFilter(policy, now, until).choice
+    assert choice.matches(current) or not every.reminders
+    (kept,) = StoredSessions([choice.build_document(current)])
+    found = SessionOutcomes(policy, reader, kept, now, until)
+    assert (found.all, found.releases) == (every.all, every.releases)
+
+
+def test_preview_leaves_out_sessions_far_from_its_window() -> None:
+    policy = build_policy({"anchor": "startDate", "before": {"days": 7}}, MOVED)
+    for days, expected in ((7, True), (8, True), (45, True), (60, False), (-30, False)):
+        preview = PreviewFilter(policy, T0, T0 + 30 * DAY)
+        assert preview.choice.matches(session(startDate=T0 + days * DAY)) == expected
+    limited = PreviewFilter(policy, T0, T0 + 30 * DAY, limit=1)
+    assert [limited.choice.matches(session(startDate=T0 + 7 * DAY)) for _ in range(3)] == [True, False, False]
+    assert (limited.kept, limited.beyond_limit) == (1, 2)
 
 
 def test_session_far_from_all_dates_is_no_candidate() -> None:
