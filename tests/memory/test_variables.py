@@ -108,9 +108,11 @@ def test_failure_is_raised(supervisor: Supervisor) -> None:
         VariableStore(OWNER).get("learning360_watermark", "none")
 
 
-def test_edited_variable_is_an_error(supervisor: Supervisor) -> None:
-    supervisor.rows[build_name(OWNER, "learning360_watermark")] = "[]"
-    with pytest.raises(ValueError, match="was not written by this provider, or was edited"):
+@pytest.mark.parametrize("text", ["[]", "", "{", "[" * 100_000])
+def test_edited_variable_is_an_error_that_names_it(supervisor: Supervisor, text: str) -> None:
+    name = build_name(OWNER, "learning360_watermark")
+    supervisor.rows[name] = text
+    with pytest.raises(ValueError, match=f"{name} was not written by this provider, or was edited"):
         VariableStore(OWNER).get("learning360_watermark")
 
 

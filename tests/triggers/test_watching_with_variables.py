@@ -188,3 +188,24 @@ def test_triggerer_before_airflow_3_0_6_keeps_watermarks_in_memory(
     asyncio.run(scenario())
     assert variables.rows == {}
     assert "A triggerer of Airflow 3.0.6 or later can" in caplog.text
+
+
+@pytest.mark.parametrize("edited", ["", "[]", "null", '{"value": null}', '{"value": 5}', '{"value": {"a": 5}}'])
+def test_edited_variable_stops_no_watcher(learning360_simulator: Any, variables: Variables, edited: str) -> None:
+    """What a person left there is replaced; the sessions are watched from now on."""
+    simulator = learning360_simulator
+    session_id = simulator.session_ids[0]
+    asset = watched_program_session(session_id, **QUICK)
+
+    async def scenario() -> None:
+        async with RunningTrigger(asset) as one:
+            await one.until(lambda: variables.watermarks(asset.name))
+        ((name, row),) = [(name, row) for name, row in variables.rows.items() if "__watermarks_" in name]
+        is_value = "value" in edited
+        variables.rows[name] = json.dumps(json.loads(row) | json.loads(edited)) if is_value else edited
+        async with RunningTrigger(asset) as two:
+            await two.until(polled(simulator, 2))
+            before, after = simulator.session(session_id)["modifiedAt"], simulator.edit(session_id, name="A")
+            await two.until(lambda: two.changes(session_id) == [(before, after["modifiedAt"])])
+
+    asyncio.run(scenario())

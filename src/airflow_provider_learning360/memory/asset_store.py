@@ -41,14 +41,28 @@ class AssetVariables:
         Return the value of a key.
 
         :param key: The key.
-        :param default: What to return if there is none.
+        :param default: What to return if there is none, or if somebody edited it; the latter is logged.
         :raises AirflowException: Airflow could not say whether there is one.
         """
         from airflow_provider_learning360.memory.triggerer_variables import read_variable
         from airflow_provider_learning360.memory.variables import build_name, parse_stored
 
-        text = await read_variable(build_name(self._owner, key))
-        return default if text is None else parse_stored(text)["value"]
+        name = build_name(self._owner, key)
+        text = await read_variable(name)
+        if text is None:
+            return default
+        try:
+            value = parse_stored(text)["value"]
+        except (ValueError, RecursionError):
+            value = None
+        if value is None:
+            # As for a single watermark that is not readable. An error would stop the watcher for good.
+            log.warning(
+                "Airflow variable %s was edited, and is not readable. What it kept of asset %r is found anew; earlier "
+                "changes are missed.",
+                *(name, self._owner["asset"]),
+            )
+        return default if value is None else value
 
     async def aset(self, key: str, value: Any) -> None:
         """

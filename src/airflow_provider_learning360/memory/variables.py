@@ -70,8 +70,19 @@ class VariableStore:
         :raises AirflowException: Airflow could not say whether there is one.
         :raises ValueError: The variable was edited.
         """
-        text = read_variable(build_name(self._owner, key))
-        return default if text is None else parse_stored(text)["value"]
+        name = build_name(self._owner, key)
+        text = read_variable(name)
+        if text is None:
+            return default
+        try:
+            return parse_stored(text)["value"]
+        except (ValueError, RecursionError):
+            problem = ValueError(
+                f"Airflow variable {name} was not written by this provider, or was edited. Undo the edit. If nobody "
+                "can, delete the variable: the task begins anew then, and may repeat what it did."
+            )
+        # Raised outside the handler: the chained exception would only say where the JSON breaks.
+        raise problem
 
     def set(self, key: str, value: Any, *, forever: bool = False) -> None:
         """

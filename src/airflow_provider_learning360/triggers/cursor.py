@@ -149,18 +149,21 @@ class Cursor(AssetState):
     async def _read(self, shard: str) -> dict[str, StoredSessionState]:
         # The lock: an earlier watcher of this asset may be writing.
         async with _lock():
-            stored: dict[str, StoredSessionState] = await self._store.aget(_key(shard), {})
-            return stored
+            return await self._read_shard(shard)
 
     async def _write(self, shard: str, watch: WatchState) -> bool:
         # Another watcher of the same asset may have sessions of its own in this shard.
         async with _lock():
             if self._is_retired:
                 return True
-            others = await self._store.aget(_key(shard), {})
+            others = await self._read_shard(shard)
             acknowledged = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
             await self._store.aset(_key(shard), {**acknowledged, **watch.shard(shard)})
         return True
+
+    async def _read_shard(self, shard: str) -> dict[str, StoredSessionState]:
+        stored = await self._store.aget(_key(shard), {})
+        return stored if isinstance(stored, dict) else {}  # somebody may have edited it
 
 
 _LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
