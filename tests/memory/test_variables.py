@@ -22,6 +22,8 @@ from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.memory import task_store
 from airflow_provider_learning360.memory.task_store import find_task_store
 from airflow_provider_learning360.memory.variables import VariableStore, build_name
+from airflow_provider_learning360.operators.sent_request import SentRequest
+from airflow_provider_learning360.reminders.ledger import TaskDeliveryLedger
 
 if TYPE_CHECKING:
     from airflow_provider_learning360.memory.variables import TaskOwner
@@ -127,3 +129,37 @@ def test_task_below_3_3_gets_variables(supervisor: Supervisor, monkeypatch: pyte
     task = type("TaskInstance", (), dict(OWNER))()
     find_task_store({"ti": task}).set("learning360_failures", 2)
     assert list(supervisor.rows) == [build_name(OWNER, "learning360_failures")]
+
+
+class StateStore(dict[str, Any]):
+    """The accessor of Airflow's own store of a task."""
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def test_retry_after_an_upgrade_to_3_3_finds_what_the_try_before_stored(supervisor: Supervisor) -> None:
+    """A second mail, or a second request, would be sent otherwise."""
+    TaskDeliveryLedger(VariableStore(OWNER)).record({"a": "sent"})
+    VariableStore(OWNER).set("learning360_sent_request", {"state": "sending"})
+    task = type("TaskInstance", (), {**OWNER, "try_number": 2})()
+    context: Any = {"ti": task, "task_state_store": StateStore()}
+    ledger = TaskDeliveryLedger(find_task_store(context))
+    assert ledger.find_state("a") == "sent"
+    ledger.record({"b": "sent"})
+    again = TaskDeliveryLedger(find_task_store(context))
+    assert (again.find_state("a"), again.find_state("b")) == ("sent", "sent")
+    request = SentRequest(context)
+    assert request.is_open
+    request.forget()
+    assert not SentRequest(context).is_open
+    assert list(context["task_state_store"]) == ["learning360_mails_1"]
+
+
+def test_first_try_on_3_3_asks_for_no_variable(supervisor: Supervisor) -> None:
+    task = type("TaskInstance", (), {**OWNER, "try_number": 1})()
+    assert find_task_store({"ti": task, "task_state_store": StateStore()}).get("learning360_watermark") is None
+    assert supervisor.asked == []

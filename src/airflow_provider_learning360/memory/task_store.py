@@ -23,12 +23,14 @@ class TaskStateStore:
     Airflow's own store of a task.
 
     :param accessor: The accessor in the context of the task.
+    :param earlier: What the task stored before Airflow was upgraded to 3.3; default nothing.
 
     Source: Airflow's `task_state_store` (AIP-103).
     """
 
-    def __init__(self, accessor: Any) -> None:
+    def __init__(self, accessor: Any, earlier: Store | None = None) -> None:
         self._accessor = accessor
+        self._earlier = earlier
 
     def get(self, key: str, default: Any = None) -> Any:
         """
@@ -38,6 +40,8 @@ class TaskStateStore:
         :param default: What to return if there is none.
         """
         found = self._accessor.get(key)
+        if found is None and self._earlier is not None:
+            found = self._earlier.get(key)
         return default if found is None else found
 
     def set(self, key: str, value: Any, *, forever: bool = False) -> None:
@@ -63,6 +67,8 @@ class TaskStateStore:
         :param key: The key.
         """
         self._accessor.delete(key)
+        if self._earlier is not None:
+            self._earlier.delete(key)
 
 
 def find_task_store(context: Mapping[str, Any]) -> Store:
@@ -77,12 +83,23 @@ def find_task_store(context: Mapping[str, Any]) -> Store:
     """
     accessor = context.get("task_state_store")
     if accessor is not None:
-        return TaskStateStore(accessor)
+        return TaskStateStore(accessor, _find_earlier(context.get("ti")))
     if HAS_STATE_STORE or context.get("ti") is None:
         return ProcessStore()
     from airflow_provider_learning360.memory.variables import VariableStore
 
     return VariableStore(_owner(context["ti"]))
+
+
+def _find_earlier(task_instance: Any) -> Store | None:
+    """Return the variables of the task, in which an earlier try below Airflow 3.3 may have stored something."""
+    try_number = getattr(task_instance, "try_number", None)
+    # Without them, a retry after an upgrade of Airflow would send mails, or a request, a second time.
+    if not isinstance(try_number, int) or try_number < 2:
+        return None
+    from airflow_provider_learning360.memory.variables import VariableStore
+
+    return VariableStore(_owner(task_instance))
 
 
 def _owner(task_instance: Any) -> TaskOwner:
