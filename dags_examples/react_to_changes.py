@@ -7,7 +7,7 @@ them once a minute. If several sessions change at once, one run handles all of t
 **Try it:** switch the DAG on, wait a minute, and move the start of a session. Within a minute, the DAG runs; the new dates are in
 the XComs of `tell`. Triggered by hand, the DAG has no changes to handle: `changed` returns none, and the other tasks are skipped.
 
-To watch some sessions only, put their IDs into `session_ids`. Needs Airflow 3.0. With Airflow 3.3 and later, changes that happen
+To watch some sessions only, put their IDs into `session_ids`. Needs Airflow 3.0. With Airflow 3.0.6 and later, changes that happen
 while Airflow is down are found later.
 """
 

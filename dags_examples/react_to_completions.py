@@ -8,7 +8,7 @@ people; the DAG reads the names of the sessions. If learners of several sessions
 is in the XComs of `tell`. Triggered by hand, the DAG has no completions to handle, and the tasks after `count` are skipped.
 
 With API v2, leave out `session_ids` to watch the whole platform: that is one request a poll. To wait until all learners of one
-session have completed it, use `SessionCompletedSensor`. Needs Airflow 3.0. With Airflow 3.3 and later, completions while Airflow is
+session have completed it, use `SessionCompletedSensor`. Needs Airflow 3.0. With Airflow 3.0.6 and later, completions while Airflow is
 down are found later.
 """
 

@@ -11,7 +11,7 @@ from airflow_provider_learning360.memory.variable_access import delete_variable,
 
 PREFIX = "learning360_memory__"
 OWN_PREFIX = "learning360_"  # of our keys; the name of the variable has it already
-DESCRIPTION = "Kept by the 360Learning provider. `airflow learning360 clean` deletes what is not needed any more."
+DESCRIPTION = "Kept by the 360Learning provider; do not edit. Its command `clean` deletes what nothing needs any more."
 
 
 class TaskOwner(TypedDict):
