@@ -9,8 +9,8 @@ Airflow approves. Triggered by hand, the DAG has no reminder to send: after the 
 To use it, write its name into `plan_reminders`, in both places, instead of `deliver_reminder`. Do so before the first reminder:
 each of the two DAGs would deliver a reminder once.
 
-Needs Airflow 3.1, and a connection `smtp_default` of type `smtp` with `from_email` in its extra. Any other notifier works as well,
-such as those for Slack or Microsoft Teams.
+Needs Airflow 3.1, `apache-airflow-providers-standard` 1.12.2 or later, and a connection `smtp_default` of type `smtp` with
+`from_email` in its extra. Any other notifier works as well, such as those for Slack or Microsoft Teams.
 """
 
 from __future__ import annotations
