@@ -67,7 +67,7 @@ def import_approval_operator() -> type[ApprovalOperator]:
         from airflow.providers.standard.operators import hitl
     except (ImportError, AirflowOptionalProviderFeatureException):
         raise ImportError(
-            "learning360_ask_before_sending needs Airflow 3.1 or later, and apache-airflow-providers-standard"
+            "learning360_ask_before_sending needs Airflow 3.1 or later, and apache-airflow-providers-standard 1.12.2"
         ) from None
 
     class ApprovalOperator(SafeRendering, hitl.ApprovalOperator):
