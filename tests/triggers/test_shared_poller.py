@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_learning360.api.changes import Watermark
+from airflow_provider_learning360.api.v2 import floor
 from airflow_provider_learning360.api.v2.platform import PlatformV2
 from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.assets.program_session import watched_program_sessions
@@ -229,6 +230,33 @@ def test_list_of_a_large_platform_is_read_once_only(
     asyncio.run(scenario())
     lists = data_requests(simulator).count(LISTS[version])
     assert lists == 1 if version == "v1" else lists >= 3
+
+
+@pytest.mark.slow
+def test_sensor_with_a_longer_interval_finds_what_only_lists_for_others_showed(
+    simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not take part in each list, and the next one shows only what was modified since the one before."""
+    monkeypatch.setattr(PlatformV2, "choice_limit", 0)
+    monkeypatch.setattr(floor, "COMMIT_LAG", timedelta(0))
+
+    def polls() -> list[WaitingPoll]:
+        pollers = sensor_poller._POLLERS.get(asyncio.get_running_loop(), {})
+        return [one for poller in pollers.values() for one in poller._waiting]
+
+    def has_polled(one: WaitingPoll) -> bool:
+        return one.target.is_known and one.target.session_id == simulator.session_ids[0]
+
+    async def scenario() -> None:
+        others = [modified(simulator, number) for number in range(1, MANY)]
+        async with waiting([modified(simulator, 0, poke_interval=16 * INTERVAL), *others]) as tasks:
+            await until(lambda: any(has_polled(one) for one in polls()))
+            simulator.edit(simulator.session_ids[0], name="Moved")
+            await until(lambda: tasks[0].done())
+            assert tasks[0].result()["kind"] == "poll"
+            assert not any(task.done() for task in tasks[1:])
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("choice_limit", [100, 0])

@@ -25,6 +25,8 @@ class PollTarget(ABC):
         # Whether the trigger has evaluated the present state, and the entry of a list that showed it.
         self.is_known = False
         self.entry_state: EntryState | None = None
+        # When the request began that showed the state, on the monotonic clock.
+        self.read_at = float("-inf")
 
     @abstractmethod
     def key(self, listed_keys: Keys) -> Hashable:
@@ -52,9 +54,13 @@ class PollTarget(ABC):
         """
         return False
 
-    def forget(self) -> None:
-        """Note that the state is read anew: what was evaluated before may be out of date."""
-        self.is_known, self.entry_state = False, None
+    def forget(self, read_at: float) -> None:
+        """
+        Note that the state is read anew: what was evaluated before may be out of date.
+
+        :param read_at: When the request began, on the monotonic clock.
+        """
+        self.is_known, self.entry_state, self.read_at = False, None, read_at
 
 
 class SessionTarget(PollTarget):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -199,7 +200,7 @@ class SensorPoller:
                 _fail(group, trouble.error)
                 return
             for target in targets:
-                target.forget()
+                target.forget(time.monotonic())
             try:
                 async with self._user.use() as hook:
                     value = await targets[0].read(hook, targets)

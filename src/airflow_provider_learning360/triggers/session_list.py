@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class SessionListReader:
         self._platform = platform
         self._poll = platform.new_poll()
         self._delivered = 0
+        # When the present list began, and the one before it, since which it says what was modified.
+        self._began = self._floor = float("-inf")
 
     @property
     def listed_keys(self) -> Keys:
@@ -71,19 +74,23 @@ class SessionListReader:
         by_id: dict[str, list[WaitingPoll]] = {}
         for one in polls:
             by_id.setdefault(one.target.session_id or "", []).append(one)
+        self._began = time.monotonic()
         is_choice = len(by_id) <= self._platform.choice_limit
         plan = self._platform.stream_chosen(sorted(by_id)) if is_choice else await self._plan_poll(hook, by_id)
         unusable = await self._read_entries(hook, by_id, plan)
         left = [one for waiting in by_id.values() for one in waiting]
-        if not (is_choice or self._poll.is_full):
-            left = await self._deliver_unchanged(left)
+        if is_choice:
+            return left + unusable
+        floor, self._floor = self._floor, self._began
+        if not self._poll.is_full:
+            left = await self._deliver_unchanged(left, floor)
         return left + unusable
 
     async def _plan_poll(self, hook: LearningAsyncHook, by_id: dict[str, list[WaitingPoll]]) -> StreamPlan:
         """Plan to read what was modified; everything, if many have not read their session yet."""
         # Nothing is asked for here, but some polls expect this step first.
         await hook.run_plan(self._poll.find_outdated({}))
-        unknown = [one for one, waiting in by_id.items() if not all(poll.target.is_known for poll in waiting)]
+        unknown = [one for one, polls in by_id.items() if not all(_is_known_since(poll, self._floor) for poll in polls)]
         return self._poll.stream(full=len(unknown) > FEW_UNKNOWN)
 
     async def _read_entries(
@@ -117,6 +124,7 @@ class SessionListReader:
         session = None
         for one in waiting:
             if one.target.is_known and one.target.entry_state == state:
+                one.target.read_at = self._began
                 await self._pass_on(one, UNCHANGED)
                 continue
             try:
@@ -124,15 +132,16 @@ class SessionListReader:
                 session = await hook.complete_program_session(session, frozenset())
             except LearningError:
                 return [one for one in waiting if not one.is_over]  # read singly, it gives the error of a single read
-            one.target.forget()
+            one.target.forget(self._began)
             one.target.entry_state = state
             await self._pass_on(one, session)
         return []
 
-    async def _deliver_unchanged(self, polls: list[WaitingPoll]) -> list[WaitingPoll]:
-        """Pass on that nothing has changed since the last list; return the polls that have not read their session."""
+    async def _deliver_unchanged(self, polls: list[WaitingPoll], floor: float) -> list[WaitingPoll]:
+        """Pass on that nothing has changed since the last list; return the polls whose state is older than that."""
         for one in polls:
-            if one.target.is_known:
+            if _is_known_since(one, floor):
+                one.target.read_at = self._began
                 await self._pass_on(one, UNCHANGED)
         return [one for one in polls if not one.is_over]
 
@@ -141,3 +150,9 @@ class SessionListReader:
         self._delivered += 1
         if self._delivered % DELIVERED_AT_ONCE == 0:
             await asyncio.sleep(0)
+
+
+def _is_known_since(one: WaitingPoll, floor: float) -> bool:
+    """Whether the state of a poll is known, and lists since a time show each later change of it."""
+    # A sensor with a longer interval takes part in some lists only: what the others showed, it has not seen.
+    return one.target.is_known and one.target.read_at >= floor
