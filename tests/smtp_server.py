@@ -57,7 +57,8 @@ class Behaviour:
     :param drop_at: Number of the mail, from 1, counted since the server began.
     :param delay: Seconds that every mail takes.
     :param login: Whether clients must log in, as `LOGIN` with `PASSWORD`.
-    :param max_connections: How many connections there may be at once; more are refused for now (421). 0 for no limit.
+    :param max_connections: How many connections there may be at once; more are refused. 0 for no limit.
+    :param max_connections_code: The reply code to those.
     """
 
     refuse: dict[str, int] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Behaviour:
     delay: float = 0.0
     login: bool = False
     max_connections: int = 0
+    max_connections_code: int = 421
 
 
 class Handler:
@@ -145,7 +147,7 @@ class _Smtp(SMTP):
         if limit and handler.open > limit:
             assert isinstance(transport, asyncio.Transport)
             self.transport = transport
-            transport.write(b"421 4.7.0 too many connections\r\n")
+            transport.write(b"%d too many connections\r\n" % handler.behaviour.max_connections_code)
             transport.close()
             return
         handler.most_open = max(handler.most_open, handler.open)

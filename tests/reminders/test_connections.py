@@ -235,11 +235,11 @@ def test_unavailable_server_fails_once_with_the_count(server: SmtpServer) -> Non
         run(Store())
 
 
-@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize(("limit", "code"), [(1, 421), (2, 421), (1, 554), (2, 554)])
 def test_delivery_goes_on_with_the_connections_that_the_server_allows(
-    server: SmtpServer, limit: int, caplog: pytest.LogCaptureFixture
+    server: SmtpServer, limit: int, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.behaviour.max_connections = limit
+    server.behaviour.max_connections, server.behaviour.max_connections_code = limit, code
     assert run(Store()) == DeliveryResult(sent=RECIPIENTS)
     assert Counter(server.recipients) == Counter(map(address, range(RECIPIENTS)))
     assert server.most_connections == limit

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypedDict
 
 from airflow_provider_learning360.api.counts import count_of
-from airflow_provider_learning360.api.errors import FixArgumentError, TryAgainError
+from airflow_provider_learning360.api.errors import FixArgumentError, LearningError, TryAgainError
 from airflow_provider_learning360.reminders import DEFAULT_CONNECTIONS
 from airflow_provider_learning360.reminders.connection_thread import ConnectionThread, Ended, Report, SharedWork
 from airflow_provider_learning360.reminders.mail_rate import MailRateLimiter
@@ -276,7 +276,7 @@ class _Delivery:
 
     def _end_thread(self, ended: Ended) -> None:
         self._threads.discard(ended.thread)
-        if ended.unsent and isinstance(ended.error, TryAgainError) and self._may_use_fewer_connections():
+        if ended.unsent and isinstance(ended.error, LearningError) and self._may_use_fewer_connections():
             self._connections = max(1, len(self._threads))
             self._work.pending.add(ended.unsent)
             log.warning(
@@ -289,7 +289,7 @@ class _Delivery:
             self._stop()
 
     def _may_use_fewer_connections(self) -> bool:
-        """Whether it may be enough to do without a connection: some mail servers allow few of one client."""
+        """Whether it may be enough to do without a connection: some servers allow few, by any code."""
         return self._has_connected and self._connections > 1 and not self._failure
 
     def _stop(self) -> None:
