@@ -96,7 +96,7 @@ dist: .venv/ready ## Build wheel and sdist, check both, and run the README's DAG
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench && touch $@ \
 		|| echo "They could not be installed: going on without them."
 
-bench: .venv/peers ## Measure beside peers, and write docs/benchmarks.md and its plots (about 15 minutes on two quiet cores)
+bench: .venv/peers ## Measure beside peers, and write docs/benchmarks.md and its plots (about 20 minutes on two quiet cores)
 	@$(BIN)/pytest -q tests/benchmarks --benchmark-only $(ARGS)
 
 soak: .venv/ready ## Kill services at 50 random moments; no change may be lost (about 10 minutes; AIRFLOW=3.1.8: on that one)

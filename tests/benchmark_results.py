@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BENCHMARKS = DOCS.parent / "tests" / "benchmarks"
@@ -73,12 +73,14 @@ class Point(TypedDict):
     :param requests: Requests in one poll interval.
     :param connections: TCP connections.
     :param memory: Memory of the process in MiB, over one with a single trigger.
+    :param ended: How many ended with an error meanwhile.
     """
 
     count: int
     requests: float
     connections: int
     memory: float
+    ended: NotRequired[int]
 
 
 class Measurement(TypedDict):

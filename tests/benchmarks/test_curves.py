@@ -97,6 +97,7 @@ def point(kind: str, step: Step, simulator: SimulatorProcess, folder: Path) -> P
         "requests": round(found["requests_per_interval"], 2),
         "connections": found["connections"],
         "memory": round(found["memory"], 1),
+        "ended": len(found["ended"]),
     }
 
 
@@ -111,3 +112,5 @@ def put_rows(name: str, ours: Point, label: str, peer: Point | None, figure: Cal
     figure(f"{name}: TCP connections", str(ours["connections"]), "", theirs(at["connections"], ours["connections"]))
     memory = theirs(at["memory"], ours["memory"], " MiB", 1)
     figure(f"{name}: memory over an idle runner", f"{ours['memory']:.1f} MiB", "", memory)
+    if peer and peer.get("ended"):
+        figure(f"{name}: ended with an error", "0", "0", f"{label} {peer['ended']:,}")

@@ -253,7 +253,7 @@ def test_event_loop(
 
     with SimulatorProcess(sessions=10_000 if measuring else 100, learners=96) as simulator:
         connect(monkeypatch, simulator, version, requests_per_second=1000)
-        benchmark.pedantic(once, rounds=5 if measuring else 1)
+        benchmark.pedantic(once, rounds=3 if measuring else 1)
 
     whats = (
         f"event-loop stall, watch of 10,000 sessions through {version}, {watch or 'any change'}, first look",
