@@ -213,6 +213,16 @@ def test_asking_a_person_needs_airflow_3_1(monkeypatch: pytest.MonkeyPatch) -> N
         AskBeforeSendingForm()
 
 
+def test_asking_a_person_needs_a_standard_provider_that_knows_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.standard.operators import hitl
+
+    from airflow_provider_learning360.blueprints.approval import AskBeforeSendingForm
+
+    monkeypatch.setattr(hitl.HITLOperator, "__init__", lambda self, *, subject, **kwargs: None)
+    with pytest.raises(ValueError, match=r"apache-airflow-providers-standard 1\.12\.2"):
+        AskBeforeSendingForm()
+
+
 def test_mail_on_failure_needs_the_smtp_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_learning360.dag_yaml.arguments import LearningDagArgsConfig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Literal
 
 from blueprint import Blueprint
@@ -64,13 +65,19 @@ def import_approval_operator() -> type[ApprovalOperator]:
     from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
 
     try:
-        from airflow.providers.standard.operators import hitl
+        from airflow.providers.standard.operators.hitl import ApprovalOperator as AirflowsOperator
+        from airflow.providers.standard.operators.hitl import HITLOperator
     except (ImportError, AirflowOptionalProviderFeatureException):
+        is_new_enough = False
+    else:
+        # Of an older one, Airflow's own error would not say which package is too old.
+        is_new_enough = "response_timeout" in signature(HITLOperator.__init__).parameters
+    if not is_new_enough:
         raise ImportError(
             "learning360_ask_before_sending needs Airflow 3.1 or later, and apache-airflow-providers-standard 1.12.2"
-        ) from None
+        )
 
-    class ApprovalOperator(SafeRendering, hitl.ApprovalOperator):
+    class ApprovalOperator(SafeRendering, AirflowsOperator):
         """Airflow's operator, whose texts may use what earlier steps returned."""
 
     return ApprovalOperator

@@ -129,12 +129,13 @@ def check_limits(rate: float | None, batch_size: int, connections: int) -> None:
     :param rate: Maximum number of mails per second; None for no limit.
     :param batch_size: Maximum number of mails per connection.
     :param connections: Maximum number of connections at once.
-    :raises FixArgumentError: One of them is not above 0.
+    :raises FixArgumentError: One of them is not a number above 0.
     """
-    if batch_size < 1 or (rate is not None and rate <= 0):
-        raise FixArgumentError(f"rate={rate}, batch_size={batch_size}: both must be above 0.")
-    if connections < 1:
-        raise FixArgumentError(f"connections={connections}: it must be above 0.")
+    for name, value in (("batch_size", batch_size), ("connections", connections)):
+        if type(value) is not int or value < 1:
+            raise FixArgumentError(f"{name}={value!r}: it must be a whole number above 0.")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0):
+        raise FixArgumentError(f"rate={rate!r}: it must be a number above 0.")
 
 
 class _Delivery:
