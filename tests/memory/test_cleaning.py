@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_learning360.cli.clean import DatabaseOwners
 from airflow_provider_learning360.memory.cleaning import find_verdict
 from airflow_provider_learning360.memory.variables import build_stored, parse_stored
 
@@ -61,3 +62,23 @@ def test_variable_is_kept_as_long_as_it_is_needed(
     owner: Owner, owners: Owners, days: int, forever: bool, expected: str
 ) -> None:
     assert verdict(owner, owners, days=days, forever=forever) == expected
+
+
+def test_owner_of_a_later_version_does_not_stop_the_clean_up() -> None:
+    """It may say more of a task than this version asks Airflow for."""
+    asked: list[dict[str, Any]] = []
+
+    class Session:
+        def query(self, column: Any) -> Session:
+            return self
+
+        def filter_by(self, **values: Any) -> Session:
+            asked.append(values)
+            return self
+
+        def first(self) -> tuple[str]:
+            return ("running",)
+
+    later: Any = {**TASK, "new": 1}
+    assert DatabaseOwners(Session()).is_unfinished(later)
+    assert asked == [TASK]

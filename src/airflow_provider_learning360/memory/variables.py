@@ -41,7 +41,7 @@ Owner = TaskOwner | AssetOwner | PolicyOwner
 
 
 class StoredValue(TypedDict):
-    """What a variable contains: IDs, times, counts and keyed hashes; never names or addresses of people."""
+    """What a variable contains: IDs, times, keyed hashes, watched values; never names or addresses of people."""
 
     owner: Owner
     written: str  # the time, in ISO format

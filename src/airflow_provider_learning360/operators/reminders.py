@@ -401,7 +401,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             raise FixArgumentError(
                 f"This run must not deliver the reminder {redact(repr(given['key']))}: the ID of a delivery run must "
                 "be the key of its reminder, which prevents duplicate mails. Let the planning DAG start it. To send "
-                "the reminder again, delete the run with that ID and plan again."
+                "the reminder again, delete the run with that ID, run `airflow learning360 clean` below Airflow 3.3, "
+                "and plan again."
             )
         return given
 
