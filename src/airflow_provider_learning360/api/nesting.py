@@ -73,7 +73,7 @@ class DeepSearch:
         :param part: The part.
         :param marks: What `find_marks` returns for it.
         """
-        if not self.may_be_deep:
+        if part and not self.may_be_deep:
             if self._is_escaped or b"\\" in marks:
                 marks = self._drop_escapes(part)
             self._open += marks.translate(_SQUARE_BRACKETS, _ALL_BUT_BRACKETS)
