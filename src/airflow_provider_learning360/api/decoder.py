@@ -42,7 +42,7 @@ class SafeDecoder:
         Parse a JSON text and sanitize its value.
 
         :param body: The text, in UTF-8.
-        :param may_be_deep: Whether it is known not to be nested too deeply; default False.
+        :param is_shallow: Whether it is known not to be nested too deeply; default False.
         :returns: The value.
         :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
         """
@@ -99,7 +99,7 @@ def decode_json(body: bytes, *, is_shallow: bool = False) -> Any:
     Parse a JSON text and sanitize its value.
 
     :param body: The text, in UTF-8.
-    :param may_be_deep: Whether it is known not to be nested too deeply; default False.
+    :param is_shallow: Whether it is known not to be nested too deeply; default False.
     :returns: The value.
     :raises ValueError: The text is not valid JSON or UTF-8, or is nested too deeply.
     """
