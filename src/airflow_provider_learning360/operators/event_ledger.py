@@ -94,12 +94,15 @@ class EventLedger:
         until = max([event.timestamp for event in complete], default=floor)
         # Not after an event that is left to another run: if that run fails, a later one must still find the event.
         until = min([until, *(event.timestamp for event in unread if self._run.is_left(event))])
+        recent, forgotten = _append_recent(position, complete)
+        # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
+        until = min(until, datetime.now(tz=UTC))
         after: Position = {
             "turn": position["turn"] + 1 if position else 1,
             "since": since.isoformat(),
-            # Not in the future: a triggerer whose clock is ahead must not hide the events of the others.
-            "until": min(until, datetime.now(tz=UTC)).isoformat(),
-            **_append_recent(position, complete),
+            # But after the events that are not stored any more: they would be returned again.
+            "until": until.isoformat() if forgotten is None else max(until, forgotten + MAX_EVENT_DELAY).isoformat(),
+            **recent,
             "aside": aside if len(complete) < len(unread) else [],
             "sent": self._events.sent,
         }
@@ -276,15 +279,14 @@ def _microseconds(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def _append_recent(position: Position | None, events: list[Any]) -> RecentEvents:
-    """Return the events that were read last, with the new ones."""
-    ids = position["recent"] if position else []
-    times = position.get("recent_times", []) if position else []
-    return {
-        "recent": [*ids, *(event.id for event in events)][-MAX_RECENT_EVENTS:],
-        # By time as well: Airflow does not tell a run the IDs of its own events.
-        "recent_times": [*times, *(_microseconds(event.timestamp) for event in events)][-MAX_RECENT_EVENTS:],
-    }
+def _append_recent(position: Position | None, events: list[Any]) -> tuple[RecentEvents, datetime | None]:
+    """Return the events that were read last, with the new ones; and a time after all that had to make room for them."""
+    ids = [*(position["recent"] if position else []), *(event.id for event in events)]
+    # By time as well: Airflow does not tell a run the IDs of its own events.
+    times = [*(position.get("recent_times", []) if position else []), *(_microseconds(one.timestamp) for one in events)]
+    last = max(times[:-MAX_RECENT_EVENTS], default=None)
+    forgotten = None if last is None else EPOCH + timedelta(microseconds=last + 1)
+    return {"recent": ids[-MAX_RECENT_EVENTS:], "recent_times": times[-MAX_RECENT_EVENTS:]}, forgotten
 
 
 def _first_time(events: list[Any]) -> datetime | None:
