@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from airflow_provider_learning360.api.errors import (
     UnreachableError,
 )
 from airflow_provider_learning360.reminders import delivery as delivery_module
+from airflow_provider_learning360.reminders.connection_thread import ConnectionThread
 from airflow_provider_learning360.reminders.delivery import DeliveryResult, deliver
 from airflow_provider_learning360.reminders.ledger import (
     BEGUN_KEY,
@@ -450,3 +452,24 @@ def test_new_ledger_has_not_begun() -> None:
     assert not TaskDeliveryLedger(store).has_begun
     TaskDeliveryLedger(store).record({"a": "claimed"})
     assert TaskDeliveryLedger(store).has_begun
+
+
+def test_end_of_the_task_leaves_no_thread_behind(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if Airflow ends it while the reports of several threads are gathered for one write."""
+
+    class Ending(SimpleQueue[Any]):
+        has_ended = False
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if timeout is not None and not self.has_ended:
+                self.has_ended = True
+                raise SystemExit("Airflow ends the task")
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(delivery_module, "SimpleQueue", Ending)
+    with pytest.raises(SystemExit):
+        run(Store())
+    left = [one for one in threading.enumerate() if isinstance(one, ConnectionThread)]
+    for one in left:
+        one.join(PATIENCE)
+    assert not any(one.is_alive() for one in left)

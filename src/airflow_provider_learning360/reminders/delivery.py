@@ -175,7 +175,7 @@ class _Delivery:
         try:
             self._add_mails()
             while self._threads:
-                self._unstored = self._gather()
+                self._gather()
                 self._store()
                 self._add_mails()
                 if not self._threads and len(self._work.pending):
@@ -225,16 +225,17 @@ class _Delivery:
         self._threads.add(thread)
         thread.start()
 
-    def _gather(self) -> list[Report | Ended]:
-        """Return the next reports: those of as many threads as report soon, so that one write stores them."""
-        reports = [self._work.reports.get()]
+    def _gather(self) -> None:
+        """Take the next reports: those of as many threads as report soon, so that one write stores them."""
+        # At once where `_abandon` finds them: Airflow may end the task at any moment.
+        reports = self._unstored
+        reports.append(self._work.reports.get())
         until = time.monotonic() + MAX_GATHERING
         while not self._work.reports.empty() or not self._all_wait(reports):
             try:
                 reports.append(self._work.reports.get(timeout=max(0.0, until - time.monotonic())))
             except Empty:
                 break
-        return reports
 
     def _all_wait(self, reports: list[Report | Ended]) -> bool:
         """Whether no thread can report more before the ledger is written."""
