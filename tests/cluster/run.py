@@ -28,8 +28,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "soak")]  # for modules that the tests share
 
+from cluster_results import ENDED, Delivery, Results, Wait, count_mails, decoded, spans_for  # noqa: E402
 from processes import Cluster  # noqa: E402
-from results import ENDED, Delivery, Results, Wait, count_mails, decoded, spans_for  # noqa: E402
 from script import PlannedEdit, Step, write_script  # noqa: E402
 from servers import Postgres, Redis  # noqa: E402
 from sessions import (  # noqa: E402

@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "soak")]
 
-from results import Delivery, Results, Wait, count_mails  # noqa: E402
+from cluster_results import Delivery, Results, Wait, count_mails  # noqa: E402
 from script import write_script  # noqa: E402
 from sessions import RECIPIENTS  # noqa: E402
 from verdict import Edit, Report, Span  # noqa: E402
