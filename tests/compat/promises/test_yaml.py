@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from airflow_provider_learning360.blueprints.approval import import_approval_ope
 from smtp_server import Accepted, SmtpServer
 
 AIRFLOW = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+try:
+    STANDARD = tuple(int(part) for part in version("apache-airflow-providers-standard").split(".")[:3])
+except PackageNotFoundError:
+    STANDARD = ()
 FOLDER = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]) / "workflows"
 
 
@@ -131,8 +135,8 @@ def test_dag_that_watches_says_which_airflow_it_needs(refused: Any) -> None:
 
 @pytest.mark.promise("YAML: approval")
 def test_step_that_asks_says_which_airflow_it_needs(refused: Any) -> None:
-    if AIRFLOW >= (3, 1):
+    if AIRFLOW >= (3, 1) and STANDARD >= (1, 12, 2):
         assert import_approval_operator().__name__ == "ApprovalOperator"
     else:
-        with refused(ImportError, match=r"Airflow 3\.1"):
+        with refused(ImportError, match=r"Airflow 3\.1 or later, and apache-airflow-providers-standard 1\.12\.2"):
             import_approval_operator()
