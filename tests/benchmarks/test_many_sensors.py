@@ -28,7 +28,7 @@ def test_many_deferred_sensors(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    count, interval, seconds = (1_000, 10.0, 30.0) if measuring else (150, 1.0, 4.0)
+    count, interval, seconds = (1_000, 10.0, 30.0) if measuring else (150, 4.0, 14.0)
     runs: list[dict[str, Any]] = []
     with SimulatorProcess(sessions=count, learners=20) as simulator:
         connect(monkeypatch, simulator, version, **({"auth": "oauth2"} if version == "v1" else {}))

@@ -26,11 +26,15 @@ def session_id(simulator: SimulatorProcess) -> str:
     return session_id
 
 
-def choose(page: Page, text: str) -> None:
-    """Search, and select the first session."""
+def choose(page: Page, session_id: str) -> None:
+    """Search a session by its ID, and select it."""
     page.locator("#session-tab").click()
-    page.locator("#search").fill(text)
     results = page.locator("#results").get_by_role("option").or_(page.locator("#results button"))
+    # The page forgets an ID that is typed while it opens the connection.
+    expect(results.first).to_be_visible()
+    page.locator("#search").fill(session_id)
+    # Until the search has its answer, the first session is another one.
+    expect(results).to_have_count(1)
     results.first.click()
 
 
