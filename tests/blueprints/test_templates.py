@@ -445,6 +445,7 @@ def test_trigger_form_chooses_the_session(
     assert results(run, step) == [{name: learning360_simulator.session(theirs)[name] for name in ("_id", "name")}]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 def test_session_id_can_be_a_jinja_template(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     expression = "{{ context.dag_run.conf.id }}"

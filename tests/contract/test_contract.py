@@ -223,6 +223,7 @@ def test_only_the_first_items_are_checked(contract: Contract) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_corrected_contract_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(correct(document, CORRECTIONS))
 

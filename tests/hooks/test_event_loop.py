@@ -83,6 +83,7 @@ def best_of_several(longest: Callable[[], Coroutine[Any, Any, float]]) -> float:
     return min(gaps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "count"),
     [

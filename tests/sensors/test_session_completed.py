@@ -277,6 +277,7 @@ def test_every_mode_ends_the_same_way(simulator: Simulator, mode: str, name: str
 
 
 @every_mode
+@pytest.mark.slow
 def test_outage_in_between_is_survived(simulator: Simulator, mode: str) -> None:
     mails = add_session(simulator)
     simulator.play({"when": {"after_requests": 3, "times": 3}, "do": {"status": 503}})
