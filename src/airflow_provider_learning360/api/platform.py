@@ -259,8 +259,11 @@ class Platform(ABC):
         """
         Plan to read some sessions, with the keys of a poll; one that does not exist is left out.
 
+        Only where `choice_limit` is above 0; callers ask for that first.
+
         :param session_ids: Their IDs, at most `choice_limit`.
         :returns: The plan of the pages.
+        :raises NotImplementedError: This version of the API reads no chosen sessions in one request.
         """
         raise NotImplementedError
 
