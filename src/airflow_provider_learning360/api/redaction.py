@@ -18,8 +18,9 @@ SHORT = 8
 EDGE = 4  # characters of base64 before and after the secret that contain some of its bits
 MAX_DECODINGS = 6  # how often a text is decoded: a proxy may encode again what the server encoded
 
+# Backslashes are read from the first of them only: starting at each one would take quadratic time.
 _ESCAPE = re.compile(
-    r"%(?P<url>[0-9a-f]{2})|\\+(?:u00|x)(?P<code>[0-9a-f]{2})|&#x0*(?P<hex>[0-9a-f]{1,5});?|&#0*(?P<number>[0-9]{1,6});?"
+    r"%(?P<url>[0-9a-f]{2})|(?<!\\)\\++(?:u00|x)(?P<code>[0-9a-f]{2})|&#x0*(?P<hex>[0-9a-f]{1,5});?|&#0*(?P<number>[0-9]{1,6});?"
     r"|&(?P<name>[a-z]{2,31};)|\\(?P<char>[\"'/\\])|(?:\\[nrt]|[\s\0\ufffd\xad\u200b-\u200f\u2060\ufeff])+",
     re.IGNORECASE,
 )
