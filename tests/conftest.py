@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
+import gc
 import os
 import shutil
+import sqlite3
+import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +27,7 @@ EXAMPLES = REPOSITORY / "dags_examples"
 # One process runs all tests of such a folder or file, because they share an Airflow, or measure one after the other.
 TOGETHER = (
     "tests/e2e/",
+    "tests/ui/",
     "tests/browser/test_page.py",
     "tests/hostile/test_real_airflow.py",
     "tests/hostile/test_memory.py",
@@ -50,12 +56,37 @@ settings.register_profile("random", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
-@pytest.fixture(scope="session")
-def airflow_db() -> None:
-    """Create Airflow's own database, on SQLite."""
-    from airflow.utils.db import initdb
+# Tests make little garbage, and each full collection visits all that the test processes hold.
+gc.set_threshold(50_000, 20, 20)
 
-    initdb()
+
+@pytest.fixture(autouse=True)
+def _no_masks_of_earlier_tests() -> None:
+    """Forget the secrets of earlier tests, as a new task would: Airflow compiles all again with each new one."""
+    if log := sys.modules.get("airflow.sdk.log"):
+        log._secrets_masker().reset_masker()
+
+
+@pytest.fixture(scope="session")
+def airflow_db(request: pytest.FixtureRequest) -> None:
+    """Create Airflow's own database, on SQLite; the first of several processes makes it, and the others copy it."""
+    own = Path(HOME) / "airflow.db"
+    shared = Path(getattr(request.config, "workerinput", {}).get("shared", HOME))
+    with (shared / "made.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (made := shared / "made.db").exists():
+            copy_database(made, own)
+        else:
+            from airflow.utils.db import initdb
+
+            initdb()
+            copy_database(own, made)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database of SQLite, with what only its write-ahead log holds yet."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,6 +97,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.learning360_simulator(api_version=API_VERSION), append=False)
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell the processes that run tests the folder that they share."""
+    node.workerinput["shared"] = HOME
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -54,6 +54,7 @@ def outcome(call: Callable[[], list[Any]]) -> str | None:
     return repr(value) if isinstance(value, list) else None
 
 
+@pytest.mark.slow
 @given(
     st.lists(JSON, max_size=5),
     st.none() | st.integers(0, 3),

@@ -63,6 +63,7 @@ def test_limit_counts_bytes_after_decompression(encoding: str, more: int) -> Non
     assert not caught.value.retryable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_decompression_bomb_stops_at_the_limit_in_small_chunks(encoding: str) -> None:
     bomb = ENCODINGS[encoding](b"\0" * 100_000_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from airflow_provider_learning360.api.list_entries import BYTES_PER_SESSION
 from airflow_provider_learning360.api.messages import DEFAULT_LIMITS, Request, Response
 from airflow_provider_learning360.api.sanitizer import sanitize
 from airflow_provider_learning360.api.v1 import calls
+from case_samples import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,8 +102,9 @@ def test_readable_list_gives_no_warning(answer: Callable[..., Response]) -> None
         assert found.unreadable.report("strict") is None
 
 
-@pytest.mark.parametrize("size", [1, 7, 1_000_000])
-@pytest.mark.parametrize("entry", BAD_IN_A_STREAM, ids=lambda entry: entry[:60])
+@pytest.mark.parametrize(
+    ("entry", "size"), one_in(2, product(BAD_IN_A_STREAM, [1, 7, 1_000_000])), ids=lambda one: str(one)[:60]
+)
 def test_stream_continues_after_a_bad_entry(entry: str, size: int, answer: Callable[..., Response]) -> None:
     stream = calls.stream_program_sessions().parse(answer())
     items = list(streamed(stream, listed(entry, good(1), entry, good(2)), size))

@@ -142,6 +142,7 @@ class Client:
         }
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(seed=st.integers(0, 2**32), failures=st.lists(st.sampled_from([0, 1, 2, 99, 99, 99]), max_size=12))
 def test_complete_poll_knows_all_that_was_visible_when_it_began(seed: int, failures: list[int]) -> None:
@@ -157,6 +158,7 @@ def test_complete_poll_knows_all_that_was_visible_when_it_began(seed: int, failu
         assert client.lost(visible) == set()
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(0, 2**32), jumps=st.lists(st.sampled_from([0, 0, -60, -3600, 3600]), max_size=8))
 def test_clock_that_jumps_hides_a_modification_for_one_poll_at_most(seed: int, jumps: list[int]) -> None:

@@ -47,6 +47,7 @@ def test_api_imports_nothing_that_does_input_or_output(module: Path) -> None:
     assert "urllib" not in imported
 
 
+@pytest.mark.slow
 @EACH
 def test_api_reads_only_clocks_that_are_passed_in(module: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]

@@ -274,6 +274,7 @@ def test_unreadable_state_is_left_out(row: Any) -> None:
     assert unreadable == [session_id(1)]
 
 
+@pytest.mark.slow
 def test_ten_thousand_sessions_make_small_shards() -> None:
     watch = WatchState(None, ["startDate", "endDate"])
     for number in range(10_000):

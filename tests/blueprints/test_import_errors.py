@@ -70,6 +70,7 @@ def test_dag_bag_keeps_good_dags_and_reports_an_error(dags: Path) -> None:
     assert "DagFileError: " in "".join(bag.import_errors.values())
 
 
+@pytest.mark.slow
 def test_loader_as_a_script_fails_with_every_error(dags: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(dags / "loader.py")], env=os.environ, capture_output=True, text=True, check=False

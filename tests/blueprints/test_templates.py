@@ -537,6 +537,7 @@ def test_earlier_step_sets_the_watermark(build: Callable[[str], Any]) -> None:
     assert (second.since, second.session_id) == (first.output, SESSION_ID)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("airflow_db")
 def test_wait_for_change_succeeds_after_a_change(build: Callable[[str], Any], learning360_simulator: Simulator) -> None:
     session_id = learning360_simulator.session_ids[0]

@@ -247,6 +247,7 @@ def test_airflow_has_the_same_commands() -> None:
     assert [one.name for one in group.subcommands if one.name not in done.stdout] == []
 
 
+@pytest.mark.slow
 def test_simulator_serves_until_it_is_stopped(tmp_path: Any) -> None:
     scenario = tmp_path / "scenario.json"
     scenario.write_text('{"do": {"status": 503}}')

@@ -116,6 +116,7 @@ def test_allowed_values_are_completed(prefix: str, offered: list[str]) -> None:
     assert complete_parameters(prefix, Namespace(operation="list-users")) == offered
 
 
+@pytest.mark.slow
 def test_airflow_completes_names(tmp_path: Path) -> None:
     line = "airflow learning360 operation list-webhook-s"
     offered = tmp_path / "offered"

@@ -86,6 +86,7 @@ def test_error_texts_of_the_host_are_printed_with_escapes(
         printed(capfd, *arguments)
 
 
+@pytest.mark.slow
 @given(value=st.recursive(st.text() | st.integers() | st.none(), lambda one: st.dictionaries(st.text(), one)))
 def test_json_keeps_every_value(value: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:

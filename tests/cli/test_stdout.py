@@ -20,6 +20,7 @@ def test_field_is_the_only_line_of_stdout(learning360_simulator: Simulator) -> N
     assert run.stdout == learning360_simulator.session(session_id)["startDate"] + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", one_in(3, ["get-session", "list-sessions -o json", "schema"]))
 def test_reader_may_stop(learning360_simulator: Simulator, command: str) -> None:
     session = learning360_simulator.session_ids[:1] if command == "get-session" else []

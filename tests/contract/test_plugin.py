@@ -174,6 +174,7 @@ def test_problems_of_an_exchange(check: ContractCheck, differing: dict[str, Any]
         }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_contract() is None, reason=MISSING)
 def test_problem_fails_its_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent), prepend=":")

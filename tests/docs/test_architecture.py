@@ -89,6 +89,7 @@ def arrows() -> dict[str, list[str]]:
     return {package: sorted(targets) for package, targets in found.items()}
 
 
+@pytest.mark.slow
 def test_packages_inside_another_are_known() -> None:
     assert {"api", "api/v1", "api/v2"} <= set(packages())
     assert package_of(f"{PACKAGE}.api.v2.links") == "api/v2"

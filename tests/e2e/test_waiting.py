@@ -37,7 +37,7 @@ def assert_change_was_found(
 
 
 # Reschedule polls from two processes; a deferred task polls once itself, and twice in its trigger.
-@pytest.mark.parametrize(("mode", "polls"), [("reschedule", 2), ("deferred", 3)])
+@pytest.mark.parametrize(("mode", "polls"), [pytest.param("reschedule", 2, marks=pytest.mark.slow), ("deferred", 3)])
 def test_waiting_task_finds_a_change(
     mode: str, polls: int, airflow: Airflow, simulator: SimulatorProcess, session_id: str
 ) -> None:

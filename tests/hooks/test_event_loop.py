@@ -59,6 +59,7 @@ async def longest_gap(stop: asyncio.Event) -> float:
     return longest
 
 
+@pytest.mark.slow
 def test_slow_and_large_response_does_not_block_the_loop(far_host: str, connect: Callable[..., str]) -> None:
     conn_id = connect(host=far_host)
 

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 CONNECTION = {"conn_type": "learning360", "login": "demo-company", "password": "demo-key", "host": "http://127.0.0.1:1"}
 
 # The first call reads the connection and opens the client. It fails, since the port has no listener.
@@ -40,6 +42,7 @@ def test_async_hook_loads_no_requests() -> None:
     assert last_line_of(CALL) == "['aiohttp']"
 
 
+@pytest.mark.slow
 def test_async_hook_keeps_its_former_address() -> None:
     code = (
         "from airflow_provider_learning360.hooks.learning import LearningAsyncHook\n"
@@ -49,6 +52,7 @@ def test_async_hook_keeps_its_former_address() -> None:
     assert last_line_of(code) == "True"
 
 
+@pytest.mark.slow
 def test_sync_hook_loads_no_async_hook() -> None:
     code = (
         "import sys\n"

@@ -202,7 +202,7 @@ def test_any_response_is_one_typed_error(
     require_fit(outcome)
 
 
-@pytest.mark.parametrize("route", ALL_ROUTES)
+@pytest.mark.parametrize("route", one_in(2, ALL_ROUTES))
 def test_twins_return_the_same_with_the_same_requests(
     connect: Callable[..., str], served: ServedPaths, route: str
 ) -> None:
@@ -329,6 +329,7 @@ def large_platform() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.mark.slow
 def test_list_of_ten_thousand_sessions_takes_twenty_requests(
     hook_to: Callable[..., Caller], large_platform: Simulator
 ) -> None:
@@ -337,6 +338,7 @@ def test_list_of_ten_thousand_sessions_takes_twenty_requests(
     assert requests_of(large_platform) == {"token": 1, "other": 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_stream_of_ten_thousand_sessions_holds_one_page(
     connect: Callable[..., str], large_platform: Simulator, kind: str
@@ -368,6 +370,7 @@ def test_stream_of_ten_thousand_sessions_holds_one_page(
     assert peak < 16 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_time_limit_of_a_hook_ends_a_list_that_never_ends(connect: Callable[..., str], served: ServedPaths) -> None:
     from airflow_provider_learning360.hooks.learning import LearningHook
 

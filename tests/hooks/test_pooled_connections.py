@@ -88,6 +88,7 @@ async def poll(hook: LearningAsyncHook) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_long_list_is_read_at_every_poll_although_the_pause_exceeds_the_timeout(
     connect: Callable[..., str],
 ) -> None:

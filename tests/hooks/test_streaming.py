@@ -506,6 +506,7 @@ def far_host() -> Iterator[str]:
         yield simulator.url
 
 
+@pytest.mark.slow
 def test_long_list_does_not_block_the_loop(far_host: str, connect: Callable[..., str]) -> None:
     assert best_of_some(connect(host=far_host), 2000) < BAR
 
@@ -529,6 +530,7 @@ server.serve_forever()
 """
 
 
+@pytest.mark.slow
 def test_compressed_body_does_not_block_the_loop(connect: Callable[..., str]) -> None:
     with subprocess.Popen([sys.executable, "-c", PACKED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

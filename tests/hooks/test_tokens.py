@@ -131,6 +131,7 @@ def test_concurrent_calls_share_one_token_call(hook_to: Callable[..., Any], simu
     assert counted(simulator) == (1, 8)
 
 
+@pytest.mark.slow
 def test_concurrent_calls_renew_an_expired_token_once(hook_to: Callable[..., Any], simulator: Simulator) -> None:
     caller = hook_to(simulator, auth="oauth2")
     caller("list_program_sessions")

@@ -477,6 +477,7 @@ EVENTS = st.tuples(
 ROUNDS = st.tuples(st.lists(EVENTS, min_size=1, max_size=4), st.lists(st.booleans(), max_size=4))
 
 
+@pytest.mark.slow
 @given(st.lists(ROUNDS, max_size=6))
 @settings(deadline=None, max_examples=300)
 def test_changes_are_returned_once_whatever_cannot_be_listed(rounds: list[tuple[list[Any], list[bool]]]) -> None:
@@ -590,6 +591,7 @@ EVENTS_IN_ORDER = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(EVENTS_IN_ORDER, st.booleans())
 @settings(deadline=None, max_examples=300)
 def test_changes_are_returned_once_if_each_event_gets_a_run(events: list[Any], runs_are_late: bool) -> None:

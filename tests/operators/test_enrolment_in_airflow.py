@@ -15,7 +15,7 @@ from airflow_provider_learning360.operators.progress import GetSessionProgressOp
 from airflow_provider_learning360.operators.session_update import UpdateProgramSessionOperator
 from airflow_provider_learning360.simulator import Simulator
 from test_examples import results
-from versions import VERSIONS, connect
+from versions import ONE_IN_THE_LOOP, connect
 
 
 def run_dag(dag: DAG) -> Any:
@@ -48,7 +48,7 @@ def rendered_fields(run: Any) -> list[Any]:
 pytestmark = [pytest.mark.usefixtures("airflow_db"), pytest.mark.learning360_simulator(sessions=3, learners=4)]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ONE_IN_THE_LOOP)
 def test_people_of_one_session_are_enrolled_in_another(
     version: str, learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,6 +317,7 @@ def test_long_list_takes_little_memory_beside_its_items(version: str, monkeypatc
     assert peak - held < BAR
 
 
+@pytest.mark.slow
 def test_catalogue_is_read_when_a_dag_has_an_operation() -> None:
     code = (
         "import sys\n"

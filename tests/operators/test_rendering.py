@@ -20,6 +20,7 @@ from airflow_provider_learning360.operators.program_session import (
 )
 from airflow_provider_learning360.rendering import YAML_FIELDS, is_template
 from airflow_provider_learning360.sensors.program_session import ProgramSessionModifiedSensor
+from case_samples import one_in
 from every_operator import KINDS
 from test_examples import results
 
@@ -58,8 +59,8 @@ ALONE = {"after", "count"}
 pytestmark = pytest.mark.usefixtures("airflow_db")
 
 
-# Each of these runs a DAG with dozens of tasks: in `make test`, one operator and one sensor are enough.
-IN_MAKE_TEST = (GetProgramSessionOperator, ProgramSessionModifiedSensor)
+# Each of these runs a DAG with dozens of tasks: in `make test`, one operator is enough.
+IN_MAKE_TEST = (GetProgramSessionOperator,)
 every_kind = pytest.mark.parametrize(
     "kind",
     [pytest.param(one, id=one.__name__, marks=[] if one in IN_MAKE_TEST else [pytest.mark.slow]) for one in KINDS],
@@ -177,7 +178,7 @@ def _default(kind: type) -> dict[str, Any]:
     return {name: needed(kind).get(name) for name in kind.template_fields if name in ALONE | NAMED}
 
 
-@pytest.mark.parametrize("value", [DOCUMENT, *NAMES], ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("value", one_in(3, [DOCUMENT, *NAMES]), ids=lambda value: str(value)[:20])
 def test_pulled_document_is_data(value: Any) -> None:
     kind = ProgramSessionModifiedSensor
     pull = "{{ ti.xcom_pull('value') }}"
@@ -186,6 +187,7 @@ def test_pulled_document_is_data(value: Any) -> None:
     assert shown(tried(dag), "wait")[0]["since"] == value
 
 
+@pytest.mark.slow
 def test_other_mappings_are_data() -> None:
     kind = showing(GetProgramSessionOperator)
     with DAG("ways", schedule=None, params={"all": NAMES, "one": {"session_id": NAMES[0]}}) as dag:
@@ -211,6 +213,7 @@ def test_other_mappings_are_data() -> None:
     assert {tuple(found["fields"]) for found in grouped} == {("alpha",)}
 
 
+@pytest.mark.slow
 def test_default_args_are_templates() -> None:
     kind = showing(GetProgramSessionOperator)
     conn = {"learning_conn_id": "{{ 'al' + 'pha' }}"}
@@ -244,6 +247,7 @@ def test_second_rendering_changes_nothing() -> None:
         assert (operator.session_id, operator.fields) == ("{{ 7*7 }}", ["{{ 7*7 }}"])
 
 
+@pytest.mark.slow
 @pytest.mark.learning360_simulator(sessions=5, learners=2, extra={"retry_attempts": 1})
 def test_sensor_waits_for_sessions_whatever_their_names(
     learning360_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
@@ -331,6 +335,7 @@ def test_every_operator_renders_safely() -> None:
     assert [kind.__name__ for kind in KINDS if not issubclass(kind, SafeRendering)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.learning360_simulator(sessions=2, learners=2, extra={"retry_attempts": 1})
 def test_deferred_mapped_sensors_are_named_by_their_sessions(learning360_simulator: Simulator) -> None:
     ids = learning360_simulator.session_ids

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from functools import partial
+from itertools import product
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -41,6 +42,7 @@ from airflow_provider_learning360.reminders.mail import build_mail
 from airflow_provider_learning360.reminders.mail_templates import MailText
 from airflow_provider_learning360.reminders.reminder import DeliveryGuarantee
 from airflow_provider_learning360.reminders.transport import SmtpTransport
+from case_samples import one_in
 from smtp_server import LOGIN, PASSWORD, Behaviour, SmtpServer, SmtpServerProcess
 
 BOTH: tuple[DeliveryGuarantee, ...] = ("at_least_once", "at_most_once")
@@ -154,8 +156,7 @@ def test_recipient_listed_twice_gets_one_mail(server: SmtpServer, delivery: Deli
     assert Counter(server.recipients) == Counter(map(address, range(30)))
 
 
-@pytest.mark.parametrize("delivery", BOTH)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("delivery", "when"), one_in(3, product(BOTH, ["before", "after"])))
 def test_kill_at_any_write_repeats_or_loses_one_mail_for_each_connection(
     server: SmtpServer, delivery: DeliveryGuarantee, when: str
 ) -> None:
@@ -309,6 +310,7 @@ def test_rate_counts_over_all_connections(server: SmtpServer) -> None:
     assert time.monotonic() - began >= 39 / 50
 
 
+@pytest.mark.slow
 def test_limited_rate_opens_few_connections(server: SmtpServer) -> None:
     run(Store(), rate=10, count=25, connections=8)
     assert server.most_connections == 2
@@ -363,6 +365,7 @@ def test_error_in_the_main_thread_ends_the_other_threads(server: SmtpServer) -> 
     assert not [one for one in threading.enumerate() if one.name == "learning360-mail"]
 
 
+@pytest.mark.slow
 def test_thread_that_hangs_does_not_hold_the_end_of_the_task(
     server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -439,6 +439,7 @@ class NullTransport:
     def send_data(self) -> None: ...
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connections", [1, 8])
 def test_few_of_ten_thousand_mails_are_in_memory_at_a_time(connections: int) -> None:
     alive: WeakSet[EmailMessage] = WeakSet()

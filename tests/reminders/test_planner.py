@@ -478,6 +478,7 @@ def statistics_near(current: ProgramSession, now: datetime, hours: float) -> Ses
     return SessionStatistics.from_json({"registered": 1, "usersStats": users})
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(RULE | DUE_DATE_RULE, min_size=1, max_size=4),
@@ -521,6 +522,7 @@ class Statistics:
         return self._statistics
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(RULE | DUE_DATE_RULE, min_size=1, max_size=4),
@@ -597,6 +599,7 @@ EXTREME = st.none() | st.sampled_from(ENDS) | st.datetimes(timezones=st.just(UTC
 ZONES = st.sampled_from([*STEADY, *CHANGING, "Etc/GMT+12", "Etc/GMT-14", "Africa/Monrovia", "America/St_Johns"])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(RULE, min_size=1, max_size=4), FIELDS, ZONES, st.lists(EXTREME, min_size=3, max_size=3), MOMENTS)
 def test_any_date_can_be_planned_in_any_zone(
@@ -764,6 +767,7 @@ NAMES = st.from_regex(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*", fullmatch=True).filter
 FEW_SIGNS = st.from_regex(r"[ab]([_-][ab]){0,3}", fullmatch=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS), st.tuples(NAMES | FEW_SIGNS, NAMES | FEW_SIGNS))
 def test_different_names_give_different_keys(one: tuple[str, str], other: tuple[str, str]) -> None:
@@ -948,6 +952,7 @@ def timeline(events: list[tuple[int, str]], forgets: bool) -> Iterator[tuple[dat
         now += 5 * MINUTE
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(EVENTS, st.booleans(), st.booleans())
 def test_people_know_the_dates_in_the_end(events: list[tuple[int, str]], forgets: bool, quiet: bool) -> None:

@@ -233,6 +233,7 @@ def test_log_says_how_far_the_learners_are(simulator: Simulator, mode: str, line
     assert not [line for line in lines if any(mail in line for mail in mails)]
 
 
+@pytest.mark.slow
 def test_count_above_the_number_of_learners_is_waited_for_and_logged(simulator: Simulator, lines: list[str]) -> None:
     for mail in add_session(simulator):
         simulator.finish(SESSION, mail)

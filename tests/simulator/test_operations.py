@@ -18,7 +18,7 @@ from airflow_provider_learning360.api.messages import Request
 from airflow_provider_learning360.hooks.learning import LearningHook
 from airflow_provider_learning360.simulator import Simulator
 from airflow_provider_learning360.simulator.documented import list_scopes, load_documented
-from case_samples import each_operation
+from case_samples import each_operation, one_in
 from operation_calls import build_call, make_body, make_parameters, make_sampler
 from versions import QUICK, connect, simulated
 
@@ -148,7 +148,7 @@ def test_unknown_user_of_v1_is_400(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (caught.value.status, caught.value.code) == (400, "user_not_found")
 
 
-@pytest.mark.parametrize("scope", list_scopes())
+@pytest.mark.parametrize("scope", one_in(5, list_scopes()))
 def test_missing_scope_is_named(monkeypatch: pytest.MonkeyPatch, scope: str) -> None:
     with Simulator(sessions=1, scopes=set(list_scopes()) - {scope}) as simulator:
         connect(monkeypatch, simulator, "v2", **QUICK)
@@ -237,6 +237,7 @@ def test_unknown_filter_operator_or_value_is_400(v2: Simulator, query: tuple[str
         run(OperationCall(operation, Request("GET", operation.path, (query,))))
 
 
+@pytest.mark.slow
 def test_bulk_operation_is_carried_out_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     with simulated(monkeypatch, "v2", page_size=2):
         member = {"groupId": "a1" * 12, "role": "learner"}

@@ -132,6 +132,7 @@ def test_watcher_that_has_ended_writes_nothing_any_more(simulator: Simulator, tr
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_event_that_airflow_did_not_store_is_sent_again(simulator: Simulator, triggerer: Any, store: Any) -> None:
     mails = add_session(simulator)
     asset = watched(SESSION)

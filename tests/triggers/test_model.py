@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from watch_model import FIELDS, NUMBERS, PLAIN, World, patched, session_id
 
 # Runs of the model in one test, and those that only `make test-rest` makes.
-FEW, MANY = 200, pytest.param(2000, marks=pytest.mark.slow)
+FEW, MANY = 100, pytest.param(2000, marks=pytest.mark.slow)
 RUNS = [int(os.environ["LEARNING360_MODEL_RUNS"])] if "LEARNING360_MODEL_RUNS" in os.environ else [FEW, MANY]
 SEED = os.environ.get("LEARNING360_MODEL_SEED", "9")  # `random` for another one each time
 BATCH = 2000

@@ -26,7 +26,7 @@ from airflow_provider_learning360.triggers.session_completed import SessionCompl
 from airflow_provider_learning360.triggers.session_date import SessionDateTrigger
 from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
 from small_triggerer import Store, remove_waiting_times, running
-from versions import QUICK, VERSIONS, connect
+from versions import ONE_IN_THE_LOOP, QUICK, VERSIONS, connect
 
 VARIABLE = "AIRFLOW_CONN_LEARNING360_DEFAULT"
 LISTS = {"v1": "/api/v1/programs/sessions", "v2": "/api/v2/paths/sessions"}
@@ -41,7 +41,7 @@ def _no_limiter(monkeypatch: pytest.MonkeyPatch) -> None:
     remove_waiting_times(monkeypatch)
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=ONE_IN_THE_LOOP)
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def test_session_is_named_once_until_all_are_readable_again(polls: list[list[int
         named = named | set(poll) if poll else set()
 
 
+@pytest.mark.slow
 def test_many_unreadable_sessions_take_little_memory() -> None:
     tracemalloc.start()
     try:

@@ -56,6 +56,7 @@ def walk(fields: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from walk(field.get("items", []))
 
 
+@pytest.mark.slow
 def test_every_field_is_documented(post: Post, simulator: Simulator) -> None:
     result = post("request", session_id=simulator.session_ids[0])
     assert result["ok"]
@@ -66,6 +67,7 @@ def test_every_field_is_documented(post: Post, simulator: Simulator) -> None:
     assert {field["state"] for field in walk(result["fields"])} == {"documented", "missing"}
 
 
+@pytest.mark.slow
 def test_ids_of_people_are_masked(post: Post, simulator: Simulator) -> None:
     session_id = simulator.session_ids[0]
     session = simulator.session(session_id)
@@ -87,6 +89,7 @@ def test_request_names_the_first_and_counts_the_others(post: Post, simulator: Si
     assert result["bytes"] > 1000
 
 
+@pytest.mark.slow
 def test_requests_have_one_time_limit(post: Post, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_request, "MAX_SECONDS", 0.5)
     simulator.play({"when": {"path": "/paths/sessions$"}, "do": {"delay": 5}})

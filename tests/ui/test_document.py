@@ -301,6 +301,7 @@ SESSIONS = st.fixed_dictionaries(
 OURS = re.compile(r"qz\d+[^\s]*zq", re.IGNORECASE)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(document=SESSIONS, strange=st.dictionaries(MAILS, NOISE, max_size=2))
 def test_hidden_document_contains_no_people(document: dict[str, Any], strange: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ COMPANION = re.compile(r"^# --- Also save(?: once)? as: (\S+) ---\n((?:#.*\n)+)"
 every_snippet = pytest.mark.parametrize(
     ("kind", "dialect"), [(kind, dialect) for kind in KINDS for dialect in DIALECTS]
 )
+some_snippets = pytest.mark.parametrize(("kind", "dialect"), one_in(5, product(KINDS, DIALECTS)))
 
 
 def snippet(kind: str, dialect: str, session_id: str = ID, **arguments: Any) -> dict[str, Any]:
@@ -255,7 +257,7 @@ def meaning(text: str, dialect: str) -> Any:
     return yaml.safe_load(text)
 
 
-@every_snippet
+@some_snippets
 @settings(deadline=None, max_examples=50)
 @given(title=st.text())
 @example(NASTY)
@@ -273,7 +275,7 @@ def test_session_name_stays_readable() -> None:
     assert f"{'x' * 59}… ({ID})" in snippet("fetch", "python", title="x" * 500)["text"]
 
 
-@every_snippet
+@some_snippets
 @settings(deadline=None, max_examples=50)
 @given(conn_id=st.from_regex(r"[\w#!()\-.:/\\]{1,50}", fullmatch=True))
 @example("\\")
