@@ -42,7 +42,7 @@ CONN_ID = Arg(
 )
 RAW = Arg(
     ("--raw",),
-    help="print the response unchanged and unchecked, or several as a JSON array; needs --show-people",
+    help="print the response unchanged and unchecked; several responses become a JSON array; needs --show-people",
     action="store_true",
 )
 FIELD = Arg(("--field",), help="print only this field, such as startDate")
@@ -92,7 +92,11 @@ SIMULATOR = (
     ),
     Arg(("--client-secret",), help="client secret to accept for API v2 (default: demo-secret)", default="demo-secret"),
     Arg(("--scopes",), help="scopes of API v2 that the client has (default: all)", nargs="*", metavar="SCOPE"),
-    Arg(("--page-size",), help="items in a page of any list of API v2 (default: for each list the vendor's)", type=int),
+    Arg(
+        ("--page-size",),
+        help="items in a page of every list of API v2 (default: as documented for each)",
+        type=int,
+    ),
     Arg(("--users",), help="number of users who are in no session (default: 0)", type=int, default=0),
     Arg(("--token-life",), help="lifetime of an OAuth2 token in seconds (default: 3600)", type=float, default=3600.0),
     Arg(("--scenario",), help="JSON file with scenarios that are active from the start"),
@@ -134,7 +138,7 @@ OPERATION = CompletedArg(
 )
 DOCUMENTATION_OUTPUT = Arg(
     ARG_OUTPUT.flags,
-    help="output format: text, json or yaml; schemas refer to no others (default: text)",
+    help="output format: text, json or yaml; in json and yaml, schemas contain no references (default: text)",
     metavar="(text, json, yaml)",
     choices=("text", "json", "yaml"),
     default="text",
@@ -220,7 +224,7 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="call",
-                    help="Call an operation and print its answer; a write is shown first, data about people is masked",
+                    help="Call an operation and print its answer; asks before a write; data about people is masked",
                     func=_load("call.call"),
                     args=(OPERATION, *CALL, CONN_ID),
                 ),

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scopes", nargs="*", metavar="SCOPE", help="scopes of API v2 that the client has (all)")
     parser.add_argument(
-        "--page-size", type=int, help="items in a page of any list of API v2 (default: for each list the vendor's)"
+        "--page-size", type=int, help="items in a page of every list of API v2 (default: as documented for each)"
     )
     parser.add_argument("--users", type=int, default=0, help="users who are in no session (%(default)s)")
     parser.add_argument("--token-life", type=float, default=3600, help="seconds that a token is valid (%(default)s)")

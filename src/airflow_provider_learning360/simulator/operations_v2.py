@@ -32,7 +32,7 @@ class OperationsV2:
     :param credentials: the valid tokens.
     :param today: the day around which dates are.
     :param now: the clock.
-    :param page_size: how many items the page of any list has; default: for each list the vendor's.
+    :param page_size: items in a page of every list; default: as documented for each.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class RoutesV2:
     :param sessions: what it lists.
     :param credentials: the valid tokens.
     :param respond_otherwise: responds to requests that have no route here.
-    :param page_size: how many items the page of any list has; default: for each list the vendor's.
+    :param page_size: items in a page of every list; default: as documented for each.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class Simulator:
     :param client_id: the client ID to accept for API v2.
     :param client_secret: the client secret to accept for API v2.
     :param scopes: the scopes of API v2 that this client has. Default: all.
-    :param page_size: how many items a page of any list of API v2 holds. Default: for each list the vendor's.
+    :param page_size: items in a page of every list of API v2. Default: as documented for each.
     :param users: how many users the platform has who are in no session.
     :raises ValueError: the host is not loopback, or a scope or the page size is not valid.
     """

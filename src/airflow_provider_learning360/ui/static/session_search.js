@@ -24,14 +24,20 @@ export function SessionSearch({ connection, selected, opened, onSelect, onFind }
   const [query, setQuery] = useState("");
   const field = useRef(null);
   const results = useRef(null);
+  const lastSelected = useRef(selected);
   /** Whether the reader pressed Enter before the sessions were there. */
   const goToFirstLater = useRef(false);
   const [state, start] = useSessionPolling(connection, (search) => keepFocus(search.sessions, field.current));
   const { search, failure, isBusy, isOutdated } = state;
 
-  useEffect(() => {
-    // A link holds the ID of its session only; searching for it finds the name.
-    const wanted = selected || (SESSION_ID.test(query.trim()) ? "" : query);
+  useLayoutEffect(() => {
+    if (selected) lastSelected.current = selected;
+  }, [selected]);
+
+  // Before the reader can type: a later effect would overwrite what was typed first.
+  useLayoutEffect(() => {
+    // A link holds the ID of its session only; searching for it finds the name. An ID that was only typed stays.
+    const wanted = selected || (query.trim().toLowerCase() === lastSelected.current ? "" : query);
     setQuery(wanted);
     start(wanted.trim(), 0);
   }, [opened]);
