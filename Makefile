@@ -12,16 +12,14 @@ export PYTHONDONTWRITEBYTECODE :=
 # Three processes share two cores, because many tests wait for a server. tests/conftest.py says which must stay together.
 SIDE_BY_SIDE := -n 3 --benchmark-disable
 
-# Coverage nearly doubles the time of the tests on Python 3.11. So `make test-all` and .ci/run measure it (COVERAGE=1).
+# Coverage nearly doubles the time of the tests on Python 3.11. So `make test-all` and .ci/run measure that of `make test`.
 COVERAGE ?=
-PYTEST := $(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest
 
-# $(call run_tests,target,marks,options of `coverage combine`,coverage gate): run tests, and say how long that took.
+# $(call run_tests,target,marks,program): run tests, and say how long that took.
 define run_tests
 @echo "==> pytest -m '$(2)'"
 @began=$$(date +%s); \
-$(PYTEST) -q $(SIDE_BY_SIDE) -m '$(2)' $(ARGS) \
-$(if $(COVERAGE),&& $(BIN)/coverage combine --quiet $(3) && $(BIN)/coverage report --fail-under=$(4)); \
+$(BIN)/$(3) -m pytest -q $(SIDE_BY_SIDE) -m '$(2)' $(ARGS); \
 status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
@@ -46,15 +44,16 @@ demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand
 
 test: .venv/ready ## Run the tests of the development loop, with a real Airflow (under 6 minutes on two cores)
 	@$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(call run_tests,test,not slow,,95)
+	$(call run_tests,test,not slow,$(if $(COVERAGE),coverage run,python))
+	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=95)
 
-test-all: ## Run `test`, `test-rest` and `test-v2`, and measure the coverage of the first two
+test-all: ## Run `test`, `test-rest` and `test-v2`, and measure the coverage of the first
 	@$(MAKE) --no-print-directory test COVERAGE=1
-	@$(MAKE) --no-print-directory test-rest COVERAGE=1
+	@$(MAKE) --no-print-directory test-rest
 	@$(MAKE) --no-print-directory test-v2
 
 test-rest: .venv/ready ## Run the slow tests: kills, browser, dialects, memory, all cases of long products
-	$(call run_tests,test-rest,slow,--append,95)
+	$(call run_tests,test-rest,slow,python)
 
 test-v2: .venv/ready ## Run examples, waiting, watching and reminding on a real Airflow through API v2
 	@echo "==> pytest -m both_versions, API v2"
