@@ -68,8 +68,8 @@ def require_no_params(given: Mapping[str, Any], known: Iterable[str]) -> None:
         return
     if name := next((one for one in known if one in params), None):
         raise FixArgumentError(
-            f"params: {name} is a parameter of the operation, and `params` are those of Airflow: it is not sent. Write "
-            "`parameters` in place of `params`."
+            f"params: {name} is a parameter of the operation, but `params` are Airflow's own, so it would not be sent. "
+            "Write `parameters` instead of `params`."
         )
 
 
@@ -114,8 +114,8 @@ def require_literal(name: str, value: Any) -> None:
     require_no_operator(name, value)
     if any(is_reference(one) for one in _items(value)) or is_template(value):
         raise FixArgumentError(
-            f"{name}: a watched asset has no run that could give the value. Write the value itself, "
-            "not a template or the output of a task."
+            f"{name}: a template or the output of a task has no value here, because a watched asset has no DAG run. "
+            "Write the value itself."
         )
 
 
@@ -128,7 +128,9 @@ def require_flag(name: str, value: Any) -> None:
     :raises FixArgumentError: It is neither.
     """
     if not (isinstance(value, bool) or is_reference(value)):
-        raise FixArgumentError(f"{name}: {format_value(value)} is neither true nor false. It takes no text.")
+        raise FixArgumentError(
+            f"{name}: {format_value(value)} is neither true nor false. Write True or False, without quotes."
+        )
 
 
 def require_wait(name: str, value: Any) -> None:

@@ -86,7 +86,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "api_version": {
                         "label": "API version",
-                        "description": "v1, or v2: the sessions of paths, with client ID and client secret. Default: v1.",
+                        "description": "v1: program sessions, with company ID and API key. v2: sessions of paths, with client ID and client secret. Default: v1.",
                         "schema": {"type": ["string", "null"], "enum": ["v1", "v2"]},
                     },
                     "auth": {
@@ -101,7 +101,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "retry_attempts": {
                         "label": "Attempts",
-                        "description": "Most requests for one call, the first included. With oauth2, one more if a token that worked before is refused (401): the request is sent again with a new token. Default: 5.",
+                        "description": "Maximum number of requests for one call, including the first. With oauth2, one more if a token that worked before is refused (401): the request is sent again with a new token. Default: 5.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
                     },
                     "retry_budget": {
@@ -116,42 +116,42 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_document_bytes": {
                         "label": "Largest document",
-                        "description": "Most bytes of one document, after decompression. Default: 67108864.",
+                        "description": "Maximum size of one document in bytes, after decompression. Default: 67108864.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_list_bytes": {
                         "label": "Largest list",
-                        "description": "Most bytes of a list (sessions, learners, statistics), after decompression. Default: 1073741824.",
+                        "description": "Maximum size of a list (sessions, learners, statistics) in bytes, after decompression. Default: 1073741824.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_error_bytes": {
                         "label": "Largest error",
-                        "description": "Most bytes of the text of an error, and of the response of a token call. Default: 1048576.",
+                        "description": "Maximum size in bytes of the text of an error, and of the response of a token call. Default: 1048576.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_document_seconds": {
                         "label": "Longest document",
-                        "description": "Most seconds of one attempt to read a document, from the request to the last byte. Default: 120.0.",
+                        "description": "Maximum duration, in seconds, of one attempt to read a document, from the request to the last byte. Default: 120.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "max_list_seconds": {
                         "label": "Longest list",
-                        "description": "The same for a list (sessions, learners, statistics). Default: 600.0.",
+                        "description": "Maximum duration, in seconds, of one attempt to read a list (sessions, learners, statistics). Default: 600.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "requests_per_second": {
                         "label": "Requests per second",
-                        "description": "Most requests per second of one triggerer through this connection, for all waiters and watchers. Default: 10.0.",
+                        "description": "Maximum requests per second that one triggerer sends through this connection, for all its waiting tasks and watched assets. Default: 10.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "missing_poll_interval": {
                         "label": "Missing-session interval",
-                        "description": "Seconds between complete lists of all sessions, which show the deleted ones. API v1 has no other lists, so that it reads one at each poll. Default: 3600.0.",
+                        "description": "Seconds between two reads of the complete list of sessions, which shows which were deleted. No effect with API v1, which reads the complete list at each poll. Default: 3600.0.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 2592000.0},
                     },
                     "verify": {
                         "label": "Verify TLS",
-                        "description": "true, false, or the path of a CA bundle. true takes the bundle of the first variable that is set of REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE; if none is set, or without trust_env, the bundle of certifi. Default: true.",
+                        "description": "true, false, or the path of a CA bundle. With true, the bundle is that of REQUESTS_CA_BUNDLE, else of CURL_CA_BUNDLE, else of SSL_CERT_FILE. If none is set, or trust_env is false, it is that of certifi. Default: true.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "cert": {

@@ -173,7 +173,8 @@ def due_text(due: datetime | None, anchor: str, deadline: datetime | None = None
     if due is None:
         return f"{anchor} is not set."
     is_too_late = deadline is not None and due > deadline
-    return f"That is at {shown_time(due, 'seconds')}." + " The wait ends before: raise timeout." * is_too_late
+    advice = " The wait ends before that time: raise `timeout`." if is_too_late else ""
+    return f"That is at {shown_time(due, 'seconds')}.{advice}"
 
 
 def shown_time(moment: datetime, precision: str = "minutes") -> str:

@@ -293,7 +293,7 @@ def test_compare_names_the_connection_without_the_session(
     assert (status, out) == (1, "")
     missing, cause = err.splitlines()
     assert f"behind connection '{conn_id}'" in missing
-    assert "another ID there since the move" in cause
+    assert "another ID in that version of the API" in cause
     assert "api_version" not in err
 
 
@@ -306,7 +306,7 @@ def test_exclude_does_without_a_scope(command: Command, simulator: Simulator, op
     for _ in range(2):
         status, out, err = command(*arguments, *excluded)
         assert (status, out) == (1, "")
-        keys = err.split("Or leave out what needs it: --exclude ")[1].strip().rstrip(".")
+        keys = err.split("Or leave out the fields that need this: --exclude ")[1].strip().rstrip(".")
         excluded = ["--exclude", ",".join(filter(None, [*excluded[1:], keys]))]
     status, out, _ = command(*arguments, *excluded)
     assert status == 0

@@ -276,7 +276,7 @@ def test_write_that_replaces_a_collection_needs_the_word(
     command = ("call", "replace-path-session-audience", *session, "--body", "{mode: manual, filters: []}", "--yes")
     status, out, err = call_command(*command)
     assert (status, out) == (2, "")
-    assert "replaces the audience of the session: what the body lacks is removed. Add --replace" in err
+    assert "replaces the audience of the session: everything that is not in the body is removed. Add --replace" in err
     assert sent(learning360_simulator, "PUT") == []
     assert call_command(*command, "--replace")[0] == 0
     assert len(sent(learning360_simulator, "PUT")) == 1

@@ -61,7 +61,8 @@ def test_people_read_what_an_operation_takes_and_returns(call_command: Command) 
         "  steps:",
     ):
         assert [one for one in lines if one.startswith(line)], line
-    assert "It replaces the audience of the session: what the body lacks is removed. `call` needs --replace." in out
+    removed = "everything that is not in the body is removed"
+    assert f"It replaces the audience of the session: {removed}. `call` needs --replace." in out
     assert "sessionNotFound" in out
     assert "mode (required): one of dynamic, dynamicEnrollment, dynamicUnenrollment, manual" in out
 

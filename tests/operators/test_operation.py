@@ -49,7 +49,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, version: str = "v2", **replies: list[
     return server
 
 
-PARAMS = r"^params: userId is a parameter of the operation, and `params` are those of Airflow: .* `parameters` in place"
+PARAMS = r"^params: userId is a parameter of the operation, but `params` are Airflow's own, .* `parameters` instead"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"operation": "list-path-session"}, r"^operation: .*; did you mean list-path-sessions\? `"),
     ({"operation": "no such thing"}, r"^operation: 'no such thing' is not an operation of 360Learning\. `"),
@@ -71,12 +71,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fields": ["nme"]}, r"^fields: 'nme' is not a field of the answer of list-path-sessions; .*did you mean name\?$"),
     ({"fields": []}, r"^fields: no field is named, so nothing would be kept\. Leave it out for all fields\.$"),
     ({"fields": " , "}, r"^fields: no field is named"),
-    ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false\. It takes no text\.$"),
+    ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false\. Write True or False, without quotes\.$"),
     ({"wait_for": "{{ x }}"}, r"^wait_for: '\{\{ x \}\}' is neither true nor false"),
     ({"replace": "no"}, r"^replace: 'no' is neither true nor false"),
     ({"deferrable": "no"}, r"^deferrable: 'no' is neither true nor false"),
     ({"contract": "strong"}, r"^contract: 'strong' is not one of"),
-    ({"wait_for": True}, r"^wait_for: list-path-sessions is no bulk operation"),
+    ({"wait_for": True}, r"^wait_for: list-path-sessions is not a bulk operation"),
     ({"wait_for": "yes"}, r"^wait_for: 'yes' is neither true nor false"),
     ({"fields": []}, r"^fields: no field is named"),
     ({"timeout": "1 h"}, r"^timeout: '1 h' is not a duration"),

@@ -118,7 +118,7 @@ def test_retry_continues_to_wait_and_does_not_send_again(monkeypatch: pytest.Mon
     store = Store()
     context: Any = {"task_state_store": store}
     with serve(monkeypatch, {**DONE, STATUS: [status("running")]}) as server:
-        with pytest.raises(TimedOutError, match=r"has not ended within 0\.05 s. It goes on in 360Learning"):
+        with pytest.raises(TimedOutError, match=r"has not ended within 0\.05 s. It continues in 360Learning"):
             build(timeout=0.05).execute(context)
         assert store.rows == {KEY: {"bulk_operation_id": BULK}}
         server.replies[STATUS] = [Reply({"error": "oops"}, 503)]
@@ -136,7 +136,7 @@ def test_answer_without_an_operation_is_pushed_with_a_warning(
 ) -> None:
     with serve(monkeypatch, {SEND: [Reply(b"", 202, headers)]}):
         assert build().execute({}) is None
-    assert "360Learning named no bulk operation to wait for" in log.text
+    assert "The response has no ID of a bulk operation" in log.text
 
 
 def test_wait_in_the_triggerer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def test_once_is_sent_once_after_an_unknown_outcome(reply: Reply, monkeypatch: p
         assert text.startswith("POST /api/v2/groups ")
         assert "The request may or may not have been carried out, so it is not sent again." in text
         assert "Find out with the operation list-groups." in text
-        assert text.endswith("Clearing the task sends it again.")
+        assert text.endswith("To send it again on purpose, clear the task.")
         assert not caught.value.retryable
         assert store.rows == {}  # somebody was told: a cleared task sends again
         assert create({"task_state_store": store})["_id"] == OTHER

@@ -354,4 +354,4 @@ def test_below_airflow_3_3_the_trigger_polls_itself(simulator: Simulator, caplog
 
     payload = asyncio.run(scenario())
     assert [(one["_id"], one["completed"]) for one in payload["completions"]] == [(SESSION, 1)]
-    assert "kept in memory: this process cannot store Airflow variables" in caplog.text
+    assert "kept in memory only: this process cannot store Airflow variables" in caplog.text

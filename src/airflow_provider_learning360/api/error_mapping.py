@@ -81,7 +81,7 @@ def error_from_response(
     :param secrets: What must not appear in the error.
     :param now: The present time, for a `Retry-After` that is a date.
     :param key_names: What 360Learning calls the keys; default company ID and API key.
-    :returns: The error, by what to do next.
+    :returns: The error; its class says what to do next.
     """
     if response.is_success:
         return None
@@ -142,7 +142,8 @@ def error_from_timeout(request: Request, limits: Limits) -> TimedOutError:
         else "what was left of the time limit of the call"
     )
     return TimedOutError(
-        f"{request} returned no complete response within {limits.max_seconds:.3g} s ({reason}).",
+        f"{request} returned no complete response within {limits.max_seconds:.3g} s ({reason}). Raise that limit if "
+        "360Learning needs longer.",
         method=request.method,
         path=request.path,
     )
@@ -156,7 +157,7 @@ def error_from_transport(request: Request, error: BaseException, *, timed_out: b
     :param error: The exception; its text is not used, since it may contain the URL.
     :param timed_out: Whether the request timed out.
     :param connection: Name of the connection, for the error.
-    :returns: The error, by what to do next.
+    :returns: The error; its class says what to do next.
     """
     mapped = _map_exception(request, error, timed_out=timed_out, connection=connection)
     mapped.is_unsent = _is_unsent(error)
@@ -166,7 +167,9 @@ def error_from_transport(request: Request, error: BaseException, *, timed_out: b
 def _map_exception(request: Request, error: BaseException, *, timed_out: bool, connection: str) -> LearningError:
     details: dict[str, Any] = {"method": request.method, "path": request.path}
     if timed_out:
-        return TimedOutError(f"{request} got no response in time (timeout of {connection}).", **details)
+        return TimedOutError(
+            f"{request} got no response in time. Try again later, or raise `timeout` of {connection}.", **details
+        )
     cause = _operating_system_error(error)
     if isinstance(cause, SSLCertVerificationError):
         return FixConnectionError(
@@ -249,13 +252,13 @@ def _meaning(
     if status == 401:
         return UnauthorizedError, f"Check {names.id}, {names.secret} and host of {connection}."
     if status == 403:
-        return ForbiddenError, f"The credentials of {connection} are valid but may not do this."
+        return ForbiddenError, f"The credentials of {connection} are valid, but have no permission for this request."
     if status == 429:
         asked = "No delay was given." if retry_after is None else f"360Learning asks to wait {retry_after:g} s."
         return RateLimitedError, asked
     if status in TRANSIENT:
         asked = "" if retry_after is None else f" It asks to wait {retry_after:g} s."
-        return UnavailableError, f"360Learning has a problem of its own, which is expected to pass.{asked}"
+        return UnavailableError, f"360Learning has a temporary problem. Try again later.{asked}"
     return (
         ContractError,
         f"360Learning does not document this response. Check the request, and the host of {connection}.",

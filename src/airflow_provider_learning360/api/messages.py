@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ApiVersion = Literal["v1", "v2"]
-# What was stored before there were two versions is of this one.
+# Values that were stored before there were two versions belong to this one.
 FIRST_VERSION: ApiVersion = "v1"
 
 # The kind of a call decides how large its response may be, and how long it may take.
@@ -49,7 +49,7 @@ class Request:
 
     @property
     def is_once(self) -> bool:
-        """Whether the request must not be sent again unless it is known that nothing was done."""
+        """Whether the request may be sent again only if it is certain that the first one did nothing."""
         return self.repeatable is False
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
@@ -178,8 +178,8 @@ class Call(Generic[T]):
     :param any_status: Whether `parse` gets unsuccessful responses too; default False: they are errors.
     :param streamed: Whether the caller reads the body of a success from `Response.content`; default False.
     :param kind: The kind of response, which decides its limits; default `document`.
-    :param build_reader: Builds what a transport may feed the body of a success to while it arrives, anew for each
-        attempt. `parse` then finds it as `Response.reader`. Default none.
+    :param build_reader: Builds a reader for each attempt. A transport may feed it the body of a successful response
+        while the body arrives. `parse` then finds it as `Response.reader`. Default none.
     """
 
     request: Request

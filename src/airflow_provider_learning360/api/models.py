@@ -405,7 +405,7 @@ def has_completed(learner: LearnerStatistics) -> bool:
     Whether a learner has completed the session.
 
     :param learner: The statistics of the learner.
-    :returns: On API v2, whether the status is `successful`; API v1 has no status, but a time or all of the progress.
+    :returns: On API v2, whether the status is `successful`; on API v1, whether there is an `endTime`, or all progress.
     """
     if status := learner.get("status"):
         return status == "successful"

@@ -43,9 +43,8 @@ _NAME = re.compile(rf"[0-9a-f:.]*:[0-9a-f:.]*|(?:{_LABEL}\.)*{_LABEL}\.?", re.IG
 # From a setting to its field in the connection form; all other settings are in the extra.
 FORM_FIELDS = {"host": "host", "company_id": "login", "api_key": "password"}
 VERIFY = (
-    "`true`, `false`, or the path of a CA bundle. `true` takes the bundle of the first variable that is set of "
-    "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `SSL_CERT_FILE`; if none is set, or without `trust_env`, the bundle of "
-    "certifi."
+    "`true`, `false`, or the path of a CA bundle. With `true`, the bundle is that of `REQUESTS_CA_BUNDLE`, else of "
+    "`CURL_CA_BUNDLE`, else of `SSL_CERT_FILE`. If none is set, or `trust_env` is false, it is that of certifi."
 )
 _PASTED = (
     "No key of 360Learning has that character. It was probably pasted from a document; copy it again from "
@@ -99,7 +98,8 @@ class LearningSettings(BaseModel):
     api_version: Literal["v1", "v2"] = Field(
         "v1",
         title="API version",
-        description="`v1`, or `v2`: the sessions of paths, with client ID and client secret.",
+        description="`v1`: program sessions, with company ID and API key. `v2`: sessions of paths, with client ID and "
+        "client secret.",
     )
     auth: Literal["headers", "query", "oauth2"] = Field(
         "headers",
@@ -120,8 +120,8 @@ class LearningSettings(BaseModel):
         ge=1,
         le=1000,
         title="Attempts",
-        description="Most requests for one call, the first included. With `oauth2`, one more if a token that worked "
-        "before is refused (401): the request is sent again with a new token.",
+        description="Maximum number of requests for one call, including the first. With `oauth2`, one more if a token "
+        "that worked before is refused (401): the request is sent again with a new token.",
     )
     retry_budget: float = Field(
         120.0,
@@ -142,49 +142,51 @@ class LearningSettings(BaseModel):
         ge=1024,
         le=MAX_BYTES,
         title="Largest document",
-        description="Most bytes of one document, after decompression.",
+        description="Maximum size of one document in bytes, after decompression.",
     )
     max_list_bytes: int = Field(
         DEFAULT_LIMITS["list"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
         title="Largest list",
-        description="Most bytes of a list (sessions, learners, statistics), after decompression.",
+        description="Maximum size of a list (sessions, learners, statistics) in bytes, after decompression.",
     )
     max_error_bytes: int = Field(
         DEFAULT_LIMITS["token"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
         title="Largest error",
-        description="Most bytes of the text of an error, and of the response of a token call.",
+        description="Maximum size in bytes of the text of an error, and of the response of a token call.",
     )
     max_document_seconds: float = Field(
         DEFAULT_LIMITS["document"].max_seconds,
         gt=0,
         le=MAX_SECONDS,
         title="Longest document",
-        description="Most seconds of one attempt to read a document, from the request to the last byte.",
+        description="Maximum duration, in seconds, of one attempt to read a document, from the request to the last "
+        "byte.",
     )
     max_list_seconds: float = Field(
         DEFAULT_LIMITS["list"].max_seconds,
         gt=0,
         le=MAX_SECONDS,
         title="Longest list",
-        description="The same for a list (sessions, learners, statistics).",
+        description="Maximum duration, in seconds, of one attempt to read a list (sessions, learners, statistics).",
     )
     requests_per_second: float = Field(
         10.0,
         ge=0.1,
         title="Requests per second",
-        description="Most requests per second of one triggerer through this connection, for all waiters and watchers.",
+        description="Maximum requests per second that one triggerer sends through this connection, for all its waiting "
+        "tasks and watched assets.",
     )
     missing_poll_interval: float = Field(
         3600.0,
         ge=1,
         le=30 * MAX_SECONDS,
         title="Missing-session interval",
-        description="Seconds between complete lists of all sessions, which show the deleted ones. API v1 has no other "
-        "lists, so that it reads one at each poll.",
+        description="Seconds between two reads of the complete list of sessions, which shows which were deleted. No "
+        "effect with API v1, which reads the complete list at each poll.",
     )
     verify: bool | str = Field(True, title="Verify TLS", description=VERIFY)
     cert: str | None = Field(

@@ -89,8 +89,8 @@ def _require_consistent(operation: Operation, args: Namespace) -> None:
         return
     if "replaces" in operation.data and not args.replace:
         refuse_usage(
-            f"{operation.name} replaces {operation.data['replaces']}: what the body lacks is removed. Add --replace if "
-            "that is what you want; --dry-run shows what would be sent."
+            f"{operation.name} replaces {operation.data['replaces']}: everything that is not in the body is removed. "
+            "Add --replace if that is what you want; --dry-run shows what would be sent."
         )
     if not args.yes and not sys.stdin.isatty():
         refuse_usage(

@@ -69,7 +69,7 @@ def _hook(conn_id: str, version: ApiVersion) -> LearningHook:
     if spoken != version:
         raise FixArgumentError(
             f"--{version}: connection {conn_id!r} uses API {spoken}. Give a connection that uses API {version}; "
-            "`api_version` in its extra says which."
+            "The version is `api_version` in the extra of the connection."
         )
     return hook
 
@@ -88,7 +88,7 @@ def _read(
     if not missing:
         return sessions
     cause = (
-        "Perhaps it has another ID there since the move: search it by its name with list-sessions."
+        "It may have another ID in that version of the API. Search for its name with list-sessions."
         if len(missing) == 1
         else "Check the ID, and that both connections belong to the company of the session."
     )

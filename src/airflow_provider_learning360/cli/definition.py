@@ -62,7 +62,7 @@ SESSION_OUTPUT = Arg(
 )
 EXCLUDE = Arg(
     ("--exclude",),
-    help="fields to leave out, separated by commas, such as author,users: nothing is requested for them",
+    help="fields to leave out, separated by commas, such as author,users; no requests are sent for them",
     metavar="FIELDS",
 )
 LIST = (
@@ -146,7 +146,7 @@ DOCUMENTATION_OUTPUT = Arg(
 CALL = (
     CompletedArg(
         ("-p", "--parameter"),
-        help="a parameter, such as pathId=60b8d2956e20ae1a0f8e44f1; a list takes it several times, or as JSON",
+        help="a parameter, such as pathId=60b8d2956e20ae1a0f8e44f1; for a list, repeat the option, or write JSON",
         metavar="KEY=VALUE",
         dest="parameters",
         action="append",
@@ -157,7 +157,7 @@ CALL = (
     Arg(("--field",), help="print only this field of the object, or of each item of the list"),
     Arg(("--dry-run",), help="print what would be sent, and send nothing", action="store_true"),
     Arg(("--yes",), help="send a write without asking", action="store_true"),
-    Arg(("--replace",), help="agree that a write removes what its body lacks", action="store_true"),
+    Arg(("--replace",), help="allow a write to remove everything that is not in its body", action="store_true"),
     SHOW_PEOPLE,
     Arg(
         ARG_OUTPUT.flags,
@@ -169,7 +169,7 @@ CALL = (
 CLEAN = (
     Arg(
         ("--older-than",),
-        help="days that values of finished tasks and deleted assets are kept (default: 30)",
+        help="keep values of finished tasks and deleted assets for this many days (default: 30)",
         type=int,
         default=30,
         metavar="DAYS",

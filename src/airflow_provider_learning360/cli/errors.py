@@ -54,7 +54,7 @@ def report_argument_errors() -> Iterator[None]:
 @contextmanager
 def advise_exclude(*, helps: bool = True) -> Iterator[None]:
     """
-    Add to an error in the block that `--exclude` does without the fields that could not be read.
+    Add to an error in the block: `--exclude` leaves out the fields that could not be read.
 
     :param helps: Whether it does; default True.
     :raises LearningError: The error, with the advice.
@@ -64,7 +64,7 @@ def advise_exclude(*, helps: bool = True) -> Iterator[None]:
     except LearningError as error:
         if not (error.keys and helps):
             raise
-        raise error.with_note(f"Or leave out what needs it: --exclude {','.join(error.keys)}.") from None
+        raise error.with_note(f"Or leave out the fields that need this: --exclude {','.join(error.keys)}.") from None
 
 
 def end_interrupted(problem: str) -> NoReturn:

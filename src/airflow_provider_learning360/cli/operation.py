@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _REPEAT: dict[Repeat, str] = {
     "read": "It changes nothing.",
-    "repeatable": "It changes data. After a failure it is repeated, because twice has the same result as once.",
-    "once": "It changes data. After a failure without a response it is not repeated: it might be done twice.",
+    "repeatable": "It changes data. Sent twice, it has the same result, so it is repeated after a failure.",
+    "once": "It changes data. It is not repeated after a failure without a response: the work might be done twice.",
 }
 _CONFIDENCE: dict[Confidence, str] = {
     "documented": "documented by 360Learning",
@@ -173,7 +173,8 @@ def _facts(operation: Operation) -> Iterator[tuple[str, str]]:
         yield "scope", f"{data['scope']}; the client of the connection needs it"
     yield "repeat", _REPEAT[operation.repeat]
     if "replaces" in data:
-        yield "replaces", f"It replaces {data['replaces']}: what the body lacks is removed. `call` needs --replace."
+        removed = "everything that is not in the body is removed"
+        yield "replaces", f"It replaces {data['replaces']}: {removed}. `call` needs --replace."
     if "warning" in data:
         yield "warning", data["warning"]
     if operation.is_asynchronous:

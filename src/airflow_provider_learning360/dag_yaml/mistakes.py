@@ -25,10 +25,12 @@ _STEP = re.compile(r"\b[Ss]tep '([^']+)'")
 _FIELD = re.compile(r"(?:- |, )'([\w.$-][\w.$\[\]-]*(?: -> [\w.$-][\w.$\[\]-]*)*)':")
 _FIELD_OF_SHAPE = re.compile(r"\bstep '[^']+': (\w+): ")
 _JINJA_HINT = (
-    "For Airflow's values write dots after context, such as {{ context.dag_run.conf.session_id }}. "
-    "Blueprint renders comments, too."
+    "Write Airflow's values with a dot after each name, such as {{ context.dag_run.conf.session_id }}. "
+    "Blueprint also renders templates in comments."
 )
-_DAG_ARGS_HINT = "Put dag_args.py beside the file, with a class of LearningDagArgs: blueprint alone has fewer fields."
+_DAG_ARGS_HINT = (
+    "Blueprint alone has fewer fields. Put dag_args.py, with a class based on LearningDagArgs, beside the file."
+)
 _EXPECTED = {
     "dag_id": "the ID of the DAG, a text",
     "steps": "a mapping of names to steps, with at least one step",

@@ -183,7 +183,7 @@ def error_from_aiohttp(request: Request, error: Exception, limits: Limits, attem
     :param error: The exception.
     :param limits: The limits of the response.
     :param flight: The time limits of the request.
-    :returns: The error, by what to do next.
+    :returns: The error; its class says what to do next.
     """
     if attempt.is_over:
         return error_from_timeout(request, limits)

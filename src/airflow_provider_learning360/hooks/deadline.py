@@ -158,7 +158,7 @@ def error_from_requests(request: Request, error: Exception, limits: Limits, atte
     :param error: The exception.
     :param limits: The limits of the response.
     :param attempt: The attempt.
-    :returns: The error, by what to do next.
+    :returns: The error; its class says what to do next.
     """
     if attempt.was_too_large:
         return error_from_size(request, None, limits)

@@ -152,7 +152,8 @@ class LearningHook(ConnectionType, HttpHook):
         :param keys: Names of the fields that are needed beside those of the session itself, which may save requests;
             default all.
         :returns: The session.
-        :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
+        :raises LearningError: The request failed; its class says what to do next: `FixIdError`,
+            `FixConnectionError`, `RateLimitedError`, ...
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -167,7 +168,7 @@ class LearningHook(ConnectionType, HttpHook):
         :param session: The session.
         :param keys: Names of the fields that are needed; default all.
         :returns: The session with them; the same one if it has them.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v2, `GET /api/v2/paths/{pathId}` and more; API v1 sends all fields at once.
         """
@@ -191,7 +192,7 @@ class LearningHook(ConnectionType, HttpHook):
         :param where: Which sessions are wanted; the API may send more. Default all.
         :param keys: Names of the fields that are needed beside those of the session itself; default none.
         :returns: The sessions.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -211,7 +212,7 @@ class LearningHook(ConnectionType, HttpHook):
         :param contract: What to do about entries that cannot be read, as in `list_program_sessions`.
         :param where: Which sessions are wanted; the API may send more. Default all.
         :returns: The documents.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -232,7 +233,8 @@ class LearningHook(ConnectionType, HttpHook):
         :param where: Which sessions are wanted; the API may send more. Default all.
         :returns: The sessions as dictionaries, with the names of fields of API v1. An entry that cannot be read yields
             an empty dictionary, or one with its `_id` only.
-        :raises LearningError: By what to do next; also after some sessions were yielded.
+        :raises LearningError: The request failed; its class says what to do next. Some sessions may have been
+            yielded before.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -245,7 +247,7 @@ class LearningHook(ConnectionType, HttpHook):
 
         :param session_id: ID of the session: 24 hexadecimal characters.
         :returns: The learners.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`; API v2,
             `GET /api/v2/paths/{pathId}/enrollments`.
@@ -259,7 +261,7 @@ class LearningHook(ConnectionType, HttpHook):
         :param session_id: ID of the session: 24 hexadecimal characters.
         :param session: The session, if it was read just now, which may save a request; default none.
         :returns: The statistics.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
@@ -273,11 +275,11 @@ class LearningHook(ConnectionType, HttpHook):
         Return how many learners of a program session have completed it.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
-        :param is_enough: Whether counts end a wait, or how many waits they end. If more waits would end without the
-            deleted learners, and few have not completed, the deleted ones are left out, because they never will.
-            Default: they may be counted.
+        :param is_enough: Returns how many waits the counts end, or whether they end one. Deleted learners never
+            complete. They are left out if that ends more waits, and only few learners have not completed. Default:
+            they may be counted.
         :returns: The counts.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
@@ -307,7 +309,7 @@ class LearningHook(ConnectionType, HttpHook):
         :param budget: The retry budget of each call; default that of the connection.
         :param observe: Gets each successful response; default none.
         :returns: The result of the plan.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
         """
         deadline = self._find_deadline()
         outcome: Any = None
@@ -344,7 +346,7 @@ class LearningHook(ConnectionType, HttpHook):
 
         :param plan: The plan, such as `hook.platform.stream_sessions()`.
         :returns: The entries.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
         """
         deadline = self._find_deadline()
         outcome: Any = None
@@ -408,7 +410,8 @@ class LearningHook(ConnectionType, HttpHook):
             `proxies`; default none.
         :param request_kwargs: Further arguments of `requests.Request`, such as `json=`.
         :returns: The response of `requests`.
-        :raises LearningError: By what to do next; not for the status of the response if `check_response` is False.
+        :raises LearningError: The request failed; its class says what to do next. The status of the response is no
+            error if `check_response` is False.
         """
         options = dict(extra_options or {})
         any_status = not options.pop("check_response", True)

@@ -146,7 +146,8 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param keys: Names of the fields that are needed beside those of the session itself, which may save requests;
             default all.
         :returns: The session.
-        :raises LearningError: By what to do next: `FixIdError`, `FixConnectionError`, `RateLimitedError`, ...
+        :raises LearningError: The request failed; its class says what to do next: `FixIdError`,
+            `FixConnectionError`, `RateLimitedError`, ...
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -159,7 +160,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param session: The session.
         :param keys: Names of the fields that are needed; default all.
         :returns: The session with them; the same one if it has them.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v2, `GET /api/v2/paths/{pathId}` and more; API v1 sends all fields at once.
         """
@@ -182,7 +183,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param where: Which sessions are wanted; the API may send more. Default all.
         :param keys: Names of the fields that are needed beside those of the session itself; default none.
         :returns: The sessions.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -202,7 +203,8 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param where: Which sessions are wanted; the API may send more. Default all.
         :returns: The sessions as dictionaries, with the names of fields of API v1. An entry that cannot be read yields
             an empty dictionary, or one with its `_id` only.
-        :raises LearningError: By what to do next; also after some sessions were yielded.
+        :raises LearningError: The request failed; its class says what to do next. Some sessions may have been
+            yielded before.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions`; API v2, `GET /api/v2/paths/sessions`.
         """
@@ -217,7 +219,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
 
         :param session_id: ID of the session: 24 hexadecimal characters.
         :returns: The learners.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/users`; API v2,
             `GET /api/v2/paths/{pathId}/enrollments`.
@@ -233,7 +235,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param session_id: ID of the session: 24 hexadecimal characters.
         :param session: The session, if it was read just now, which may save a request; default none.
         :returns: The statistics.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-stats`.
@@ -251,7 +253,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
             deleted learners, and few have not completed, the deleted ones are left out, because they never will.
             Default: they may be counted.
         :returns: The counts.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
 
         Source: 360Learning API v1, `GET /api/v1/programs/sessions/{session_id}/stats`; API v2,
             `GET /api/v2/paths/{pathId}/sessions/{sessionId}/user-statuses`.
@@ -265,7 +267,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         :param plan: The plan, such as `(await hook.get_platform()).get_session(...)`.
         :param budget: The retry budget of each call; default that of the hook.
         :returns: The result of the plan.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
         """
         outcome: Any = None
         while True:
@@ -291,7 +293,7 @@ class LearningAsyncHook(ConnectionType, BaseHook):
 
         :param plan: The plan, such as `(await hook.get_platform()).stream_sessions()`.
         :returns: The entries.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
         """
         outcome: Any = None
         while True:

@@ -58,8 +58,8 @@ class AssetVariables:
         if value is None:
             # As for a single watermark that is not readable. An error would stop the watcher for good.
             log.warning(
-                "Airflow variable %s was edited, and is not readable. What it kept of asset %r is found anew; earlier "
-                "changes are missed.",
+                "Airflow variable %s cannot be read, because it was edited. The watcher of asset %r starts again from "
+                "the present state; earlier changes are missed. Do not edit this variable.",
                 *(name, self._owner["asset"]),
             )
         return default if value is None else value
@@ -95,8 +95,8 @@ def find_asset_store(trigger: Any, asset_name: str, made_by: str) -> AssetStore 
     if not HAS_STATE_STORE and _can_store_variables():
         return AssetVariables(asset_name)
     log.warning(
-        "The watermarks of asset %r are kept in memory: this process cannot store Airflow variables. "
-        "A triggerer of Airflow 3.0.6 or later can. Changes while it is down or restarts are missed.",
+        "The watermarks of asset %r are kept in memory only: this process cannot store Airflow variables. Changes are "
+        "missed while the triggerer is down or restarts. Use a triggerer of Airflow 3.0.6 or later.",
         asset_name,
     )
     return None

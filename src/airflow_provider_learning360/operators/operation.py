@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 MAPPED = "{{ mapped }}"  # stands for an argument of `.partial(...)` that is given later
 SMALLER_ANSWER = "Push less with `fields`, or use an object-storage XCom backend."
-TO_SEND_AGAIN = "Clearing the task sends it again."
+TO_SEND_AGAIN = "To send it again on purpose, clear the task."
 # The trigger ends the wait. Airflow's own timeout of a deferral only matters if no triggerer runs.
 DEFERRAL_MARGIN = timedelta(seconds=60)
 
@@ -272,7 +272,9 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
             items = f": {count_of(len(answer.value), 'item')}, {count_of(answer.pages, 'page')}.{more}"
         self.log.info("%s returned %d%s", operation.name, answer.status, items or ".")
         if self.wait_for and operation.is_asynchronous:
-            self.log.warning("360Learning named no bulk operation to wait for; list-bulk-operations shows all.")
+            self.log.warning(
+                "The response has no ID of a bulk operation, so the task does not wait. list-bulk-operations shows all."
+            )
         if warning := report_drift(f"The answer of {operation.name}", answer.drift, self.contract):
             self.log.warning("%s", warning)
         if warning := answer.unreadable.report(self.contract):
@@ -353,8 +355,8 @@ class LearningOperationOperator(LearningOperator, BaseOperator):
     def _timed_out(self, bulk_operation_id: str) -> TimedOutError:
         return TimedOutError(
             f"Bulk operation {bulk_operation_id} of {self.operation} has not ended within "
-            f"{seconds_of(self.timeout, 'timeout'):g} s. It goes on in 360Learning, and a retry of the task waits on. "
-            "Raise `timeout` if such operations take longer."
+            f"{seconds_of(self.timeout, 'timeout'):g} s. It continues in 360Learning. A retry of the task continues "
+            "to wait for it. Raise `timeout` if such operations take longer."
         )
 
 
@@ -385,11 +387,13 @@ def _check_call(given: Mapping[str, Any]) -> None:
     if not is_template(pages := given.get("pages", "all")) and parse_pages(pages) and not operation.has_pages:
         raise FixArgumentError(f"pages: {operation.name} has no pages. Leave it out.")
     if not isinstance(given.get("wait_for", False), bool):
-        raise FixArgumentError("wait_for: it is neither true nor false.")
+        raise FixArgumentError("wait_for: it is neither true nor false. Write True or False, without quotes.")
     if given.get("wait_for") and not operation.is_asynchronous:
-        raise FixArgumentError(f"wait_for: {operation.name} is no bulk operation: its answer is the result.")
+        raise FixArgumentError(
+            f"wait_for: {operation.name} is not a bulk operation: there is nothing to wait for. Leave it out."
+        )
     if not given.get("replace", True) and (replaced := operation.data.get("replaces")):
         raise FixArgumentError(
-            f"replace: {operation.name} replaces {replaced} as a whole: what the body lacks is removed. "
+            f"replace: {operation.name} replaces {replaced} as a whole: everything that is not in the body is removed. "
             "Write replace=True if that is intended."
         )

@@ -168,7 +168,9 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             rest = (
                 "The next sweep returns the others" if self.delivery_dag_id else "Set delivery_dag_id to get the others"
             )
-            self.log.warning("Only the first %d reminders are returned: Airflow maps over no more. %s.", limit, rest)
+            self.log.warning(
+                "Only the first %d reminders are returned, the limit of [core] max_map_length. %s.", limit, rest
+            )
         return [{"trigger_run_id": one.key, "conf": one.to_conf()} for one in reminders[:limit]]
 
     def _read_statistics(self, sessions: list[ProgramSession]) -> dict[str, SessionStatistics]:
@@ -399,10 +401,10 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
             )
         if given.get("key") not in (None, run.run_id):
             raise FixArgumentError(
-                f"This run must not deliver the reminder {redact(repr(given['key']))}: the ID of a delivery run must "
-                "be the key of its reminder, which prevents duplicate mails. Let the planning DAG start it. To send "
-                "the reminder again, delete the run with that ID, run `airflow learning360 clean` below Airflow 3.3, "
-                "and plan again."
+                f"This run cannot deliver the reminder {redact(repr(given['key']))}: the run ID must be the key of the "
+                "reminder, to prevent duplicate mails. Let the planning DAG start deliveries. To send the reminder "
+                "again: delete the run with that ID; below Airflow 3.3, also run `airflow learning360 clean`; then "
+                "run the planning DAG."
             )
         return given
 
@@ -466,7 +468,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         due_date = reminder.due_date
         if due_date is not None and statistics is not None and due_date not in find_due_dates(statistics):
             raise AirflowSkipException(
-                f"Nothing is sent: no learner who has not finished has the due date {reminder.anchor_at} any more."
+                f"Nothing is sent: all learners with the due date {reminder.anchor_at} have finished, or have another "
+                "due date now."
             )
         found = find_recipients(
             rule, session, statistics, users, audience=reminder.audience, now=datetime.now(tz=UTC), due_date=due_date

@@ -276,7 +276,10 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
             memory.keep_last_read(datetime.fromisoformat(last_read), in_store=False)
         self.on_resume(event, memory)
         if event["kind"] == "timeout":
-            raise AirflowSensorTimeout(f"Sensor has timed out after {self.timeout:g} s. {self._waited_for()}")
+            raise AirflowSensorTimeout(
+                f"Sensor has timed out after {self.timeout:g} s. {self._waited_for()} Raise `timeout` if it may take "
+                "longer."
+            )
         # With soft_fail, Airflow skips a task for an AirflowException. A broken sensor must fail instead.
         with fail_fast(convert=not (HAS_RETRY_POLICIES or self.soft_fail)):
             error = LearningError.from_dict(event["error"]) if event["kind"] == "error" else None

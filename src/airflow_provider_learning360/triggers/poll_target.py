@@ -43,7 +43,7 @@ class PollTarget(ABC):
 
         :param hook: The hook.
         :param targets: All targets with this key, for which it is read.
-        :raises LearningError: By what to do next.
+        :raises LearningError: The request failed; its class says what to do next.
         """
 
     def is_listed(self, listed_keys: Keys) -> bool:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ACTIONS: Mapping[FailureCode, Action] = {
     "argument": "choose_session",
     "arguments": "edit_request",
-    "body_too_large": "reload",
+    "body_too_large": "edit_request",
     "connection": "fix_connection",
     "connection_id_not_allowed": "fix_connection",
     "contract": "report",

@@ -131,7 +131,8 @@ def _find_option_problems(operation: Operation, options: Mapping[str, Any]) -> I
             yield f"options.{name}", problem
     if "replace" in allowed and options.get("replace") is not True:
         replaced = operation.data.get("replaces")
-        yield "options.replace", f"the operation replaces {replaced}: what the body lacks is removed; say that it may"
+        removed = "all that is not in the body is removed; say that it may"
+        yield "options.replace", f"the operation replaces {replaced}: {removed}"
 
 
 def _find_option_problem(operation: Operation, name: str, value: Any) -> str | None:

@@ -18,7 +18,7 @@ def list_scopes(hook: LearningHook) -> ScopeList:
     Find out what the keys of a connection may read, with small requests.
 
     :param hook: The hook of the connection.
-    :raises LearningError: By what to do next.
+    :raises LearningError: The request failed; its class says what to do next.
     """
     hook.time_limit = MAX_SECONDS
     checks = hook.run_plan(hook.platform.check_access())

@@ -122,13 +122,13 @@ def _distance(errors: list[ValidationError]) -> tuple[bool, int]:
 
 def close_schema(schema: JsonSchema) -> JsonSchema:
     """
-    Return a schema that refuses fields that it does not name, at every level: a misspelt field would be ignored.
+    Return a schema that refuses fields that it does not name, at every level. Otherwise, a misspelt field is ignored.
 
     :param schema: The schema, with those to which it refers under `schemas`.
     """
     closed = _close(schema)
     if "schemas" in schema:
-        # What another schema includes stays open; what holds a value is closed by its place.
+        # Shared schemas stay open, because others include them. The place that uses one for a value closes it.
         closed["schemas"] = {name: _close_parts(one) for name, one in schema["schemas"].items()}
     return closed
 
@@ -223,7 +223,7 @@ def known_fields(schema: Mapping[str, Any], root: JsonSchema, value: Any = None)
 
     :param schema: The schema of the object.
     :param root: The schema that has those to which it refers under `schemas`.
-    :param value: The object: of several shapes, only those that it has count. Default all count.
+    :param value: The object. If the schema allows several shapes, only those that fit it count. Default: all count.
     """
     names = list(schema.get("properties", ()))
     if "$ref" in schema:
