@@ -161,7 +161,7 @@ def test_slow_responses_end_in_a_time_out(
     hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]
 ) -> None:
     simulator.play({"do": {"delay": 5}})
-    with pytest.raises(TimedOutError, match="timeout of connection 'here'"):
+    with pytest.raises(TimedOutError, match=r"raise `timeout` of connection 'here'"):
         hook_to(simulator, timeout=0.1, retry_attempts=2)("list_program_sessions")
     assert len(simulator.requests) == 2
 

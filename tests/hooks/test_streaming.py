@@ -399,7 +399,7 @@ def test_stalled_body_is_a_time_out(connect: Callable[..., str], waits: list[flo
         writer.write(CHUNKED)
         await stop.wait()
 
-    with pytest.raises(TimedOutError, match="timeout of connection 'here'") as caught:
+    with pytest.raises(TimedOutError, match=r"raise `timeout` of connection 'here'") as caught:
         asyncio.run(read_from(halting, connect, coroutines=coroutines, timeout=0.2))
     assert_shows_nothing_else(caught.value)
 
