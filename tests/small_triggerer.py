@@ -28,6 +28,7 @@ from airflow_provider_learning360.triggers import poller
 from airflow_provider_learning360.triggers.completions import CompletionsWatchTrigger
 from airflow_provider_learning360.triggers.cursor import Cursor
 from airflow_provider_learning360.triggers.watching import ProgramSessionsWatchTrigger
+from stored_times import with_milliseconds
 
 PATIENCE = 20
 
@@ -48,7 +49,7 @@ class Store:
         found: dict[str, str] = {}
         for (name, key), row in self.rows.items():
             if name == asset_name and key.startswith(SHARD_KEY_PREFIX):
-                found |= {one: known["modified_at"][:23] + "Z" for one, known in json.loads(row).items()}
+                found |= {one: with_milliseconds(known["modified_at"]) for one, known in json.loads(row).items()}
         return found
 
     def pollings(self) -> list[StoredPolling]:

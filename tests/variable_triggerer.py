@@ -19,6 +19,8 @@ from airflow.sdk.execution_time.comms import (
     VariableResult,
 )
 
+from stored_times import with_milliseconds
+
 PATIENCE = 20
 
 
@@ -67,7 +69,7 @@ class Variables:
     def watermarks(self, asset: str) -> dict[str, str]:
         """Return the stored `modifiedAt` by session ID, as text."""
         shards = self.values(asset, "watermarks_")
-        return {one: known["modified_at"][:23] + "Z" for shard in shards for one, known in shard.items()}
+        return {one: with_milliseconds(known["modified_at"]) for shard in shards for one, known in shard.items()}
 
 
 class RunningTrigger:

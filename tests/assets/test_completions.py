@@ -43,7 +43,7 @@ def test_asset_differs_from_that_of_changes_with_the_same_name() -> None:
         ({"name": ""}, "^name: "),
         ({"session_ids": A}, "^session_ids: expected a list"),
         ({"session_ids": []}, "^session_ids: the list is empty"),
-        ({"session_ids": ["{{ params.id }}"]}, "^session_ids: .*not a template"),
+        ({"session_ids": ["{{ params.id }}"]}, "^session_ids: a template or the output of a task has no value"),
         ({"poll_interval": 1}, "^poll_interval: .* is less than the shortest allowed"),
         ({"poll_interval": float("nan")}, "^poll_interval: "),
         ({"poll_interval": {"minute": 5}}, "^poll_interval: .*is not a duration"),

@@ -140,11 +140,17 @@ def test_order_of_ids_makes_no_new_trigger() -> None:
         (lambda: watched_program_sessions("x", ID), "For one session, use watched_program_session"),
         (lambda: watched_program_sessions(""), "needs a name"),
         (lambda: watched_program_session(ID, poll_interval={"minute": 5}), r"poll_interval: .*\{days: 1\}"),
-        (lambda: watched_program_session(ID, learning_conn_id="{{ var.value.x }}"), "^learning_conn_id: .* no run"),
+        (lambda: watched_program_session(ID, learning_conn_id="{{ var.value.x }}"), "^learning_conn_id: .* no DAG run"),
         (lambda: watched_program_session(ID, learning_conn_id=""), "^learning_conn_id: "),
         (lambda: watched_program_session(OPERATOR), "^session_id: got task 'list'.* Use .output"),
-        (lambda: watched_program_session(OPERATOR.output), "^session_id: .*not a template or the output of a task"),
-        (lambda: watched_program_sessions("x", OPERATOR.output), "^session_ids: .*not a template or the output"),
+        (
+            lambda: watched_program_session(OPERATOR.output),
+            "^session_id: a template or the output",
+        ),
+        (
+            lambda: watched_program_sessions("x", OPERATOR.output),
+            "^session_ids: a template or the output",
+        ),
     ],
 )
 def test_invalid_argument_is_refused_when_the_dag_is_parsed(make: Any, message: str) -> None:

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from stored_times import with_milliseconds
+
 CHILD = Path(__file__).resolve().parent.parent / "killed_trigger.py"
 KILLS = int(os.environ.get("LEARNING360_TRIGGER_KILLS", "4"))
 PATIENCE = 60
@@ -56,7 +58,7 @@ class Parent(socketserver.ThreadingUnixStreamServer):
     def watermarks(self) -> dict[str, str]:
         with self.lock:
             shards = [json.loads(row)["value"] for row in self.rows.values()]
-        return {one: known["modified_at"][:23] + "Z" for shard in shards for one, known in shard.items()}
+        return {one: with_milliseconds(known["modified_at"]) for shard in shards for one, known in shard.items()}
 
 
 class Connection(socketserver.StreamRequestHandler):

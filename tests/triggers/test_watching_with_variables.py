@@ -187,7 +187,7 @@ def test_triggerer_before_airflow_3_0_6_keeps_watermarks_in_memory(
 
     asyncio.run(scenario())
     assert variables.rows == {}
-    assert "A triggerer of Airflow 3.0.6 or later can" in caplog.text
+    assert "Use a triggerer of Airflow 3.0.6 or later" in caplog.text
 
 
 @pytest.mark.parametrize("edited", ["", "[]", "null", '{"value": null}', '{"value": 5}', '{"value": {"a": 5}}'])

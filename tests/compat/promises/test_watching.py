@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -113,9 +114,9 @@ else:
                     return comms.ErrorResponse(error=comms.ErrorType.VARIABLE_NOT_FOUND)
                 return comms.VariableResult(key=message.key, value=value)
 
-            def dates(self) -> list[str]:
+            def dates(self) -> list[datetime]:
                 shards = [json.loads(row)["value"] for row in self.rows.values()]
-                return [known["modified_at"][:23] + "Z" for shard in shards for known in shard.values()]
+                return [datetime.fromisoformat(known["modified_at"]) for shard in shards for known in shard.values()]
 
         parent = ParentProcess()
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", parent, raising=False)
@@ -144,7 +145,7 @@ else:
         assert asyncio.run(run_until(parent.dates)) == []
         before = simulator.session(session_id)["modifiedAt"]
         after = simulator.edit(session_id, name="Moved while the triggerer was down")["modifiedAt"]
-        (event,) = asyncio.run(run_until(lambda: parent.dates() == [after]))
+        (event,) = asyncio.run(run_until(lambda: parent.dates() == [datetime.fromisoformat(after)]))
         assert event["sessions"][0]["modifiedAt"] == {"from": before, "to": after}
         polls = len(simulator.requests) + 3
         assert asyncio.run(run_until(lambda: len(simulator.requests) > polls)) == []
