@@ -44,7 +44,7 @@ help: ## Show what can be made
 demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand it on (API_VERSION=v2 for API v2)
 	@$(BIN)/python demo/demo.py
 
-test: .venv/ready ## Run the tests of the development loop, with a real Airflow (under 6 minutes on two cores)
+test: .venv/ready ## Run the tests of the development loop, with a real Airflow (about 6 minutes on two cores)
 	@$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(call run_tests,test,not slow,$(if $(COVERAGE),coverage run,python),$(QUICK_TESTS))
 	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=95)

@@ -145,11 +145,11 @@ def test_order_of_ids_makes_no_new_trigger() -> None:
         (lambda: watched_program_session(OPERATOR), "^session_id: got task 'list'.* Use .output"),
         (
             lambda: watched_program_session(OPERATOR.output),
-            "^session_id: a template or the output",
+            "^session_id: a template or the output of a task has no value here.* Write the value itself",
         ),
         (
             lambda: watched_program_sessions("x", OPERATOR.output),
-            "^session_ids: a template or the output",
+            "^session_ids: a template or the output of a task has no value here.* Write the value itself",
         ),
     ],
 )

@@ -249,9 +249,9 @@ class LearningAsyncHook(ConnectionType, BaseHook):
         Return how many learners of a program session have completed it.
 
         :param session_id: ID of the session: 24 hexadecimal characters.
-        :param is_enough: Whether counts end a wait, or how many waits they end. If more waits would end without the
-            deleted learners, and few have not completed, the deleted ones are left out, because they never will.
-            Default: they may be counted.
+        :param is_enough: Returns how many waits the counts end, or whether they end one. Deleted learners never
+            complete. They are left out if that ends more waits, and only few learners have not completed. Default:
+            they may be counted.
         :returns: The counts.
         :raises LearningError: The request failed; its class says what to do next.
 
