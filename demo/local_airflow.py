@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.simulator import Simulator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+SERVICES = ("api-server", "dag-processor", "triggerer", "scheduler")  # in the order of their start
 DATABASE = "airflow.db"
 START_TIMEOUT = 180  # seconds until a service that does not start is an error
 QUIET_TIME = 2  # seconds without a new DAG after which all files count as read
@@ -99,11 +99,12 @@ def run(port: int, home: Path, dags: Path) -> None:
         environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail.connection)
         migrate(environment, log)
         say(f"  database      {shorten(home / DATABASE)}")
-        with running(environment, log) as services:
-            say(f"  services      {', '.join(SERVICES)}")
-            say(f"                their output, also warnings of other packages: {shorten(log)}")
-            say("  waiting       for the services and the DAGs, about 20 s")
-            count = prepare_dags(Api(port), services, log)
+        say(f"  services      {', '.join(SERVICES)}")
+        say(f"                their output, also warnings of other packages: {shorten(log)}")
+        say("  waiting       for the services and the DAGs, about 20 s")
+        api = Api(port)
+        with running(api, environment, log) as services:
+            count = prepare_dags(api, services, log)
             say(f"  DAGs          {shorten(dags)}; a new file is there within 10 s")
             seconds = time.monotonic() - started
             say(f"\nReady after {seconds:.0f} s: http://127.0.0.1:{port} (no login; Ctrl-C ends it)\n")
@@ -225,11 +226,14 @@ def airflow(*arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(environment: dict[str, str], log: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def running(api: Api, environment: dict[str, str], log: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start Airflow's services, and end them with all that they started."""
     services: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name in SERVICES:
+            if name == "scheduler":
+                # A task of a DAG that is still on from the last time would fail before the API server responds.
+                wait_until(api.responds, "the API server did not respond", services, log)
             services[name] = start_service(name, environment, log)
         yield services
     finally:
@@ -295,13 +299,21 @@ class Api:
         self._client = requests.Session()
         self._client.trust_env = False
 
+    def responds(self) -> bool:
+        """Return whether the API server responds."""
+        return bool(self._health())
+
     def is_healthy(self) -> bool:
         """Return whether every service has reported."""
+        health = self._health()
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+    def _health(self) -> dict[str, Any]:
         with contextlib.suppress(requests.RequestException, ValueError):
-            health = self._client.get(f"{self._url}/api/v2/monitor/health", timeout=10).json()
-            parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-            return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
-        return False
+            health: dict[str, Any] = self._client.get(f"{self._url}/api/v2/monitor/health", timeout=10).json()
+            return health
+        return {}
 
     def log_in(self) -> None:
         """Get a token; everybody is an administrator here."""

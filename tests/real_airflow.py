@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import requests
 
@@ -24,7 +24,7 @@ from ports import free_port
 
 PATIENCE = 300  # seconds until a condition that does not come true fails a test
 GRACE_PERIOD = 20  # seconds until a terminated service is killed
-SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
+SERVICES = ("api-server", "dag-processor", "triggerer", "scheduler")  # in the order of their start
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
 # Airflow's default intervals are made for many DAGs on many machines.
@@ -72,6 +72,8 @@ class Airflow:
     :param dags: The initial DAG folder. It is copied, so that tests can add DAGs.
     :param extra: More environment variables; they override those that are set here.
     """
+
+    in_order: ClassVar = SERVICES
 
     def __init__(
         self, home: Path, connections: dict[str, dict[str, Any]], dags: Path, extra: dict[str, str] | None = None
@@ -121,9 +123,12 @@ class Airflow:
     def start_all(self) -> None:
         """Start all services, and wait until they work."""
         try:
-            for service in SERVICES:
+            for service in self.in_order:
+                if service.startswith("scheduler"):
+                    # A task that starts before the API server listens fails after a few tries.
+                    self.until_alive("api-server")
                 self.start(service)
-            for service in SERVICES:
+            for service in self.in_order:
                 self.until_alive(service)
         except Exception as error:
             error.add_note(self.logs())
@@ -182,9 +187,10 @@ class Airflow:
         return int(runner)
 
     def logs(self) -> str:
-        """Return the end of each service's log."""
+        """Return what each service's log says of errors, and its end."""
+        logs = {path.name: path.read_text(errors="replace") for path in self.home.glob("*.log")}
         return "\n".join(
-            f"== {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.home.glob("*.log")
+            f"== {name}: errors\n{errors_of(log)}\n== its end\n{log[-2500:]}" for name, log in logs.items()
         )
 
     def logs_of(self, service: str) -> str:
@@ -368,6 +374,12 @@ def _status(process: int) -> dict[str, str]:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return {"State": "X (gone)"}
+
+
+def errors_of(log: str) -> str:
+    """Return the last errors and warnings of a log, with the end of their tracebacks."""
+    entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\dT)", log)
+    return "".join(one[-1500:] for one in entries if "[error" in one or "[warning" in one or "Traceback" in one)[-6000:]
 
 
 def datetime_of(text: str) -> datetime:

@@ -14,11 +14,11 @@ from real_airflow import JOBS, Airflow, command_line
 # In the order of their start.
 SERVICES = (
     "api-server",
-    "scheduler 1",
-    "scheduler 2",
     "dag-processor",
     "triggerer 1",
     "triggerer 2",
+    "scheduler 1",
+    "scheduler 2",
     "worker 1",
     "worker 2",
 )
@@ -64,6 +64,8 @@ class Cluster(Airflow):
     :param extra: More environment variables.
     """
 
+    in_order = SERVICES
+
     def __init__(
         self,
         home: Path,
@@ -87,13 +89,6 @@ class Cluster(Airflow):
         """Start a service; `until_alive` waits for it."""
         self._ready_lines[service] = self._count_ready_lines(service)
         super().start(service)
-
-    def start_all(self) -> None:
-        """Start all services, and wait until they work."""
-        for service in SERVICES:
-            self.start(service)
-        for service in SERVICES:
-            self.until_alive(service)
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Query the database, with `%s` for each value."""
