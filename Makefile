@@ -9,19 +9,18 @@ export DO_NOT_TRACK := True
 # The tests start many processes. Where bytecode may not be written, each would compile all modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-# How many processes share the tests; tests/conftest.py says which tests must stay together. Of the quick tests, many only
-# wait for a server. The slow ones start whole Airflows.
-QUICK_TESTS := -n 3 --benchmark-disable
-SLOW_TESTS := -n 2 --benchmark-disable
+# Three processes share the tests, because many tests only wait for a server or for Airflow; tests/conftest.py says which
+# tests must stay together.
+SIDE_BY_SIDE := -n 3 --benchmark-disable
 
 # Coverage nearly doubles the time of the tests on Python 3.11. So `make test-all` and .ci/run measure that of `make test`.
 COVERAGE ?=
 
-# $(call run_tests,target,marks,program,options): run tests, and say how long that took.
+# $(call run_tests,target,marks,program): run tests, and say how long that took.
 define run_tests
 @echo "==> pytest -m '$(2)'"
 @began=$$(date +%s); \
-$(BIN)/$(3) -m pytest -q $(4) -m '$(2)' $(ARGS); \
+$(BIN)/$(3) -m pytest -q $(SIDE_BY_SIDE) -m '$(2)' $(ARGS); \
 status=$$?; took=$$(($$(date +%s) - began)); \
 printf '==> make $(1) took %d min %02d s\n' $$((took / 60)) $$((took % 60)); exit $$status
 endef
@@ -46,7 +45,7 @@ demo: .venv/ready ## See a DAG fetch a session, wait, notice its change and hand
 
 test: .venv/ready ## Run the tests of the development loop, with a real Airflow (about 6 minutes on two cores)
 	@$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(call run_tests,test,not slow,$(if $(COVERAGE),coverage run,python),$(QUICK_TESTS))
+	$(call run_tests,test,not slow,$(if $(COVERAGE),coverage run,python))
 	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report --fail-under=95)
 
 test-all: ## Run `test`, `test-rest` and `test-v2`, and measure the coverage of the first
@@ -55,11 +54,11 @@ test-all: ## Run `test`, `test-rest` and `test-v2`, and measure the coverage of 
 	@$(MAKE) --no-print-directory test-v2
 
 test-rest: .venv/ready ## Run the slow tests: kills, browser, dialects, memory, all cases of long products
-	$(call run_tests,test-rest,slow,python,$(SLOW_TESTS))
+	$(call run_tests,test-rest,slow,python)
 
 test-v2: .venv/ready ## Run examples, waiting, watching and reminding on a real Airflow through API v2
 	@echo "==> pytest -m both_versions, API v2"
-	@API_VERSION=v2 $(BIN)/pytest -q $(SLOW_TESTS) -m both_versions $(ARGS)
+	@API_VERSION=v2 $(BIN)/pytest -q $(SIDE_BY_SIDE) -m both_versions $(ARGS)
 
 browser: ## Install Chromium for the tests of the page (Debian, Ubuntu)
 	@echo "==> Chromium"
@@ -121,7 +120,7 @@ model: .venv/ready ## Try 100,000 random orders of edits, crashes and late respo
 		$(BIN)/pytest -q --show-capture=no tests/triggers/test_model.py $(ARGS)
 
 fuzz: .venv/ready ## Run the property tests with new random examples; prints how to repeat a failure
-	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q $(QUICK_TESTS) -m property $(ARGS)
+	@HYPOTHESIS_PROFILE=random $(BIN)/pytest -q $(SIDE_BY_SIDE) -m property $(ARGS)
 
 catalogue: .venv/ready ## Refresh the catalogue of API v2 from the vendor's OpenAPI file (make catalogue SPEC=file.json)
 	@$(BIN)/python tests/catalogue/run.py '$(SPEC)'

@@ -6,6 +6,7 @@ import atexit
 import fcntl
 import gc
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -24,13 +25,10 @@ pytest_plugins = ["contract.plugin"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXAMPLES = REPOSITORY / "dags_examples"
 
-# One process runs all tests of such a folder or file, because they share an Airflow, or measure one after the other.
-TOGETHER = (
-    "tests/e2e/",
-    "tests/ui/",
-    "tests/browser/test_page.py",
-    "tests/hostile/test_real_airflow.py",
-    "tests/hostile/test_memory.py",
+# One process runs all tests of such a file or folder, because they share an Airflow, or measure one after the other.
+TOGETHER = re.compile(
+    r"tests/(browser/\w+|e2e/test_(examples_with_defaults|local_airflow)|hostile/test_(memory|real_airflow))\.py"
+    r"|tests/(e2e|ui)/"
 )
 
 # Set before Airflow is imported, because Airflow reads its configuration once.
@@ -112,6 +110,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
+            return shared[0] if (shared := TOGETHER.match(nodeid)) else nodeid
 
     return Scheduling(config, log)
