@@ -46,6 +46,7 @@ PARTS = {
     "test_mailing.py": "Mails without Airflow",
     "test_reminding.py": "Mails through Airflow",
     "test_page.py": "The page",
+    "test_local_airflow.py": "A local Airflow",
 }
 
 
