@@ -212,8 +212,12 @@ async def warm() -> None:
     gc.collect()
 
 
-async def stalls(simulator: SimulatorProcess, watch: list[str] | None) -> tuple[float, float, float]:
-    """Watch all sessions; return the longest stall of: first poll, poll with changes, start from watermarks."""
+async def stalls(simulator: SimulatorProcess, watch: list[str] | None, number: int) -> tuple[float, float, float]:
+    """
+    Watch all sessions; return the longest stall of: first poll, poll with changes, start from watermarks.
+
+    :param number: Of the round, so that each round gives sessions another name.
+    """
     first, *_, last = simulator.session_ids
     shards = len({shard_of(one) for one in simulator.session_ids})
     store = Store()
@@ -222,11 +226,11 @@ async def stalls(simulator: SimulatorProcess, watch: list[str] | None) -> tuple[
     async with running(store, asset) as one, Heart() as heart:
         await one.until(lambda: store.writes >= shards, patience=120)
         first_look = heart.longest_gap()
-        await asyncio.to_thread(simulator.edit, first, name="Moved")
+        await asyncio.to_thread(simulator.edit, first, name=f"Moved {number}")
         await one.until(lambda: one.events and store.writes > shards, patience=120)
         later_look = heart.longest_gap()
     assert len(store.watermarks("all")) == len(simulator.session_ids)
-    simulator.edit(last, name="Moved while nobody looked")
+    simulator.edit(last, name=f"Moved while nobody looked {number}")
     async with Heart() as heart, running(store, asset) as one:
         await one.until(lambda: one.events, patience=120)
         return first_look, later_look, heart.longest_gap()
@@ -249,7 +253,7 @@ def test_event_loop(
 
     def once() -> None:
         remove_waiting_times(monkeypatch)
-        found.append(asyncio.run(stalls(simulator, watch)))
+        found.append(asyncio.run(stalls(simulator, watch, len(found))))
 
     with SimulatorProcess(sessions=10_000 if measuring else 100, learners=96) as simulator:
         connect(monkeypatch, simulator, version, requests_per_second=1000)
