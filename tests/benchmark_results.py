@@ -172,6 +172,7 @@ def store_results(tests: dict[str, list[Figure]], curves: dict[str, dict[str, li
     for name, lines in curves.items():
         stored["curves"].setdefault(name, {}).update(lines)
     FILE.write_text(json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+    stored = load_results()  # in the order of the file, so that the page can be written from it again
     write_page(stored)
     return stored
 

@@ -54,10 +54,27 @@ def test_ratio_stands_beside_the_peer() -> None:
     assert results.beside("HttpOperator", 3.0, 4.0, " ms") == "HttpOperator 3 ms (0.75 x)"
 
 
-def test_figures_of_other_versions_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store figures in a folder of the test, where there are none yet."""
     monkeypatch.setattr(results, "FILE", tmp_path / "figures.json")
     monkeypatch.setattr(results, "PAGE", tmp_path / "page.md")
     results.PAGE.write_text("<!-- figures -->\n<!-- end -->\n<!-- machine -->\n<!-- end -->\n")
+
+
+@pytest.mark.usefixtures("empty")
+def test_page_has_the_order_of_the_stored_figures() -> None:
+    for parameter in ("v2", "v1"):
+        results.store_results(
+            {f"test_fetching.py::test_fetching[{parameter}]": [results.Figure(parameter, "1", "1")]}, {}
+        )
+    page = results.PAGE.read_text()
+    assert page.index("| v1 |") < page.index("| v2 |")
+    assert results.fill(page, results.load_results()) == page
+
+
+@pytest.mark.usefixtures("empty")
+def test_figures_of_other_versions_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     row = results.Figure("what", "1", "1")
     results.store_results({"test_imports.py::test_import": [row]}, {})
     stored = results.store_results({"test_fetching.py::test_fetching": [row]}, {})
