@@ -26,7 +26,7 @@ from hostile.responses import SESSION_ID, Bounds
 from hostile.server import HostileServer
 
 MIB = 1024 * 1024
-BOUNDS = Bounds(document=16 * MIB, listing=16 * MIB, error=MIB, times=8)
+BOUNDS = Bounds(document=16 * MIB, listing=32 * MIB, error=MIB, times=8)
 PATIENCE = 120.0  # seconds; far longer than needed, because a busy machine must not fail a test
 IMPORTED = (
     "aiohttp",
