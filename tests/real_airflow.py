@@ -186,12 +186,23 @@ class Airflow:
         (runner,) = self.wait_until(fork_with_the_same_command_line, "the triggerer has one runner")
         return int(runner)
 
+    def task_states(self) -> str:
+        """Return how many tasks of each DAG are in each state, for people."""
+        counts = self.query("select dag_id, state, count(*) from task_instance group by dag_id, state")
+        return "\n".join(f"{dag_id}: {number} {state or 'without state'}" for dag_id, state, number in counts)
+
     def logs(self) -> str:
         """Return what each service's log says of errors, and its end."""
         logs = {path.name: path.read_text(errors="replace") for path in self.home.glob("*.log")}
         return "\n".join(
             f"== {name}: errors\n{errors_of(log)}\n== its end\n{log[-2500:]}" for name, log in logs.items()
         )
+
+    def task_log(self, dag_id: str, task_id: str = "*") -> str:
+        """Return the errors of a task, or of all tasks of a DAG, from their logs."""
+        logs = (self.home / "logs").glob(f"dag_id={dag_id}/*/task_id={task_id}/*.log")
+        lines = [line[:2000] for log in logs for line in log.read_text(errors="replace").splitlines()]
+        return "\n".join(line for line in lines if '"level":"error"' in line)[-10_000:]
 
     def logs_of(self, service: str) -> str:
         """Return the whole log of a service, restarts included; triggers log in that of the triggerer."""
@@ -228,7 +239,9 @@ class Airflow:
             if result := condition():
                 return result
             time.sleep(0.2)
-        raise TimeoutError(f"did not happen within {patience} s: {what}")
+        error = TimeoutError(f"did not happen within {patience} s: {what}")
+        error.add_note(f"{self.task_states()}\n{self.logs()}")
+        raise error
 
     def until_parsed(self, dag_id: str) -> None:
         """Wait until a DAG is known and not paused."""
