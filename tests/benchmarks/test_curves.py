@@ -47,7 +47,7 @@ class Kind(NamedTuple):
     peer: str
 
 
-STEPS = [Step(1, 1, 4), Step(10, 1, 4), Step(100, 2, 6), Step(1_000, 5, 16), Step(10_000, 10, 32)]
+STEPS = [Step(1, 1, 4), Step(10, 1, 4), Step(100, 2, 6), Step(1_000, 5, 15), Step(10_000, 10, 30)]
 QUICK = [Step(1, 0.5, 2), Step(20, 0.5, 2)]
 KINDS = [
     Kind("waiting sensors", "sensor", "ProgramSessionModifiedSensor", "HttpSensorTrigger"),

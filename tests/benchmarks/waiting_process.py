@@ -3,8 +3,8 @@ Waiting and watching triggers in a process of their own, as in a triggerer: thei
 
     python tests/benchmarks/waiting_process.py KIND INTERVAL SECONDS FILE
 
-The file maps IDs of sessions to their `modifiedAt`. There is a trigger for each of them. It prints one JSON object. The
-server counts connections and requests.
+The seconds are how long to measure, in whole intervals. The file maps IDs of sessions to their `modifiedAt`. There is a
+trigger for each of them. It prints one JSON object. The server counts connections and requests.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import sys
 import time
@@ -135,27 +136,47 @@ async def first_event(trigger: Any) -> Any:
 
 
 class Heart:
-    """Measures the longest stall of the event loop."""
+    """
+    Measures the longest stall of the event loop.
+
+    `longest_work` leaves out Python's garbage collections: they visit all objects of the process, most of which are
+    Airflow's.
+    """
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self._collecting = self._collection_began = 0.0
+        gc.callbacks.append(self._note_collection)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin a new measurement."""
+        self.longest = self.longest_work = 0.0
 
     async def beat(self) -> None:
         """Measure until cancelled."""
-        last = time.perf_counter()
+        last, collecting = time.perf_counter(), self._collecting
         while True:
             await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self.longest, last = max(self.longest, now - last), now
+            stall = time.perf_counter() - last
+            self.longest = max(self.longest, stall)
+            self.longest_work = max(self.longest_work, stall - (self._collecting - collecting))
+            last, collecting = last + stall, self._collecting
+
+    def _note_collection(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._collection_began = time.perf_counter()
+        else:
+            self._collecting += time.perf_counter() - self._collection_began
 
 
-async def measure(triggers: list[Any], warm: Any, seconds: float) -> dict[str, Any]:
-    """Run the triggers; measure from the time when all have polled."""
+async def measure(triggers: list[Any], warm: Any, interval: float, seconds: float) -> dict[str, Any]:
+    """Run the triggers; measure for whole intervals, from the middle of one in which all have polled."""
     # One trigger has run before: what a triggerer imports once counts for no trigger.
     first = asyncio.ensure_future(first_event(warm))
-    settle = max(seconds / 4, LEAST_SETTLE)
-    await asyncio.sleep(settle)
+    await asyncio.sleep(LEAST_SETTLE)
+    collecting = time.perf_counter()
     gc.collect()
+    collection = time.perf_counter() - collecting
     before = resident()
     heart = Heart()
     beating = asyncio.ensure_future(heart.beat())
@@ -163,16 +184,19 @@ async def measure(triggers: list[Any], warm: Any, seconds: float) -> dict[str, A
     for trigger in triggers:
         tasks.append(asyncio.ensure_future(first_event(trigger)))
         await asyncio.sleep(0)  # as Airflow's triggerer starts them
-    await asyncio.sleep(settle)
-    starting, heart.longest, began = heart.longest, 0.0, time.monotonic()
-    await asyncio.sleep(seconds * 3 / 4)
-    stall, after, ended_at = heart.longest, resident(), time.monotonic()
+    # Polls are an interval apart: a boundary near a poll would count one more or less.
+    await asyncio.sleep((max(1, math.ceil(LEAST_SETTLE / interval)) + 0.5) * interval)
+    starting, began = {"start_stall": heart.longest, "start_work_stall": heart.longest_work}, time.monotonic()
+    heart.forget()
+    await asyncio.sleep(math.ceil(seconds / interval) * interval)
+    stalls, after, ended_at = {"stall": heart.longest, "work_stall": heart.longest_work}, resident(), time.monotonic()
     ended = [repr(task.exception()) for task in tasks if task.done()]
     for task in (*tasks, first, beating):
         task.cancel()
     await asyncio.gather(*tasks, first, beating, return_exceptions=True)
     memory = {"before": before, "after": after}
-    return {**memory, "start_stall": starting, "stall": stall, "ended": ended, "from": began, "until": ended_at}
+    times = {**starting, **stalls, "collection": collection}
+    return {**memory, **times, "ended": ended, "from": began, "until": ended_at}
 
 
 def main() -> None:
@@ -182,7 +206,7 @@ def main() -> None:
     build = KINDS[kind]
     triggers = [build(session_id, modified_at, interval) for session_id, modified_at in sessions.items()]
     session_id, modified_at = next(iter(sessions.items()))
-    found = asyncio.run(measure(triggers, build(session_id, modified_at, interval), seconds))
+    found = asyncio.run(measure(triggers, build(session_id, modified_at, interval), interval, seconds))
     print(json.dumps(found))
 
 
