@@ -12,13 +12,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airflow_provider_learning360.api import catalogue as package
+from airflow_provider_learning360.api.api_version import ApiVersion
 from airflow_provider_learning360.api.catalogue.arguments import find_problems
 from airflow_provider_learning360.api.catalogue.catalogue import find_operation, load_operations, read_file
 from airflow_provider_learning360.api.catalogue.layout import format_catalogue
 from airflow_provider_learning360.api.catalogue.operation import Operation, OperationData
 from airflow_provider_learning360.api.catalogue.shared_schemas import find_used
 from airflow_provider_learning360.api.errors import FixArgumentError
-from airflow_provider_learning360.api.messages import ApiVersion
 
 OPERATIONS = load_operations()
 USUAL = [one for one in OPERATIONS.values() if one.data.get("usual")]

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from airflow_provider_learning360.api.api_version import FIRST_VERSION
 from airflow_provider_learning360.api.errors import ContractError, FixArgumentError, contains_mail_address, redact
-from airflow_provider_learning360.api.messages import FIRST_VERSION
 from airflow_provider_learning360.api.sanitizer import printable, sanitize
 
 if TYPE_CHECKING:
-    from airflow_provider_learning360.api.messages import ApiVersion
+    from airflow_provider_learning360.api.api_version import ApiVersion
     from airflow_provider_learning360.api.models import ProgramSession
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_learning360.api.errors import redact
@@ -54,6 +53,8 @@ def find_closest(given: Any, known: Iterable[str], cutoff: float = 0.6) -> str |
     known = list(known)
     if (synonym := _SYNONYMS.get(given)) in known:
         return synonym
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(given, known, 1, cutoff)), None)
 
 
@@ -78,6 +79,8 @@ def list_known(given: Any, known: Collection[str]) -> str:
     """
     shown = list(known)
     if len(shown) > MAX_LISTED:
+        from difflib import get_close_matches
+
         nearest = get_close_matches(str(given), shown, MAX_LISTED, 0.0)
         shown = [*(one for one in shown if one in nearest), f"and {len(known) - MAX_LISTED} more"]
     return f"{', '.join(shown)}{did_you_mean(given, known)}"

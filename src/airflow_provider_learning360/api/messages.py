@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ApiVersion = Literal["v1", "v2"]
-# Values that were stored before there were two versions belong to this one.
-FIRST_VERSION: ApiVersion = "v1"
-
 # The kind of a call decides how large its response may be, and how long it may take.
 Kind = Literal["document", "list", "entries", "token"]
 

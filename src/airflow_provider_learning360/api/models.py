@@ -40,16 +40,17 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from airflow_provider_learning360.api.api_version import FIRST_VERSION
 from airflow_provider_learning360.api.decoder import SafeDecoder, decode_json, sanitized_fields
 from airflow_provider_learning360.api.errors import ContractError, redact
-from airflow_provider_learning360.api.messages import FIRST_VERSION
 from airflow_provider_learning360.api.nesting import TOO_DEEP
 from airflow_provider_learning360.api.sanitizer import is_number_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from airflow_provider_learning360.api.messages import ApiVersion, Response
+    from airflow_provider_learning360.api.api_version import ApiVersion
+    from airflow_provider_learning360.api.messages import Response
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_learning360.api.api_version import ApiVersion
     from airflow_provider_learning360.api.catalogue.answers import Answer
     from airflow_provider_learning360.api.catalogue.calls import OperationCall
     from airflow_provider_learning360.api.catalogue.operation import Operation
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.document_list import DocumentChoice, DocumentList
     from airflow_provider_learning360.api.enrolment import EnrolmentChange, EnrolmentResult
     from airflow_provider_learning360.api.list_entries import SessionList, StreamedObjects
-    from airflow_provider_learning360.api.messages import ApiVersion, Call, Response
+    from airflow_provider_learning360.api.messages import Call, Response
     from airflow_provider_learning360.api.models import Learner, ProgramSession, SessionStatistics
     from airflow_provider_learning360.api.session_update import SessionUpdate, UpdateResult
 

@@ -21,7 +21,7 @@ from airflow_provider_learning360.hooks.learning import LearningHook
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from airflow_provider_learning360.api.messages import ApiVersion
+    from airflow_provider_learning360.api.api_version import ApiVersion
     from airflow_provider_learning360.api.models import ProgramSession
 
 Result = Literal["same", "different", "only in v1", "only in v2"]

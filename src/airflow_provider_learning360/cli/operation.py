@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterator, Sequence
 
+    from airflow_provider_learning360.api.api_version import ApiVersion
     from airflow_provider_learning360.api.catalogue.operation import (
         Confidence,
         ExampleData,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
         Place,
         Repeat,
     )
-    from airflow_provider_learning360.api.messages import ApiVersion
 
 _REPEAT: dict[Repeat, str] = {
     "read": "It changes nothing.",

@@ -16,7 +16,6 @@ from airflow_provider_learning360.api.errors import LearningError, TryAgainError
 from airflow_provider_learning360.api.retries import compute_poll_wait
 from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
-from airflow_provider_learning360.triggers.sensor_poller import share_poller
 from airflow_provider_learning360.triggers.tracebacks import format_frames
 from airflow_provider_learning360.waiting_log import WaitingLog
 
@@ -215,6 +214,9 @@ class PollingTrigger(BaseTrigger):
 
     async def _end(self, waiting_log: WaitingLog) -> dict[str, Any]:
         """Return how the wait ended. Never raise: with `soft_fail`, Airflow would skip the task for an exception."""
+        # Only triggerers need it, but DAG files and workers import this module.
+        from airflow_provider_learning360.triggers.sensor_poller import share_poller
+
         try:
             self._joined_at = time.monotonic()
             async with share_poller(self.learning_conn_id) as poller:

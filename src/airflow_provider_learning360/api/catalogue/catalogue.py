@@ -7,10 +7,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, get_args
 
+from airflow_provider_learning360.api.api_version import ApiVersion
 from airflow_provider_learning360.api.catalogue.operation import CatalogueData, Operation
 from airflow_provider_learning360.api.errors import FixArgumentError, redact
 from airflow_provider_learning360.api.input_errors import did_you_mean, end_sentence
-from airflow_provider_learning360.api.messages import ApiVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

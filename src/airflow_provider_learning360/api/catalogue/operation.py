@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
-from airflow_provider_learning360.api.messages import ApiVersion  # noqa: TC001 - a part of the stored shape
+from airflow_provider_learning360.api.api_version import ApiVersion  # noqa: TC001 - a part of the stored shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
