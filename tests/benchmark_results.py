@@ -1,7 +1,7 @@
 """
 The figures of the last `make bench`, and the tables of them in `docs/benchmarks.md`.
 
-`python tests/benchmark_results.py` writes the tables anew from `docs/benchmarks.json`.
+`python tests/benchmark_results.py` writes the tables again from `docs/benchmarks.json`.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 BLANKS = st.text(" \t\r\n", max_size=3)
 
 
-def read(pieces: list[bytes], reader: ArrayReader | StreamedObjects | None = None) -> list[Any]:
+def read(chunks: list[bytes], reader: ArrayReader | StreamedObjects | None = None) -> list[Any]:
     reader = reader or ArrayReader()
-    items = [item for piece in pieces for item in reader.feed(piece)]
+    items = [item for chunk in chunks for item in reader.feed(chunk)]
     reader.close()
     return items
 
@@ -88,7 +88,7 @@ def test_incomplete_array_is_refused(body: bytes, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "complete"),
+    ("chunks", "complete"),
     [
         ([b"[12", b"3", b",4 ", b"]"], [[], [], [123], [4]]),
         ([b"[1", b".", b"5e", b"+1", b"]"], [[], [], [], [], [15.0]]),
@@ -101,9 +101,9 @@ def test_incomplete_array_is_refused(body: bytes, data: st.DataObject) -> None:
     ],
     ids=["number", "fraction", "words", "escapes", "bytes", "nested", "blanks", "empty"],
 )
-def test_item_is_yielded_as_soon_as_its_mark_arrives(pieces: list[bytes], complete: list[list[Any]]) -> None:
+def test_item_is_yielded_as_soon_as_its_mark_arrives(chunks: list[bytes], complete: list[list[Any]]) -> None:
     reader = ArrayReader()
-    assert [list(reader.feed(piece)) for piece in pieces] == complete
+    assert [list(reader.feed(chunk)) for chunk in chunks] == complete
 
 
 @pytest.mark.parametrize("item", [b"1 2,", b'{"a" 1},', b'{"a": nul},', b"[1}]", b'"\n",'], ids=repr)

@@ -39,7 +39,7 @@ def reader(encoding: str = "", status: int = 200) -> BodyReader:
 
 
 def read(one: BodyReader, body: bytes, size: int = 1000) -> bytes:
-    content = b"".join(piece for place in range(0, len(body), size) for piece in one.feed(body[place : place + size]))
+    content = b"".join(chunk for place in range(0, len(body), size) for chunk in one.feed(body[place : place + size]))
     one.close()
     return content
 
@@ -105,9 +105,9 @@ def test_small_values_are_refused_before_they_take_much_memory(values: str) -> N
     begin, last = ('{"_id":"x",', '"z":1}') if "keys" in values else ("[", "0]")
     content = b"".join(one.feed(begin.encode()))
     for number in count():
-        piece = "".join(map(SMALL_VALUES[values], range(number * 900, number * 900 + 900)))
+        chunk = "".join(map(SMALL_VALUES[values], range(number * 900, number * 900 + 900)))
         try:
-            content += b"".join(one.feed(piece.encode()))
+            content += b"".join(one.feed(chunk.encode()))
         except TooLargeError:
             break
     tracemalloc.start()
@@ -123,9 +123,9 @@ def test_small_values_are_refused_before_they_take_much_memory(values: str) -> N
 def test_half_a_million_learners_are_one_document() -> None:
     learner = '{"_id":"60b8d2956e20ae1a0f8e44b1","mail":"learner.123456@simulator.example"},'
     one = BodyReader(Request("GET", "/x"), 200, {}, DEFAULT_LIMITS["document"])
-    piece = (learner * 1000).encode()
+    chunk = (learner * 1000).encode()
     for _ in range(500):
-        assert sum(map(len, one.feed(piece))) == len(piece)
+        assert sum(map(len, one.feed(chunk))) == len(chunk)
 
 
 def test_200_000_full_sessions_are_one_list() -> None:
@@ -138,9 +138,9 @@ def test_200_000_full_sessions_are_one_list() -> None:
     }
     limits = DEFAULT_LIMITS["list"]
     one = BodyReader(Request("GET", "/x"), 200, {}, replace(limits, max_bytes=limits.max_bytes // 20))
-    piece = json.dumps([session] * 100).encode()
+    chunk = json.dumps([session] * 100).encode()
     for _ in range(100):
-        assert sum(map(len, one.feed(piece))) == len(piece)
+        assert sum(map(len, one.feed(chunk))) == len(chunk)
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])

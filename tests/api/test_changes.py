@@ -203,8 +203,8 @@ def test_people_are_compared_but_not_stored(name: str) -> None:
     assert find_change(session(T0 + SECOND, **{name: of("ann@example.com")}), watermark) is None
     change = find_change(session(T0 + SECOND, **{name: of("bob@example.com")}), watermark)
     assert change is not None
-    for told in (json.dumps(watermark.to_dict()), str(change), json.dumps(change.to_dict())):
-        assert "example" not in told
+    for text in (json.dumps(watermark.to_dict()), str(change), json.dumps(change.to_dict())):
+        assert "example" not in text
     assert name in str(change)
 
 

@@ -172,10 +172,10 @@ def test_drift_names_what_was_replaced(answer: Callable[..., Response]) -> None:
     body = rb'{"_id": "%s", "name": "caf\ud83d", "userLimit": 1%s, "col\u001bor": 1}' % (ID.encode(), b"0" * 30)
     session = calls.get_program_session(ID).parse(answer(body))
     assert find_drift(session).replaced == ("name", "userLimit")
-    told = str(find_drift(session))
-    assert "replaced, since Airflow cannot store it: name, userLimit" in told
-    assert r"col\x1bor" in told
-    assert told.isprintable()
+    drift = str(find_drift(session))
+    assert "replaced, since Airflow cannot store it: name, userLimit" in drift
+    assert r"col\x1bor" in drift
+    assert drift.isprintable()
 
 
 def test_text_in_place_of_a_number_is_still_refused(answer: Callable[..., Response]) -> None:

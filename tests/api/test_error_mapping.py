@@ -163,16 +163,16 @@ def test_unavailable_error_names_its_delay() -> None:
 )
 @pytest.mark.parametrize("status", [400, 404])
 def test_text_of_the_response_is_redacted(status: int, body: Any) -> None:
-    told = json.dumps(mapped(status, body).to_dict(), ensure_ascii=False)
-    assert "canary" not in told
-    assert "jane" not in told
+    stored = json.dumps(mapped(status, body).to_dict(), ensure_ascii=False)
+    assert "canary" not in stored
+    assert "jane" not in stored
 
 
 @pytest.mark.parametrize("path", ["/api/v1/users/jane@example.com", "/api/v1/users/jane%40example.com"])
 def test_mail_address_in_the_path_is_not_shown(path: str) -> None:
-    told = json.dumps(mapped(404, path=path).to_dict(), ensure_ascii=False)
-    assert "/api/v1/users/" in told
-    assert "example.com" not in told
+    stored = json.dumps(mapped(404, path=path).to_dict(), ensure_ascii=False)
+    assert "/api/v1/users/" in stored
+    assert "example.com" not in stored
 
 
 @given(st.binary(max_size=300), st.sampled_from([400, 401, 404, 429, 500]))
@@ -220,13 +220,13 @@ URL = f"https://app.360learning.com/x?apiKey={KEY}"
 
 
 def transport_error(error: BaseException, *, timed_out: bool = False) -> LearningError:
-    told = error_from_transport(
+    mapped_error = error_from_transport(
         Request("GET", "/x", (("apiKey", KEY),)), error, timed_out=timed_out, connection="connection 'acme'"
     )
-    assert KEY not in json.dumps(told.to_dict())
-    assert (told.method, told.path, told.status) == ("GET", "/x", None)
-    assert [word for word in ("GET /x", "'acme'") if word not in str(told)] == []
-    return told
+    assert KEY not in json.dumps(mapped_error.to_dict())
+    assert (mapped_error.method, mapped_error.path, mapped_error.status) == ("GET", "/x", None)
+    assert [word for word in ("GET /x", "'acme'") if word not in str(mapped_error)] == []
+    return mapped_error
 
 
 def test_time_out_names_its_setting() -> None:
@@ -272,9 +272,9 @@ def test_transport_error_has_the_text_of_the_operating_system(cause: OSError, wo
 
 @pytest.mark.parametrize("error", [RuntimeError(URL), OSError(URL), TransportError(), OSError(5, None)], ids=repr)
 def test_unknown_transport_error_names_its_type(error: BaseException) -> None:
-    told = transport_error(error)
-    assert type(told) is UnreachableError
-    assert type(error).__name__ in str(told)
+    mapped_error = transport_error(error)
+    assert type(mapped_error) is UnreachableError
+    assert type(error).__name__ in str(mapped_error)
 
 
 def test_untrusted_certificate_is_a_connection_error() -> None:

@@ -121,9 +121,9 @@ def test_unusual_login_is_a_mail_address_too(mail: str) -> None:
 
 @given(st.text(max_size=2000), st.lists(SECRETS, max_size=2))
 def test_redacted_text_is_short_and_on_one_line(text: str, secrets: list[str]) -> None:
-    piece = redact(text, tuple(secrets))
-    assert len(piece) <= errors.MAX_EXCERPT + 1
-    assert len(piece.splitlines()) <= 1
+    excerpt = redact(text, tuple(secrets))
+    assert len(excerpt) <= errors.MAX_EXCERPT + 1
+    assert len(excerpt.splitlines()) <= 1
 
 
 def test_empty_secret_hides_nothing() -> None:

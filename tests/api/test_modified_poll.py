@@ -106,7 +106,7 @@ class Client:
         self.seen: set[tuple[str, datetime]] = set()
         self.listed: list[str] = []
 
-    def look(self, fails_at: int = 99, **options: Any) -> None:
+    def poll_once(self, fails_at: int = 99, **options: Any) -> None:
         """Poll; fail at one of the pages."""
         plan, outcome = self.poll.stream(**options), None
         self.listed = []
@@ -152,7 +152,7 @@ def test_complete_poll_knows_all_that_was_visible_when_it_began(seed: int, failu
         server.live()
         visible = server.visible()
         try:
-            client.look(fails_at)
+            client.poll_once(fails_at)
         except UnavailableError:
             continue
         assert client.lost(visible) == set()
@@ -164,16 +164,16 @@ def test_complete_poll_knows_all_that_was_visible_when_it_began(seed: int, failu
 def test_clock_that_jumps_hides_a_modification_for_one_poll_at_most(seed: int, jumps: list[int]) -> None:
     server = Server(seed)
     client = Client(server)
-    client.look()
+    client.poll_once()
     for jump in [*jumps, 0]:
         server.live()
         server.offset += jump
         server.live()
         server.seconds += server.random.choice([1.0, 300.0])
         visible = server.visible()
-        client.look()
+        client.poll_once()
         server.seconds += COMMIT_LAG.total_seconds()
-        client.look()
+        client.poll_once()
         assert client.lost(visible) == set()
 
 
@@ -182,18 +182,18 @@ def test_bulk_edit_is_listed_again_only_within_the_lag() -> None:
     client = Client(server)
     server.live = lambda: None  # type: ignore[method-assign]
     server.seconds += 100
-    client.look()
+    client.poll_once()
     for one in server.versions:
         server.edit(one, 0.0)
-    client.look()
+    client.poll_once()
     assert len(client.listed) == 5
     server.seconds += COMMIT_LAG.total_seconds() - 1
-    client.look()
+    client.poll_once()
     assert len(client.listed) == 5
     server.seconds += 3
-    client.look()  # the floor is that of the poll before
+    client.poll_once()  # the floor is that of the poll before
     server.seconds += 1
-    client.look()
+    client.poll_once()
     assert client.listed == []
 
 
@@ -201,17 +201,17 @@ def test_failed_poll_and_missing_date_leave_the_floor_where_it_was() -> None:
     server = Server(2)
     server.live = lambda: None  # type: ignore[method-assign]
     client = Client(server)
-    client.look()
+    client.poll_once()
     server.seconds += 100
     for one in server.versions:
         server.edit(one, 0.0)
     with pytest.raises(UnavailableError):
-        client.look(fails_at=2)
+        client.poll_once(fails_at=2)
     server.seconds += 100
     server.sends_date = False
-    client.look()
+    client.poll_once()
     server.sends_date = True
-    client.look()
+    client.poll_once()
     floors = {query.get("modifiedAt[gte]") for query in server.requests[3:]}
     assert floors == {"2026-03-01T07:59:50.000Z"}
 
@@ -221,7 +221,7 @@ def test_without_any_date_every_poll_is_complete() -> None:
     server.sends_date = False
     client = Client(server)
     for _ in range(3):
-        client.look()
+        client.poll_once()
         assert client.poll.is_full
 
 
@@ -232,7 +232,7 @@ def test_complete_list_comes_at_its_interval_and_on_demand() -> None:
     seen = []
     for seconds, full in ((0, False), (30, False), (31, False), (1, False), (1, True)):
         server.seconds += seconds
-        client.look(full=full)
+        client.poll_once(full=full)
         seen.append(client.poll.is_full)
     assert seen == [True, False, True, False, True]
 
@@ -240,8 +240,8 @@ def test_complete_list_comes_at_its_interval_and_on_demand() -> None:
 def test_poll_that_fails_is_complete_the_next_time() -> None:
     client = Client(Server(5))
     with pytest.raises(UnavailableError):
-        client.look(fails_at=1)
-    client.look()
+        client.poll_once(fails_at=1)
+    client.poll_once()
     assert client.poll.is_full
 
 
@@ -250,7 +250,7 @@ def test_pages_of_another_host_are_not_followed() -> None:
     client = Client(server)
     client.poll._host = "https://elsewhere.example.com"  # type: ignore[attr-defined]
     with pytest.raises(ContractError, match="another host"):
-        client.look()
+        client.poll_once()
 
 
 WATCHED = {session_id(0): frozenset({"description"}), session_id(1): frozenset({"name"})}
@@ -267,7 +267,7 @@ def test_modified_path_makes_its_sessions_outdated_once() -> None:
         if modified:
             server.path_modified = server.clock()
         found.append(client.find_outdated(WATCHED))
-        client.look()
+        client.poll_once()
     # All of them in the first poll, which knows nothing of their paths.
     assert found == [{session_id(0)}, set(), {session_id(0)}, set(), set()]
 
@@ -281,7 +281,7 @@ def test_paths_are_compared_again_when_a_watcher_of_them_comes_back() -> None:
     for watched in watched_by_turns:
         server.seconds += 100
         found.append(client.find_outdated(watched))
-        client.look()
+        client.poll_once()
     assert found == [{session_id(0)}, set(), {session_id(0)}]
 
 
@@ -291,14 +291,14 @@ def test_many_watched_sessions_take_the_list_of_all_paths_first(monkeypatch: pyt
     client = Client(server)
     client.find_outdated(WATCHED)
     assert server.requests == [{}]
-    client.look()
+    client.poll_once()
     assert client.platform._reader.paths.find(PATH) is not None
 
 
 def test_keys_without_a_list_are_read_at_each_poll_and_cost_no_request_here() -> None:
     server = Server(10)
     client = Client(server)
-    client.look()
+    client.poll_once()
     before = len(server.requests)
     for field in ("author", "groups", "customFields", "users"):
         assert client.find_outdated({session_id(0): frozenset({field})}) == {session_id(0)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KEY = "c4n4ry+KEY/of=&the%mine\"<'>\\"
 PRINTABLE = "".join(one for one in string.printable if one.isprintable())
 KEYS = st.text(PRINTABLE, min_size=SHORT, max_size=60).filter(
-    # A secret of blanks and escapes only cannot be told from other text.
+    # A secret of blanks and escapes only cannot be distinguished from other text.
     lambda key: key == key.strip() and sum(one.isalnum() for one in set(key)) >= 6
 )
 
@@ -128,8 +128,8 @@ def test_secret_is_hidden_before_the_text_is_cut(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["x", "%25", "\\", "\\u005c", "\\\\u00", "&amp;", " ", "%c4", "&#x0000000", "\\u0063", "c4n4ry"]
+    "part", ["x", "%25", "\\", "\\u005c", "\\\\u00", "&amp;", " ", "%c4", "&#x0000000", "\\u0063", "c4n4ry"]
 )
-def test_long_text_takes_a_few_passes(piece: str) -> None:
-    text = piece * 100_000  # quadratic time would be minutes
+def test_long_text_takes_a_few_passes(part: str) -> None:
+    text = part * 100_000  # quadratic time would be minutes
     assert len(hide_secrets(text, (KEY, "t" * 2_000))) <= len(text)

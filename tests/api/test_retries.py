@@ -192,7 +192,7 @@ def test_retry_after_as_a_date_is_counted_from_now(seconds: int) -> None:
 
 
 def test_polls_have_equal_intervals() -> None:
-    waits = [compute_poll_wait(60, looks, exponential=False, longest=10, jitter=lambda: 1.0) for looks in range(1, 5)]
+    waits = [compute_poll_wait(60, polls, exponential=False, longest=10, jitter=lambda: 1.0) for polls in range(1, 5)]
     assert waits == [60] * 4
 
 
@@ -205,13 +205,13 @@ def test_polls_have_equal_intervals() -> None:
     ],
 )
 def test_polls_become_less_frequent(jitter: float, longest: float | None, waits: list[float]) -> None:
-    looks = range(1, 5)
-    assert [compute_poll_wait(60, n, exponential=True, longest=longest, jitter=lambda: jitter) for n in looks] == waits
+    polls = range(1, 5)
+    assert [compute_poll_wait(60, n, exponential=True, longest=longest, jitter=lambda: jitter) for n in polls] == waits
 
 
 @given(st.floats(0, 1e5), st.integers(1, sys.maxsize), JITTER)
-def test_polls_never_form_a_busy_loop(interval: float, looks: int, jitter: float) -> None:
-    waited = compute_poll_wait(interval, looks, exponential=True, longest=None, jitter=lambda: jitter)
+def test_polls_never_form_a_busy_loop(interval: float, polls: int, jitter: float) -> None:
+    waited = compute_poll_wait(interval, polls, exponential=True, longest=None, jitter=lambda: jitter)
     assert waited >= 1
     assert math.isfinite(waited)
 

@@ -61,13 +61,13 @@ TIMELINES: dict[str, tuple[Watermark | None, tuple[str, ...], list[Any], int | N
 }
 
 
-@pytest.mark.parametrize(("watermark", "watch", "looks", "found_at"), TIMELINES.values(), ids=TIMELINES)
+@pytest.mark.parametrize(("watermark", "watch", "outcomes", "found_at"), TIMELINES.values(), ids=TIMELINES)
 def test_change_is_found_by_the_poll_that_shows_it(
-    watermark: Watermark | None, watch: tuple[str, ...], looks: list[Any], found_at: int | None
+    watermark: Watermark | None, watch: tuple[str, ...], outcomes: list[Any], found_at: int | None
 ) -> None:
     wait = ModificationWait(watermark, watch=watch)
-    found = [wait.evaluate(outcome) is not None for outcome in looks]
-    assert found == [number == found_at for number in range(1, len(looks) + 1)]
+    found = [wait.evaluate(outcome) is not None for outcome in outcomes]
+    assert found == [number == found_at for number in range(1, len(outcomes) + 1)]
 
 
 def test_watermark_is_that_of_the_first_poll() -> None:

@@ -67,16 +67,16 @@ def test_streaming(
     version: str, benchmark: Any, measuring: bool, figure: Callable[..., None], simulator_process: Any
 ) -> None:
     sessions = 10_000 if measuring else 100
-    looks: list[tuple[int, float, int]] = []
+    reads: list[tuple[int, float, int]] = []
     peer = ("", "")
 
     with simulator_process(learners=96, sessions=sessions, version=version):
-        benchmark.pedantic(lambda: looks.append(asyncio.run(read(streamed))), rounds=5 if measuring else 1)
+        benchmark.pedantic(lambda: reads.append(asyncio.run(read(streamed))), rounds=5 if measuring else 1)
         if measuring:
             _, stall, extra = asyncio.run(read(listed))
             peer = (f"list_program_sessions {stall * 1000:.0f} ms", f"list_program_sessions {extra / 1e6:.0f} MB")
 
-    counts, stalls, extras = zip(*looks, strict=True)
+    counts, stalls, extras = zip(*reads, strict=True)
     measured = f"{median(stalls) * 1000:.0f} ms (worst of {len(stalls)}: {max(stalls) * 1000:.0f} ms)"
     size = {"v1": "80 MB", "v2": "20 requests"}[version]
     figure(f"event-loop stall, 10,000 sessions as a stream through {version}, {size}", measured, "< 50 ms", peer[0])

@@ -105,17 +105,17 @@ def test_connections_of_one_trigger(
 ) -> None:
     simulator = learning360_simulator
 
-    async def look(times: int) -> None:
+    async def poll(times: int) -> None:
         waiting = asyncio.ensure_future(first_event(trigger_for(simulator, poke_interval=0.02)))
         await asyncio.to_thread(simulator.wait_for, lambda one: len(one.requests) >= times, 30)
         waiting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await waiting
 
-    benchmark.pedantic(lambda: asyncio.run(look(50 if measuring else 5)), rounds=1)
+    benchmark.pedantic(lambda: asyncio.run(poll(50 if measuring else 5)), rounds=1)
 
     assert simulator.connections == 1
-    figure("TCP connections of one waiting trigger", f"{simulator.connections} in 50 looks", "1")
+    figure("TCP connections of one waiting trigger", f"{simulator.connections} in 50 polls", "1")
 
 
 async def longest_gap(stop: asyncio.Event) -> float:
@@ -133,7 +133,7 @@ def test_event_loop(benchmark: Any, measuring: bool, figure: Callable[..., None]
     slow = {"do": {"delay": 2 if measuring else 0.05}}
     sizes: list[int] = []
 
-    async def look(session_id: str) -> float:
+    async def poll(session_id: str) -> float:
         async with LearningAsyncHook() as hook:
             stop = asyncio.Event()
             heart = asyncio.ensure_future(longest_gap(stop))
@@ -146,7 +146,7 @@ def test_event_loop(benchmark: Any, measuring: bool, figure: Callable[..., None]
 
     with simulator_process(learners, slow) as (_, session_id):
         gaps: list[float] = []
-        benchmark.pedantic(lambda: gaps.append(asyncio.run(look(session_id))), rounds=5 if measuring else 1)
+        benchmark.pedantic(lambda: gaps.append(asyncio.run(poll(session_id))), rounds=5 if measuring else 1)
 
     measured = f"{sorted(gaps)[len(gaps) // 2] * 1000:.0f} ms (worst of {len(gaps)}: {max(gaps) * 1000:.0f} ms)"
     figure(f"event-loop stall, answer in 2 s, {sizes[0] / 1e6:.1f} MB", measured, "< 50 ms")

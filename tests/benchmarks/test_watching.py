@@ -1,8 +1,8 @@
 """
 What it costs to watch many sessions: the time until a DAG run, requests, memory, and stalls of the event loop.
 
-Where only a quick look is wanted, and no figures, the tests on a real Airflow are skipped: they would take minutes, and
-`tests/e2e/test_watching.py` looks there anyway.
+Where no figures are wanted, the tests on a real Airflow are skipped: they would take minutes, and
+`tests/e2e/test_watching.py` tests the same.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ async def stalls(simulator: SimulatorProcess, watch: list[str] | None, number: i
         await one.until(lambda: one.events and store.writes > shards, patience=120)
         later_look = heart.longest_gap()
     assert len(store.watermarks("all")) == len(simulator.session_ids)
-    simulator.edit(last, name=f"Moved while nobody looked {number}")
+    simulator.edit(last, name=f"Moved between two polls {number}")
     async with Heart() as heart, running(store, asset) as one:
         await one.until(lambda: one.events, patience=120)
         return first_look, later_look, heart.longest_gap()
@@ -260,8 +260,8 @@ def test_event_loop(
         benchmark.pedantic(once, rounds=3 if measuring else 1)
 
     whats = (
-        f"event-loop stall, watch of 10,000 sessions through {version}, {watch or 'any change'}, first look",
-        "the same, a look that finds an edit",
+        f"event-loop stall, watch of 10,000 sessions through {version}, {watch or 'any change'}, first poll",
+        "the same, a poll that finds an edit",
         "the same, start with 10,000 stored watermarks",
     )
     for what, gaps in zip(whats, zip(*found, strict=True), strict=True):

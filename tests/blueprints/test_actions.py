@@ -144,17 +144,17 @@ def test_table_has_the_chosen_columns_and_a_limit(monkeypatch: pytest.MonkeyPatc
 
 
 class Recorder(BaseNotifier):
-    """Keeps what it is told."""
+    """Keeps what was sent."""
 
     template_fields = ("text",)
-    told: list[str] = []  # noqa: RUF012 - of the class
+    sent: list[str] = []  # noqa: RUF012 - of the class
 
     def __init__(self, text: str, channel: str = "all") -> None:
         super().__init__()
         self.text, self.channel = text, channel
 
     def notify(self, context: Any) -> None:
-        self.told.append(f"{self.channel}: {self.text}")
+        self.sent.append(f"{self.channel}: {self.text}")
 
 
 PATH = f"{__name__}.Recorder"
@@ -164,7 +164,7 @@ PATH = f"{__name__}.Recorder"
 def _recorder(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.setattr(Recorder, "told", [])
+    monkeypatch.setattr(Recorder, "sent", [])
     monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(Recorder=Recorder))
 
 
@@ -172,7 +172,7 @@ def _recorder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_message_goes_through_the_notifier_and_data_is_not_rendered() -> None:
     item = {"name": "{{ 7 * 7 }}"}
     run(MessageOperator(task_id="it", notifier=PATH, arguments={"text": "New: {{ item.name }}"}, item=item))
-    assert Recorder.told == ["all: New: {{ 7 * 7 }}"]
+    assert Recorder.sent == ["all: New: {{ 7 * 7 }}"]
 
 
 @pytest.mark.usefixtures("_recorder")

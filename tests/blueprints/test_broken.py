@@ -3,7 +3,7 @@ The messages about a broken YAML file, word for word: of `blueprint lint`, and o
 Airflow's message names file, line and step; that of `lint` is blueprint's own, and names the file only.
 
 Beside each file in `broken/` stand both messages. Its first line lists what they must contain: the field, its value,
-and what is allowed. `python tests/blueprints/test_broken.py` writes the messages anew.
+and what is allowed. `python tests/blueprints/test_broken.py` writes the messages again.
 """
 
 from __future__ import annotations

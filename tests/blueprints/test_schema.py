@@ -1,7 +1,7 @@
 """
 The schema of DAG files in YAML, which editors read.
 
-`python tests/blueprints/test_schema.py` writes the file of the package anew.
+`python tests/blueprints/test_schema.py` writes the file of the package again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Refreshing the catalogue: facts come from the vendor's file, our own words stay, and every change is told."""
+"""Refreshing the catalogue: facts come from the vendor's file, our own words stay, and every change is reported."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def run_on_terminal(delay: str) -> tuple[str, str]:
     shown = b""
     while True:
         try:
-            piece = os.read(terminal, 65536)
+            chunk = os.read(terminal, 65536)
         except OSError:  # Linux's way to say that the other end is closed
             break
-        if not piece:
+        if not chunk:
             break
-        shown += piece
+        shown += chunk
     os.close(terminal)
     return run.stdout, shown.decode()
 

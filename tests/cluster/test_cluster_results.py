@@ -1,4 +1,4 @@
-"""The judge of `make cluster` finds what is lost, repeated and doubled; the seed determines the script."""
+"""The checks of `make cluster` find what is lost, repeated and doubled; the seed determines the script."""
 
 from __future__ import annotations
 

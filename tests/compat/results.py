@@ -1,7 +1,7 @@
 """
 What each environment kept of the promises; the table of it in `docs/compatibility.md`.
 
-`python tests/compat/results.py` writes the table anew from `docs/compatibility.json`.
+`python tests/compat/results.py` writes the table again from `docs/compatibility.json`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def load_results() -> list[Result]:
 
 
 def record(result: Result) -> None:
-    """Replace the recorded result of an environment, and write the table anew."""
+    """Replace the recorded result of an environment, and write the table again."""
     with RECORDING:
         found = {one["environment"]: one for one in [*load_results(), result]}
         kept = [found[one.name] for one in list_environments() if one.name in found]

@@ -1,7 +1,7 @@
 """
 docs/architecture.md names every package, module and arrow between packages; no two files import each other in a circle.
 
-`python tests/docs/test_architecture.py` writes the arrows and the tables of modules anew.
+`python tests/docs/test_architecture.py` writes the arrows and the tables of modules again.
 """
 
 from __future__ import annotations

@@ -108,8 +108,8 @@ def test_symptoms_are_those_of_the_code(pages: dict[str, Any], repository: Path)
     source = "\n".join(path.read_text(encoding="utf-8") for path in (repository / PACKAGE).rglob("*.py"))
     source = re.sub(r'"\s*\n\s*f?"', "", source)  # long texts are written on several lines
     for symptom in rows:
-        pieces = re.sub(r"\d+$", "", symptom).split("...")
-        assert all(piece.strip() in source for piece in pieces), symptom
+        parts = re.sub(r"\d+$", "", symptom).split("...")
+        assert all(part.strip() in source for part in parts), symptom
 
 
 def test_classifiers_name_the_tested_python(repository: Path) -> None:

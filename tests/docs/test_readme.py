@@ -1,7 +1,7 @@
 """
 The README is short, reads on a package index too, and shows what the demo prints.
 
-`python tests/docs/test_readme.py` runs the demo, and writes its output anew into the README and docs/start/demo.md.
+`python tests/docs/test_readme.py` runs the demo, and writes its output again into the README and docs/start/demo.md.
 """
 
 from __future__ import annotations

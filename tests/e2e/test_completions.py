@@ -37,7 +37,7 @@ def extra_dag(airflow: Any, name: str, source: str) -> Iterator[None]:
 
 
 def learners_to_come(simulator: Any, session_id: str) -> list[str]:
-    """Enrol three learners anew, so that none of them has completed; return their mails."""
+    """Enrol three learners again, so that none of them has completed; return their mails."""
     mails = [f"new.learner{number}@example.com" for number in range(3)]
     simulator.edit(session_id, users=[{"_id": f"{number:024x}", "mail": mail} for number, mail in enumerate(mails, 1)])
     return mails
@@ -62,7 +62,7 @@ def test_example_runs_when_learners_have_completed(airflow: Any, simulator: Any,
         payloads = [one.extra["payload"] for one in (event, *more)]
         assert not [mail for mail in mails if mail in json.dumps(payloads)]
 
-        def told() -> list[str] | None:
+        def reported_lines() -> list[str] | None:
             runs = airflow.runs("react_to_completions")
             if not runs or any(run.state not in ("success", "failed") for run in runs):
                 return None
@@ -70,7 +70,7 @@ def test_example_runs_when_learners_have_completed(airflow: Any, simulator: Any,
             lines = [airflow.task_xcom("react_to_completions", run.run_id, "tell", map_index=0) for run in runs]
             return lines if sum(int(line.split()[0]) for line in lines) == 2 else None
 
-        lines = airflow.wait_until(told, "the runs tell of both completions")
+        lines = airflow.wait_until(reported_lines, "the runs tell of both completions")
         assert all(line.endswith(simulator.session(session_id)["name"].strip()) for line in lines)
 
 

@@ -85,7 +85,7 @@ def test_service_that_ends_starts_again(airflow: LocalAirflow) -> None:
     before = airflow.service("triggerer")
     before.kill()
     airflow.wait_until(
-        lambda: "The triggerer ended with exit code -9; it starts again." in airflow.output, "it is told"
+        lambda: "The triggerer ended with exit code -9; it starts again." in airflow.output, "the output says so"
     )
     airflow.wait_until(lambda: airflow.service("triggerer").pid != before.pid, "a new triggerer runs")
 

@@ -41,10 +41,10 @@ def test_any_redirect_target_gives_a_result_or_a_typed_error(
 ) -> None:
     play(raw_server, answer(b"", "302 Found", Location=place), answer(json.dumps(SESSION).encode()))
     try:
-        told = hook_to(raw_server.url, retry_attempts=1)("get_program_session", SESSION["_id"]).title
+        shown = hook_to(raw_server.url, retry_attempts=1)("get_program_session", SESSION["_id"]).title
     except LearningError as error:
-        told = str(error)
-    assert told.isprintable()
+        shown = str(error)
+    assert shown.isprintable()
 
 
 @pytest.mark.parametrize("size", [1, 1000, None, -1])

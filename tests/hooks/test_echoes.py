@@ -132,9 +132,9 @@ def test_key_is_shown_nowhere(
     hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], auth: str, place: str
 ) -> None:
     caller = hook_to(raw_server, auth=auth, retry_attempts=1)
-    told = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=False))
-    assert told, "the server must have sent the key"
-    assert_clean("\n".join([*told, logged()]), KEY)
+    shown = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=False))
+    assert shown, "the server must have sent the key"
+    assert_clean("\n".join([*shown, logged()]), KEY)
 
 
 @pytest.mark.parametrize("place", one_in(2, ECHOES))
@@ -142,9 +142,9 @@ def test_token_is_shown_nowhere(
     hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], place: str
 ) -> None:
     caller = hook_to(raw_server, auth="oauth2", retry_attempts=1)
-    told = list(calls(caller, raw_server, ECHOES[place], TOKEN, at_token=False))
-    assert told
-    assert_clean("\n".join([*told, logged()]), TOKEN)
+    shown = list(calls(caller, raw_server, ECHOES[place], TOKEN, at_token=False))
+    assert shown
+    assert_clean("\n".join([*shown, logged()]), TOKEN)
 
 
 @pytest.mark.parametrize("place", one_in(2, ECHOES))
@@ -152,11 +152,11 @@ def test_key_is_shown_nowhere_by_the_token_call(
     hook_to: Callable[..., Any], raw_server: Any, waits: list[float], logged: Callable[[], str], place: str
 ) -> None:
     caller = hook_to(raw_server, auth="oauth2", retry_attempts=1)
-    told = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=True))
-    assert told
+    shown = list(calls(caller, raw_server, ECHOES[place], KEY, at_token=True))
+    assert shown
     raw_server.answer = lambda _: ECHOES[place](KEY)
-    told.append(caller("test_connection")[1])
-    assert_clean("\n".join([*told, logged()]), KEY)
+    shown.append(caller("test_connection")[1])
+    assert_clean("\n".join([*shown, logged()]), KEY)
 
 
 @pytest.mark.parametrize("place", ["code of an error", "message of an error", "page of an error", "redirect elsewhere"])
@@ -199,10 +199,10 @@ def test_no_logger_shows_a_key_whatever_the_server_sends(
     caplog.set_level(level)
     for make in ECHOES.values():
         list(calls(caller, raw_server, make, KEY, at_token=False))
-    told = logged()
+    log = logged()
     if caller.kind == "sync" and level <= logging.WARNING:
-        assert "Failed to parse headers" in told
-    assert_clean(told, KEY)
+        assert "Failed to parse headers" in log
+    assert_clean(log, KEY)
 
 
 @pytest.mark.parametrize(("place", "auth"), one_in(2, product(ECHOES, MODES)))
@@ -214,12 +214,12 @@ def test_session_of_get_conn_shows_no_key(
     from airflow_provider_learning360.hooks.learning import LearningHook
 
     session = LearningHook(connect(host=raw_server.url, password=KEY, extra={"auth": auth})).get_conn()
-    told = []
+    shown = []
     for encode in ENCODINGS.values():
         echo = ECHOES[place](encode(KEY))
         raw_server.answer = lambda request, echo=echo: TOKEN_ANSWER if TOKEN_ROUTE in request else echo
         try:
             session.get(raw_server.url + "/api/v1/x")
         except (requests.RequestException, LearningError) as error:
-            told.append(str(error))
-    assert_clean("\n".join([*told, logged()]), KEY)
+            shown.append(str(error))
+    assert_clean("\n".join([*shown, logged()]), KEY)

@@ -101,21 +101,21 @@ class OddError(Exception):
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else one,
 )
 def test_silent_airflow_is_retried(error: Exception, word: str, failed: Failed) -> None:
-    told = failed(error)
-    assert isinstance(told, TryAgainError)
-    assert told.retryable
-    assert "'mine'" in str(told)
-    assert word in str(told)
-    assert "hunter2" not in str(told)
+    raised = failed(error)
+    assert isinstance(raised, TryAgainError)
+    assert raised.retryable
+    assert "'mine'" in str(raised)
+    assert word in str(raised)
+    assert "hunter2" not in str(raised)
 
 
 def test_unreadable_response_of_airflow_is_retried(failed: Failed) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(int).validate_python("hunter2")
-    told = failed(caught.value)
-    assert isinstance(told, TryAgainError)
-    assert "ValidationError" in str(told)
-    assert "hunter2" not in str(told)
+    raised = failed(caught.value)
+    assert isinstance(raised, TryAgainError)
+    assert "ValidationError" in str(raised)
+    assert "hunter2" not in str(raised)
 
 
 @pytest.mark.parametrize("conn_id", [None, "", "  ", 5])
@@ -140,9 +140,9 @@ def test_invalid_connection_id_is_an_argument_error(hook: Any, conn_id: Any) -> 
     ids=str,
 )
 def test_missing_or_denied_connection_is_a_settings_error(error: Exception, words: str, failed: Failed) -> None:
-    told = failed(error)
-    assert isinstance(told, SettingsError)
-    assert words in str(told)
+    raised = failed(error)
+    assert isinstance(raised, SettingsError)
+    assert words in str(raised)
 
 
 @pytest.mark.parametrize(

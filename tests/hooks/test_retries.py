@@ -145,10 +145,10 @@ def test_each_wait_is_logged(
 ) -> None:
     simulator.play({"when": {"times": 1}, "do": {"status": 503}})
     hook_to(simulator)("list_program_sessions")
-    (told,) = [line for line in logged().splitlines() if "Trying again" in line]
-    assert "GET /api/v1/programs/sessions" in told
-    assert "503" in told
-    assert "1 of 5" in told
+    (retry_line,) = [line for line in logged().splitlines() if "Trying again" in line]
+    assert "GET /api/v1/programs/sessions" in retry_line
+    assert "503" in retry_line
+    assert "1 of 5" in retry_line
 
 
 def test_slow_response_is_retried(hook_to: Callable[..., Any], simulator: Simulator, waits: list[float]) -> None:

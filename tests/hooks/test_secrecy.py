@@ -72,7 +72,7 @@ def everything_of(error: BaseException) -> str:
 
 
 def assert_clean(text: str) -> None:
-    lines = [line for line in text.splitlines() if any(piece in line for piece in PIECES)]
+    lines = [line for line in text.splitlines() if any(part in line for part in PIECES)]
     assert not lines
 
 
@@ -203,9 +203,9 @@ def test_no_secret_is_shown_by_a_retrying_adapter(
     adapter = HTTPAdapter(max_retries=Retry(total=3, backoff_factor=0))
     conn_id = connect(host=simulator.url, password=CANARY, extra={"auth": "query"})
     LearningHook(conn_id, adapter=adapter).list_program_sessions()
-    told = logged()
-    assert "Incremented Retry" in told
-    assert_clean(told)
+    log = logged()
+    assert "Incremented Retry" in log
+    assert_clean(log)
 
 
 @pytest.mark.parametrize("auth", MODES)

@@ -162,9 +162,9 @@ def test_every_chunk_is_small(
     sizes: list[int] = []
     real = StreamedObjects.feed
 
-    def noting(self: StreamedObjects, piece: bytes) -> Iterator[dict[str, Any]]:
-        sizes.append(len(piece))
-        return real(self, piece)
+    def noting(self: StreamedObjects, chunk: bytes) -> Iterator[dict[str, Any]]:
+        sizes.append(len(chunk))
+        return real(self, chunk)
 
     monkeypatch.setattr(StreamedObjects, "feed", noting)
     stream(simulator)()

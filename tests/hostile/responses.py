@@ -172,9 +172,9 @@ def error_response(text: str, status: int, reason: str = "Refused", headers: Hea
     return lambda request: [whole(f'{{"message": {text}}}'.encode(), status, reason, headers)]
 
 
-def raw_response(*pieces: Step) -> Responder:
+def raw_response(*steps: Step) -> Responder:
     """Send exactly these bytes."""
-    return lambda request: pieces
+    return lambda request: steps
 
 
 def with_headers(*headers: tuple[str, str] | bytes, status: int = 200) -> Responder:
@@ -204,9 +204,9 @@ def endless(begin: Callable[[Request], tuple[bytes, bytes]], filling: bytes, *, 
         first, last = begin(request)
         yield head(status, headers=[("Transfer-Encoding", "chunked")])
         yield chunk(first) if first else b""  # an empty chunk would be the end
-        piece = chunk(filling * (CHUNK_SIZE // len(filling)))
+        block = chunk(filling * (CHUNK_SIZE // len(filling)))
         for _ in range(request.bounds.times * limit // CHUNK_SIZE + 1):
-            yield piece
+            yield block
         yield (chunk(last) if last else b"") + chunk(b"")
 
     return respond
@@ -245,9 +245,9 @@ def filled_list(filling: str) -> Responder:
 
     def respond(request: Request) -> Iterator[bytes]:
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(b"[")
-        piece = filling.encode() * (CHUNK_SIZE // len(filling))
-        for _ in range((request.limit - CHUNK_SIZE) // len(piece)):
-            yield chunk(piece)
+        block = filling.encode() * (CHUNK_SIZE // len(filling))
+        for _ in range((request.limit - CHUNK_SIZE) // len(block)):
+            yield chunk(block)
         yield chunk(session(request, session_id=OTHER_ID).encode() + b"]") + chunk(b"")
 
     return respond
@@ -261,9 +261,9 @@ def filled(begin: str, filling: str, end: str, share: float = 1) -> Responder:
         text = filling.encode()
         count = (int(request.limit * share) - len(first) - len(last) - CHUNK_SIZE) // len(text)
         yield head(headers=[("Transfer-Encoding", "chunked")]) + chunk(first)
-        piece = CHUNK_SIZE // len(text)
-        for _ in range(count // piece):
-            yield chunk(text * piece)
+        block = CHUNK_SIZE // len(text)
+        for _ in range(count // block):
+            yield chunk(text * block)
         yield chunk(last) + chunk(b"")
 
     return respond
@@ -283,36 +283,36 @@ def bomb(encoding: str, *windows: int, status: int = 200) -> Responder:
             return data
 
         yield head(status, headers=[("Transfer-Encoding", "chunked"), ("Content-Encoding", encoding)])
-        for piece in [first, *([b"A" * CHUNK_SIZE] * (request.bounds.times * limit // CHUNK_SIZE + 1))]:
-            if data := packed(piece):
+        for block in [first, *([b"A" * CHUNK_SIZE] * (request.bounds.times * limit // CHUNK_SIZE + 1))]:
+            if data := packed(block):
                 yield chunk(data)
         yield chunk(packed(last, True)) + chunk(b"")
 
     return respond
 
 
-def drip(begin: Callable[[Request], bytes], piece: bytes) -> Responder:
-    """Begin a response, and send a piece every 20 ms for ever."""
+def drip(begin: Callable[[Request], bytes], block: bytes) -> Responder:
+    """Begin a response, and send a block every 20 ms for ever."""
 
     def respond(request: Request) -> Iterator[bytes | Pause]:
         yield begin(request)
         while True:
-            yield piece
+            yield block
             yield Pause(0.02)
 
     return respond
 
 
-def flood(begin: Callable[[Request], bytes], piece: bytes) -> Responder:
+def flood(begin: Callable[[Request], bytes], block: bytes) -> Responder:
     """Begin a response, and send as much as the client reads; after several times its bound, slowly."""
 
     def respond(request: Request) -> Iterator[bytes | Pause]:
         yield begin(request)
-        many = piece * (CHUNK_SIZE // len(piece))
+        many = block * (CHUNK_SIZE // len(block))
         for _ in range(request.bounds.times * request.limit // CHUNK_SIZE + 1):
             yield many
         while True:
-            yield piece
+            yield block
             yield Pause(0.02)
 
     return respond

@@ -216,16 +216,16 @@ def read_request(client: socket.socket) -> tuple[str, dict[str, str]] | None:
     """Return path and headers of a request; None if the client sends none."""
     data = b""
     while b"\r\n\r\n" not in data:
-        piece = client.recv(65536)
-        if not piece or len(data) > MAX_REQUEST:
+        chunk = client.recv(65536)
+        if not chunk or len(data) > MAX_REQUEST:
             return None
-        data += piece
+        data += chunk
     top, _, body = data.partition(b"\r\n\r\n")
     first, *lines = top.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     missing = int(headers.get("content-length", "0")) - len(body)
-    while missing > 0 and (piece := client.recv(65536)):
-        missing -= len(piece)
+    while missing > 0 and (chunk := client.recv(65536)):
+        missing -= len(chunk)
     return first.split(" ")[1], headers
 
 

@@ -102,13 +102,13 @@ class TaskStore(dict[str, Any]):
 
 def as_passed_to_a_run(event: AssetEventResponse) -> Any:
     """Return an event as Airflow passes it to a run: without its ID."""
-    told = {
+    reference = {
         **event.model_dump(include={"extra", "timestamp", "source_task_id", "source_dag_id", "source_run_id"}),
         "asset": {"name": NAME, "uri": NAME, "extra": {}},
         "source_map_index": None,
         "source_aliases": [],
     }
-    return comms.AssetEventDagRunReferenceResult.model_validate(told)
+    return comms.AssetEventDagRunReferenceResult.model_validate(reference)
 
 
 class Run:
@@ -440,7 +440,7 @@ class Queue:
 
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.sent: list[dict[str, Any]] = []
         self._seconds = 0.0
         self._waiting: list[list[AssetEventResponse]] = []
@@ -460,7 +460,7 @@ class Queue:
         """Execute the first of the queued runs."""
         self.airflow.listing = None if is_listed else queued
         if self._waiting:
-            self.told += Run(*self._waiting.pop(0), kind="any").execute()
+            self.received += Run(*self._waiting.pop(0), kind="any").execute()
 
     def finish(self) -> None:
         """Execute all, and one more run whose events Airflow lists."""
@@ -491,7 +491,7 @@ def test_changes_are_returned_once_whatever_cannot_be_listed(rounds: list[tuple[
             for is_listed in runs:
                 queue.execute(is_listed=is_listed)
         queue.finish()
-    assert sorted(map(json.dumps, queue.told)) == sorted(map(json.dumps, queue.sent))
+    assert sorted(map(json.dumps, queue.received)) == sorted(map(json.dumps, queue.sent))
 
 
 class RunOfItsOwn(Run):

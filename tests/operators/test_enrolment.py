@@ -600,7 +600,7 @@ def test_v2_limits_are_checked_before_writing(
     assert writes(learning360_simulator) == []
 
 
-def _race(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, session_id: str, times: int, rival: str) -> list[int]:
+def _race(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, session_id: str, times: int, other: str) -> list[int]:
     """Let another writer replace the audience after each of our writes, so many times."""
     write, count = enrolment_v2.write_audience, [0]
 
@@ -608,7 +608,7 @@ def _race(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, session_id: str
         yield from write(path, audience)
         count[0] += 1
         if count[0] <= times:
-            put_audience(simulator, session_id, users=[rival], groups=[GROUP])
+            put_audience(simulator, session_id, users=[other], groups=[GROUP])
 
     monkeypatch.setattr(enrolment_v2, "write_audience", write_and_lose)
     return count
@@ -617,11 +617,11 @@ def _race(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, session_id: str
 def test_v2_lost_write_is_written_again(
     v2: None, learning360_simulator: Simulator, session_id: str, outsiders: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, rival = outsiders[0]["_id"], outsiders[1]["_id"]
-    count = _race(monkeypatch, learning360_simulator, session_id, 1, rival)
+    ours, other = outsiders[0]["_id"], outsiders[1]["_id"]
+    count = _race(monkeypatch, learning360_simulator, session_id, 1, other)
     assert enrol(session_id, people=[ours])["added"] == [ours]
     assert count == [2]
-    assert audience_of(learning360_simulator, session_id)["users"] == {ours, rival}
+    assert audience_of(learning360_simulator, session_id)["users"] == {ours, other}
 
 
 def test_v2_write_that_is_lost_twice_is_an_error(

@@ -88,7 +88,7 @@ def test_once_is_sent_once_after_an_unknown_outcome(reply: Reply, monkeypatch: p
         assert "Find out with the operation list-groups." in text
         assert text.endswith("To send it again on purpose, clear the task.")
         assert not caught.value.retryable
-        assert store.rows == {}  # somebody was told: a cleared task sends again
+        assert store.rows == {}  # the error says so: a cleared task sends again
         assert create({"task_state_store": store})["_id"] == OTHER
 
 

@@ -360,7 +360,7 @@ def test_slow_session_delays_nobody(simulator: Any, version: str, polled: list[A
 
 
 def test_errors_are_those_of_each_sensor(simulator: Any) -> None:
-    """Each counts its own failures, and ends or goes on as it was told to."""
+    """Each counts its own failures, and ends or goes on as it was configured."""
 
     async def scenario() -> None:
         triggers = [modified(simulator, number, max_failures=99) for number in range(MANY)]

@@ -467,7 +467,7 @@ def test_watchers_of_one_asset_keep_each_others_watermarks(
     learning360_simulator: Any, triggerer: Any, store: Any
 ) -> None:
     simulator = learning360_simulator
-    # In the same piece of the store.
+    # In the same part of the store.
     first, second = "60b8d2956e20ae1a0f8e4401", "70b8d2956e20ae1a0f8e4401"
     for session_id in (first, second):
         simulator.add({**simulator.session(simulator.session_ids[0]), "_id": session_id})

@@ -116,13 +116,13 @@ def _seconds_of(value: str, now: datetime) -> float | None:
 
 
 def compute_poll_wait(
-    interval: float, looks: int, *, exponential: bool, longest: float | None, jitter: Callable[[], float]
+    interval: float, polls: int, *, exponential: bool, longest: float | None, jitter: Callable[[], float]
 ) -> float:
     """
     Return the seconds until the next poll of a sensor, as Airflow's own sensors count them.
 
     :param interval: Seconds between polls.
-    :param looks: Number of polls so far, from 1.
+    :param polls: Number of polls so far, from 1.
     :param exponential: Whether the waits grow.
     :param longest: Longest wait, in seconds, if they grow; None for no limit.
     :param jitter: Returns a random number from 0 to 1.
@@ -132,7 +132,7 @@ def compute_poll_wait(
     """
     if not exponential:
         return interval
-    lowest = max(int(interval * 2.0 ** min(looks - 2, 30)), 1)
+    lowest = max(int(interval * 2.0 ** min(polls - 2, 30)), 1)
     wait = lowest * (1 + jitter())
     return wait if longest is None else min(wait, longest)
 

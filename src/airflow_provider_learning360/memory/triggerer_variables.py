@@ -23,8 +23,8 @@ async def read_variable(name: str) -> str | None:
     """
     text = await _receive(name)
     if text is None:
-        # If its database fails, Airflow also says that a variable is missing. A watcher would begin anew, and lose
-        # changes. This request is an error then, and shows otherwise that the database responds.
+        # If its database fails, Airflow also says that a variable is missing. A watcher would start from the beginning,
+        # and lose changes. This request is an error then, and shows otherwise that the database responds.
         await _require_database()
         text = await _receive(name)
     return text

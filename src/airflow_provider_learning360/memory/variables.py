@@ -79,7 +79,7 @@ class VariableStore:
         except (ValueError, RecursionError):
             problem = ValueError(
                 f"Airflow variable {name} was not written by this provider, or was edited. Undo the edit. If nobody "
-                "can, delete the variable: the task begins anew then, and may repeat what it did."
+                "can, delete the variable: the task then starts from the beginning, and may repeat what it did."
             )
         # Raised outside the handler: the chained exception would only say where the JSON breaks.
         raise problem

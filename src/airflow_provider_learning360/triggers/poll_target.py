@@ -56,7 +56,7 @@ class PollTarget(ABC):
 
     def forget(self, read_at: float) -> None:
         """
-        Note that the state is read anew: what was evaluated before may be out of date.
+        Note that the state is read again: what was evaluated before may be out of date.
 
         :param read_at: When the request began, on the monotonic clock.
         """

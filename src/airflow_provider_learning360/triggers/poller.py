@@ -125,7 +125,7 @@ class Poller:
                 await self._sleep(started, seconds)
 
     def _note_hook(self, hook: LearningAsyncHook) -> None:
-        """Begin anew with another hook, or after a refusal: it may speak another version of the API now."""
+        """Start again with another hook, or after a refusal: it may speak another version of the API now."""
         if hook is self._hook:
             return
         self._hook, self._session_poll = hook, None
@@ -258,7 +258,7 @@ class Poller:
         time_slice = TimeSlice()
         async with aclosing(hook.stream_plan(poll.stream(full=full))) as items:
             async for item in items:
-                await time_slice.give_way()
+                await time_slice.let_others_run()
                 sent_id: Any = item.get("_id")
                 if not is_session_id(sent_id):
                     self._unreadable.unidentified += 1

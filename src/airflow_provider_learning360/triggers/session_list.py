@@ -103,7 +103,7 @@ class SessionListReader:
         async with aclosing(hook.stream_plan(plan)) as items:
             async for item in items:
                 entry_count += 1
-                await time_slice.give_way()
+                await time_slice.let_others_run()
                 session_id: Any = item.get("_id")
                 if not is_session_id(session_id) or (waiting := by_id.pop(session_id.lower(), None)) is None:
                     continue

@@ -37,7 +37,7 @@ class Subscription:
         """
         Take in a poll that Airflow has brought to this watcher's trigger.
 
-        :param look: The poll.
+        :param result: The poll.
         :returns: What to make an event of, or None.
         """
         # Airflow brings nothing more to a watcher that failed. So it was another one.

@@ -14,7 +14,7 @@ class TimeSlice:
     def __init__(self) -> None:
         self._since = time.monotonic()
 
-    async def give_way(self) -> None:
+    async def let_others_run(self) -> None:
         """Let other triggers run, if it has been long."""
         if time.monotonic() - self._since > TIME_SLICE:
             await asyncio.sleep(0)

@@ -46,7 +46,7 @@ class WatchIndex:
         index, time_slice = cls(), TimeSlice()
         for subscription in subscriptions:
             index._add(subscription.watch)
-            await time_slice.give_way()
+            await time_slice.let_others_run()
         return index
 
     def _add(self, watch: WatchState) -> None:
@@ -105,7 +105,7 @@ class WatchIndex:
             return {}
         lacking, time_slice = {}, TimeSlice()
         for session_id in self.ids:
-            await time_slice.give_way()
+            await time_slice.let_others_run()
             if self.lacks(session_id, listed):
                 lacking[session_id] = self.keys_of(session_id)
         return lacking

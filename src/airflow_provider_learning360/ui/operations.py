@@ -154,7 +154,7 @@ def _name_type(schema: JsonSchema) -> ValueType:
 
 def _describe_body(operation: Operation) -> BodyDescription:
     body = operation.body
-    assert body is not None  # noqa: S101 - the caller has looked
+    assert body is not None  # noqa: S101 - callers check that
     return {"type": body.get("type", JSON_TYPE), "schema": _bundle(operation, body["schema"])}
 
 

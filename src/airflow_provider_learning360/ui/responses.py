@@ -842,7 +842,7 @@ class WatchedAsset(TypedDict):
     :param last_change: Names of the fields that changed then.
     :param missing: Whether a session was missing then.
     :param active: Whether Airflow watches it.
-    :param last_looked: When its sessions were last read, UTC, up to 5 minutes and one poll late; None if not known.
+    :param last_polled: When its sessions were last read, UTC, up to 5 minutes and one poll late; None if not known.
     :param in_trouble_since: Since when they cannot be read, UTC; None if they can.
     :param reported: Its last events, the newest first.
     :param dags: The DAGs that it starts, and that the user may read.
@@ -856,7 +856,7 @@ class WatchedAsset(TypedDict):
     last_change: str | None
     missing: bool
     active: bool
-    last_looked: str | None
+    last_polled: str | None
     in_trouble_since: str | None
     reported: list[ReportedEvent]
     dags: list[DagLink]

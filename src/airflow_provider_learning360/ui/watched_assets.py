@@ -100,7 +100,7 @@ def _describe_asset(
         "missing": missing,
         # Airflow watches only for DAGs that are switched on.
         "active": bool(asset.triggers),
-        "last_looked": polling["polled_at"] if polling else None,
+        "last_polled": polling["polled_at"] if polling else None,
         "in_trouble_since": polling["failing_since"] if polling else None,
         "reported": [_describe_event(one) for one in events],
         "dags": [{"id": dag_id, "url": f"dags/{dag_id}"} for dag_id in dag_ids],

@@ -51,7 +51,7 @@
  * @typedef {{scopes: {name: string, granted: boolean | null, detail: string}[]}} ScopeList
  * @typedef {{name: string, uri: string, sessions: number | "all" | null, last_seen: string | null,
  *   last_event: string | null, last_change: string | null, missing: boolean, active: boolean,
- *   last_looked: string | null, in_trouble_since: string | null,
+ *   last_polled: string | null, in_trouble_since: string | null,
  *   reported: {at: string, sessions: {id: string, kind: string, fields: string[]}[], more: number}[],
  *   dags: {id: string, url: string}[]}} WatchedAsset
  * @typedef {{watched: WatchedAsset[], polls_stored: boolean}} WatchedAssets

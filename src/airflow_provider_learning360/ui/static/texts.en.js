@@ -354,7 +354,7 @@ export default {
   "watched.refresh": "Refresh",
   "watched.asset": "Asset",
   "watched.sessions": "Sessions",
-  "watched.last_looked": "Last poll",
+  "watched.last_polled": "Last poll",
   "watched.last_seen": "Last change",
   "watched.last_event": "Last event",
   "watched.last_change": "Changed",

@@ -354,7 +354,7 @@ export default {
   "watched.refresh": "Actualiser",
   "watched.asset": "Asset",
   "watched.sessions": "Sessions",
-  "watched.last_looked": "Dernière lecture",
+  "watched.last_polled": "Dernière lecture",
   "watched.last_seen": "Dernière modification",
   "watched.last_event": "Dernier événement",
   "watched.last_change": "A changé",

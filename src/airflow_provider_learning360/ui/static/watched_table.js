@@ -6,7 +6,7 @@ import { html } from "./html.js";
 import { ReportedEvents } from "./reported_events.js";
 import { text } from "./texts.js";
 
-const COLUMNS = ["asset", "sessions", "last_looked", "last_seen", "last_event", "last_change", "dags"];
+const COLUMNS = ["asset", "sessions", "last_polled", "last_seen", "last_event", "last_change", "dags"];
 
 /** @typedef {import("./api.js").WatchedAsset} WatchedAsset */
 
@@ -39,7 +39,7 @@ function Row({ asset, isStored }) {
   const cells = [
     html`<${Name} ...${asset} />`,
     sessions === "all" ? text("watched.all") : sessions === null ? "–" : number(sessions),
-    isStored ? date(asset.last_looked, none) : html`<${NotStored} />`,
+    isStored ? date(asset.last_polled, none) : html`<${NotStored} />`,
     date(asset.last_seen, none),
     date(asset.last_event, none),
     changeOf(asset),
