@@ -61,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port of Airflow's page (%(default)s)")
     parser.add_argument("--home", type=Path, default=REPOSITORY / ".airflow", help="Airflow's home (%(default)s)")
-    parser.add_argument("--dags", type=Path, default=REPOSITORY / "dags_examples", help="DAG folder (%(default)s)")
+    parser.add_argument("--dags", type=Path, default=REPOSITORY / "dags_examples", help="DAGs folder (%(default)s)")
     return parser.parse_args()
 
 
@@ -76,7 +76,7 @@ def run(port: int, home: Path, dags: Path) -> None:
 
     :param port: port of Airflow's page.
     :param home: folder for all that Airflow keeps.
-    :param dags: the DAG folder.
+    :param dags: the DAGs folder.
     :raises StartError: the port is in use, or a service ended.
     """
     from airflow_provider_learning360.simulator import Simulator
@@ -393,7 +393,7 @@ def watch(services: dict[str, subprocess.Popen[bytes]], environment: dict[str, s
 
 
 def yaml_files(dags: Path) -> set[tuple[Path, float]]:
-    """Return the YAML files of the DAG folder, with the times of their last changes."""
+    """Return the YAML files of the DAGs folder, with the times of their last changes."""
     found = set()
     for path in dags.rglob("*.yaml"):
         with contextlib.suppress(OSError):  # removed meanwhile

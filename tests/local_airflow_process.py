@@ -29,7 +29,7 @@ class LocalAirflow:
     A running `demo/local_airflow.py`. Use it as a context manager.
 
     :param home: An empty folder for all that Airflow keeps.
-    :param dags: The DAG folder.
+    :param dags: The DAGs folder.
     :param environment: Further environment variables.
     """
 

@@ -69,7 +69,7 @@ class Airflow:
 
     :param home: An empty folder for all files of Airflow.
     :param connections: Connections in Airflow's JSON form, by ID.
-    :param dags: The initial DAG folder. It is copied, so that tests can add DAGs.
+    :param dags: The initial DAGs folder. It is copied, so that tests can add DAGs.
     :param extra: More environment variables; they override those that are set here.
     """
 
@@ -211,7 +211,7 @@ class Airflow:
     # --- actions ---
 
     def put_dag(self, name: str, source: str) -> None:
-        """Write a file into the DAG folder in one step."""
+        """Write a file into the DAGs folder in one step."""
         half = self.dags / f".{name}.half"
         half.write_text(source)
         half.replace(self.dags / name)

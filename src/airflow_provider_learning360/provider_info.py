@@ -125,23 +125,23 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_error_bytes": {
-                        "label": "Largest error",
-                        "description": "Maximum size in bytes of the text of an error, and of the response of a token call. Default: 1048576.",
+                        "label": "Largest error response",
+                        "description": "Maximum size in bytes of an error response, and of the response of a token call. Default: 1048576.",
                         "schema": {"type": ["integer", "null"], "minimum": 1024, "maximum": 1099511627776},
                     },
                     "max_document_seconds": {
-                        "label": "Longest document",
+                        "label": "Time limit of a document",
                         "description": "Maximum duration, in seconds, of one attempt to read a document, from the request to the last byte. Default: 120.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "max_list_seconds": {
-                        "label": "Longest list",
+                        "label": "Time limit of a list",
                         "description": "Maximum duration, in seconds, of one attempt to read a list (sessions, learners, statistics). Default: 600.0.",
                         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 86400.0},
                     },
                     "requests_per_second": {
                         "label": "Requests per second",
-                        "description": "Maximum requests per second that one triggerer sends through this connection, for all its waiting tasks and watched assets. Default: 10.0.",
+                        "description": "Maximum requests per second that one triggerer sends for all waiting tasks and watched assets. Connections with the same company ID or client ID share it: set the same value in each. Default: 10.0.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1},
                     },
                     "missing_poll_interval": {

@@ -33,7 +33,7 @@ WORDS = {
 
 @pytest.fixture
 def dags(tmp_path: Path) -> Path:
-    """A folder of DAGs: two are good, three are broken."""
+    """A DAGs folder: two are good, three are broken."""
     folder = tmp_path / "dags"
     (folder / "sub").mkdir(parents=True)
     for name, text in {"loader.py": LOADER, **FILES}.items():

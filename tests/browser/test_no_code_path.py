@@ -32,7 +32,7 @@ def steps() -> list[str]:
 
 @pytest.fixture
 def dags(tmp_path: Path) -> Path:
-    """The DAG folder: nothing in it has to do with reminders."""
+    """The DAGs folder: nothing in it has to do with reminders."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPOSITORY / "dags_examples" / "workflows", tmp_path / "dags" / "workflows", ignore=ignored)
     return tmp_path / "dags"

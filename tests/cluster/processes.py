@@ -60,7 +60,7 @@ class Cluster(Airflow):
     :param postgres: Its database, and the store of Celery's results.
     :param redis: The broker of Celery.
     :param connections: Connections in Airflow's JSON form, by ID.
-    :param dags: The DAG folder.
+    :param dags: The DAGs folder.
     :param extra: More environment variables.
     """
 

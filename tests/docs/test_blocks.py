@@ -239,7 +239,8 @@ def test_command(
 
     if arguments[0] == "simulate":
         return  # the next test
-    (tmp_path / "policy.yaml").write_text(pages["docs/how-to/remind.md"].blocks("yaml")[0])
+    for name in ("policy.yaml", "reminders.yaml"):
+        (tmp_path / name).write_text(pages["docs/how-to/remind.md"].blocks("yaml")[0])
     monkeypatch.chdir(tmp_path)
     learning360_simulator.put(ID, session_document(_id=ID))
     keys = {"login": learning360_simulator.client_id, "password": learning360_simulator.client_secret}

@@ -28,7 +28,7 @@ with DAG("waiting_for_completions", schedule=None, is_paused_upon_creation=False
 
 @contextlib.contextmanager
 def extra_dag(airflow: Any, name: str, source: str) -> Iterator[None]:
-    """Keep a DAG file in the DAG folder while the block runs."""
+    """Keep a DAG file in the DAGs folder while the block runs."""
     airflow.put_dag(name, source)
     try:
         yield

@@ -20,7 +20,7 @@ EXAMPLES = REPOSITORY / "dags_examples"
 
 @pytest.fixture(scope="module")
 def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DAG folder with few files."""
+    """A DAGs folder with few files."""
     folder = tmp_path_factory.mktemp("dags")
     shutil.copy(EXAMPLES / "any_route.py", folder)
     shutil.copytree(EXAMPLES / "blueprint", folder / "blueprint", ignore=shutil.ignore_patterns("__pycache__"))

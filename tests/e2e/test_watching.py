@@ -276,7 +276,7 @@ def stored_assets(airflow: Any) -> int:
 
 @contextlib.contextmanager
 def extra_dag(airflow: Any, name: str, source: str) -> Iterator[None]:
-    """Keep a DAG file in the DAG folder while the block runs."""
+    """Keep a DAG file in the DAGs folder while the block runs."""
     airflow.put_dag(name, source)
     try:
         yield

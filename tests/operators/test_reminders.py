@@ -276,7 +276,7 @@ def test_late_reminder_is_skipped(simulator: Simulator, smtp: SmtpServer) -> Non
     simulator.edit(simulator.session_ids[0], startDate=soon(days=1))
     conf = find_conf(plan(), "day_before")
     conf["due"] = "2026-01-01T08:00:00.000Z"
-    with pytest.raises(AirflowSkipException, match="too late"):
+    with pytest.raises(AirflowSkipException, match="longer ago than max_lateness of the policy"):
         Delivery(conf).execute()
     assert smtp.mails == []
 
@@ -438,6 +438,17 @@ def test_delivery_fails_if_all_mails_are_refused(simulator: Simulator, smtp: Smt
     simulator.edit(session_id, startDate=soon(days=1))
     smtp.behaviour.refuse.update(dict.fromkeys(find_addresses(simulator, session_id), 550))
     with pytest.raises(FixConnectionError, match=r"refused all mails \(3\)"):
+        Delivery(find_conf(plan(), "day_before")).execute()
+
+
+def test_mails_refused_for_now_are_retried_whatever_became_of_the_others(
+    simulator: Simulator, smtp: SmtpServer
+) -> None:
+    session_id = simulator.session_ids[0]
+    simulator.edit(session_id, startDate=soon(days=1))
+    first, *others = sorted(find_addresses(simulator, session_id))
+    smtp.behaviour.refuse.update({first: 550, **dict.fromkeys(others, 450)})
+    with pytest.raises(TryAgainError, match="2 mails for now"):
         Delivery(find_conf(plan(), "day_before")).execute()
 
 

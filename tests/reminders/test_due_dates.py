@@ -93,7 +93,7 @@ def test_due_dates_that_were_not_read_are_skipped() -> None:
     found = plan([session()], build_policy(BEFORE), NOW)
     assert [one.reason for one in found.skipped] == ["the due dates of its learners were not read"]
     found = plan_due(build_policy(BEFORE), learner(1))
-    assert [one.reason for one in found.skipped] == ["no learner who has not finished has a due date"]
+    assert [one.reason for one in found.skipped] == ["no unfinished learner has a due date"]
 
 
 def test_overdue_reminders_repeat_and_escalate() -> None:
@@ -153,6 +153,19 @@ def test_reminder_of_a_due_date_is_cancelled_when_it_is_over_or_the_rule_changed
     assert "it is too late" in (find_cancel_reason(reminder, session(), policy, now=SOON) or "")
     other = build_policy({**BEFORE, "anchor": "endDate"})
     assert "changed since it was planned" in (find_cancel_reason(reminder, session(), other, now=NOW) or "")
+
+
+def test_cancel_reason_names_the_policy_or_the_rule() -> None:
+    policy = build_policy(BEFORE)
+    (reminder,) = plan_due(policy, learner(1, SOON)).due
+    renamed = policy.model_copy(update={"name": "other"})
+    assert find_cancel_reason(reminder, session(), renamed) == (
+        f"it was planned with policy {policy.name!r}, and this task has policy 'other'"
+    )
+    without = policy.model_copy(update={"rules": []})
+    assert find_cancel_reason(reminder, session(), without) == (
+        f"policy {policy.name!r} has no rule {reminder.rule!r} any more"
+    )
 
 
 def test_recipients_share_the_due_date_and_have_not_finished() -> None:

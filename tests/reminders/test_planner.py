@@ -411,6 +411,10 @@ def test_days_off_hold_a_reminder() -> None:
     assert skipped.due == at("2026-03-09T00:00")
     (found,) = plan([current], policy, at("2026-03-09T00:00")).due
     assert found.due == at("2026-03-06T09:00")
+    soon = build_policy({"anchor": "startDate", "before": {"days": 3}}, max_lateness={"days": 2}, **WEEK)
+    (skipped,) = plan([current], soon, at("2026-03-07T10:00")).skipped
+    assert skipped.reason.startswith("skipped, because quiet hours and days off last until 2026-03-09T00:00")
+    assert "when_late" not in skipped.reason  # there are no quiet hours, which would have it
 
 
 @settings(max_examples=150, deadline=None)
@@ -669,7 +673,11 @@ REPEATED_START = {"anchor": "startDate", "after": {}, "every": {"days": 1}, "at_
         ({"startDate": START}, START, "its startDate was 2026-03-10T09:00+00:00"),
         ({"startDate": None}, START, "it has no startDate"),
         ({}, START, "it has no startDate"),
-        ({"startDate": START, "automatedReminders": True}, START - DAY, "its automatedReminders is on"),
+        (
+            {"startDate": START, "automatedReminders": True},
+            START - DAY,
+            "360Learning sends its own reminders for it (automatedReminders)",
+        ),
         ({"startDate": "0001-01-01T00:00:00Z"}, START, "its startDate is not set"),
         ({"startDate": "9999-12-31T23:59:59.999Z"}, START, "its startDate is not set"),
         ({"_id": "x/../y", "startDate": START}, START - DAY, "its ID is not an ID of 360Learning"),
@@ -1004,7 +1012,7 @@ def test_reminder_is_valid_as_long_as_its_date_is() -> None:
         ("startDate is not set now", {}, policy),
         ("automatedReminders", {"startDate": START, "automatedReminders": True}, policy),
         ("no rule 'rule0' any more", {"startDate": START}, build_policy({**BEFORE_START, "name": "other"})),
-        ("no rule 'rule0' any more", {"startDate": START}, build_policy(BEFORE_START, name="other")),
+        ("and this task has policy 'other'", {"startDate": START}, build_policy(BEFORE_START, name="other")),
         ("about session", {"_id": "0" * 24, "startDate": START}, policy),
         ("rule 'rule0' changed", {"startDate": START}, build_policy(REPEATED_START)),
     ]:

@@ -170,7 +170,7 @@ def test_outage_loses_nothing_and_is_logged_once(
 
     with caplog.at_level(logging.INFO):
         asyncio.run(scenario())
-    assert caplog.text.count("Could not poll program sessions through connection") == 1
+    assert caplog.text.count("Could not poll completions through connection") == 1
     assert caplog.text.count("works again") == 1
 
 

@@ -317,6 +317,19 @@ def test_sensor_that_is_cancelled_disturbs_nobody(simulator: Any, polled: list[A
     asyncio.run(scenario())
 
 
+def test_request_is_not_sent_if_its_triggers_have_left_before(simulator: Any) -> None:
+    async def scenario() -> None:
+        poller = sensor_poller.SensorPoller("learning360_default")
+        trigger = modified(simulator, 0)
+        one = WaitingPoll(trigger.build_target(trigger.build_wait()), 0, 0, 0)
+        one.give_up()
+        await poller._read_single([one], asyncio.Semaphore(1))
+        assert not data_requests(simulator)
+        await poller.close()
+
+    asyncio.run(scenario())
+
+
 def test_request_that_nobody_waits_for_is_cancelled(simulator: Any) -> None:
     async def scenario() -> None:
         simulator.play({"do": {"delay": 60}})

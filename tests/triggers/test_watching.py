@@ -375,6 +375,26 @@ def test_list_without_dates_falls_back_to_single_requests_and_logs_it_once(
     assert sum("read one by one" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.learning360_simulator(sessions=12, learners=1)
+def test_list_is_read_again_when_the_connection_has_moved_to_another_version(
+    learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator = learning360_simulator
+    simulator.play({"when": {"path": "/programs/sessions$"}, "do": {"drift": {"remove": ["modifiedAt"]}}})
+    asset = watched_program_sessions("some", simulator.session_ids, **QUICK)
+
+    async def scenario() -> None:
+        async with triggerer(asset) as one:
+            await one.until(lambda: len(store.watermarks("some")) == 12)
+            connect(monkeypatch, simulator, "v2")
+            simulator.play({"when": {"path": "^/api/v1/"}, "do": {"status": 401}})  # so that it is looked up again
+            # A list of what was modified, not one session after the other.
+            await one.until(lambda: any("modifiedAt[gte]" in request.query for request in simulator.requests))
+            assert one.failed == []
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.usefixtures("version")
 def test_unresponsive_store_loses_no_change(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch

@@ -107,7 +107,7 @@ def test_missing_scope_is_named(post: Post, simulator: Simulator) -> None:
     assert post("test")["ok"]
     assert post("version") == {"version": "v2"}
     failure = post("request", session_id=simulator.session_ids[0])["failure"]
-    assert (failure["code"], failure["action"]) == ("scope_missing", "fix_connection")
+    assert (failure["code"], failure["action"]) == ("scope_missing", "ask")
     assert failure["values"] == {"scope": "customFields:read"}
     assert "needed for customFields" in failure["detail"]
     assert "exclude" not in failure["detail"]  # the page has no such option

@@ -507,7 +507,7 @@ def test_people_are_shown_to_editors_of_the_connection_only(
         ("f" * 24, None, 404, "session_not_found", "choose_session"),
         ("no ID", None, None, "invalid_id", "choose_session"),
         (None, {"status": 401}, 401, "unauthorized", "fix_connection"),
-        (None, {"status": 403}, 403, "forbidden", "fix_connection"),
+        (None, {"status": 403}, 403, "forbidden", "ask"),
         (None, {"status": 429}, 429, "rate_limited", "retry"),
         (None, {"status": 429, "headers": {"Retry-After": "60"}}, 429, "rate_limited_seconds", "retry"),
         (None, {"status": 503}, 503, "unavailable", "retry"),

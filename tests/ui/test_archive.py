@@ -66,7 +66,7 @@ def test_archive_has_the_files(
     with ZipFile(BytesIO(response.content)) as archive:
         names = archive.namelist()
         assert {name.rpartition("/")[2] for name in names} == expected
-        # Unpacked in the DAG folder, each file is where the others expect it.
+        # Unpacked in the DAGs folder, each file is where the others expect it.
         assert not any(name.startswith(("dags/", "/")) or ".." in name for name in names)
         assert all(archive.read(name) for name in names)
         assert not any(b"Also save" in archive.read(name) or b"Line 1 needs" in archive.read(name) for name in names)

@@ -67,7 +67,7 @@ def files_of(one: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with an empty folder of DAGs."""
+    """A folder with an empty DAGs folder."""
     (tmp_path / "dags").mkdir()
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path / "dags"))
     return tmp_path

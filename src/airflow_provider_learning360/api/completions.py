@@ -156,7 +156,7 @@ class CompletionsWatch:
 
     def observe(self, completions: Iterable[Completion]) -> None:
         """
-        Take in a page of completions; those that are known, or of other sessions, are left out.
+        Add a page of completions; those that are known, or of other sessions, are left out.
 
         :param completions: The completions.
         """
@@ -219,7 +219,7 @@ class CompletionsWatch:
 
     def acknowledge(self, batch: CompletionsBatch) -> None:
         """
-        Take in that the event of a poll is in Airflow's database.
+        Note that the event of a poll is in Airflow's database.
 
         :param batch: What `close_poll` returned.
         """

@@ -252,7 +252,8 @@ def _meaning(
     if status == 401:
         return UnauthorizedError, f"Check {names.id}, {names.secret} and host of {connection}."
     if status == 403:
-        return ForbiddenError, f"The credentials of {connection} are valid, but have no permission for this request."
+        missing = f"The credentials of {connection} are valid, but have no permission for this request."
+        return ForbiddenError, f"{missing} Ask an administrator of 360Learning to grant it."
     if status == 429:
         asked = "No delay was given." if retry_after is None else f"360Learning asks to wait {retry_after:g} s."
         return RateLimitedError, asked

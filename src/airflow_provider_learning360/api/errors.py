@@ -241,7 +241,7 @@ class NotFoundError(FixIdError):
 
 
 class RateLimitedError(LearningError):
-    """Wait `retry_after` seconds: the API refused the request because there were too many (429)."""
+    """The API refused the request because there were too many (429). Wait `retry_after` seconds, if it is known."""
 
     retryable = True
 

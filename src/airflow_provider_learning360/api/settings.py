@@ -155,14 +155,14 @@ class LearningSettings(BaseModel):
         DEFAULT_LIMITS["token"].max_bytes,
         ge=1024,
         le=MAX_BYTES,
-        title="Largest error",
-        description="Maximum size in bytes of the text of an error, and of the response of a token call.",
+        title="Largest error response",
+        description="Maximum size in bytes of an error response, and of the response of a token call.",
     )
     max_document_seconds: float = Field(
         DEFAULT_LIMITS["document"].max_seconds,
         gt=0,
         le=MAX_SECONDS,
-        title="Longest document",
+        title="Time limit of a document",
         description="Maximum duration, in seconds, of one attempt to read a document, from the request to the last "
         "byte.",
     )
@@ -170,15 +170,15 @@ class LearningSettings(BaseModel):
         DEFAULT_LIMITS["list"].max_seconds,
         gt=0,
         le=MAX_SECONDS,
-        title="Longest list",
+        title="Time limit of a list",
         description="Maximum duration, in seconds, of one attempt to read a list (sessions, learners, statistics).",
     )
     requests_per_second: float = Field(
         10.0,
         ge=0.1,
         title="Requests per second",
-        description="Maximum requests per second that one triggerer sends through this connection, for all its waiting "
-        "tasks and watched assets.",
+        description="Maximum requests per second that one triggerer sends for all waiting tasks and watched assets. "
+        "Connections with the same company ID or client ID share it: set the same value in each.",
     )
     missing_poll_interval: float = Field(
         3600.0,

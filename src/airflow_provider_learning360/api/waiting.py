@@ -239,7 +239,7 @@ class CompletionWait(SessionWait["CompletionCount", "CompletionCount"]):
 
 def seconds_until(due: datetime | None, now: datetime, *, has_failed: bool) -> float:
     """
-    Return the seconds until the time for which the next poll must not be late; infinite if there is none.
+    Return the seconds until the next poll must run; infinite if that is not known.
 
     :param due: The time that the last poll found, with its zone; None if it is not known.
     :param now: The present time, with its zone.
@@ -250,5 +250,5 @@ def seconds_until(due: datetime | None, now: datetime, *, has_failed: bool) -> f
     left = (due - now).total_seconds()
     if left > 0:
         return left
-    # It came after the last poll: poll at once. If the session could not be read then, back to the usual interval.
+    # The time has come since the last poll: poll now. After a failed poll, keep the usual interval.
     return float("inf") if has_failed else 0.0

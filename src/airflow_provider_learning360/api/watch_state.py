@@ -46,8 +46,8 @@ class ChangeEntry(TypedDict):
     watched fields that differ, each with `from` and `to`, or empty where the values name people or are long. A missing
     session has `times`: how often it was found missing.
 
-    A change that did not move `modifiedAt` has `times`: the number of such changes of the session. Its `state` differs
-    if the watched fields do, so that a repeated event is told from one that covers a further change.
+    A change that did not move `modifiedAt` has `times`: the number of such changes of the session. Its `state` is a
+    hash of the watched fields: it is the same in a repeated event, and another one after a further change.
     """
 
     _id: str

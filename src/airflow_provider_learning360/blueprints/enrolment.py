@@ -39,7 +39,7 @@ class EnrolmentForm(Form):
         str | None, AfterValidator(to_validator(lambda path, field: find_beside_dags(path, field, "file")))
     ] = Field(
         None,
-        description="CSV file with the people: its path, absolute or relative to the folder of DAGs.",
+        description="CSV file with the people: its path, absolute or relative to the DAGs folder.",
         examples=["workflows/new_starters.csv"],
     )
     people_column: str = Field(

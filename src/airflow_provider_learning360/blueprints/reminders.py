@@ -64,7 +64,7 @@ class PolicyForm(Form):
 
     # A path, not the text: Airflow shows the YAML, and a policy may contain addresses.
     policy: Annotated[str, AfterValidator(_require_policy)] = Field(
-        description="Path of the file with the reminder policy: absolute, or relative to the folder of DAGs.",
+        description="Path of the file with the reminder policy: absolute, or relative to the DAGs folder.",
         examples=["reminders.yaml"],
     )
 
@@ -150,7 +150,7 @@ class DeliverRemindersForm(PolicyForm, title="learning360_deliver_reminders"):
     templates: Annotated[str | None, AfterValidator(to_validator(_require_folder))] = Field(
         None,
         min_length=1,
-        description="Folder with your own mail templates: absolute, or relative to the folder of DAGs.",
+        description="Folder with your own mail templates: absolute, or relative to the DAGs folder.",
         examples=["mail_templates"],
     )
     rate: float | None = Field(

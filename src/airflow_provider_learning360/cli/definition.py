@@ -200,7 +200,7 @@ def get_learning360_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="check",
-                    help="Check the credentials, the latency, and what the keys may read",
+                    help="Check the credentials, the latency, and list what they may read",
                     func=_load("connection.check"),
                     args=(CONN_ID,),
                 ),

@@ -15,7 +15,7 @@ def find_beside_dags(path: str, argument: str, kind: Literal["file", "folder"]) 
     """
     Return the absolute path of a file or folder; the same in every process that parses the DAG.
 
-    :param path: An absolute path; or one relative to the folder of DAGs, to a DAG bundle, or to the working folder.
+    :param path: An absolute path; or one relative to the DAGs folder, to a DAG bundle, or to the working folder.
     :param argument: Name of the argument, for errors.
     :param kind: `file` or `folder`.
     :raises FixArgumentError: It does not exist.

@@ -64,7 +64,7 @@ def build_notifier(path: str, arguments: dict[str, Any]) -> BaseNotifier:
             raise FixArgumentError(
                 f"arguments.{redact(name)}: {kind.__name__} has no such argument; known are {list_known(name, known)}"
             )
-    raise FixArgumentError(f"arguments: {kind.__name__} does not take them: {problem}")
+    raise FixArgumentError(f"arguments: {kind.__name__} refused them ({problem}). Its arguments are {', '.join(known)}")
 
 
 def find_notifier(path: str) -> Any:

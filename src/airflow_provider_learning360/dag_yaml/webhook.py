@@ -81,7 +81,10 @@ class WebhookOperator(ActionOperator):
             return self._read(status)
         # Outside the handler: the text of the error holds the address, which may hold a secret.
         if is_sent:
-            raise TryAgainError(f"The webhook of connection {self.http_conn_id!r} did not respond ({kind}).")
+            raise TryAgainError(
+                f"The webhook of connection {self.http_conn_id!r} did not respond ({kind}). It may have received the "
+                "call; a retry calls it again. Check host and network."
+            )
         raise FixArgumentError(
             f"The webhook of connection {self.http_conn_id!r} was not called ({kind}): an address or a header cannot "
             "be sent. Check host, endpoint, and that headers are texts on one line."
@@ -89,7 +92,10 @@ class WebhookOperator(ActionOperator):
 
     def _read(self, status: int) -> WebhookAnswer:
         if status >= SERVER_ERROR:
-            raise TryAgainError(f"The webhook of connection {self.http_conn_id!r} returned {status}.")
+            raise TryAgainError(
+                f"The webhook of connection {self.http_conn_id!r} returned {status}: its server has a problem. A retry "
+                "calls it again."
+            )
         if status >= 300:
             raise ContractError(
                 f"The webhook of connection {self.http_conn_id!r} returned {status}. Check host, endpoint, body and "

@@ -1,4 +1,4 @@
-"""The rate limiters of a process: one for each connection, shared by all of its hooks."""
+"""The rate limiters of a process: one for each host and company or client ID, shared by all hooks."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def note_retry_after(settings: LearningSettings, response: Response) -> None:
     if asked > longest:
         # One response must not stop the connection of a triggerer for good.
         log.warning(
-            "360Learning asked %s to wait %g s. Waiting %g s at most ([learning360] max_triggerer_wait).",
-            *(settings.connection, asked, longest),
+            "360Learning asked to wait %g s (%s). Waiting %g s at most ([learning360] max_triggerer_wait).",
+            *(asked, settings.connection, longest),
         )
     _limiter_of(settings).pause(time.monotonic(), min(asked, longest))
 

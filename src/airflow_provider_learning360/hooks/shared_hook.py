@@ -195,7 +195,7 @@ class HookUser:
         :raises LearningError: The connection cannot be used.
         """
         if self._shared is None:
-            raise RuntimeError("a user who has left a shared hook uses it")
+            raise RuntimeError("use() was called before join(), or after leave()")
         joined_at = self.joined_at if joined_at is None else max(self.joined_at, joined_at)
         found = await self._shared.find(joined_at)
         self.joined_at = max(self.joined_at, joined_at)

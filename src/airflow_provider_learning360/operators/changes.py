@@ -94,7 +94,10 @@ class ChangedProgramSessionsOperator(CheckedOperator, BaseOperator):
         first = ", ".join(entry["_id"] for entry in wanted[:5])
         self.log.info("%d changes to act on: %s%s", len(wanted), first or "none", ", …" * (len(wanted) > 5))
         if run.own and not entries:
-            self.log.info("Earlier runs of this DAG have returned the changes of the events that started this run.")
+            self.log.info(
+                "Earlier runs of this DAG have returned the changes of the events that started this run, or these "
+                "events have none of program sessions. With `assets`, events of other assets do not count."
+            )
         return wanted
 
     def _choose(self, store: Store, run: RunEvents) -> list[ChangeEntry]:

@@ -166,7 +166,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
         limit = conf.getint("core", "max_map_length", fallback=1024)
         if len(reminders) > limit:
             rest = (
-                "The next sweep returns the others" if self.delivery_dag_id else "Set delivery_dag_id to get the others"
+                "The next run returns the others" if self.delivery_dag_id else "Set delivery_dag_id to get the others"
             )
             self.log.warning(
                 "Only the first %d reminders are returned, the limit of [core] max_map_length. %s.", limit, rest
@@ -205,7 +205,7 @@ class PlanSessionRemindersOperator(LearningOperator, BaseOperator):
             except LearningError as error:
                 failures += error.retryable
                 self.log.warning(
-                    "Could not read the due dates in session %s. The next sweep tries again: %s", session.id, error
+                    "Could not read the due dates in session %s. The next run tries again: %s", session.id, error
                 )
                 if failures >= MAX_FAILURES:
                     self.log.warning("Reading of due dates stopped after %d failures in a row.", failures)
@@ -263,9 +263,9 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
 
     The task reads the session again first. It is skipped, with the reason, if the date has changed, if it is too late,
     or if no recipient is left. In quiet hours and on days off it is rescheduled to their end; below Airflow 3.1 it is
-    deferred. A delivery that has begun continues. Each recipient has an entry in the ledger of the task: in its state
-    store, or below Airflow 3.3 in Airflow variables. A retry or a cleared task reads it, and mails only those without
-    an entry.
+    deferred. A delivery that has begun continues. The ledger of the task records who has the mail: in its state store,
+    or below Airflow 3.3 in Airflow variables. A retry or a cleared task reads it, and mails everybody else, also those
+    whom the mail server refused.
     Needs Airflow's SMTP provider.
 
     :param policy: The reminder policy that the reminder was planned with: a mapping, YAML or JSON text, or a path.
@@ -419,7 +419,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         # A delivery that has begun continues however late it is: some recipients have the mail already.
         if now > add_time(reminder.due, policy.max_lateness.total) and not ledger.has_begun:
             raise AirflowSkipException(
-                f"Nothing is sent: it was due at {reminder.due.isoformat()}, and is too late now."
+                f"Nothing is sent: the reminder was due at {reminder.due.isoformat()}, longer ago than max_lateness of "
+                "the policy. If later reminders are useful, raise max_lateness."
             )
         try:
             session = self.hook.get_program_session(reminder.session_id, policy.find_delivery_keys(reminder.rule))
@@ -538,15 +539,16 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
         }
 
     def _raise_if_refused(self, reminder: DueReminder, result: DeliveryResult) -> None:
-        if result.refused and not (result.sent or result.already):
-            raise FixConnectionError(
-                f"{reminder.key}: the mail server refused all mails ({len(result.refused)}). Check which senders, "
-                f"recipients and volumes it allows the login of connection {self.smtp_conn_id!r}; then clear the task."
-            )
+        # First: a retry mails these, whatever became of the others.
         if result.failed:
             raise TryAgainError(
                 f"{reminder.key}: the mail server refused {count_of(len(result.failed), 'mail')} for now. "
                 "A retry sends what is left."
+            )
+        if result.refused and not (result.sent or result.already):
+            raise FixConnectionError(
+                f"{reminder.key}: the mail server refused all mails ({len(result.refused)}). Check which senders, "
+                f"recipients and volumes it allows the login of connection {self.smtp_conn_id!r}; then clear the task."
             )
 
 

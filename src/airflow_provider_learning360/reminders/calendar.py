@@ -93,7 +93,7 @@ class Calendar:
         Return when a reminder may go out: at once, at the end of quiet hours and days off, or never.
 
         The reminder waits for that end if it comes within `max_lateness` and before the date. Otherwise `when_late`
-        of the policy decides.
+        of the quiet hours decides; without quiet hours, the reminder is skipped.
 
         :param due: When the reminder is due, in UTC.
         :param now: The time.
@@ -130,9 +130,10 @@ class Calendar:
         return to_zone(moment, self.zone).isoformat(timespec="minutes")
 
     def _explain_skip(self, open_at: datetime, limit: datetime) -> str:
+        rule = "" if self._quiet_hours is None else " (when_late: skip)"
         return (
             f"skipped, because quiet hours and days off last until {self.format_moment(open_at)}, "
-            f"and it may go out until {self.format_moment(limit)} (when_late: skip)"
+            f"and it may go out until {self.format_moment(limit)}{rule}"
         )
 
     def _leave_quiet_hours(self, wall: datetime, shift: Shift) -> datetime:

@@ -40,12 +40,12 @@ LOG_INTERVAL = 10.0  # seconds
 @dataclass
 class DeliveryResult:
     """
-    What happened to the recipients of a reminder.
+    What happened to the recipients of a reminder. The next try mails those who were refused again.
 
     :param sent: Number of mails that the server accepted this time.
     :param already: Number of recipients who had the mail before.
-    :param refused: Keys of recipients whom the server refused permanently (5xx).
-    :param failed: Keys of recipients whom the server refused temporarily (4xx); the next try mails them.
+    :param refused: Keys of recipients whom the server refused permanently (5xx). They cause no retry.
+    :param failed: Keys of recipients whom the server refused temporarily (4xx). They cause a retry.
     :param unknown: Keys of recipients who were claimed before; whether they got the mail is unknown.
     :param unmailable: Number of recipients without a usable mail address.
     """

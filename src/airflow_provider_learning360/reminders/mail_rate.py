@@ -27,6 +27,6 @@ class MailRateLimiter:
         """
         with self._lock:
             now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._interval
-        return not stopping.wait(turn - now)
+            send_at = max(now, self._next)
+            self._next = send_at + self._interval
+        return not stopping.wait(send_at - now)

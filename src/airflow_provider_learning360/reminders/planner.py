@@ -26,7 +26,7 @@ __all__ = ["DueReminder", "Plan", "PlanItem", "Skipped", "plan"]
 
 # Quiet hours, days off and clock changes move a repetition by at most this much.
 MAX_SHIFT = timedelta(days=10)
-HAS_AUTOMATED_REMINDERS = "its automatedReminders is on"
+HAS_AUTOMATED_REMINDERS = "360Learning sends its own reminders for it (automatedReminders)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class SessionPlanner:
         for date in find_due_dates(statistics):
             item = self._plan_anchor(rule, session, date)
             items.append(replace(item, anchor_at=format_date(date)) if isinstance(item, Skipped) else item)
-        return items or [Skipped(rule.name, session.id, "no learner who has not finished has a due date")]
+        return items or [Skipped(rule.name, session.id, "no unfinished learner has a due date")]
 
     def _plan_notice(self, rule: ReminderRule, session: ProgramSession, moves: MoveResult) -> PlanItem:
         move = moves.move

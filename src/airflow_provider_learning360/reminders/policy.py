@@ -352,7 +352,7 @@ class ReminderPolicy(_PolicyModel):
     @classmethod
     def _check_lateness(cls, lateness: Duration) -> Duration:
         if lateness.total < MIN_LATENESS:
-            raise ValueError("must be 30 minutes or more, longer than the time between two sweeps")
+            raise ValueError("must be 30 minutes or more, longer than the time between two runs of the planning DAG")
         return lateness
 
     @model_validator(mode="after")

@@ -125,7 +125,10 @@ class SmtpTransport:
     def _explain_not_opened(self, closed: bool) -> LearningError:
         """Return the error for a failure of the hook, which raises the same type for all of them."""
         if closed:
-            return UnreachableError(f"The mail server of connection {self.smtp_conn_id!r} closes every connection.")
+            return UnreachableError(
+                f"The mail server of connection {self.smtp_conn_id!r} closes every connection. "
+                "Check host, port and TLS settings."
+            )
         return SettingsError(
             f"Airflow connection {self.smtp_conn_id!r} is incomplete. Check its extras and OAuth2 settings."
         )
@@ -220,8 +223,11 @@ def error_from_smtp(problem: smtplib.SMTPException | OSError, conn_id: str) -> L
     if isinstance(problem, smtplib.SMTPResponseException):
         return _error_from_code(problem, where)
     if isinstance(problem, TimeoutError) or isinstance(problem.__context__, TimeoutError):
-        return TimedOutError(f"No response in time from {where}.")
-    return UnreachableError(f"No connection to {where}, or it broke off ({type(problem).__name__}).")
+        return TimedOutError(f"No response in time from {where}. A retry tries again; check host and port.")
+    return UnreachableError(
+        f"No connection to {where}, or it broke off ({type(problem).__name__}). "
+        "A retry tries again; check host and port."
+    )
 
 
 def _error_from_code(problem: smtplib.SMTPResponseException, where: str) -> LearningError:

@@ -25,8 +25,10 @@ def find_cancel_reason(
     :param policy: The policy as it is now.
     :param now: The time; default none: then nothing is too late.
     """
+    if reminder.policy != policy.name:
+        return f"it was planned with policy {reminder.policy!r}, and this task has policy {policy.name!r}"
     rule = next((one for one in policy.rules if one.name == reminder.rule), None)
-    if reminder.policy != policy.name or rule is None:
+    if rule is None:
         return f"policy {policy.name!r} has no rule {reminder.rule!r} any more"
     if session.id != reminder.session_id:
         return f"it is about session {reminder.session_id}, and not {session.id}"

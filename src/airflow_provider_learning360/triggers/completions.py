@@ -14,6 +14,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_learning360.api.completions import CompletionsWatch
 from airflow_provider_learning360.memory.asset_store import find_asset_store
+from airflow_provider_learning360.triggers.outage import INTERRUPTED
 from airflow_provider_learning360.triggers.sent_events import SentEvents
 
 try:
@@ -69,7 +70,7 @@ class WatcherSlot:
 
     def join(self, watcher: Watcher) -> None:
         """
-        Take in the watcher of a trigger that has started.
+        Add the watcher of a trigger that has started.
 
         :param watcher: The watcher.
         """
@@ -137,7 +138,7 @@ class CompletionsProducer(SharedStreamProducer):
                 raise
             # An interrupted response also arrives as a CancelledError. Airflow would treat it as the end of the
             # stream, and its watcher would wait forever. After an error, Airflow restarts it.
-            raise RuntimeError("the poll was cancelled, but not by the triggerer") from None
+            raise RuntimeError(INTERRUPTED) from None
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """

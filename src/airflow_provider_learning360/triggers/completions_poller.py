@@ -48,7 +48,7 @@ class CompletionsPoller:
         self._learning_conn_id = learning_conn_id
         self._poll_interval = poll_interval
         self.record = PollRecord()
-        self._outage = Outage(log, learning_conn_id)
+        self._outage = Outage(log, learning_conn_id, "completions")
         self._looked_up_at = time.monotonic()
         self._has_read = False
         self._missing: set[str] = set()
@@ -137,10 +137,10 @@ class CompletionsPoller:
             return compute_watch_wait(self._poll_interval, None, 0, random.random)
         if error is not None and error.retry_after is not None and error.retry_after > longest:
             log.warning(
-                "360Learning asked connection %r to wait %g s. Polling again in %g s, the longest wait allowed "
+                "360Learning asked to wait %g s (connection %r). Next poll in %g s, the longest wait allowed "
                 "([learning360] max_triggerer_wait).",
-                self._learning_conn_id,
                 error.retry_after,
+                self._learning_conn_id,
                 longest,
             )
         return compute_watch_wait(self._poll_interval, error, self._outage.failures, random.random, longest)

@@ -83,12 +83,12 @@ class AssetState:
             return
         if isinstance(error, AirflowRuntimeError | OSError | EOFError):
             reason = error.error.error.value if isinstance(error, AirflowRuntimeError) else self._trouble
-            log.warning("Airflow does not store the watermarks of watched assets (%s); trying again.", reason)
+            log.warning("Airflow cannot read or store the state of watched assets (%s). Trying again.", reason)
             return
         log.error("Traceback without values:\n%s", format_frames(error))
         log.error(
-            "Unexpected %s while storing the watermarks of watched assets; please report it with the traceback above. "
-            "Trying again.",
+            "Unexpected %s while reading or storing the state of watched assets; please report it with the traceback "
+            "above. Trying again.",
             self._trouble,
         )
 
@@ -156,9 +156,9 @@ class Cursor(AssetState):
         async with _lock():
             if self._is_retired:
                 return True
-            others = await self._read_shard(shard)
-            acknowledged = {session_id: known for session_id, known in others.items() if not watch.wants(session_id)}
-            await self._store.aset(_key(shard), {**acknowledged, **watch.shard(shard)})
+            stored = await self._read_shard(shard)
+            of_others = {session_id: known for session_id, known in stored.items() if not watch.wants(session_id)}
+            await self._store.aset(_key(shard), {**of_others, **watch.shard(shard)})
         return True
 
     async def _read_shard(self, shard: str) -> dict[str, StoredSessionState]:

@@ -12,6 +12,9 @@ from airflow_provider_learning360.waiting_log import failed_polls, one_line, sho
 if TYPE_CHECKING:
     import logging
 
+# An interrupted response arrives as a `CancelledError`, like the end of a trigger. It must not end the trigger.
+INTERRUPTED = "The response of 360Learning was interrupted (CancelledError, but not from the triggerer)."
+
 
 class Outage:
     """
@@ -19,21 +22,23 @@ class Outage:
 
     :param log: Where to write it.
     :param learning_conn_id: ID of the Airflow connection.
+    :param polled: What is polled, for the log; default program sessions.
     """
 
-    def __init__(self, log: logging.Logger, learning_conn_id: str) -> None:
+    def __init__(self, log: logging.Logger, learning_conn_id: str, polled: str = "program sessions") -> None:
         self.failures = 0  # in a row
         self.error: LearningError | None = None
         self._log = log
         self._learning_conn_id = learning_conn_id
+        self._polled = polled
         self._since = 0.0
         self._is_news = False
 
     def note_poll(self, error: LearningError | None) -> None:
         """
-        Take in how a poll ended; write that the outage is over.
+        Note how a poll ended; write that the outage is over.
 
-        :param error: What kept the poll from reading sessions, or None.
+        :param error: What kept the poll from reading, or None.
         """
         before, self.error = self.error, error
         if error is None:
@@ -57,7 +62,8 @@ class Outage:
         if isinstance(self.error, UnexpectedError):
             self._log.error("Traceback without values:\n%s", self.error.frames)
         self._log.warning(
-            "Could not poll program sessions through connection %r (%d failure%s in a row): %s Next poll in %s.",
+            "Could not poll %s through connection %r (%d failure%s in a row): %s Next poll in %s.",
+            self._polled,
             self._learning_conn_id,
             self.failures,
             "s" * (self.failures != 1),
@@ -67,7 +73,8 @@ class Outage:
 
     def _log_end(self) -> None:
         self._log.info(
-            "Polling through connection %r works again, after %s in %s.",
+            "Polling %s through connection %r works again, after %s in %s.",
+            self._polled,
             self._learning_conn_id,
             failed_polls(self.failures),
             shown_seconds(time.monotonic() - self._since),

@@ -27,7 +27,7 @@ class PollRecord:
 
     def note_poll(self, error: LearningError | None) -> None:
         """
-        Take in how a poll ended.
+        Note how a poll ended.
 
         :param error: What kept the poll from reading sessions, or None.
         """

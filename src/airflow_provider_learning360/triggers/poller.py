@@ -129,6 +129,7 @@ class Poller:
         if hook is self._hook:
             return
         self._hook, self._session_poll = hook, None
+        self._list_lacks_dates = self._has_logged_missing_dates = False
         self._opened_at = time.monotonic()
         for subscription in self.subscriptions:
             subscription.watch.forget_sent()
@@ -398,10 +399,10 @@ class Poller:
         longest = max_triggerer_wait()
         if error is not None and error.retry_after is not None and error.retry_after > longest:
             log.warning(
-                "360Learning asked connection %r to wait %g s. Polling again in %g s, the longest wait allowed "
+                "360Learning asked to wait %g s (connection %r). Next poll in %g s, the longest wait allowed "
                 "([learning360] max_triggerer_wait).",
-                self.learning_conn_id,
                 error.retry_after,
+                self.learning_conn_id,
                 longest,
             )
         if error is not None and self._read_count and error.retry_after is None:

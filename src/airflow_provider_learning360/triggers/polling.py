@@ -17,7 +17,7 @@ from airflow_provider_learning360.api.retries import compute_poll_wait
 from airflow_provider_learning360.api.waiting import UNCHANGED
 from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.tracebacks import format_frames
-from airflow_provider_learning360.waiting_log import WaitingLog
+from airflow_provider_learning360.waiting_log import WaitingLog, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -256,7 +256,7 @@ class PollingTrigger(BaseTrigger):
             except LearningError as error:
                 if not self.silent_fail:
                     return {"kind": "error", "error": error.to_dict()}
-                self.log.error("Poll failed: %s", error)
+                self.log.error("Could not read %s: %s The wait continues (silent_fail).", self.subject, one_line(error))
         raise AssertionError("unreachable")
 
     async def _begin_wait(self) -> Wait[Any, Any]:

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_learning360.api.errors import FixConnectionError, ForbiddenError, LearningError
 from airflow_provider_learning360.hooks.shared_hook import HookUser
+from airflow_provider_learning360.triggers.outage import INTERRUPTED
 from airflow_provider_learning360.triggers.session_list import SessionListReader
 from airflow_provider_learning360.triggers.waiting_poll import WaitingPoll
 
@@ -26,7 +27,7 @@ GATHER_TIME = 0.1
 READS_AT_ONCE = 50
 # The same for what a list could not show, where the platform may be in trouble.
 READS_AFTER_LIST = 5
-CANCELLED = RuntimeError("the poll was cancelled, but not by the triggerer")
+CANCELLED = RuntimeError(INTERRUPTED)
 # Failed requests in a row after which the rest is not tried.
 MAX_ERRORS_IN_A_ROW = 3
 
@@ -196,6 +197,8 @@ class SensorPoller:
         """Read what one request shows, and pass it on to all who wait for it."""
         async with slots:
             targets = [one.target for one in group if not one.is_over]
+            if not targets:  # their triggers have stopped waiting meanwhile
+                return
             if trouble is not None and trouble.error is not None and trouble.count >= MAX_ERRORS_IN_A_ROW:
                 _fail(group, trouble.error)
                 return
@@ -232,7 +235,7 @@ class SensorPoller:
             # Nothing is gained by reading these early.
             one.is_taken = one.is_due
         slots = asyncio.Semaphore(READS_AFTER_LIST)
-        for group in _group((one for one in left if one.is_due), reader.listed_keys):
+        for group in _group((one for one in left if one.is_due and not one.is_over), reader.listed_keys):
             self._start(group, partial(self._read_single, group, slots, trouble))
 
     def _note_error(self, error: LearningError) -> None:
@@ -284,7 +287,7 @@ class Trouble:
 
     def note(self, error: LearningError | None) -> None:
         """
-        Take in how a request ended.
+        Note how a request ended.
 
         :param error: Its error; None if there was none.
         """

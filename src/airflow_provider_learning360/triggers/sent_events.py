@@ -24,7 +24,7 @@ class SentEvents(Generic[Batch]):
 
     def add(self, batch: Batch) -> None:
         """
-        Take in that Airflow has taken an event from the trigger.
+        Note that Airflow has taken an event from the trigger.
 
         :param batch: What the event reports.
         """

@@ -36,7 +36,7 @@ class SessionListReader:
 
     def __init__(self, hook: LearningAsyncHook, platform: Platform) -> None:
         self.hook = hook
-        # Whether the entries have no `modifiedAt`, as on older platforms. Then the list is of no use.
+        # Whether most entries lack `modifiedAt`, as on older platforms. Then sessions are read one by one.
         self._lacks_dates = False
         self._entry_count = 0
         self._platform = platform

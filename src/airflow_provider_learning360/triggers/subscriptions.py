@@ -35,7 +35,7 @@ class Subscription:
 
     def take(self, result: PollResult) -> ChangeBatch | None:
         """
-        Take in a poll that Airflow has brought to this watcher's trigger.
+        Note a poll that Airflow has brought to this watcher's trigger.
 
         :param result: The poll.
         :returns: What to make an event of, or None.
@@ -51,9 +51,9 @@ class Subscription:
 
     def doubt(self, batch: ChangeBatch) -> None:
         """
-        Take in that some watcher failed at a poll, and that it may have been this one.
+        Note that some watcher failed at a poll, and that it may have been this one.
 
-        :param findings: What the poll found for this watcher.
+        :param batch: What the poll found for this watcher.
         """
         self._unsure.append(batch)
 
@@ -110,7 +110,7 @@ class PollResult:
 
     def acknowledge(self, *, in_doubt: bool = False) -> None:
         """
-        Take in that Airflow has stored the events of this poll.
+        Note that Airflow has stored the events of this poll.
 
         :param in_doubt: Whether that failed for some watcher; Airflow does not say for which one.
         """

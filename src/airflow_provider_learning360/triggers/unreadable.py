@@ -49,7 +49,7 @@ class UnreadableSessions:
 
     def add(self, session_id: str, problem: LearningError) -> None:
         """
-        Take in one more.
+        Note one more.
 
         :param session_id: ID of the session.
         :param problem: Why it could not be read.

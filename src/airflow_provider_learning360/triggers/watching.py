@@ -13,6 +13,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_learning360.api.watch_state import OnGone, WatchState
 from airflow_provider_learning360.memory.asset_store import find_asset_store
+from airflow_provider_learning360.triggers.outage import INTERRUPTED
 from airflow_provider_learning360.triggers.subscriptions import Subscription, Subscriptions
 
 try:
@@ -56,7 +57,7 @@ class WatchedSessionsProducer(SharedStreamProducer):
                 raise
             # An interrupted response also arrives as a CancelledError. Airflow would treat it as the end of the
             # stream, and its watchers would wait forever. After an error, Airflow restarts them.
-            raise RuntimeError("the poll was cancelled, but not by the triggerer") from None
+            raise RuntimeError(INTERRUPTED) from None
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """

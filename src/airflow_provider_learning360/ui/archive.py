@@ -21,7 +21,7 @@ _COMPANION = re.compile(r"\n*^# --- Also save(?: once)? as: (\S+) ---\n((?:#.*(?
 _COMMENT = re.compile(r"^# ?", re.MULTILINE)
 # How to get the schema, which the archive has.
 _SCHEMA_COMMENT = re.compile(r"^# Line 1 needs this file, once: .*\n", re.MULTILINE)
-# What the page calls the DAG folder. People unpack the archive in that folder, whatever its name is.
+# What the page calls the DAGs folder. People unpack the archive in that folder, whatever its name is.
 _DAG_FOLDER = "dags/"
 
 
@@ -41,7 +41,7 @@ def split_files(snippet: Snippet) -> dict[str, str]:
 
 def build_archive(files: dict[str, str]) -> bytes:
     """
-    Return a ZIP archive, to be unpacked in the DAG folder.
+    Return a ZIP archive, to be unpacked in the DAGs folder.
 
     :param files: Text of each file, by path.
     """

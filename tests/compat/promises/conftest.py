@@ -1,5 +1,5 @@
 """
-Create the database of the empty Airflow home, and make its DAG folder importable; write what became of each promise.
+Create the database of the empty Airflow home, and make its DAGs folder importable; write what became of each promise.
 
 The mark `promise` says which promise a test holds; a test without it holds the one of its module below.
 """

@@ -1,4 +1,4 @@
-"""What lists said of sessions that are read at each poll, so that only what no list has is requested again."""
+"""Caches the listed fields of sessions that are read at each poll, so that only the other fields are requested."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_learning360.api.platform import Plan
     from airflow_provider_learning360.api.v2.sessions import SessionReader
 
-# Of more sessions than a poll reads one by one, nothing is kept: their list is complete at each poll.
+# More sessions are not kept: their list is complete at each poll.
 MAX_SESSIONS = 100
 MAX_TEXT = 100_000  # characters of one session; a longer one is read again
 
@@ -26,8 +26,8 @@ class ListedSessions:
     """
     The session keys of some sessions, as the lists had them last.
 
-    They are up to date after each list of what was modified, because `modifiedAt` covers them. Not so after a deletion,
-    which no such list shows, and whose traces look like a change. So every change is confirmed by reading all again.
+    They are up to date after each list of what was modified, because `modifiedAt` covers them. Such a list shows
+    no deletions, such as that of a tutor. So every change is confirmed by reading all fields again.
 
     :param reader: Reads what is not known.
     """
@@ -37,7 +37,7 @@ class ListedSessions:
         self._followed: AbstractSet[str] = frozenset()
         # As text: the garbage collector visits each object of a document.
         self._documents: dict[str, str] = {}
-        self._last_parts: dict[str, str] = {}  # fingerprints
+        self._fingerprints: dict[str, str] = {}  # of the fields that no list has
 
     def follow(self, session_ids: AbstractSet[str]) -> None:
         """
@@ -48,11 +48,11 @@ class ListedSessions:
         self._followed = session_ids if len(session_ids) <= MAX_SESSIONS else frozenset()
         for gone in self._documents.keys() - self._followed:
             self._documents.pop(gone)
-        for gone in self._last_parts.keys() - self._followed:
-            self._last_parts.pop(gone)
+        for gone in self._fingerprints.keys() - self._followed:
+            self._fingerprints.pop(gone)
 
     def clear(self) -> None:
-        """Forget all sessions, such as before a complete list, which lacks those that were deleted."""
+        """Forget what the lists had, such as before a complete list, which lacks deleted sessions."""
         self._documents.clear()
 
     def keep(self, session_id: str, document: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class ListedSessions:
         session_id = session.id.lower()
         if session_id in self._followed:
             self.keep(session_id, session.document(SESSION_KEYS))
-            self._last_parts[session_id] = _fingerprint(session)
+            self._fingerprints[session_id] = _fingerprint(session)
 
     def complete(self, session_id: str, keys: frozenset[str]) -> Plan[ProgramSession | None]:
         """
@@ -96,7 +96,7 @@ class ListedSessions:
             session = yield from self._reader.complete(listed, keys)
         except (ContractError, NotFoundError):
             session = None
-        if session is not None and _fingerprint(session) == self._last_parts.get(session_id):
+        if session is not None and _fingerprint(session) == self._fingerprints.get(session_id):
             return session
         self._documents.pop(session_id, None)
         return None
