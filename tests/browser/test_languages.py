@@ -75,7 +75,7 @@ def test_page_is_french_for_a_french_browser(browser_page: BrowserPage, simulato
     walk_through(page, session_id)
     expect(page.locator("html")).to_have_attribute("lang", "fr-FR")
     for place, words in {
-        "#connection-result": "a accepté les clés",
+        "#connection-result": "a accepté les identifiants",
         "#task-title": "Que voulez-vous faire",
         "#search-state": "Sessions trouvées\u00a0: 1 sur 60.",
         "#tree": "Adresses e-mail (identifiants) des tuteurs",

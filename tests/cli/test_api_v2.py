@@ -1,4 +1,4 @@
-"""The commands over API v2: what the keys may read, and one session in both versions side by side."""
+"""The commands over API v2: what the credentials may read, and one session in both versions side by side."""
 
 from __future__ import annotations
 

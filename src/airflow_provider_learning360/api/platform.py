@@ -390,7 +390,7 @@ class Platform(ABC):
 
     @abstractmethod
     def check_access(self) -> Plan[list[AccessCheck]]:
-        """Plan to find out what the keys may read, and what is lost without it."""
+        """Plan to find out what the credentials may read, and what is lost without it."""
 
     @abstractmethod
     def require_due_dates(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_learning360.api.models import ProgramSession
 
-OnGone = Literal["ignore", "event"]
+WatchOnMissing = Literal["ignore", "event"]
 PollKind = Literal["auto", "single", "list"]
 
 
@@ -197,7 +197,7 @@ class WatchState:
         self,
         session_ids: Iterable[str] | None,
         watch: Sequence[str] = (),
-        on_missing: OnGone = "ignore",
+        on_missing: WatchOnMissing = "ignore",
         acknowledged: Mapping[str, SessionState] | None = None,
     ) -> None:
         self.session_ids = None if session_ids is None else frozenset(session_ids)

@@ -16,7 +16,7 @@ from airflow_provider_learning360 import DEFAULT_CONN_ID
 from airflow_provider_learning360.api.errors import FixArgumentError
 from airflow_provider_learning360.api.session_ids import require_session_id
 from airflow_provider_learning360.api.session_uri import build_session_uri
-from airflow_provider_learning360.api.watch_state import OnGone, PollKind
+from airflow_provider_learning360.api.watch_state import PollKind, WatchOnMissing
 from airflow_provider_learning360.argument_checks import require_choice, require_literal, seconds_of
 from airflow_provider_learning360.assets.polling import EU, build_base_url, check_polling
 
@@ -52,7 +52,7 @@ def watched_program_session(
     poll_interval: float | timedelta | Mapping[str, float] = 300,
     poll: PollKind = "auto",
     watch: list[str] | None = None,
-    on_missing: OnGone = "ignore",
+    on_missing: WatchOnMissing = "ignore",
     host: str = EU,
     queue: str | None = None,
 ) -> Asset:
@@ -100,7 +100,7 @@ def watched_program_sessions(
     poll_interval: float | timedelta | Mapping[str, float] = 300,
     poll: PollKind = "auto",
     watch: list[str] | None = None,
-    on_missing: OnGone = "ignore",
+    on_missing: WatchOnMissing = "ignore",
     host: str = EU,
     queue: str | None = None,
 ) -> Asset:
@@ -183,6 +183,6 @@ def _check(
 ) -> None:
     check_polling(learning_conn_id, poll_interval, queue)
     require_choice("poll", poll, PollKind)
-    require_choice("on_missing", on_missing, OnGone)
+    require_choice("on_missing", on_missing, WatchOnMissing)
     if session_ids == []:
         raise FixArgumentError("session_ids: the list is empty. Leave it out to watch all sessions of the platform.")

@@ -51,9 +51,9 @@ def _test_keys(hook: LearningHook) -> bool:
 
 
 def _can_read(hook: LearningHook) -> bool:
-    """Print what the keys may read; return whether that is everything."""
+    """Print what the credentials may read; return whether that is everything."""
     seconds: list[float] = []
-    with logs_on_stderr(), show_progress("Reading what the keys may read"):
+    with logs_on_stderr(), show_progress("Reading what the credentials may read"):
         checks = hook.run_plan(_measure(hook.platform.check_access(), seconds))
     width = max([WIDTH, *(len(check.name) for check in checks)])
     for check, duration in zip(checks, seconds, strict=True):

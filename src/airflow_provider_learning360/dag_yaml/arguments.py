@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from airflow_provider_learning360.api.changes import parse_datetime
 from airflow_provider_learning360.api.settings import EU_HOST
-from airflow_provider_learning360.api.watch_state import OnGone  # noqa: TC001 - pydantic reads it
+from airflow_provider_learning360.api.watch_state import WatchOnMissing  # noqa: TC001 - pydantic reads it
 from airflow_provider_learning360.dag_yaml.extras import import_smtp_notifier, require_blueprint
 from airflow_provider_learning360.dag_yaml.forms import (
     CONN_ID,
@@ -52,7 +52,7 @@ class WatchSettings(Form):
     host: str = Field(
         EU, min_length=1, description="Host of the connection; it is part of the asset's URI.", examples=[EU]
     )
-    on_missing: OnGone = Field(
+    on_missing: WatchOnMissing = Field(
         "ignore",
         description="If a session disappears: `ignore` logs it, `event` starts the DAG.",
         examples=["event"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_learning360.api.watch_state import OnGone, WatchState
+from airflow_provider_learning360.api.watch_state import WatchOnMissing, WatchState
 from airflow_provider_learning360.memory.asset_store import find_asset_store
 from airflow_provider_learning360.triggers.outage import INTERRUPTED
 from airflow_provider_learning360.triggers.subscriptions import Subscription, Subscriptions
@@ -105,7 +105,7 @@ class ProgramSessionsWatchTrigger(BaseEventTrigger):
         poll_interval: float = 300.0,
         poll: PollKind = "auto",
         watch: list[str] | None = None,
-        on_missing: OnGone = "ignore",
+        on_missing: WatchOnMissing = "ignore",
         *,
         queue: str | None = None,
     ) -> None:
