@@ -176,13 +176,13 @@ def literal_types() -> dict[str, str]:
     """Return the values that arguments take, by the name of their type."""
     from airflow_provider_learning360.api.contract import ContractPolicy
     from airflow_provider_learning360.api.waiting import OnMissing
-    from airflow_provider_learning360.api.watch_state import OnGone, PollKind
+    from airflow_provider_learning360.api.watch_state import PollKind, WatchOnMissing
     from airflow_provider_learning360.operators.changes import Kind
 
     types = {
         "ContractPolicy": ContractPolicy,
         "Kind": Kind,
-        "OnGone": OnGone,
+        "WatchOnMissing": WatchOnMissing,
         "OnMissing": OnMissing,
         "PollKind": PollKind,
     }

@@ -298,7 +298,7 @@ def test_reload_restores_the_session(browser_page: BrowserPage, session_id: str)
 @pytest.mark.parametrize(
     ("do", "advice"),
     [
-        ({"status": 401}, "Check the company ID, the API key and the host"),
+        ({"status": 401}, "check the company ID, the API key and the host"),
         ({"status": 404}, "Check the ID"),
         ({"status": 429}, "Wait a minute"),
         ({"status": 503}, "Try again"),

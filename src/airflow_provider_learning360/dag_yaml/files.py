@@ -28,6 +28,6 @@ def find_beside_dags(path: str, argument: str, kind: Literal["file", "folder"]) 
     if found is not None:
         return os.path.abspath(found)
     raise FixArgumentError(
-        f"{argument}: there is no {kind} {redact(repr(path))}. Give a path that is absolute, or relative to the folder "
-        f"of DAGs ({dags}), to that of a DAG bundle, or to the working folder."
+        f"{argument}: there is no {kind} {redact(repr(path))}. Give a path that is absolute, or relative to the DAGs "
+        f"folder ({dags}), to that of a DAG bundle, or to the working folder."
     )
