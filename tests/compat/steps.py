@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -48,12 +49,14 @@ def step(
         raise Failed(label) from None
     if kept:
         kept.write_text(done.stdout)
-    summary = done.stdout.strip().splitlines()[-1:] if "pytest" in command else []
+    # Not the last line of all: what a process logs when it ends comes after it.
+    counts = re.findall(r"(?m)^[= ]*(\d+ (?:passed|failed|skipped|error).*? in [\d.]+s.*?)[= ]*$", done.stdout)
+    summary = counts[-1] if "pytest" in command and counts else ""
     result = f"{'FAILED' if done.returncode else 'ok':<7}{time.monotonic() - started:5.1f} s"
-    # In one piece: other environments print at the same time.
+    # In one print: other environments print at the same time.
     output = f"\n{done.stdout}" if done.returncode else ""
     if done.returncode or not quiet:
-        print(f"{label:<52} {result}  {''.join(summary).strip('= ')}{output}", flush=True)
+        print(f"{label:<52} {result}  {summary}{output}", flush=True)
     if done.returncode:
         raise Failed(label)
 
