@@ -240,7 +240,8 @@ class Airflow:
                 return result
             time.sleep(0.2)
         error = TimeoutError(f"did not happen within {patience} s: {what}")
-        error.add_note(f"{self.task_states()}\n{self.logs()}")
+        with contextlib.suppress(Exception):  # the database may be what does not respond
+            error.add_note(f"{self.task_states()}\n{self.logs()}")
         raise error
 
     def until_parsed(self, dag_id: str) -> None:

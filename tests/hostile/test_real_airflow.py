@@ -60,7 +60,7 @@ def connection(url: str, attack: Attack | None = None) -> dict[str, Any]:
     if attack:
         extra |= {
             "auth": "oauth2" if attack.kind == "token" else "headers",
-            # As short as a healthy response before the attack allows: these decide how long the attacks that hang last.
+            # Attacks that hang last as long as these. With shorter ones, a busy machine fails before the attack.
             "timeout": 10,
             "max_document_seconds": 12,
             "max_list_seconds": 12,

@@ -287,7 +287,7 @@ def test_no_request_is_sent_before_retry_after_is_over(learning360_simulator: An
     assert [gap for gap in later if gap < 0.6][1:] == []
 
 
-def test_fixed_connection_is_read_anew(
+def test_fixed_connection_is_read_again(
     learning360_simulator: Any, triggerer: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator = learning360_simulator

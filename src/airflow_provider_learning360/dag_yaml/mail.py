@@ -46,7 +46,7 @@ class MailOperator(ActionOperator):
     """
     Send a mail to each of some addresses: plain text and HTML, with a table if there is one.
 
-    Nobody gets the mail of one run twice, also after a retry. A crash repeats at most one mail for each connection.
+    A retry mails only those who have no mail yet. A crash repeats at most one mail for each connection.
 
     :param to: The addresses: a list, or a text that refers to one.
     :param subject: The subject.

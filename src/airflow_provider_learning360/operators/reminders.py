@@ -264,8 +264,8 @@ class SendSessionReminderOperator(LearningOperator, BaseOperator):
     The task reads the session again first. It is skipped, with the reason, if the date has changed, if it is too late,
     or if no recipient is left. In quiet hours and on days off it is rescheduled to their end; below Airflow 3.1 it is
     deferred. A delivery that has begun continues. The ledger of the task records who has the mail: in its state store,
-    or below Airflow 3.3 in Airflow variables. A retry or a cleared task reads it, and mails everybody else, also those
-    whom the mail server refused.
+    or below Airflow 3.3 in Airflow variables. A retry or a cleared task mails only those whose mail is not recorded,
+    also those whom the mail server refused.
     Needs Airflow's SMTP provider.
 
     :param policy: The reminder policy that the reminder was planned with: a mapping, YAML or JSON text, or a path.

@@ -40,7 +40,7 @@ LOG_INTERVAL = 10.0  # seconds
 @dataclass
 class DeliveryResult:
     """
-    What happened to the recipients of a reminder. The next try mails those who were refused again.
+    What happened to the recipients of a reminder. The next try mails the refused ones again.
 
     :param sent: Number of mails that the server accepted this time.
     :param already: Number of recipients who had the mail before.

@@ -375,7 +375,7 @@ class PollingSensor(LearningOperator, BaseSensorOperator):
         )
         if not asked <= limit:
             self.log.warning(
-                "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed ([learning360] %s).",
+                "360Learning asked to wait %g s. Next poll in %g s, the longest wait allowed ([learning360] %s).",
                 asked,
                 limit,
                 option,

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixArgumentError, FixConnectionError, ForbiddenError, LearningError
-from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
-from airflow_provider_learning360.hooks.limits import max_triggerer_wait
+from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.hooks.shared_hook import HookUser
 from airflow_provider_learning360.triggers.outage import Outage
 from airflow_provider_learning360.triggers.poll_record import PollRecord
@@ -62,7 +61,7 @@ class CompletionsPoller:
                 batch, error = await self._poll_in_time(user)
                 self._outage.note_poll(error)
                 self.record.note_poll(error)
-                seconds = self._compute_wait(error)
+                seconds = self._outage.compute_wait(self._poll_interval, has_read=self._has_read)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
                     user.note_refused()
@@ -129,18 +128,3 @@ class CompletionsPoller:
                 "It has no completions until it exists.",
                 session_id,
             )
-
-    def _compute_wait(self, error: LearningError | None) -> float:
-        """Return the seconds until the next poll; errors of single sessions do not slow down the others."""
-        longest = max_triggerer_wait()
-        if error is not None and self._has_read and error.retry_after is None:
-            return compute_watch_wait(self._poll_interval, None, 0, random.random)
-        if error is not None and error.retry_after is not None and error.retry_after > longest:
-            log.warning(
-                "360Learning asked to wait %g s (connection %r). Next poll in %g s, the longest wait allowed "
-                "([learning360] max_triggerer_wait).",
-                error.retry_after,
-                self._learning_conn_id,
-                longest,
-            )
-        return compute_watch_wait(self._poll_interval, error, self._outage.failures, random.random, longest)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_learning360.api.errors import FixConnectionError, LearningError
+from airflow_provider_learning360.api.retries import compute_watch_wait
+from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.triggers.tracebacks import UnexpectedError
 from airflow_provider_learning360.waiting_log import failed_polls, one_line, shown_seconds
 
@@ -70,6 +73,27 @@ class Outage:
             one_line(self.error),
             shown_seconds(next_poll),
         )
+
+    def compute_wait(self, poll_interval: float, *, has_read: bool) -> float:
+        """
+        Return the seconds until the next poll; errors of single sessions do not slow down the others.
+
+        :param poll_interval: Seconds between polls that succeed.
+        :param has_read: Whether the last poll read anything.
+        """
+        error, longest = self.error, max_triggerer_wait()
+        asked = None if error is None else error.retry_after
+        if asked is not None and asked > longest:
+            self._log.warning(
+                "360Learning asked to wait %g s (connection %r). Next poll in %g s, the longest wait allowed "
+                "([learning360] max_triggerer_wait).",
+                asked,
+                self._learning_conn_id,
+                longest,
+            )
+        if has_read and asked is None:
+            return compute_watch_wait(poll_interval, None, 0, random.random)
+        return compute_watch_wait(poll_interval, error, self.failures, random.random, longest)
 
     def _log_end(self) -> None:
         self._log.info(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from airflow_provider_learning360.api.errors import (
     LearningError,
     NotFoundError,
 )
-from airflow_provider_learning360.api.retries import RetryBudget, compute_watch_wait
+from airflow_provider_learning360.api.retries import RetryBudget
 from airflow_provider_learning360.api.session_ids import is_session_id
-from airflow_provider_learning360.hooks.limits import max_triggerer_wait
 from airflow_provider_learning360.hooks.shared_hook import HookUser
 from airflow_provider_learning360.triggers.backlog import Backlog
 from airflow_provider_learning360.triggers.outage import Outage
@@ -111,7 +109,7 @@ class Poller:
                 error = await self._poll_in_time(user)
                 self._outage.note_poll(error)
                 self._record.note_poll(error)
-                seconds = self._compute_wait(error)
+                seconds = self._outage.compute_wait(self.poll_interval, has_read=self._read_count > 0)
                 self._outage.log_news(seconds)
                 if self._is_stale(error):
                     user.note_refused()
@@ -393,21 +391,6 @@ class Poller:
     def _last_read(self, session_id: str) -> datetime | None:
         """Return when a session was last read; None if that is not known."""
         return self._read_at.get(session_id) or self._list_read_at
-
-    def _compute_wait(self, error: LearningError | None) -> float:
-        """Return the seconds until the next poll; errors of single sessions do not slow down the others."""
-        longest = max_triggerer_wait()
-        if error is not None and error.retry_after is not None and error.retry_after > longest:
-            log.warning(
-                "360Learning asked to wait %g s (connection %r). Next poll in %g s, the longest wait allowed "
-                "([learning360] max_triggerer_wait).",
-                error.retry_after,
-                self.learning_conn_id,
-                longest,
-            )
-        if error is not None and self._read_count and error.retry_after is None:
-            return compute_watch_wait(self.poll_interval, None, 0, random.random)
-        return compute_watch_wait(self.poll_interval, error, self._outage.failures, random.random, longest)
 
     def _take_result(self) -> PollResult | None:
         found = {one: batch for one in self.subscriptions if (batch := one.watch.take_pending()) is not None}

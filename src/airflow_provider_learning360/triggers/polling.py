@@ -327,7 +327,7 @@ class PollingTrigger(BaseTrigger):
     def _log_capped_wait(self, wait: Wait[Any, Any]) -> None:
         if wait.requested_wait > wait.retry_after:
             self.log.warning(
-                "360Learning asked to wait %g s. Polling again in %g s, the longest wait allowed "
+                "360Learning asked to wait %g s. Next poll in %g s, the longest wait allowed "
                 "([learning360] max_triggerer_wait).",
                 wait.requested_wait,
                 wait.retry_after,
